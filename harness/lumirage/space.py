@@ -232,8 +232,8 @@ def _exponential(velocity: Float, affine: Float) -> Float:
     u = velocity / 2**VELOCITY_SQUARINGS
     for _ in range(VELOCITY_SQUARINGS):
         at = index + np.moveaxis(u @ inverse.T, -1, 0)
-        u = u + np.stack([map_coordinates(u[..., k], at, order=1, mode="nearest") for k in range(3)], axis=-1)
-    return u
+        u += np.stack([map_coordinates(u[..., k], at, order=1, mode="nearest") for k in range(3)], axis=-1)
+    return cast(Float, u)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
