@@ -1,0 +1,7 @@
+"""Do nothing: a field of zeros. Measures what the harness itself costs."""
+
+import lumirage_kit
+import numpy as np
+
+for pair in lumirage_kit.read_job():
+    pair.write(np.zeros((*pair.shape, 3), dtype=np.float32))
