@@ -17,6 +17,7 @@ OUT/
     comparisons.tsv  rankings.tsv  power.tsv  conditions.tsv  verdicts.json
     report/index.html  report/pairs/...
     work/                     may be deleted at any time: it is made again
+        affine/<key>.json
         prepared/<key>/fixed.nii moving.nii prepared.json
         scratch/<job>/        inputs and outputs of a container under way
         jobs/<id>.json        the jobs of the plan, for a cluster's tasks
@@ -117,6 +118,10 @@ class Layout:
         """Prepared images of one pair and condition."""
         return self.work / "prepared" / key
 
+    def affine(self, key: str) -> Path:
+        """The affine of one pair, whatever the condition."""
+        return self.work / "affine" / f"{key}.json"
+
     def method(self, method: str) -> Path:
         """The derivative dataset of one method."""
         return self.root / method
@@ -184,6 +189,12 @@ def digest(*parts: str | bytes) -> str:
         raw = part.encode() if isinstance(part, str) else part
         sha.update(len(raw).to_bytes(8, "little") + raw)
     return sha.hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Digest of a file's content."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextmanager

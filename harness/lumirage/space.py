@@ -14,6 +14,8 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
 
 from lumirage.errors import DataError, InvalidAnswerError
 from lumirage.layout import written_aside
@@ -99,8 +101,8 @@ def _load(path: Path) -> Any:  # nibabel's images are untyped
     try:
         return nib.load(path)
     except (
-        nib.filebasedimages.ImageFileError,
-        nib.spatialimages.HeaderDataError,
+        ImageFileError,
+        HeaderDataError,
         OSError,
         EOFError,
         ValueError,

@@ -1,0 +1,55 @@
+"""Track x Methods x Pairs -> Jobs. Pure."""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lumirage.layout import digest
+from lumirage.model import Job, Limits, Pair
+from lumirage.track import Condition, MethodUse
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """What the jobs of one plan share."""
+
+    limits: Limits
+    batch: int = 1
+    repeats: int = 1
+    seed: int = 0
+
+
+Done = Callable[[str, Pair, Condition, int], bool]
+"""Whether the run of (method name, pair, condition, repeat) is complete already."""
+
+
+def make_jobs(
+    methods: Sequence[MethodUse],
+    conditions: Sequence[Condition],
+    pairs: Sequence[Pair],
+    settings: JobSettings,
+    done: Done,
+) -> tuple[Job, ...]:
+    """The container starts that are still to do. Methods take turns, so that all advance alike."""
+    queues = [list(_of_method(use, conditions, pairs, settings, done)) for use in methods]
+    rounds = itertools.zip_longest(*queues)
+    return tuple(job for turn in rounds for job in turn if job is not None)
+
+
+def _of_method(
+    use: MethodUse, conditions: Sequence[Condition], pairs: Sequence[Pair], settings: JobSettings, done: Done
+) -> Iterator[Job]:
+    for condition, repeat in itertools.product(conditions, range(settings.repeats)):
+        left = [p.id for p in pairs if not done(use.card.name, p, condition, repeat)]
+        for start in range(0, len(left), settings.batch):
+            batch = tuple(left[start : start + settings.batch])
+            yield Job(
+                id=f"{use.card.name}-{digest(use.digest, condition.name, str(repeat), str(settings.seed), *batch)}",
+                method=use.card,
+                image=use.image,
+                condition=condition.name,
+                repeat=repeat,
+                pairs=batch,
+                limits=settings.limits,
+                seed=settings.seed,
+            )

@@ -1,0 +1,128 @@
+"""Pair -> Prepared: fixed and moving on one working grid in the fixed image's world.
+
+Done by the harness, the same for every method, kept by content hash. The affine is estimated once a pair on the native
+images, whatever the condition, and stays apart from the pictures: scores compose it with the answer, so that labels are
+interpolated once.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from lumirage import space
+from lumirage.errors import DataError
+from lumirage.layout import Layout, digest, file_digest, written_aside
+from lumirage.model import Grid, Pair, Prepared, Scan
+from lumirage.planning.align import ALIGN_VERSION, estimate_affine
+from lumirage.planning.intensity import spoil_and_scale
+from lumirage.planning.working_grid import about_centre, foreground, working_grid
+from lumirage.records import read_json, write_json
+from lumirage.space import Float, Single, Volume
+from lumirage.track import Prepare
+
+PREPARE_VERSION = "1"
+"""Part of every key: raise it when the same inputs would give other pictures."""
+
+
+@dataclass(frozen=True)
+class Preparer:
+    """Prepares pairs into one output tree. Safe to call from several processes: what is there already is taken."""
+
+    layout: Layout
+
+    def prepare(self, pair: Pair, prepare: Prepare) -> Prepared:
+        """The prepared pair, made or found. Raises DataError when an image is missing, damaged or not 3-D."""
+        key = prepared_key(pair, prepare)
+        folder = self.layout.prepared(key)
+        record = folder / "prepared.json"
+        if not record.is_file():
+            _make(pair, prepare, folder, key, self._affine(pair, prepare))
+        return load_prepared(folder)
+
+    def _affine(self, pair: Pair, prepare: Prepare) -> Float:
+        """Fixed world to moving world, from the cache of this output tree or estimated now."""
+        if prepare.affine == "none":
+            return np.eye(4)
+        key = digest(ALIGN_VERSION, *map(file_digest, _files(pair, prepare)), prepare.affine)
+        saved = self.layout.affine(key)
+        if not saved.is_file():
+            matrix = estimate_affine(_image(pair.fixed, prepare), _image(pair.moving, prepare), prepare.affine)
+            with written_aside(saved) as aside:
+                aside.write_text(json.dumps(matrix.tolist()))
+        return np.array(json.loads(saved.read_text()))
+
+
+def prepared_key(pair: Pair, prepare: Prepare) -> str:
+    """Hash of the contents of the images and of the preparation: nothing else enters what is made."""
+    return digest(PREPARE_VERSION, ALIGN_VERSION, *map(file_digest, _files(pair, prepare)), prepare.model_dump_json())
+
+
+def load_prepared(folder: Path) -> Prepared:
+    """The record in a folder, its paths made absolute, so that an output tree may be moved."""
+    prepared = read_json(folder / "prepared.json", Prepared)
+    return prepared.model_copy(update={"fixed": folder / prepared.fixed, "moving": folder / prepared.moving})
+
+
+def check_scan(scan: Scan) -> None:
+    """Raise DataError when the scan's image or its side images cannot be used; headers only, so that it is quick."""
+    grid = space.read_grid(scan.image)
+    for path in (*scan.labels.values(), *((scan.mask,) if scan.mask else ())):
+        other = space.read_grid(path)
+        if not space.same_grid(grid, other):
+            raise DataError(
+                f"{path}: shape {other.shape} and position are not those of {scan.image.name} {grid.shape}; "
+                "resample it onto the image's grid (nearest neighbour), or leave this derivative out"
+            )
+
+
+def _files(pair: Pair, prepare: Prepare) -> list[Path]:
+    masks = [scan.mask for scan in (pair.fixed, pair.moving) if scan.mask and prepare.skull == "stripped"]
+    return [pair.fixed.image, pair.moving.image, *masks]
+
+
+def _image(scan: Scan, prepare: Prepare) -> Volume:
+    volume = space.read_volume(scan.image)
+    if prepare.skull == "as_is":
+        return volume
+    if scan.mask is None:
+        raise DataError(
+            f"{scan.image}: prepare.skull 'stripped' needs a brain mask (desc-brain_mask), and there is none"
+        )
+    mask = space.read_labels(scan.mask)
+    if not space.same_grid(mask.grid, volume.grid):
+        raise DataError(f"{scan.mask}: not on the grid of {scan.image.name}")
+    return Volume(np.where(mask.data > 0, volume.data, np.float32(0)), volume.affine)
+
+
+def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -> None:
+    fixed, moving = _image(pair.fixed, prepare), _image(pair.moving, prepare)
+    grid = working_grid(fixed, prepare)
+    affine = affine @ about_centre(grid, prepare.affine_error)
+    target = np.array(grid.affine)
+    for name, volume, to_native, seed in (("fixed", fixed, np.eye(4), 0), ("moving", moving, affine, 1)):
+        picture = resample(volume, to_native, grid)
+        picture = spoil_and_scale(picture, foreground(volume.data), prepare, seed=(key, seed))
+        space.write_volume(folder / f"{name}.nii", picture, target)
+    record = Prepared(
+        key=key, fixed=Path("fixed.nii"), moving=Path("moving.nii"), grid=grid, affine=space.matrix(affine)
+    )
+    write_json(folder / "prepared.json", record)
+
+
+def resample(volume: Volume, to_native: Float, grid: Grid) -> Single:
+    """The image on a grid, float32, trilinear, zero outside; `to_native` maps the grid's world to the image's (RAS+ mm).
+
+    Where the grid is coarser than the image, a Gaussian takes away what it cannot carry (sigma = half of the excess in voxels).
+    """
+    target = np.array(grid.affine)
+    to_voxel = np.linalg.inv(volume.affine) @ to_native @ target
+    step = np.abs(to_voxel[:3, :3]).max(axis=1)
+    data = volume.data
+    if (step > 1.01).any():
+        data = ndimage.gaussian_filter(data, np.where(step > 1.01, (step - 1) / 2, 0.0), mode="nearest", truncate=3)
+    return ndimage.affine_transform(
+        data, to_voxel[:3, :3], to_voxel[:3, 3], grid.shape, np.float32, 1, mode="grid-constant"
+    )
