@@ -1,0 +1,1 @@
+"""Datasets that the harness makes, imports or looks over: `lumirage-harness dataset phantom|import|check`."""

@@ -1,0 +1,220 @@
+"""The phantom: a small BIDS dataset of made-up people of whom everything is known, true pairwise fields included.
+
+Every person is the template brain seen through a smooth known deformation. phi_s maps the world of person s to the
+template, so the true field of a pair is u(x) = phi_moving^-1(phi_fixed(x)) - x, evaluated at every voxel and not resampled.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from lumirage.datasets import bids
+from lumirage.datasets.anatomy import LANDMARKS, STRUCTURES, Labels, brain_depth, in_box, layers
+from lumirage.datasets.contrasts import CONTRASTS, Signal, scanned, tissue_signal
+from lumirage.datasets.deformation import Deformation, Points, random_deformation
+from lumirage.errors import UsageError, nearest
+from lumirage.model import Shape
+from lumirage.space import Displacement, write_displacement, write_volume
+
+FIELD_OF_VIEW_MM = np.array([160.0, 224.0, 192.0])
+CENTRE_MM = np.array([0.0, -17.0, 8.0])
+"""Middle of the field of view, in template and subject world."""
+MOST_SUBJECTS_ALL_PAIRS = 6
+SLAB = 1 << 16
+"""Brain voxels painted at once: bounds the memory of the anatomy's temporaries to some 100 MB."""
+
+README = """Made-up people: one template brain seen through known smooth deformations. No data of any person.
+Made by lumirage-harness {how}.
+derivatives/phantom: labels, brain masks and landmarks. derivatives/truth: the true displacement fields of pairs.
+"""
+TRUTH_README = """True displacement fields. sub-F_from-subM_to-subF_mode-image_xfm.nii lies on the native grid of F, the fixed scan.
+u(x) in millimetres, world axes RAS+, pull: a point x of the fixed image F shows what the moving image M has at x + u(x).
+NIfTI-1, float32, (X, Y, Z, 1, 3), intent vector (1007); not compressed, as gzip saves a third and costs most of the time.
+They hold for all contrasts; from one contrast of a person to another of the same person u is 0.
+"""
+TRUTH_SIDECAR = {
+    "Units": "mm",
+    "Axes": "RAS+",
+    "Type": "displacement",
+    "Direction": "pull: x_moving = x_fixed + u(x_fixed)",
+}
+
+
+@dataclass(frozen=True)
+class PhantomSpec:
+    """What to make. The same spec gives the same bytes.
+
+    amplitude_mm: root mean square displacement between a person and the template; between two people about 1.4 times.
+    smoothness_mm: correlation length of that displacement.
+    """
+
+    subjects: int = 4
+    spacing_mm: float = 2.0
+    contrasts: tuple[str, ...] = ("T1w", "T2w")
+    seed: int = 0
+    amplitude_mm: float = 3.0
+    smoothness_mm: float = 20.0
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.subjects <= 999:
+            raise UsageError(f"a phantom has 2 to 999 subjects, not {self.subjects}")
+        if not 0.4 <= self.spacing_mm <= 8.0:
+            raise UsageError(f"the phantom's spacing must be 0.4 to 8 mm, not {self.spacing_mm:g}")
+        if self.seed < 0 or self.amplitude_mm < 0 or not 5.0 <= self.smoothness_mm <= 200.0:
+            raise UsageError("the seed and the amplitude must not be negative, the smoothness 5 to 200 mm")
+        if not self.contrasts or len(set(self.contrasts)) < len(self.contrasts):
+            raise UsageError("name at least one contrast, and each only once")
+        for contrast in self.contrasts:
+            if contrast not in CONTRASTS:
+                raise UsageError(f"unknown contrast {contrast!r}{nearest(contrast, CONTRASTS)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Subject labels: 01, 02 ..."""
+        width = max(2, len(str(self.subjects)))
+        return tuple(f"{number:0{width}}" for number in range(1, self.subjects + 1))
+
+
+def make_phantom(out: Path, spec: PhantomSpec) -> None:
+    """Make the dataset `out`: raw images, derivatives/phantom (labels, masks, landmarks), derivatives/truth (fields).
+
+    Fields are written for all ordered pairs of up to 6 subjects, else for neighbours in the chain, both ways; with more
+    than one contrast also the zero field of each subject with itself.
+    Written aside and renamed. Raises UsageError if `out` is not empty or the amplitude is too large for the smoothness.
+    """
+    bodies = subject_deformations(spec)
+    with bids.made_aside(out) as root:
+        _write_descriptions(root, spec)
+        for fixed, name in enumerate(spec.names):
+            shape, affine = native_grid(spec)
+            world = grid_points(shape, affine)
+            template = bodies[fixed].to_template(world)
+            _write_scans(root, spec, name, Head(shape, affine, world, template))
+            _write_landmarks(root, name, bodies[fixed])
+            for moving in true_partners(fixed, spec):
+                there = world if moving == fixed else bodies[moving].to_subject(template)
+                field = (there - world).astype(np.float32).reshape(*shape, 3)
+                _write_truth(root, spec, (fixed, moving), Displacement(field, affine))
+
+
+@dataclass(frozen=True)
+class Head:
+    """One person's native grid: its shape and matrix, and its voxels in world and template coordinates, (n, 3) mm."""
+
+    shape: Shape
+    affine: npt.NDArray[np.float64]
+    world: Points
+    template: Points
+
+
+def native_grid(spec: PhantomSpec) -> tuple[Shape, npt.NDArray[np.float64]]:
+    """Shape and voxel-to-world matrix (RAS+ mm) of every image of the phantom."""
+    counts = np.ceil(FIELD_OF_VIEW_MM / spec.spacing_mm).astype(int)
+    affine = np.diag([spec.spacing_mm] * 3 + [1.0])
+    affine[:3, 3] = CENTRE_MM - spec.spacing_mm * (counts - 1) / 2.0
+    return (int(counts[0]), int(counts[1]), int(counts[2])), affine
+
+
+def grid_points(shape: Shape, affine: npt.NDArray[np.float64]) -> Points:
+    """World coordinates of all voxels in array order, (X*Y*Z, 3) mm."""
+    voxels = np.indices(shape, dtype=np.float64).reshape(3, -1)
+    points: Points = (affine[:3, :3] @ voxels).T + affine[:3, 3]
+    return points
+
+
+def subject_deformations(spec: PhantomSpec) -> tuple[Deformation, ...]:
+    """The template-to-subject maps, one for each subject; they depend on neither spacing nor contrasts."""
+    axes = [np.arange(-n / 2, n / 2 + 1, 8.0) + c for n, c in zip(FIELD_OF_VIEW_MM, CENTRE_MM, strict=True)]
+    probes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    return tuple(
+        random_deformation(spec.amplitude_mm, spec.smoothness_mm, probes, np.random.default_rng([spec.seed, subject]))
+        for subject in range(spec.subjects)
+    )
+
+
+def true_partners(fixed: int, spec: PhantomSpec) -> Iterator[int]:
+    """The subjects from which a true field to `fixed` is written."""
+    for moving in range(spec.subjects):
+        near = spec.subjects <= MOST_SUBJECTS_ALL_PAIRS or abs(moving - fixed) <= 1
+        if near and (moving != fixed or len(spec.contrasts) > 1):
+            yield moving
+
+
+def painted(
+    template: Points, tissues: tuple[Signal, ...], softness_mm: float
+) -> tuple[Labels, npt.NDArray[np.float32]]:
+    """Labels (n,) at template points and the signal of each contrast there, (contrasts, n).
+
+    A label is exact: the topmost structure that contains the point. A signal passes from one structure into the next as a
+    logistic function of depth, as a voxel of two tissues would. Outside the brain both are 0.
+    """
+    labels = np.zeros(len(template), np.int16)
+    signals = np.zeros((len(tissues), len(template)), np.float32)
+    candidates = np.flatnonzero(in_box(template))
+    for start in range(0, len(candidates), SLAB):
+        index = candidates[start : start + SLAB]
+        brain = brain_depth(template[index])
+        index, brain = index[brain > 0], brain[brain > 0]
+        label = np.zeros(len(index), np.int16)
+        signal = np.zeros((len(tissues), len(index)), np.float32)
+        for layer, depth in layers(template[index], brain):
+            share = (0.5 + 0.5 * np.tanh(depth / (2.0 * softness_mm))).astype(np.float32)
+            label = np.where(depth > 0, layer, label)
+            for row, tissue in enumerate(tissues):
+                signal[row] += share * (tissue[layer] - signal[row])
+        labels[index] = label
+        signals[:, index] = signal
+    return labels, signals
+
+
+def _write_descriptions(root: Path, spec: PhantomSpec) -> None:
+    how = (
+        f"dataset phantom --subjects {spec.subjects} --spacing {spec.spacing_mm:g} "
+        f"--contrasts {','.join(spec.contrasts)} --seed {spec.seed} "
+        f"(amplitude {spec.amplitude_mm:g} mm, smoothness {spec.smoothness_mm:g} mm)"
+    )
+    bids.write_raw_description(root, "LUMIRAGE phantom", README.format(how=how))
+    bids.write_participants(root, spec.names)
+    labels = bids.derivative(root, "phantom")
+    bids.write_derivative_description(labels, "phantom", how, "Labels, brain masks and landmarks, known exactly.\n")
+    bids.write_label_table(labels, {structure.index: structure.name for structure in STRUCTURES})
+    bids.write_derivative_description(bids.derivative(root, "truth"), "truth", how, TRUTH_README)
+
+
+def _write_scans(root: Path, spec: PhantomSpec, name: str, head: Head) -> None:
+    """The images of one subject, and its labels and mask."""
+    draws = {c: np.random.default_rng([spec.seed, int(name), crc32(c.encode())]) for c in spec.contrasts}
+    tissues = tuple(tissue_signal(CONTRASTS[contrast], draws[contrast]) for contrast in spec.contrasts)
+    labels, signals = painted(head.template, tissues, softness_mm=0.25 + 0.16 * spec.spacing_mm)
+    brain = labels > 0
+    for contrast, signal in zip(spec.contrasts, signals, strict=True):
+        image = np.zeros(len(labels), np.int16)
+        image[brain] = scanned(signal[brain], head.world[brain], draws[contrast])
+        ending = CONTRASTS[contrast].ending
+        write_volume(bids.anat_file(root, f"sub-{name}", ending), image.reshape(head.shape), head.affine)
+    derived = bids.derivative(root, "phantom")
+    for ending, data in (
+        ("seg-phantom_dseg.nii.gz", labels),
+        ("desc-brain_mask.nii.gz", brain.astype(np.uint8)),
+    ):
+        write_volume(bids.anat_file(derived, f"sub-{name}", ending), data.reshape(head.shape), head.affine)
+
+
+def _write_landmarks(root: Path, name: str, body: Deformation) -> None:
+    places = body.to_subject(np.array(list(LANDMARKS.values()), dtype=np.float64))
+    path = bids.anat_file(bids.derivative(root, "phantom"), f"sub-{name}", "desc-phantom_landmarks.tsv")
+    bids.write_landmarks(path, LANDMARKS, places)
+
+
+def _write_truth(root: Path, spec: PhantomSpec, pair: tuple[int, int], field: Displacement) -> None:
+    """The field of one (fixed, moving) pair, and what it means."""
+    fixed, moving = (spec.names[i] for i in pair)
+    xfm = f"from-sub{moving}_to-sub{fixed}_mode-image_xfm"
+    truth = bids.derivative(root, "truth")
+    write_displacement(bids.anat_file(truth, f"sub-{fixed}", f"{xfm}.nii"), field)
+    sources = [f"bids::sub-{fixed}", f"bids::sub-{moving}"]
+    bids.write_sidecar(bids.anat_file(truth, f"sub-{fixed}", f"{xfm}.json"), {**TRUTH_SIDECAR, "Sources": sources})

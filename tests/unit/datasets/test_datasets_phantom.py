@@ -1,0 +1,194 @@
+"""The phantom: exact truth, valid BIDS, the same bytes twice, nothing half made."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bids_validator import BIDSValidator
+from lumirage.datasets.anatomy import STRUCTURES
+from lumirage.datasets.deformation import random_deformation
+from lumirage.datasets.phantom import (
+    PhantomSpec,
+    grid_points,
+    make_phantom,
+    native_grid,
+    subject_deformations,
+    true_partners,
+)
+from lumirage.errors import UsageError
+from lumirage.model import Convention
+from lumirage.space import read_displacement, read_labels, read_volume
+from scipy.ndimage import map_coordinates
+
+SMALL = PhantomSpec(subjects=2, spacing_mm=4.0, contrasts=("T1w", "inverted"), seed=3)
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("made") / "a phantom"
+    make_phantom(out, SMALL)
+    return out
+
+
+def labels_of(root: Path, subject: str) -> Path:
+    return root / f"derivatives/phantom/sub-{subject}/anat/sub-{subject}_seg-phantom_dseg.nii.gz"
+
+
+def truth_of(root: Path, fixed: str, moving: str) -> Path:
+    name = f"sub-{fixed}_from-sub{moving}_to-sub{fixed}_mode-image_xfm.nii"
+    return root / f"derivatives/truth/sub-{fixed}/anat" / name
+
+
+def mean_dice(first: np.ndarray, second: np.ndarray) -> float:
+    values = range(1, len(STRUCTURES) + 1)
+    return float(
+        np.mean([2 * ((first == v) & (second == v)).sum() / ((first == v).sum() + (second == v).sum()) for v in values])
+    )
+
+
+@pytest.mark.parametrize(("amplitude_mm", "smoothness_mm"), [(3.0, 20.0), (8.0, 20.0), (4.0, 10.0), (0.0, 20.0)])
+def test_the_inverse_is_exact_and_no_fold_exists(amplitude_mm: float, smoothness_mm: float) -> None:
+    points = np.random.default_rng(0).uniform(-90, 90, (4000, 3))
+    body = random_deformation(amplitude_mm, smoothness_mm, points, np.random.default_rng(1))
+    assert np.abs(body.to_template(body.to_subject(points)) - points).max() < 1e-6
+    assert np.linalg.det(body.jacobian(points)).min() > 0
+
+
+def test_the_jacobian_is_the_derivative() -> None:
+    points = np.random.default_rng(0).uniform(-90, 90, (50, 3))
+    body = random_deformation(6.0, 15.0, points, np.random.default_rng(1))
+    assert body.steps > 1
+    step = 1e-5
+    moved = [(body.to_subject(points + step * e) - body.to_subject(points - step * e)) / (2 * step) for e in np.eye(3)]
+    np.testing.assert_allclose(body.jacobian(points), np.stack(moved, axis=2), atol=1e-8)
+
+
+def test_the_amplitude_is_what_was_asked_for() -> None:
+    spec = PhantomSpec(subjects=2, spacing_mm=8.0, amplitude_mm=5.0)
+    points = grid_points(*native_grid(spec))
+    for body in subject_deformations(spec):
+        length = np.sqrt(((body.to_subject(points) - points) ** 2).sum(axis=1).mean())
+        assert length == pytest.approx(5.0, rel=0.1)
+
+
+def test_too_steep_is_refused() -> None:
+    with pytest.raises(UsageError, match="too large for a smoothness"):
+        subject_deformations(PhantomSpec(amplitude_mm=100.0, smoothness_mm=5.0))
+
+
+def test_the_true_field_leads_to_the_same_template_point(phantom: Path) -> None:
+    grid = read_labels(labels_of(phantom, "01")).grid
+    field = read_displacement(truth_of(phantom, "01", "02"), Convention(), grid)
+    x = grid_points(grid.shape, np.array(grid.affine))
+    first, second = subject_deformations(SMALL)
+    there = second.to_template(x + field.u.reshape(-1, 3).astype(np.float64))
+    # float32 holds a displacement of up to 16 mm to 1e-6 mm.
+    np.testing.assert_allclose(there, first.to_template(x), atol=2e-6)
+    assert np.abs(field.u).max() > 2.0
+
+
+def test_labels_agree_under_the_true_field(phantom: Path) -> None:
+    fixed, moving = (read_labels(labels_of(phantom, s)) for s in ("01", "02"))
+    field = read_displacement(truth_of(phantom, "01", "02"), Convention(), fixed.grid)
+    voxels = np.indices(fixed.data.shape) + np.moveaxis(field.u, -1, 0) / SMALL.spacing_mm
+    moved = map_coordinates(moving.data, voxels, order=0, mode="grid-constant")
+    assert mean_dice(fixed.data, moved) > mean_dice(fixed.data, moving.data) + 0.15
+
+
+def test_landmarks_map_onto_one_another(phantom: Path) -> None:
+    places = []
+    for subject, body in zip(("01", "02"), subject_deformations(SMALL), strict=True):
+        table = phantom / f"derivatives/phantom/sub-{subject}/anat/sub-{subject}_desc-phantom_landmarks.tsv"
+        rows = [line.split("\t") for line in table.read_text().splitlines()]
+        assert rows[0] == ["index", "name", "x", "y", "z"]
+        places.append(body.to_template(np.array([row[2:] for row in rows[1:]], dtype=np.float64)))
+    np.testing.assert_allclose(places[0], places[1], atol=2e-4)
+
+
+def test_images_labels_and_masks_agree(phantom: Path) -> None:
+    labels = read_labels(labels_of(phantom, "01")).data
+    mask = read_labels(phantom / "derivatives/phantom/sub-01/anat/sub-01_desc-brain_mask.nii.gz").data
+    image = read_volume(phantom / "sub-01/anat/sub-01_T1w.nii.gz").data
+    inverted = read_volume(phantom / "sub-01/anat/sub-01_rec-inverted_T1w.nii.gz").data
+    assert set(np.unique(labels)) == set(range(len(STRUCTURES) + 1))
+    np.testing.assert_array_equal(mask > 0, labels > 0)
+    np.testing.assert_array_equal(image > 0, labels > 0)
+    index = {s.name: s.index for s in STRUCTURES}
+    white, ventricle = labels == index["left-cerebral-white-matter"], labels == index["left-lateral-ventricle"]
+    assert image[white].mean() > 1.5 * image[ventricle].mean()
+    assert inverted[white].mean() < 0.7 * inverted[ventricle].mean()
+
+
+def test_left_is_left(phantom: Path) -> None:
+    volume = read_labels(labels_of(phantom, "02"))
+    for structure in STRUCTURES:
+        x = (volume.affine @ np.array([*np.argwhere(volume.data == structure.index).mean(axis=0), 1.0]))[0]
+        side, _, _ = structure.name.partition("-")
+        assert {"left": x < -4, "right": x > 4}.get(side, abs(x) < 8), structure
+
+
+def test_raw_files_are_bids(phantom: Path) -> None:
+    raw = [p for p in phantom.rglob("*") if p.is_file() and "derivatives" not in p.parts]
+    assert len(raw) == 3 + 4
+    for path in raw:
+        assert BIDSValidator().is_bids(f"/{path.relative_to(phantom).as_posix()}"), path
+    for name in ("phantom", "truth"):
+        description = json.loads((phantom / f"derivatives/{name}/dataset_description.json").read_text())
+        assert description["DatasetType"] == "derivative"
+        assert description["GeneratedBy"][0]["Name"] == "lumirage-harness"
+
+
+def test_the_same_spec_gives_the_same_bytes(phantom: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    make_phantom(again, SMALL)
+    files = sorted(p.relative_to(phantom) for p in phantom.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(again) for p in again.rglob("*") if p.is_file())
+    for file in files:
+        assert (phantom / file).read_bytes() == (again / file).read_bytes(), file
+
+
+def test_contrasts_do_not_change_one_another(phantom: Path, tmp_path: Path) -> None:
+    make_phantom(tmp_path / "one", PhantomSpec(subjects=2, spacing_mm=4.0, contrasts=("T1w",), seed=3))
+    image = "sub-02/anat/sub-02_T1w.nii.gz"
+    assert (phantom / image).read_bytes() == (tmp_path / "one" / image).read_bytes()
+
+
+def test_a_taken_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken/file").touch()
+    with pytest.raises(UsageError, match="not an empty folder"):
+        make_phantom(tmp_path / "taken", SMALL)
+    assert [p.name for p in tmp_path.iterdir()] == ["taken"]
+
+
+def test_an_interrupted_making_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lumirage.datasets.phantom.write_displacement", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make_phantom(tmp_path / "out", SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_partners() -> None:
+    assert list(true_partners(0, PhantomSpec(subjects=3))) == [0, 1, 2]
+    assert list(true_partners(0, PhantomSpec(subjects=3, contrasts=("T1w",)))) == [1, 2]
+    assert list(true_partners(3, PhantomSpec(subjects=7, contrasts=("T1w",)))) == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subjects": 1}, "2 to 999 subjects"),
+        ({"spacing_mm": 0.1}, "0.4 to 8 mm"),
+        ({"contrasts": ("T1",)}, "did you mean 'T1w'"),
+        ({"contrasts": ("T1w", "T1w")}, "only once"),
+        ({"contrasts": ()}, "at least one"),
+        ({"seed": -1}, "not be negative"),
+    ],
+)
+def test_a_bad_spec_says_what_to_change(change: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        PhantomSpec(**change)  # type: ignore[arg-type]
