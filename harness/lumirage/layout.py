@@ -23,6 +23,7 @@ OUT/
         jobs/<id>.json        the jobs of the plan, for a cluster's tasks
 """
 
+import functools
 import hashlib
 import os
 import re
@@ -192,7 +193,13 @@ def digest(*parts: str | bytes) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Digest of a file's content."""
+    """Digest of a file's content; read once a process, unless size or time of change differ."""
+    stat = path.stat()
+    return _file_digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 

@@ -76,6 +76,7 @@ class Prepared(Record):
     moving: Path = Field(description="float32 on the working grid, affinely aligned")
     grid: Grid = Field(description="the working grid")
     affine: Matrix = Field(description="fixed world to moving world, RAS+ mm: x_native_moving = affine @ (x + u(x))")
+    truth: Path | None = Field(default=None, description="the true u on the working grid, where it is known")
 
 
 class Convention(Record):

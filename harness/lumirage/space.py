@@ -78,7 +78,7 @@ def axis_codes(affine: Float) -> str:
     return "".join(cast(tuple[str, str, str], nib.orientations.aff2axcodes(affine)))
 
 
-def points(affine: Float, xyz: Float) -> Float:
+def points(affine: npt.ArrayLike, xyz: Float) -> Float:
     """Map points (..., 3) by a 4x4 matrix."""
     return xyz @ np.asarray(affine)[:3, :3].T + np.asarray(affine)[:3, 3]
 

@@ -15,12 +15,12 @@ from scipy import ndimage
 from lumirage import space
 from lumirage.errors import DataError
 from lumirage.layout import Layout, digest, file_digest, written_aside
-from lumirage.model import Grid, Pair, Prepared, Scan
+from lumirage.model import Convention, Grid, Pair, Prepared, Scan
 from lumirage.planning.align import ALIGN_VERSION, estimate_affine
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.working_grid import about_centre, foreground, working_grid
 from lumirage.records import read_json, write_json
-from lumirage.space import Float, Single, Volume
+from lumirage.space import Displacement, Float, Single, Volume
 from lumirage.track import Prepare
 
 PREPARE_VERSION = "1"
@@ -63,7 +63,8 @@ def prepared_key(pair: Pair, prepare: Prepare) -> str:
 def load_prepared(folder: Path) -> Prepared:
     """The record in a folder, its paths made absolute, so that an output tree may be moved."""
     prepared = read_json(folder / "prepared.json", Prepared)
-    return prepared.model_copy(update={"fixed": folder / prepared.fixed, "moving": folder / prepared.moving})
+    paths = {name: folder / path for name in ("fixed", "moving", "truth") if (path := getattr(prepared, name))}
+    return prepared.model_copy(update=paths)
 
 
 def check_scan(scan: Scan) -> None:
@@ -80,7 +81,7 @@ def check_scan(scan: Scan) -> None:
 
 def _files(pair: Pair, prepare: Prepare) -> list[Path]:
     masks = [scan.mask for scan in (pair.fixed, pair.moving) if scan.mask and prepare.skull == "stripped"]
-    return [pair.fixed.image, pair.moving.image, *masks]
+    return [pair.fixed.image, pair.moving.image, *masks, *((pair.truth,) if pair.truth else ())]
 
 
 def _image(scan: Scan, prepare: Prepare) -> Volume:
@@ -106,10 +107,33 @@ def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -
         picture = resample(volume, to_native, grid)
         picture = spoil_and_scale(picture, foreground(volume.data), prepare, seed=(key, seed))
         space.write_volume(folder / f"{name}.nii", picture, target)
+    if pair.truth:
+        space.write_displacement(folder / "truth.nii", _working_truth(pair.truth, affine, fixed.grid, grid))
     record = Prepared(
-        key=key, fixed=Path("fixed.nii"), moving=Path("moving.nii"), grid=grid, affine=space.matrix(affine)
+        key=key,
+        fixed=Path("fixed.nii"),
+        moving=Path("moving.nii"),
+        grid=grid,
+        affine=space.matrix(affine),
+        truth=Path("truth.nii") if pair.truth else None,
     )
     write_json(folder / "prepared.json", record)
+
+
+def _working_truth(path: Path, affine: Float, native: Grid, grid: Grid) -> Displacement:
+    """The answer that would be right: u with affine @ (x + u(x)) = x + u_true(x), on the working grid.
+
+    The stored field is interpolated linearly and continued by its border; on the native lattice it is taken as it is.
+    """
+    truth = space.read_displacement(path, Convention(), native)
+    index = np.indices(grid.shape, dtype=np.float64).reshape(3, -1).T
+    world = space.points(np.array(grid.affine), index)
+    at = space.points(np.linalg.inv(truth.affine), world).T
+    moved = world + np.stack(
+        [ndimage.map_coordinates(truth.u[..., k], at, order=1, mode="nearest") for k in range(3)], -1
+    )
+    u = space.points(np.linalg.inv(affine), moved) - world
+    return Displacement(u.reshape(*grid.shape, 3).astype(np.float32), np.array(grid.affine))
 
 
 def resample(volume: Volume, to_native: Float, grid: Grid) -> Single:

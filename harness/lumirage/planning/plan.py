@@ -1,0 +1,183 @@
+"""Words of the user -> Plan: what this evaluation is made of, and the jobs that are still to do. Nothing is started here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lumirage import __version__
+from lumirage.errors import DataError, UsageError
+from lumirage.layout import Layout
+from lumirage.model import CONTRACT_VERSION, Job, Pair, Run
+from lumirage.planning import dataset
+from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.planning.methods import MethodSource
+from lumirage.planning.pairs import choose, make_pairs
+from lumirage.planning.prepare import check_scan, prepared_key
+from lumirage.records import read_json
+from lumirage.track import Condition, Evaluation, MethodUse, Track
+
+Resolve = Callable[[MethodSource], MethodUse]
+"""A method's image as the chosen runtime would start it, with its digest. Planning knows no engine."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for, words already turned into records."""
+
+    bids: Path
+    out: Path
+    track: Track
+    methods: tuple[MethodSource, ...]
+    runtime: str
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    pairs: tuple[str, ...] = ()
+    participants: tuple[str, ...] = ()
+    limit: int | None = None
+    batch: int = 1
+    repeats: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The evaluation, and what of it is to be done now."""
+
+    layout: Layout
+    evaluation: Evaluation
+    pairs: tuple[Pair, ...]
+    conditions: tuple[Condition, ...]
+    jobs: tuple[Job, ...]
+    complete: int = field(metadata={"note": "runs that were found done"})
+
+
+def make_plan(request: Request, resolve: Resolve) -> Plan:
+    """Plan an evaluation, or the rest of one that was begun.
+
+    Raises DataError for an unusable dataset, UsageError when OUT holds another evaluation, with what differs.
+    """
+    _check_places(request)
+    evaluation = _merged(Layout(request.out), _evaluation(request, resolve))
+    chosen = choose(evaluation.pairs, request.pairs, request.participants, request.limit)
+    for scan in {s.name: s for p in chosen for s in (p.fixed, p.moving)}.values():
+        check_scan(scan)
+    conditions = request.track.cells()
+    layout = Layout(request.out)
+    uses = [evaluation.methods[source.card.name] for source in request.methods]
+    done = _Completed(layout, evaluation)
+    settings = JobSettings(request.track.limits, request.batch, request.repeats, request.seed)
+    jobs = make_jobs(uses, conditions, chosen, settings, done)
+    return Plan(layout, evaluation, chosen, conditions, jobs, done.count)
+
+
+def _check_places(request: Request) -> None:
+    bids, out = request.bids.resolve(), request.out.resolve()
+    if out == bids or (bids in out.parents and "derivatives" not in out.relative_to(bids).parts):
+        raise UsageError(
+            f"OUT {out} lies inside BIDS_DIR {bids}; choose a folder outside of it, or under its derivatives/"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"OUT {out} is a file; give a folder")
+    if out.is_dir() and any(out.iterdir()) and not Layout(out).evaluation.is_file():
+        raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
+
+
+def _evaluation(request: Request, resolve: Resolve) -> Evaluation:
+    name = dataset.dataset_name(request.bids)
+    derivatives = dataset.find_derivatives(request.bids, request.derivatives)
+    scans = dataset.find_scans(request.bids, request.track.select, derivatives)
+    wanted = request.track.labels.sources
+    for source in wanted:
+        if not any(source in scan.labels for scan in scans):
+            raise DataError(
+                f"labels.sources: no scan has labels '{source}'; derivatives found: {sorted(derivatives) or 'none'}"
+            )
+    if wanted:
+        scans = [s.model_copy(update={"labels": {k: v for k, v in s.labels.items() if k in wanted}}) for s in scans]
+    pairs = dataset.with_truth(make_pairs(scans, request.track.pairing), derivatives)
+    return Evaluation(
+        harness=__version__,
+        contract=CONTRACT_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=request.bids.resolve(),
+        dataset_name=name,
+        derivatives={key: path.resolve() for key, path in derivatives.items()},
+        runtime=request.runtime,
+        track=request.track,
+        methods={source.card.name: resolve(source) for source in request.methods},
+        pairs=pairs,
+        label_names=dataset.label_names(derivatives, sorted({k for s in scans for k in s.labels})),
+        seed=request.seed,
+        repeats=request.repeats,
+    )
+
+
+def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
+    """The evaluation that OUT holds with the wanted methods added, or the wanted one when OUT is new."""
+    if not layout.evaluation.is_file():
+        return wanted
+    found = read_json(layout.evaluation, Evaluation)
+    differ = list(_differences(found, wanted))
+    if differ:
+        raise UsageError(
+            f"{layout.root} holds another evaluation:\n  "
+            + "\n  ".join(differ)
+            + "\ngive another OUT, or remove this one"
+        )
+    return found.model_copy(
+        update={"methods": found.methods | wanted.methods, "repeats": max(found.repeats, wanted.repeats)}
+    )
+
+
+def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
+    for name in ("contract", "dataset", "derivatives", "seed"):
+        if getattr(found, name) != getattr(wanted, name):
+            yield f"{name}: {getattr(found, name)} there, {getattr(wanted, name)} now"
+    yield from _fields("track", found.track.model_dump(), wanted.track.model_dump())
+    before, now = {p.id for p in found.pairs}, {p.id for p in wanted.pairs}
+    if before != now:
+        yield f"pairs: {len(before - now)} of there are gone, {len(now - before)} are new (did the dataset change?)"
+    for name, use in wanted.methods.items():
+        there = found.methods.get(name, use)
+        if there.digest != use.digest:
+            yield f"image of {name}: {there.digest[:19]} there, {use.digest[:19]} now"
+
+
+def _fields(prefix: str, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
+    for key in sorted(found.keys() | wanted.keys()):
+        old, new = found.get(key), wanted.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _fields(f"{prefix}.{key}", old, new)
+        elif old != new:
+            yield f"{prefix}.{key}: {old} there, {new} now"
+
+
+class _Completed:
+    """Tells which runs are complete and made from the same inputs; counts them."""
+
+    def __init__(self, layout: Layout, evaluation: Evaluation) -> None:
+        self._layout = layout
+        self._evaluation = evaluation
+        self.count = 0
+
+    def __call__(self, method: str, pair: Pair, condition: Condition, repeat: int) -> bool:
+        record = self._layout.run_files(method, pair, condition.name, repeat).record
+        if not record.is_file():
+            return False
+        run = read_json(record, Run)
+        digest = self._evaluation.methods[method].digest
+        if run.image != digest:
+            raise UsageError(f"{record}: made by image {run.image[:19]}, not {digest[:19]}; give another OUT")
+        if run.prepared != prepared_key(pair, condition.prepare):
+            raise UsageError(
+                f"{record}: {pair.fixed.image.name} or {pair.moving.image.name} has changed since this run was made; "
+                "give another OUT, or remove this method's folder there"
+            )
+        self.count += 1
+        return True
+
+
+def describe(jobs: Sequence[Job]) -> list[str]:
+    """A line a job, for --dry-run."""
+    return [f"{job.id}\t{job.method.name}\t{job.condition}\t{len(job.pairs)}\t{','.join(job.pairs)}" for job in jobs]
