@@ -1,0 +1,153 @@
+"""Kernels for the Jacobian determinants of x -> x + d(x) on a voxel grid, d in voxels.
+
+The official evaluations form, per voxel, one central-difference determinant, eight corner determinants (each axis forward or backward)
+and two of the tetrahedra in the middle of the two cells (Liu et al., IJCV 2024, "On finite difference Jacobian computation in deformable
+image registration"). Only where a determinant can be negative are all of them formed: if the differences of d are so small that
+every one of these matrices is diagonally dominant, all determinants are positive.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+SAFE_CORNER = np.float32(0.99)
+"""Row sums of |differences| below 1 make I + G diagonally dominant; float32 rounding is far inside the margin."""
+SAFE_TETRAHEDRON = np.float32(1.98)
+"""Sum of |diagonal differences| below 2 keeps det(M + E) > 0, M the tetrahedron of the identity: |M^-1 E| <= sum / 2 < 1."""
+FLOAT32_SAFE = 2e3
+"""Displacements up to this keep float32 differences far more exact than the margins above."""
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _determinant(a: Any, b: Any, c: Any) -> float:
+    """Determinant of the matrix with these rows, with the official order of operations."""
+    return a[0] * (b[1] * c[2] - b[2] * c[1]) - b[0] * (a[1] * c[2] - a[2] * c[1]) + c[0] * (a[1] * b[2] - a[2] * b[1])
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _mapped(field: Any, x: int, y: int, z: int) -> Any:
+    """x + d(x)."""
+    return (
+        np.float64(field[0, x, y, z]) + x,
+        np.float64(field[1, x, y, z]) + y,
+        np.float64(field[2, x, y, z]) + z,
+    )
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _minus(p: Any, q: Any) -> Any:
+    return (p[0] - q[0], p[1] - q[1], p[2] - q[2])
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _half(p: Any, q: Any) -> Any:
+    return (0.5 * p[0] - 0.5 * q[0], 0.5 * p[1] - 0.5 * q[1], 0.5 * p[2] - 0.5 * q[2])
+
+
+@njit(nogil=True, cache=True)
+def determinants_at(field: Any, x: int, y: int, z: int, out: Any) -> None:
+    """The eleven determinants of one inner voxel into `out`: eight corners, two tetrahedra, the central one last."""
+    here = _mapped(field, x, y, z)
+    left, right = _mapped(field, x - 1, y, z), _mapped(field, x + 1, y, z)
+    front, back = _mapped(field, x, y - 1, z), _mapped(field, x, y + 1, z)
+    low, high = _mapped(field, x, y, z - 1), _mapped(field, x, y, z + 1)
+    dx, dy, dz = (
+        (_minus(right, here), _minus(here, left)),
+        (_minus(back, here), _minus(here, front)),
+        (_minus(high, here), _minus(here, low)),
+    )
+    for i in range(8):
+        out[i] = _determinant(dx[i >> 2], dy[(i >> 1) & 1], dz[i & 1])
+    out[8] = _determinant(
+        _minus(_mapped(field, x - 1, y - 1, z), here),
+        _minus(_mapped(field, x - 1, y, z - 1), here),
+        _minus(_mapped(field, x, y - 1, z - 1), here),
+    )
+    out[9] = _determinant(
+        _minus(_mapped(field, x + 1, y + 1, z), here),
+        _minus(_mapped(field, x, y + 1, z + 1), here),
+        _minus(_mapped(field, x + 1, y, z + 1), here),
+    )
+    out[10] = _determinant(_half(right, left), _half(back, front), _half(high, low))
+
+
+@njit(nogil=True, cache=True)
+def central_row(field: Any, x: int, y: int, out: Any) -> None:
+    """Central-difference determinants of the inner voxels of one row: out[k] is at z = k + 1."""
+    x0, x1, x2 = field[0, x - 1, y, 1:-1], field[1, x - 1, y, 1:-1], field[2, x - 1, y, 1:-1]
+    u0, u1, u2 = field[0, x + 1, y, 1:-1], field[1, x + 1, y, 1:-1], field[2, x + 1, y, 1:-1]
+    y0, y1, y2 = field[0, x, y - 1, 1:-1], field[1, x, y - 1, 1:-1], field[2, x, y - 1, 1:-1]
+    v0, v1, v2 = field[0, x, y + 1, 1:-1], field[1, x, y + 1, 1:-1], field[2, x, y + 1, 1:-1]
+    z0, z1, z2 = field[0, x, y, :-2], field[1, x, y, :-2], field[2, x, y, :-2]
+    w0, w1, w2 = field[0, x, y, 2:], field[1, x, y, 2:], field[2, x, y, 2:]
+    for k in range(out.size):
+        xx = 0.5 * np.float64(u0[k]) - 0.5 * np.float64(x0[k]) + 1.0
+        xy = 0.5 * np.float64(u1[k]) - 0.5 * np.float64(x1[k])
+        xz = 0.5 * np.float64(u2[k]) - 0.5 * np.float64(x2[k])
+        yx = 0.5 * np.float64(v0[k]) - 0.5 * np.float64(y0[k])
+        yy = 0.5 * np.float64(v1[k]) - 0.5 * np.float64(y1[k]) + 1.0
+        yz = 0.5 * np.float64(v2[k]) - 0.5 * np.float64(y2[k])
+        zx = 0.5 * np.float64(w0[k]) - 0.5 * np.float64(z0[k])
+        zy = 0.5 * np.float64(w1[k]) - 0.5 * np.float64(z1[k])
+        zz = 0.5 * np.float64(w2[k]) - 0.5 * np.float64(z2[k]) + 1.0
+        out[k] = xx * (yy * zz - yz * zy) - yx * (xy * zz - xz * zy) + zx * (xy * yz - xz * yy)
+
+
+@njit(nogil=True, cache=True)
+def _reach_row(field: Any, here: Any, x: int, y: int, out: Any) -> None:
+    """out = max(out, sum over components of |d(x, y, :) - d(here)|): both differences of one axis."""
+    hx, hy = here
+    a0, a1, a2 = field[0, x, y, 1:-1], field[1, x, y, 1:-1], field[2, x, y, 1:-1]
+    c0, c1, c2 = field[0, hx, hy, 1:-1], field[1, hx, hy, 1:-1], field[2, hx, hy, 1:-1]
+    for k in range(out.size):
+        step = (
+            abs(np.float32(a0[k]) - np.float32(c0[k]))
+            + abs(np.float32(a1[k]) - np.float32(c1[k]))
+            + abs(np.float32(a2[k]) - np.float32(c2[k]))
+        )
+        out[k] = max(out[k], step)
+
+
+@njit(nogil=True, cache=True)
+def _reach_along(field: Any, x: int, y: int, out: Any) -> None:
+    """The same for both differences along z."""
+    for c in range(3):
+        a, b, d = field[c, x, y, :-2], field[c, x, y, 1:-1], field[c, x, y, 2:]
+        down, up = out[1], out[2]
+        for k in range(out.shape[1]):
+            down[k] += abs(np.float32(a[k]) - np.float32(b[k]))
+            up[k] += abs(np.float32(d[k]) - np.float32(b[k]))
+    low, high = out[1], out[2]
+    for k in range(out.shape[1]):
+        out[0, k] = max(out[0, k], low[k], high[k])
+
+
+@njit(nogil=True, cache=True)
+def _reach_cell(field: Any, x: int, y: int, side: int, out: Any) -> None:
+    """Adds to `out` the three diagonal differences that span the tetrahedron towards `side` (-1 or 1)."""
+    nz = field.shape[3]
+    for c in range(3):
+        here = field[c, x, y, 1:-1]
+        a = field[c, x + side, y + side, 1:-1]
+        b = field[c, x + side, y, 1 + side : nz - 1 + side]
+        d = field[c, x, y + side, 1 + side : nz - 1 + side]
+        for k in range(out.size):
+            h = np.float32(here[k])
+            out[k] += abs(np.float32(a[k]) - h) + abs(np.float32(b[k]) - h) + abs(np.float32(d[k]) - h)
+
+
+@njit(nogil=True, cache=True)
+def safe_row(field: Any, x: int, y: int, work: Any, safe: Any) -> None:
+    """safe[k] = 1 where all determinants of voxel (x, y, k + 1) are positive for certain. `work`: float32, (5, nz - 2)."""
+    work[:] = 0
+    _reach_row(field, (x, y), x - 1, y, work[0])
+    _reach_row(field, (x, y), x + 1, y, work[0])
+    _reach_row(field, (x, y), x, y - 1, work[0])
+    _reach_row(field, (x, y), x, y + 1, work[0])
+    _reach_along(field, x, y, work)
+    _reach_cell(field, x, y, -1, work[3])
+    _reach_cell(field, x, y, 1, work[4])
+    axes, first, second = work[0], work[3], work[4]
+    for k in range(safe.size):
+        safe[k] = np.uint8((axes[k] < SAFE_CORNER) & (first[k] < SAFE_TETRAHEDRON) & (second[k] < SAFE_TETRAHEDRON))

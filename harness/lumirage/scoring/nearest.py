@@ -1,0 +1,214 @@
+"""Squared distance from each surfel of one surface to the nearest surfel of another.
+
+Registered surfaces lie close together, so each surfel looks around itself first: the other surface is a set of bit rows along z, and
+columns are visited by rising distance until none can be nearer. What is farther than `REACH` is left to a distance transform.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+REACH = 10
+"""How far the search goes, in units of the widest spacing."""
+
+WINDOW = 32
+"""Voxels along z that one look at a bit row sees in either direction."""
+
+UNRESOLVED = np.inf
+"""In place of a squared distance: farther than the search went."""
+
+
+class Columns(NamedTuple):
+    """Columns around a point by rising distance: offsets along x and y, and their squared distance."""
+
+    dx: NDArray[np.int64]
+    dy: NDArray[np.int64]
+    cost: NDArray[np.float64]
+    spacing_z: float
+    limit: float
+    """Squared distance below which a result is certain."""
+
+
+def columns_for(spacing: NDArray[np.float64]) -> Columns:
+    """The search pattern for a voxel spacing."""
+    reach = REACH * float(np.max(spacing))
+    nx, ny = (int(reach / s) for s in spacing[:2])
+    dx, dy = (a.ravel() for a in np.meshgrid(np.arange(-nx, nx + 1), np.arange(-ny, ny + 1), indexing="ij"))
+    cost = (dx * spacing[0]) ** 2 + (dy * spacing[1]) ** 2
+    order = np.argsort(cost, kind="stable")
+    order = order[cost[order] <= reach * reach]
+    limit = min(reach * reach, float(((WINDOW - 1) * spacing[2]) ** 2))
+    return Columns(dx[order], dy[order], cost[order], float(spacing[2]), limit)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _trailing_zeros(_typing: Any, value: Any) -> Any:
+    def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _leading_zeros(_typing: Any, value: Any) -> Any:
+    def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
+
+
+@njit(nogil=True, cache=True, inline="always")
+def corner_of(surfel: Any) -> Any:
+    """Corner (x, y, z) of a packed surfel."""
+    mask = np.uint64(8191)
+    return (
+        np.int64((surfel >> np.uint64(26)) & mask),
+        np.int64((surfel >> np.uint64(13)) & mask),
+        np.int64(surfel & mask),
+    )
+
+
+@njit(nogil=True, cache=True)
+def bounds_of(surfels: Any) -> Any:
+    """Lowest and highest corner of some surfels, (2, 3)."""
+    bounds = np.array([[8191, 8191, 8191], [-1, -1, -1]])
+    for k in range(surfels.size):
+        corner = corner_of(surfels[k])
+        for axis in range(3):
+            bounds[0, axis] = min(bounds[0, axis], corner[axis])
+            bounds[1, axis] = max(bounds[1, axis], corner[axis])
+    return bounds
+
+
+@njit(nogil=True, cache=True)
+def _bit_rows(surfels: Any, bounds: Any) -> Any:
+    """The corners as bits, (x, y, words): bit 64 + z of a row is the corner at z, both from the lower bound."""
+    extent = bounds[1] - bounds[0] + 1
+    rows = np.zeros((extent[0], extent[1], (extent[2] + 64) // 64 + 2), np.uint64)
+    for k in range(surfels.size):
+        x, y, z = corner_of(surfels[k])
+        bit = z - bounds[0, 2] + 64
+        rows[x - bounds[0, 0], y - bounds[0, 1], bit >> 6] |= np.uint64(1) << np.uint64(bit & 63)
+    return rows
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _nearest_in_row(row: Any, z: int) -> int:
+    """Distance in voxels along z to the nearest set bit of a row, or WINDOW where there is none that near."""
+    start = z + 64 - 31
+    word, shift = start >> 6, np.uint64(start & 63)
+    window = row[word] >> shift
+    if shift:
+        window |= row[word + 1] << (np.uint64(64) - shift)
+    if window == 0:
+        return 32
+    above = np.int64(_trailing_zeros(window >> np.uint64(31)))
+    below = np.int64(_leading_zeros(window << np.uint64(32)))
+    return min(above, below, 32)
+
+
+@njit(nogil=True, cache=True)
+def squared_distances(points: Any, surface: Any, columns: Any) -> Any:
+    """Squared distance from each of `points` to the nearest of `surface`; UNRESOLVED where it exceeds the columns' limit."""
+    result = np.full(points.size, np.inf)
+    if surface.size == 0:
+        return result
+    bounds = bounds_of(surface)
+    rows = _bit_rows(surface, bounds)
+    dx, dy, cost = columns.dx, columns.dy, columns.cost
+    nx, ny, reach_z = rows.shape[0], rows.shape[1], bounds[1, 2] - bounds[0, 2] + 32
+    for k in range(points.size):
+        px, py, pz = corner_of(points[k])
+        x, y, z = px - bounds[0, 0], py - bounds[0, 1], pz - bounds[0, 2]
+        if z < -32 or z >= reach_z:
+            continue
+        best = np.inf
+        for c in range(cost.size):
+            if cost[c] >= best:
+                break
+            i, j = x + dx[c], y + dy[c]
+            if i < 0 or j < 0 or i >= nx or j >= ny:
+                continue
+            step = _nearest_in_row(rows[i, j], z)
+            if step < 32:
+                best = min(best, cost[c] + (step * columns.spacing_z) ** 2)
+        if best <= columns.limit:
+            result[k] = best
+    return result
+
+
+def resolve(points: NDArray[np.uint64], surface: NDArray[np.uint64], spacing: NDArray[np.float64], found: Any) -> None:
+    """Fills in, by a distance transform, what `squared_distances` left UNRESOLVED; `surface` must not be empty."""
+    far = np.flatnonzero(np.isinf(found))
+    if not far.size:
+        return
+    bounds = bounds_of(surface)
+    own = bounds_of(points[far])
+    low, high = np.minimum(bounds[0], own[0]), np.maximum(bounds[1], own[1])
+    grid = np.full(tuple(high - low + 1), np.inf)
+    _mark(surface, low, grid)
+    for axis in (2, 1, 0):
+        _transform_axis(np.moveaxis(grid, axis, -1), float(spacing[axis]))
+    _look_up(points, far, (low, grid), found)
+
+
+@njit(nogil=True, cache=True)
+def _mark(surface: Any, low: Any, grid: Any) -> None:
+    for k in range(surface.size):
+        x, y, z = corner_of(surface[k])
+        grid[x - low[0], y - low[1], z - low[2]] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def _look_up(points: Any, which: Any, target: Any, found: Any) -> None:
+    low, grid = target
+    for n in range(which.size):
+        x, y, z = corner_of(points[which[n]])
+        found[which[n]] = grid[x - low[0], y - low[1], z - low[2]]
+
+
+@njit(nogil=True, cache=True)
+def _transform_axis(grid: Any, spacing: float) -> None:
+    """Lower envelope of parabolas along the last axis, in place (Felzenszwalb and Huttenlocher 2012)."""
+    n = grid.shape[2]
+    old, roots, edges = np.empty(n), np.empty(n, np.int64), np.empty(n + 1)
+    for i in range(grid.shape[0]):
+        for j in range(grid.shape[1]):
+            line = grid[i, j]
+            for k in range(n):
+                old[k] = line[k]
+            parabolas = _envelope(old, spacing, roots, edges)
+            if parabolas == 0:
+                continue
+            p = 0
+            for k in range(n):
+                while p + 1 < parabolas and edges[p + 1] < k * spacing:
+                    p += 1
+                step = (k - roots[p]) * spacing
+                line[k] = old[roots[p]] + step * step
+
+
+@njit(nogil=True, cache=True)
+def _envelope(values: Any, spacing: float, roots: Any, edges: Any) -> int:
+    """Which parabolas form the lower envelope and where each begins; their number."""
+    count = 0
+    for k in range(values.size):
+        if values[k] == np.inf:
+            continue
+        q = k * spacing
+        begin = -np.inf
+        while count > 0:
+            r = roots[count - 1] * spacing
+            begin = ((values[k] + q * q) - (values[roots[count - 1]] + r * r)) / (2 * q - 2 * r)
+            if begin > edges[count - 1]:
+                break
+            count -= 1
+            begin = -np.inf
+        roots[count] = k
+        edges[count] = begin
+        count += 1
+    return count

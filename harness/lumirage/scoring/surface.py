@@ -1,0 +1,146 @@
+"""Distances between the surfaces of labels: the 95th percentile Hausdorff distance and the mean surface distance."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from lumirage.scoring.labels import DenseLabels
+from lumirage.scoring.nearest import Columns, columns_for, resolve, squared_distances
+from lumirage.scoring.slabs import map_items
+from lumirage.scoring.surfels import surfel_areas, surfels
+
+TIE = 1e-9
+"""Shares of area nearer to 0.95 than this count as 0.95: rounding alone must not choose the distance."""
+
+BINS = 1024
+
+
+@dataclass(frozen=True)
+class SurfaceOptions:
+    """What to measure."""
+
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    official_ties: bool = False
+    """Break ties at the percentile as surface-distance's floating-point sums do, bit for bit."""
+    mean: bool = True
+    """Also the mean distance; without it, far surfels are only measured where they matter."""
+
+
+@dataclass(frozen=True)
+class SurfaceDistances:
+    """One value for each scored label, in units of the spacing."""
+
+    hd95: NDArray[np.float64]
+    """Larger of the two directed 95th percentiles; inf where one of the two surfaces is empty, NaN where both are."""
+    mean: NDArray[np.float64]
+    """Area-weighted mean over both surfaces together; NaN where a surface is empty or it was not asked for."""
+
+
+def surface_distances(
+    fixed: DenseLabels, warped: DenseLabels, options: SurfaceOptions, threads: int = 1
+) -> SurfaceDistances:
+    """HD95 and mean surface distance of all scored labels, after Nikolov et al. 2018 (the surface-distance library)."""
+    spacing = np.array(options.spacing, np.float64)
+    (a, a_begin), (b, b_begin) = surfels(fixed, threads), surfels(warped, threads)
+    search = _Search(columns_for(spacing), surfel_areas(spacing), spacing, options)
+
+    def of_label(label: int) -> tuple[float, float]:
+        first, second = a[a_begin[label] : a_begin[label + 1]], b[b_begin[label] : b_begin[label + 1]]
+        return _of_surfaces(first, second, search)
+
+    values = np.array(map_items(of_label, list(range(fixed.labels.other)), threads)).reshape(-1, 2)
+    return SurfaceDistances(values[:, 0], values[:, 1])
+
+
+@dataclass(frozen=True)
+class _Search:
+    columns: Columns
+    areas: NDArray[np.float64]
+    spacing: NDArray[np.float64]
+    options: SurfaceOptions
+
+
+def _of_surfaces(first: NDArray[np.uint64], second: NDArray[np.uint64], search: _Search) -> tuple[float, float]:
+    """HD95 and mean of one pair of surfaces."""
+    if not first.size and not second.size:
+        return np.nan, np.nan
+    if not first.size or not second.size:
+        return np.inf, np.nan
+    directed = [_directed(first, second, search), _directed(second, first, search)]
+    hd95 = max(d[0] for d in directed)
+    mean = (directed[0][1] + directed[1][1]) / (directed[0][2] + directed[1][2])
+    return hd95, mean if search.options.mean else np.nan
+
+
+def _directed(points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _Search) -> tuple[float, float, float]:
+    """Of one direction: 95th percentile, sum of distance times area, sum of area."""
+    squared = squared_distances(points, surface, search.columns)
+    if search.options.mean:
+        resolve(points, surface, search.spacing, squared)
+    percentile, tie, moment, area = _percentile(points, squared, search.areas, search.columns.limit)
+    if np.isinf(percentile):
+        resolve(points, surface, search.spacing, squared)
+        limit = float(squared.max())
+        percentile, tie, moment, area = _percentile(points, squared, search.areas, limit)
+    if tie and search.options.official_ties:
+        percentile = _percentile_as_official(squared, search.areas[(points >> np.uint64(40)) & np.uint64(255)])
+    return float(np.sqrt(percentile)), moment, area
+
+
+@njit(nogil=True, cache=True)
+def _percentile(points: Any, squared: Any, areas: Any, limit: float) -> Any:
+    """Smallest squared distance within which 95 percent of the area lies (inf: beyond `limit`), whether that was a tie,
+    the sum of distance times area and the sum of area.
+    """
+    bins = np.zeros(1025)
+    scale = 1024 / max(limit, 1e-300)
+    total, moment, highest = 0.0, 0.0, 0.0
+    for k in range(points.size):
+        area = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))]
+        total += area
+        if squared[k] <= limit:
+            bins[min(np.int64(squared[k] * scale), 1024)] += area
+            moment += area * np.sqrt(squared[k])
+            highest = max(highest, squared[k])
+    target = 0.95 * total * (1 - 1e-9)
+    cumulated, chosen = 0.0, 0
+    while chosen < 1025 and cumulated + bins[chosen] < target:
+        cumulated += bins[chosen]
+        chosen += 1
+    if chosen == 1025:
+        return np.inf, False, moment, total
+    inside = np.empty((points.size, 2))
+    size = 0
+    for k in range(points.size):
+        if squared[k] <= limit and min(np.int64(squared[k] * scale), 1024) == chosen:
+            inside[size, 0] = squared[k]
+            inside[size, 1] = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))]
+            size += 1
+    value, tie = _within_bin(inside[:size], cumulated, total)
+    return value, tie, moment, total
+
+
+@njit(nogil=True, cache=True)
+def _within_bin(inside: Any, cumulated: float, total: float) -> Any:
+    """The percentile among (squared distance, area) of one bin, given the area of all bins below, and whether it is a tie."""
+    order = np.argsort(inside[:, 0])
+    target = 0.95 * total
+    tie = abs(cumulated - target) <= 1e-9 * total
+    for n in range(order.size):
+        cumulated += inside[order[n], 1]
+        last = n + 1 == order.size or inside[order[n + 1], 0] != inside[order[n], 0]
+        if last and cumulated >= target - 1e-9 * total:
+            return inside[order[n], 0], tie or abs(cumulated - target) <= 1e-9 * total
+    return inside[order[-1], 0], tie
+
+
+def _percentile_as_official(squared: NDArray[np.float64], areas: NDArray[np.float64]) -> float:
+    """The same with the floating-point operations of surface-distance in their order, for exact ties."""
+    distances = np.sqrt(squared)
+    order = np.lexsort((areas, distances))
+    pairs = np.stack([squared[order], areas[order]], axis=1)
+    shares = np.cumsum(pairs[:, 1]) / np.sum(pairs[:, 1])
+    return float(pairs[min(int(np.searchsorted(shares, 0.95)), len(pairs) - 1), 0])
