@@ -1,0 +1,148 @@
+"""The working grid, resampling and keys, on images whose every voxel is known."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lumirage import space
+from lumirage.errors import DataError
+from lumirage.layout import Layout
+from lumirage.model import Pair, Scan
+from lumirage.planning.align import estimate_affine
+from lumirage.planning.prepare import Preparer, check_scan, prepared_key, resample
+from lumirage.planning.working_grid import rigid, working_grid
+from lumirage.space import Volume
+from lumirage.track import AffineError, Prepare
+
+
+def ball(affine: np.ndarray, shape: tuple[int, int, int], centre: tuple[float, float, float]) -> Volume:
+    """A lopsided bright ball: its intensity grows along R, so that flips are seen."""
+    index = np.moveaxis(np.indices(shape), 0, -1).astype(float)
+    world = space.points(affine, index) - np.array(centre)
+    inside = (world**2).sum(axis=-1) < 15.0**2
+    return Volume(np.where(inside, 100.0 + 2.0 * world[..., 0] + world[..., 1], 0.0).astype(np.float32), affine)
+
+
+RAS = np.array([[2.0, 0, 0, -40], [0, 2.0, 0, -40], [0, 0, 2.0, -40], [0, 0, 0, 1]])
+SHAPE = (40, 40, 40)
+
+
+def scan(tmp_path: Path, name: str, volume: Volume) -> Scan:
+    path = tmp_path / f"sub-{name}_T1w.nii.gz"
+    space.write_volume(path, volume.data, volume.affine)
+    return Scan(name=f"sub-{name}_T1w", subject=name, suffix="T1w", image=path)
+
+
+def stored(volume: Volume, axes: tuple[int, int, int], flips: tuple[bool, bool, bool]) -> Volume:
+    """The same picture in another storage order."""
+    data, affine = volume.data.transpose(axes), volume.affine[:, [*axes, 3]]
+    for axis, flipped in enumerate(flips):
+        if flipped:
+            data = np.flip(data, axis)
+            affine = affine.copy()
+            affine[:3, 3] += affine[:3, axis] * (data.shape[axis] - 1)
+            affine[:, axis] *= -1
+    return Volume(np.ascontiguousarray(data), affine)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.permutations([0, 1, 2]), st.tuples(st.booleans(), st.booleans(), st.booleans()))
+def test_the_storage_order_of_an_image_plays_no_part(axes: list[int], flips: tuple[bool, bool, bool]) -> None:
+    volume = ball(RAS, SHAPE, (3.0, -2.0, 1.0))
+    other = stored(volume, tuple(axes), flips)  # type: ignore[arg-type]
+    prepare = Prepare(spacing_mm=(3.0, 3.0, 3.0), shape=(24, 20, 16))
+    grid = working_grid(volume, prepare)
+    assert space.same_grid(grid, working_grid(other, prepare))
+    np.testing.assert_allclose(resample(volume, np.eye(4), grid), resample(other, np.eye(4), grid), atol=1e-3)
+
+
+def test_a_native_ras_image_keeps_its_lattice_and_its_voxels(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    pair = Pair(fixed=scan(tmp_path, "a", volume), moving=scan(tmp_path, "b", volume))
+    prepared = Preparer(Layout(tmp_path / "out")).prepare(pair, Prepare(affine="none", intensity="none"))
+    assert space.same_grid(prepared.grid, volume.grid)
+    np.testing.assert_array_equal(space.read_volume(prepared.moving).data, volume.data)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "PIR", "SRA"])
+def test_the_working_grid_has_the_asked_orientation_shape_and_centre(codes: str) -> None:
+    grid = working_grid(
+        ball(RAS, SHAPE, (6.0, 0, 0)), Prepare(orientation=codes, spacing_mm=(1, 2, 3), shape=(30, 20, 12))
+    )
+    affine = np.array(grid.affine)
+    assert space.axis_codes(affine) == codes
+    by_axis = {"R": (30, 1), "L": (30, 1), "A": (20, 2), "P": (20, 2), "S": (12, 3), "I": (12, 3)}
+    assert grid.shape == tuple(by_axis[c][0] for c in codes)
+    np.testing.assert_allclose(space.spacing_of(affine), [by_axis[c][1] for c in codes])
+    centre = space.points(affine, (np.array(grid.shape) - 1) / 2)
+    assert abs(centre - np.array([6.0, 0, 0])).max() <= 1.5
+
+
+def test_an_oblique_grid_is_turned_by_the_asked_angle() -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    turned = np.array(working_grid(volume, Prepare(oblique_deg=10)).affine)[:3, :3] / 2.0
+    assert np.rad2deg(np.arccos((np.trace(turned) - 1) / 2)) == pytest.approx(10)
+
+
+def test_the_affine_is_found_and_the_moving_image_comes_to_lie_on_the_fixed(tmp_path: Path) -> None:
+    truth = rigid(7.0, np.array([4.0, -3.0, 2.0]), np.zeros(3))
+    fixed = ball(RAS, SHAPE, (1, 2, 3))
+    index = np.moveaxis(np.indices(SHAPE), 0, -1).astype(float)
+    back = space.points(np.linalg.inv(truth), space.points(RAS, index)) - np.array([1, 2, 3])
+    inside = (back**2).sum(axis=-1) < 15.0**2
+    moving = Volume(np.where(inside, 100 + 2 * back[..., 0] + back[..., 1], 0).astype(np.float32), RAS)
+    found = estimate_affine(fixed, moving, "rigid")
+    centre = np.array([[1.0, 2, 3], [10, 2, 3], [1, 12, 3]])
+    assert np.linalg.norm(space.points(found, centre) - space.points(truth, centre), axis=1).max() < 1.0
+    assert (found == estimate_affine(fixed, moving, "rigid")).all()
+
+
+def test_a_planted_affine_error_is_in_the_record(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    pair = Pair(fixed=scan(tmp_path, "a", volume), moving=scan(tmp_path, "b", volume))
+    wrong = Prepare(affine="none", affine_error=AffineError(rotation_deg=10, translation_mm=6))
+    matrix = np.array(Preparer(Layout(tmp_path / "out")).prepare(pair, wrong).affine)
+    assert np.rad2deg(np.arccos((np.trace(matrix[:3, :3]) - 1) / 2)) == pytest.approx(10)
+
+
+def test_what_is_prepared_once_is_not_made_again(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    pair = Pair(fixed=scan(tmp_path, "a", volume), moving=scan(tmp_path, "b", volume))
+    preparer = Preparer(Layout(tmp_path / "out"))
+    first = preparer.prepare(pair, Prepare(affine="rigid"))
+    made = first.moving.stat().st_mtime_ns
+    assert preparer.prepare(pair, Prepare(affine="rigid")).moving.stat().st_mtime_ns == made
+    assert prepared_key(pair, Prepare(affine="rigid")) != prepared_key(pair, Prepare(affine="rigid", gamma=2))
+
+
+def test_intensities_become_zero_to_one_and_can_be_inverted(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    pair = Pair(fixed=scan(tmp_path, "a", volume), moving=scan(tmp_path, "b", volume))
+    preparer = Preparer(Layout(tmp_path / "out"))
+    plain = space.read_volume(preparer.prepare(pair, Prepare(affine="none")).fixed).data
+    upside = space.read_volume(preparer.prepare(pair, Prepare(affine="none", inverted=True)).fixed).data
+    assert (plain.min(), plain.max()) == (0, 1)
+    inside = volume.data > 0
+    assert np.corrcoef(plain[inside], upside[inside])[0, 1] == pytest.approx(-1)
+    assert (upside[~inside] == 0).all()
+
+
+def test_noise_and_bias_are_the_same_every_time(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    pair = Pair(fixed=scan(tmp_path, "a", volume), moving=scan(tmp_path, "b", volume))
+    spoiled = Prepare(affine="none", noise=0.05, bias_field=0.3)
+    one, two = (space.read_volume(Preparer(Layout(tmp_path / o)).prepare(pair, spoiled).fixed).data for o in "xy")
+    np.testing.assert_array_equal(one, two)
+    clean = space.read_volume(Preparer(Layout(tmp_path / "x")).prepare(pair, Prepare(affine="none")).fixed).data
+    assert 0.01 < np.abs(one - clean).mean() < 0.3
+
+
+def test_labels_on_another_grid_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    space.write_volume(tmp_path / "l.nii.gz", np.zeros((20, 20, 20), np.int16), RAS)
+    bad = scan(tmp_path, "a", volume).model_copy(update={"labels": {"x": tmp_path / "l.nii.gz"}})
+    with pytest.raises(DataError, match="resample it onto the image's grid"):
+        check_scan(bad)
