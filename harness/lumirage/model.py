@@ -266,11 +266,14 @@ class Score(Record):
     label: int | None = None
     name: str = Field(default="", description="name of the label")
     undefined: str = Field(default="", description="why there is no value")
+    n: int | None = Field(default=None, description="of a mean: labels, landmarks or voxels that it is over")
+    note: str = Field(default="", description="of a mean: what was left out, and penalties that were put in")
 
 
 SCORE_COLUMNS = (
     "track", "condition", "repeat", "method", "pair", "fixed", "moving", "fixed_subject", "moving_subject",
     "outcome", "preset", "settings", "scorer", "metric", "source", "label", "name", "value", "unit", "undefined",
+    "n", "note",
 )  # fmt: skip
 """Columns of scores.tsv and scores.parquet: one row per method, pair, metric and label; means have no label."""
 
