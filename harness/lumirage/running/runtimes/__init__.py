@@ -1,1 +1,39 @@
+"""What starts methods: docker (or podman through its socket) and local. `choose` gives one by name."""
 
+from collections.abc import Callable
+from pathlib import Path
+
+from lumirage.errors import UnavailableError, UsageError, nearest
+from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.docker import DockerRuntime
+from lumirage.running.runtimes.local import LocalRuntime
+
+AUTO = "auto"
+RUNTIMES: dict[str, Callable[[Path | None], Runtime]] = {
+    "docker": lambda _: DockerRuntime(),
+    "local": lambda cache: LocalRuntime(cache=cache),
+}
+"""Name -> how it is made, given the cache folder (None: the user's). In the order in which `auto` tries them."""
+
+
+def choose(name: str, cache: Path | None = None) -> tuple[Runtime, list[str]]:
+    """The runtime of that name, which works, and why those that `auto` tried before it do not.
+
+    Raises UsageError for a name that does not exist, UnavailableError where it does not work.
+    """
+    if name != AUTO:
+        if name not in RUNTIMES:
+            raise UsageError(f"unknown runtime '{name}'{nearest(name, [*RUNTIMES, AUTO])}")
+        runtime = RUNTIMES[name](cache)
+        runtime.check()
+        return runtime, []
+    refused: list[str] = []
+    for make in RUNTIMES.values():
+        runtime = make(cache)
+        try:
+            runtime.check()
+        except UnavailableError as error:
+            refused.append(f"{runtime.name}: {error}")
+        else:
+            return runtime, refused
+    raise UnavailableError("no runtime works here:\n" + "\n".join(refused))

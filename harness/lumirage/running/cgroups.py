@@ -1,0 +1,214 @@
+"""Reads memory and CPU time of a group of processes from the kernel's control groups, version 1 or 2.
+
+Memory is what the processes cannot give back: without page cache, with tmpfs and shared memory. The kernel's own
+watermark counts page cache, so the same program scores 109 or 2153 MiB by who read its file first; it is an upper bound.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self
+
+MOUNTS = Path("/proc/mounts")
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a group used in its life; None where the kernel does not say."""
+
+    cpu_s: float | None = None
+    watermark_bytes: int | None = None
+    oom_kills: int | None = None
+
+
+class Group(Protocol):
+    """One control group."""
+
+    def memory_bytes(self) -> int:
+        """In use now, without page cache. Raises OSError when the group is gone."""
+
+    def totals(self) -> Totals:
+        """CPU time and watermark so far; values of a group that is gone are None."""
+
+    def pids(self) -> list[int]:
+        """The processes in this group and below, by the host's numbers."""
+
+    def close(self) -> None:
+        """Give back the open files."""
+
+
+class _Open:
+    """Files of a group, kept open: opening them again takes longer than reading them."""
+
+    def __init__(self, **paths: Path):
+        self._files = {}
+        try:
+            for name, path in paths.items():
+                self._files[name] = os.open(path, os.O_RDONLY)
+        except OSError:
+            self.close()
+            raise
+
+    def read(self, name: str) -> bytes:
+        return os.pread(self._files[name], 1 << 16, 0)
+
+    def close(self) -> None:
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+
+def _value(text: bytes, key: bytes) -> int:
+    """The number after `key` in a flat-keyed file; 0 where the kernel is too old to know the key."""
+    at = 0 if text.startswith(key + b" ") else text.find(b"\n" + key + b" ") + 1
+    if at == 0 and not text.startswith(key + b" "):
+        return 0
+    return int(text[at + len(key) + 1 : text.find(b"\n", at)])
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _pids(folder: Path) -> list[int]:
+    found: list[int] = []
+    for root, _, _ in os.walk(folder):
+        try:
+            found += [int(pid) for pid in (Path(root) / "cgroup.procs").read_text().split()]
+        except OSError:
+            continue
+    return found
+
+
+class GroupV1:
+    """A group whose controllers are mounted one by one."""
+
+    def __init__(self, memory: Path, cpu: Path | None):
+        self._memory, self._cpu = memory, cpu
+        self._open = _Open(usage=memory / "memory.usage_in_bytes", stat=memory / "memory.stat")
+
+    def memory_bytes(self) -> int:
+        """usage - cache + shmem, with all groups below."""
+        usage = int(self._open.read("usage"))
+        stat = self._open.read("stat")
+        return max(0, usage - _value(stat, b"total_cache") + _value(stat, b"total_shmem"))
+
+    def totals(self) -> Totals:
+        """cpuacct.usage counts nanoseconds."""
+        cpu_ns = _number(self._cpu / "cpuacct.usage") if self._cpu else None
+        try:
+            oom = _value((self._memory / "memory.oom_control").read_bytes(), b"oom_kill")
+        except OSError:
+            oom = None
+        watermark = _number(self._memory / "memory.max_usage_in_bytes")
+        return Totals(None if cpu_ns is None else cpu_ns / 1e9, watermark, oom)
+
+    def pids(self) -> list[int]:
+        """See Group."""
+        return _pids(self._memory)
+
+    def close(self) -> None:
+        """See Group."""
+        self._open.close()
+
+
+class GroupV2:
+    """A group of the unified hierarchy."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._open = _Open(stat=folder / "memory.stat")
+
+    def memory_bytes(self) -> int:
+        """anon + shmem + kernel, with all groups below."""
+        stat = self._open.read("stat")
+        return sum(_value(stat, key) for key in (b"anon", b"shmem", b"kernel"))
+
+    def totals(self) -> Totals:
+        """cpu.stat counts microseconds; memory.peak came with Linux 5.19."""
+        try:
+            cpu: float | None = _value((self._folder / "cpu.stat").read_bytes(), b"usage_usec") / 1e6
+        except OSError:
+            cpu = None
+        try:
+            oom = _value((self._folder / "memory.events").read_bytes(), b"oom_kill")
+        except OSError:
+            oom = None
+        return Totals(cpu, _number(self._folder / "memory.peak"), oom)
+
+    def pids(self) -> list[int]:
+        """See Group."""
+        return _pids(self._folder)
+
+    def close(self) -> None:
+        """See Group."""
+        self._open.close()
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Where the controllers of this machine are mounted: controller -> folder; "" is the unified one."""
+
+    mounts: Mapping[str, Path]
+
+    @classmethod
+    def found(cls, mounts: Path = MOUNTS) -> Self:
+        """Read from a file in the format of /proc/mounts; empty where there is none (not Linux)."""
+        folders: dict[str, Path] = {}
+        try:
+            lines = mounts.read_text().splitlines()
+        except OSError:
+            return cls({})
+        for fields in (line.split() for line in lines):
+            if fields[2] == "cgroup2":
+                folders.setdefault("", Path(fields[1]))
+            elif fields[2] == "cgroup":
+                folders.update({option: Path(fields[1]) for option in fields[3].split(",")})
+        return cls(folders)
+
+    @property
+    def version(self) -> int:
+        """1, 2, or 0 where there is no memory controller."""
+        if "memory" in self.mounts:
+            return 1
+        root = self.mounts.get("")
+        return 2 if root and (root / "cgroup.controllers").is_file() else 0
+
+    def group(self, path: str) -> Group:
+        """The group at this path below the mounts. Raises OSError when it does not exist (yet)."""
+        relative = path.lstrip("/")
+        if self.version == 1:
+            cpu = self.mounts.get("cpuacct")
+            return GroupV1(self.mounts["memory"] / relative, cpu / relative if cpu else None)
+        if self.version == 2:
+            return GroupV2(self.mounts[""] / relative)
+        raise FileNotFoundError("no memory controller is mounted on this machine")
+
+    def path_of(self, pid: int, proc: Path = PROC) -> str:
+        """The path of the group in which a process is. Raises OSError when it is gone or has none."""
+        wanted = "memory" if self.version == 1 else ""
+        for line in (proc / str(pid) / "cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            if wanted in controllers.split(","):
+                return path
+        raise FileNotFoundError(f"process {pid} is in no memory group")
+
+    def can_own(self) -> bool:
+        """Whether groups may be removed here, so that a parent group can outlive a container and leave nothing."""
+        roots = [folder for name, folder in self.mounts.items() if name] if self.version == 1 else [self.mounts.get("")]
+        if self.version == 1 and _number(self.mounts["memory"] / "memory.use_hierarchy") == 0:
+            return False  # before Linux 5.11 a parent did not count its children's memory
+        return self.version > 0 and all(root and os.access(root, os.W_OK) for root in roots)
+
+    def remove(self, path: str) -> None:
+        """Remove an empty group under every controller; one that is not empty or not there is left."""
+        for root in set(self.mounts.values()):
+            for folder, _, _ in os.walk(root / path.lstrip("/"), topdown=False):
+                try:
+                    Path(folder).rmdir()
+                except OSError:
+                    continue

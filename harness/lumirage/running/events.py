@@ -1,0 +1,141 @@
+"""What a method says while it runs: `@lumirage {...}` lines, stamped on arrival, and everything else, which is log.
+
+The stream is hostile: lines may be forged, binary, endless. Only the first begin and the first end of a pair that is in
+the job count, an end only after its begin; all else is log.
+"""
+
+import json
+import re
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+MARK = b"@lumirage "
+MAX_LINE_BYTES = 8 * 1024
+MAX_PHASES = 64
+MAX_PHASE_NAME = 40
+MIN_LOG_BYTES = 16 * 1024
+GPU_MEMORY_WORDS = re.compile(
+    rb"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
+    rb"|RESOURCE_EXHAUSTED: Out of memory|cublas\w*_ALLOC_FAILED",
+    re.IGNORECASE,
+)
+MEMORY_WORDS = re.compile(
+    rb"^MemoryError|std::bad_alloc|DefaultCPUAllocator: can't allocate|ITK ERROR.*allocate memory", re.MULTILINE
+)
+
+
+class Log:
+    """The first and the last bytes of what was printed, at most `limit_bytes` together."""
+
+    def __init__(self, limit_bytes: int):
+        self._half = max(limit_bytes // 2, 1)
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = self.left_out_bytes = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        room = self._half - len(self._head)
+        self._head += chunk[:room]
+        rest = chunk[room:][-self._half :] if room > 0 else chunk[-self._half :]
+        self.left_out_bytes += max(len(chunk) - max(room, 0), 0) - len(rest)
+        if not rest:
+            return
+        self._tail.append(rest)
+        self._tail_bytes += len(rest)
+        while self._tail_bytes - len(self._tail[0]) >= self._half:
+            dropped = len(self._tail.popleft())
+            self._tail_bytes -= dropped
+            self.left_out_bytes += dropped
+
+    def text(self) -> str:
+        """All that is kept, with a line that says how much is not; undecodable bytes and control codes are escaped."""
+        gap = f"\n[... {self.left_out_bytes} bytes left out ...]\n" if self.left_out_bytes else ""
+        return _readable(bytes(self._head)) + gap + _readable(b"".join(self._tail))
+
+    def tail(self, lines: int = 20, characters: int = 2000) -> str:
+        """The last lines."""
+        return "\n".join(self.text().rstrip().splitlines()[-lines:])[-characters:]
+
+
+def _readable(raw: bytes) -> str:
+    text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
+    return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f]", lambda found: repr(found.group())[1:-1], text)
+
+
+@dataclass
+class PairEvents:
+    """What was said about one pair, and while it was under way; times are time.monotonic."""
+
+    log: Log
+    begin_s: float | None = None
+    end_s: float | None = None
+    phases: list[tuple[str, float]] = field(default_factory=list)
+    gpu_memory: bool = False
+    memory: bool = False
+
+    def phases_s(self) -> dict[str, float]:
+        """Name -> seconds, each phase until the next or the end of the pair; empty while the pair has not ended."""
+        lasted: dict[str, float] = {}
+        if self.end_s is None:
+            return lasted
+        ends = [*(at for _, at in self.phases[1:]), self.end_s]
+        for (name, at), until in zip(self.phases, ends, strict=False):
+            lasted[name] = lasted.get(name, 0.0) + until - at
+        return lasted
+
+
+class EventReader:
+    """Takes the raw output of a container and keeps what it means. `loading` is what came before the first begin."""
+
+    def __init__(self, ids: Sequence[str], log_bytes: int):
+        share = max(log_bytes // (len(ids) + 1), MIN_LOG_BYTES)
+        self.pairs = {name: PairEvents(Log(share)) for name in ids}
+        self.loading = PairEvents(Log(share))
+        self.current: str | None = None
+        self.last_mark_s: float | None = None
+        self._about = self.loading
+        self._rest = b""
+
+    def feed(self, chunk: bytes, at_s: float) -> None:
+        """Take the next bytes that arrived at `at_s`."""
+        if MARK not in self._rest + chunk:
+            # Most output holds no event, and a flood of it must cost next to nothing.
+            self._keep(chunk)
+            self._rest = (self._rest + chunk)[-len(chunk) - MAX_LINE_BYTES :]
+            self._rest = self._rest[self._rest.rfind(b"\n") + 1 :][: MAX_LINE_BYTES + 1]
+            return
+        *lines, rest = chunk.split(b"\n")
+        for piece in lines:
+            line, self._rest = self._rest + piece, b""
+            if line.startswith(MARK) and len(line) <= MAX_LINE_BYTES:
+                self._event(line[len(MARK) :], at_s)
+            self._keep(piece + b"\n")  # after the event: a begin stands in the log of its own pair
+        self._keep(rest)
+        self._rest = (self._rest + rest)[: MAX_LINE_BYTES + 1]
+
+    def _keep(self, text: bytes) -> None:
+        about = self._about
+        about.log.add(text)
+        about.gpu_memory = about.gpu_memory or bool(GPU_MEMORY_WORDS.search(text))
+        about.memory = about.memory or bool(MEMORY_WORDS.search(text))
+
+    def _event(self, raw: bytes, at_s: float) -> None:
+        try:
+            event = json.loads(raw)
+        except (ValueError, RecursionError):
+            return
+        name = event.get("pair") if isinstance(event, dict) else None
+        pair = self.pairs.get(name) if isinstance(name, str) else None
+        if pair is None:
+            return
+        kind = event.get("event")
+        if kind == "begin" and pair.begin_s is None:
+            pair.begin_s = self.last_mark_s = at_s
+            self.current, self._about = name, pair
+        elif kind == "end" and pair.begin_s is not None and pair.end_s is None:
+            pair.end_s = self.last_mark_s = at_s
+            self.current = None if self.current == name else self.current
+        elif kind == "phase" and pair.begin_s is not None and pair.end_s is None and len(pair.phases) < MAX_PHASES:
+            pair.phases.append((str(event.get("phase"))[:MAX_PHASE_NAME], at_s))

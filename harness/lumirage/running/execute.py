@@ -1,0 +1,162 @@
+"""Executes one job: lays out its inputs, starts its container, judges the answers, writes the records.
+
+A container that dies takes one pair with it; the others go on in a new container.
+"""
+
+import errno
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lumirage.errors import BusyError
+from lumirage.layout import Layout, RunFiles
+from lumirage.model import Job, Run
+from lumirage.running.contract import Desk, Laid, PairInput, lay, pairs_per_container
+from lumirage.running.environment import CONTAINER_TMP, environment
+from lumirage.running.events import EventReader
+from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime
+from lumirage.running.settle import Container, Where, settle
+from lumirage.running.watch import JobWatch
+
+NOBODY = 65534
+"""Owner of what containers write when the harness is root. Else it is the harness' own user."""
+FULL_DISK_BYTES = 64 * 2**20
+"""A method that fails with less than this left on the disk did not fail by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
+
+    `owner` is the same for all calls of one output tree; `weights` is a folder mounted at /weights.
+    """
+
+    layout: Layout
+    track: str
+    owner: str
+    cpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
+    weights: Path | None = None
+    host: Mapping[str, str | int | float] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def execute_job(job: Job, inputs: Mapping[str, PairInput], context: RunContext, runtime: Runtime) -> list[Run]:
+    """Execute the pairs of a job that have no record yet, in order; their records are on disk when it returns.
+
+    Raises EngineError (try again), UnavailableError, BusyError (the disk is full), UsageError for a card that
+    contradicts itself, runtimes.call.Stopped.
+    """
+    image = runtime.resolve(job.image)
+    runtime.prepare(image.start)
+    waiting = [pair for pair in job.pairs if not _files(context, job, inputs[pair]).record.exists()]
+    runs: list[Run] = []
+    while waiting:
+        batch = waiting[: pairs_per_container(job)]
+        made = _execute_container(job, {pair: inputs[pair] for pair in batch}, context, (runtime, image))
+        settled = {run.pair for run in made}
+        waiting = [pair for pair in waiting if pair not in settled]
+        runs += made
+    return runs
+
+
+def _files(context: RunContext, job: Job, given: PairInput) -> RunFiles:
+    return context.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
+
+
+def _execute_container(
+    job: Job, inputs: Mapping[str, PairInput], context: RunContext, machine: tuple[Runtime, Image]
+) -> list[Run]:
+    runtime, image = machine
+    name = f"lumirage-{uuid.uuid4().hex}"
+    folder = context.layout.scratch(name)
+    try:
+        with _full_disk(folder):
+            desk = Desk(folder / "in", folder / "out", runtime.sees, runtime.isolated)
+            laid = lay(job, inputs, desk)
+            user = _hand_over(desk.out)
+        watch = JobWatch(
+            EventReader(list(laid.ids.values()), job.limits.log_bytes), _answers(laid), job.limits, context.stop
+        )
+        started = datetime.now(UTC)
+        call = _call(name, job, laid, context, (image, user, desk))
+        ended = runtime.run(call, watch)
+        _refuse_full_disk(folder, ended)
+        container = Container(job, inputs, laid, watch, ended, started, runtime, image)
+        with _full_disk(folder):
+            return settle(container, Where(context.layout, context.track, context.host))
+    finally:
+        _remove(folder)
+
+
+def _call(
+    name: str, job: Job, laid: Laid, context: RunContext, place: tuple[Image, tuple[int, int] | None, Desk]
+) -> Call:
+    image, user, desk = place
+    tmp = CONTAINER_TMP if desk.private else str(desk.out.with_name("tmp"))
+    weights = Mount(context.weights, "/weights") if context.weights else None
+    return Call(
+        name=name,
+        owner=context.owner,
+        image=image.start,
+        arguments=laid.arguments,
+        entrypoint=laid.entrypoint,
+        mounts=(*laid.mounts, *([weights] if weights else [])),
+        output=desk.out,
+        environment=environment(job, tmp, desk.sees(weights) if weights else None),
+        limits=job.limits,
+        cpus=context.cpus,
+        gpus=context.gpus,
+        user=user,
+    )
+
+
+def _answers(laid: Laid) -> list[Path]:
+    return [expected.folder / name for expected in laid.expected.values() for name in expected.fields]
+
+
+def _hand_over(out: Path) -> tuple[int, int] | None:
+    """Give the output folder to the user as whom containers run; gives that user, who is never root."""
+    if not hasattr(os, "getuid"):
+        return None
+    if os.getuid() != 0:
+        return os.getuid(), os.getgid()
+    for place in (out, *out.iterdir()):
+        os.chown(place, NOBODY, NOBODY)
+    return NOBODY, NOBODY
+
+
+@contextmanager
+def _full_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again") from error
+        raise
+
+
+def _refuse_full_disk(folder: Path, ended: Ended) -> None:
+    """A method that ran out of disk because the disk was full gets no record: it is not its fault."""
+    usage = ended.usage
+    if usage.exit_code and not usage.over_quota and shutil.disk_usage(folder).free < FULL_DISK_BYTES:
+        raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again")
+
+
+def _remove(folder: Path) -> None:
+    """Remove a scratch folder, also where the method took away the right to."""
+
+    def retry(function: Callable[[str], object], path: str, _: object) -> None:
+        Path(path).parent.chmod(0o700)
+        if not Path(path).is_symlink():
+            Path(path).chmod(0o700)
+        function(path)
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=retry)

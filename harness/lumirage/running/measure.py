@@ -1,0 +1,168 @@
+"""What one call used: memory, CPU time, GPU, and what disturbed the measurement.
+
+A ladder, each rung named in the record: a parent control group of ours that outlives the call; the call's own group,
+as last seen; the engine's statistics; the process tree.
+"""
+
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+import psutil
+
+from lumirage.model import Usage
+from lumirage.running.cgroups import Totals
+from lumirage.running.gpu import GpuMeter
+from lumirage.running.supervise import Watched
+
+BUSY_SHARE = 1.25
+"""A load average above this many runnable tasks a core means that the method waited for its turn."""
+
+
+class Source(Protocol):
+    """Where memory and CPU time of a call are read; a rung of the ladder.
+
+    `lasting` sources are still there when the call has ended, so that totals are exact; others are read all the time.
+    """
+
+    memory_how: str
+    cpu_how: str
+    lasting: bool
+
+    def memory_bytes(self) -> int:
+        """In use now, without page cache. Raises OSError where there is nothing to read (yet, or any more)."""
+
+    def totals(self) -> Totals:
+        """CPU time and watermark so far. Raises OSError."""
+
+    def pids(self) -> list[int]:
+        """The call's processes by the host's numbers."""
+
+    def close(self) -> None:
+        """Give back what is open, and remove what was made for measuring."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How a call ended, as its runtime knows it."""
+
+    exit_code: int | None
+    signal: int | None = None
+    oom_flag: bool = False
+    start_s: float | None = None
+    wall_s: float | None = None
+    cpu_s: float | None = None
+
+
+@dataclass(frozen=True)
+class _Host:
+    """Counters of the whole machine."""
+
+    swapped_bytes: int
+    throttled: int
+
+    @classmethod
+    def now(cls) -> "_Host":
+        swap = psutil.swap_memory()
+        return cls(swap.sin + swap.sout, _thermal_throttles())
+
+
+def _thermal_throttles() -> int:
+    """How often the cores were slowed down by heat since the machine started; 0 where it is not counted."""
+    total = 0
+    for cpu in range(os.cpu_count() or 1):
+        try:
+            with open(f"/sys/devices/system/cpu/cpu{cpu}/thermal_throttle/core_throttle_count", "rb") as file:  # noqa: PTH123
+                total += int(file.read())
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+class Meter:
+    """Measures one call from start to end. Close it when done."""
+
+    def __init__(self, source: Source | None, gpus: tuple[str, ...], why_not: str = ""):
+        self._source, self._why_not = source, why_not
+        self.gpu = GpuMeter(gpus, self.pids)
+        self._before, self._totals = _Host.now(), Totals()
+
+    def pids(self) -> list[int]:
+        """The call's processes by the host's numbers."""
+        return self._source.pids() if self._source else []
+
+    def sample(self) -> int | None:
+        """Memory now, without page cache; None where it cannot be read."""
+        self.gpu.sample()
+        if self._source is None:
+            return None
+        try:
+            used = self._source.memory_bytes()
+            if not self._source.lasting:
+                self._totals = _latest(self._totals, self._source.totals())
+        except OSError:
+            return None
+        return used
+
+    def usage(self, watched: Watched, end: End) -> Usage:
+        """The record, once the call has ended."""
+        if self._source and self._source.lasting:
+            self._totals = self._source.totals()
+        source, totals, load = self._source, self._totals, _load_1min()
+        samples = [used for _, used in watched.timeline]
+        exact = end.cpu_s is not None
+        return Usage(
+            wall_s=watched.wall_s if end.wall_s is None else end.wall_s,
+            start_s=end.start_s,
+            exit_code=end.exit_code,
+            signal=end.signal,
+            cpu_s=end.cpu_s if exact else totals.cpu_s,
+            cpu_how="rusage of the process and the children it waited for"
+            if exact
+            else source.cpu_how
+            if source
+            else self._why_not,
+            peak_memory_bytes=max(samples, default=None),
+            memory_watermark_bytes=totals.watermark_bytes,
+            memory_how=source.memory_how if source else self._why_not,
+            gpu_peak_memory_bytes=self.gpu.peak_bytes,
+            gpu_energy_j=self.gpu.energy_j(),
+            gpu_how=self.gpu.how,
+            out_of_memory=end.oom_flag or bool(totals.oom_kills) or watched.stopped == "memory",
+            timed_out=watched.stopped == "timeout",
+            over_quota=watched.stopped == "quota",
+            load_1min=load,
+            warnings=(*self._disturbances(load), *self.gpu.warnings()),
+        )
+
+    def _disturbances(self, load: float | None) -> list[str]:
+        now, cores, found = _Host.now(), os.cpu_count() or 1, []
+        if now.swapped_bytes > self._before.swapped_bytes:
+            found.append("the machine swapped during the call: times are too long")
+        if now.throttled > self._before.throttled:
+            found.append("the processor was slowed down by heat during the call")
+        if load is not None and load > BUSY_SHARE * cores:
+            found.append(f"load average {load:.1f} on {cores} cores: wall times are too long; compare CPU times")
+        return found
+
+    def close(self) -> None:
+        """Give back what is open."""
+        self.gpu.close()
+        if self._source:
+            self._source.close()
+
+
+def _latest(before: Totals, now: Totals) -> Totals:
+    """Newest value of each; a group on its way out loses its files one by one."""
+    return Totals(
+        before.cpu_s if now.cpu_s is None else now.cpu_s,
+        before.watermark_bytes if now.watermark_bytes is None else now.watermark_bytes,
+        before.oom_kills if now.oom_kills is None else now.oom_kills,
+    )
+
+
+def _load_1min() -> float | None:
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None

@@ -1,0 +1,119 @@
+"""The seam between the harness and what starts methods: a `Call` goes in, an `Ended` comes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from lumirage.model import Limits, Usage
+
+OWNER_LABEL = "lumirage.owner"
+CALL_LABEL = "lumirage.call"
+
+StopReason = Literal["timeout", "memory", "quota"]
+"""Why the harness, not the method, ended a call. Quota: it wrote more than `Limits.output_bytes`. Memory: it was seen
+above the limit by a runtime that has no cgroup of its own."""
+
+
+class Stopped(Exception):  # noqa: N818 -- not an error: the user pressed Ctrl-C
+    """The harness was told to stop. The call was killed and removed; it has no result and must be executed again."""
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host that the method sees at `target`."""
+
+    source: Path
+    target: str
+    readonly: bool = True
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a reference stands for. `start` is what `Call.image` takes, `digest` is its identity for the records."""
+
+    start: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One start of one image. Paths are absolute; `output` is the folder whose size is held against the limits."""
+
+    name: str = field(metadata={"note": "unique, lumirage-<uuid>"})
+    owner: str = field(metadata={"note": "digest of the output tree, so that what a dead harness left can be found"})
+    image: str
+    arguments: tuple[str, ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    mounts: tuple[Mount, ...] = ()
+    output: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits
+    cpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
+    user: tuple[int, int] | None = None
+
+
+class Watch(Protocol):
+    """What the harness does while a call is under way; times are `time.monotonic`.
+
+    `output` comes from a thread of its own, `started` and `overdue` from the one that called `run`.
+    """
+
+    def output(self, chunk: bytes, at_s: float) -> None:
+        """The next bytes of stdout and stderr, as they arrived; any bytes."""
+
+    def started(self, at_s: float) -> None:
+        """The entry point runs from now on."""
+
+    def overdue(self, now_s: float) -> bool:
+        """Whether the call has to be stopped as a time-out; asked about 20 times a second. Raises Stopped."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a call ended, seen from outside. `timeline` holds (seconds since the start, bytes)."""
+
+    usage: Usage
+    timeline: tuple[tuple[float, int], ...] = ()
+
+
+class Runtime(Protocol):
+    """Something that starts methods. Knows nothing of imaging.
+
+    A failing method is a value: `run` returns `Ended`. A failing engine is an exception: EngineError, to be tried
+    again, or UnavailableError, where trying again is no use. All methods may be called from several threads.
+    """
+
+    name: str
+    isolated: bool
+
+    def check(self) -> None:
+        """Return if calls can be started. Raises UnavailableError that says what to do."""
+
+    def resolve(self, reference: str) -> Image:
+        """What an image reference stands for now; accepts `Image.start` too. Raises UnavailableError when absent."""
+
+    def prepare(self, image: str) -> None:
+        """Make what `run` needs and the reference does not hold (local: the virtual environment; minutes the first
+        time). Raises UnavailableError."""
+
+    def card(self, image: str) -> bytes:
+        """The method.yaml that the image holds. Raises UnavailableError when there is none."""
+
+    def sees(self, mount: Mount) -> str:
+        """The path under which a method sees a mount."""
+
+    def isolation(self) -> dict[str, str]:
+        """Property -> "held", or why it is not; for the run record."""
+
+    def run(self, call: Call, watch: Watch) -> Ended:
+        """Start, watch, measure, and remove whatever happens.
+
+        Raises EngineError when the engine failed, UnavailableError when the image is gone, Stopped when
+        `watch.overdue` raised it.
+        """
+
+    def remove_stale(self, owner: str) -> int:
+        """Remove all that calls of this owner left; gives their number. Only for who holds the lock on the output
+        tree. Raises EngineError."""

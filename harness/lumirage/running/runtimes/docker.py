@@ -1,0 +1,307 @@
+"""Starts methods as hardened containers, through Docker's API; podman answers on the same API by its socket."""
+
+import contextlib
+import io
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import docker
+import requests
+from docker.models.containers import Container
+
+from lumirage.errors import EngineError, UnavailableError
+from lumirage.running.cgroups import Hierarchy
+from lumirage.running.measure import End, Meter, Source
+from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
+from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options
+from lumirage.running.sources import LiveGroup, ParentGroup
+from lumirage.running.supervise import pump, supervise
+
+CARD = "/method/method.yaml"
+LOG_DRAINED_WITHIN_S = 20.0
+API_FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+
+
+class DockerRuntime:
+    """Docker, or podman through its socket. `keep` leaves the dead containers for somebody who wants to look."""
+
+    name = "docker"
+    isolated = True
+
+    def __init__(self, *, keep: bool = False):
+        self._keep = keep
+        self._left_behind: set[str] = set()
+
+    def _client(self, timeout_s: int = 60) -> docker.DockerClient:
+        try:
+            return docker.from_env(timeout=timeout_s, version="auto")
+        except API_FAILURES as error:
+            raise EngineError(f"no container engine answers: {_reason(error)}") from error
+
+    def check(self) -> None:
+        """See Runtime."""
+        hint = "start Docker (or podman's socket, with DOCKER_HOST), or choose --runtime local"
+        try:
+            with contextlib.closing(self._client(10)) as client:
+                client.ping()
+        except EngineError as error:
+            raise UnavailableError(f"{error}; {hint}") from error
+        except API_FAILURES as error:
+            raise UnavailableError(f"no container engine answers: {_reason(error)}; {hint}") from error
+
+    @cached_property
+    def _hierarchy(self) -> Hierarchy:
+        return Hierarchy.found()
+
+    @cached_property
+    def engine(self) -> Engine:
+        """What answers, asked once."""
+        with contextlib.closing(self._client()) as client, _engine_failures("ask the engine what it is"):
+            info, version = client.info(), client.version()
+            local = client.api.base_url.startswith("http+docker")
+        components = {part.get("Name", "") for part in version.get("Components") or []}
+        podman = any("Podman" in name for name in components)
+        own = local and not podman and info.get("CgroupDriver") == "cgroupfs" and self._hierarchy.can_own()
+        rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
+        return Engine("/lumirage" if own and not rootless else None, True, podman, rootless)
+
+    def resolve(self, reference: str) -> Image:
+        """See Runtime. The digest is the image's id, the hash of its configuration and layers."""
+        with contextlib.closing(self._client()) as client:
+            try:
+                image = client.images.get(reference)
+            except docker.errors.ImageNotFound as error:
+                raise UnavailableError(
+                    f"image {reference} is not on this machine; build it with `lumirage-harness methods build`, "
+                    "or pull it"
+                ) from error
+            except API_FAILURES as error:
+                raise EngineError(f"cannot ask for image {reference}: {_reason(error)}") from error
+        return Image(str(image.id), str(image.id))
+
+    def prepare(self, image: str) -> None:
+        """An image that is there is ready."""
+        self.resolve(image)
+
+    def card(self, image: str) -> bytes:
+        """See Runtime. Read from a container that is made and never started."""
+        with contextlib.closing(self._client()) as client:
+            try:
+                container = client.containers.create(image, ["nothing"], network_mode="none")
+                try:
+                    chunks, _ = container.get_archive(CARD)
+                    with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                        member = archive.extractfile(CARD.rsplit("/", 1)[1])
+                        text = member.read() if member else None
+                finally:
+                    container.remove(force=True, v=True)
+            except docker.errors.NotFound as error:
+                raise UnavailableError(f"{image}: no such image, or it holds no card {CARD}") from error
+            except API_FAILURES as error:
+                raise EngineError(f"cannot read {CARD} of {image}: {_reason(error)}") from error
+        if text is None:
+            raise UnavailableError(f"{image}: {CARD} is not a file")
+        return text
+
+    def sees(self, mount: Mount) -> str:
+        """See Runtime."""
+        return mount.target
+
+    def isolation(self) -> dict[str, str]:
+        """See Runtime. What the options ask for; `lumirage-harness doctor` tries it."""
+        return dict(HELD)
+
+    def run(self, call: Call, watch: Watch) -> Ended:
+        """See Runtime."""
+        engine = self.engine
+        with contextlib.closing(self._client()) as client:
+            self._sweep(client)
+            container = _create(client, docker_options(call, engine))
+            try:
+                return self._watch(client, container, call, watch)
+            finally:
+                if not self._keep:
+                    self._remove(container)
+
+    def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> Ended:
+        with _engine_failures("start a container"):
+            stream = client.api.attach(str(container.id), True, True, stream=True)
+            reader = pump(stream, watch)
+            started = _start(container)
+        meter = Meter(self._source(call, started.pid), call.gpus, "the engine's control groups are not readable here")
+        try:
+            running = _Running(client, container, meter)
+            watched = supervise(running, call, watch, started.at_s)
+            reader.join(LOG_DRAINED_WITHIN_S)
+            with _engine_failures("read how a container ended"):
+                end = _end(container, started)
+            return Ended(meter.usage(watched, end), watched.timeline)
+        finally:
+            with contextlib.suppress(*API_FAILURES):
+                stream.close()
+            if not self._keep:
+                self._remove(container)  # before its parent group is removed
+            meter.close()
+
+    def _source(self, call: Call, pid: int) -> Source | None:
+        if self.engine.cgroup_parent:
+            return ParentGroup(self._hierarchy, f"{self.engine.cgroup_parent}/{call.name}")
+        try:
+            return LiveGroup(self._hierarchy, pid)
+        except OSError:
+            return None
+
+    def _remove(self, container: Container) -> None:
+        """Remove, or remember to: an engine that is down must not hide why the call failed."""
+        try:
+            container.remove(force=True, v=True)
+        except docker.errors.NotFound:
+            return
+        except API_FAILURES:
+            self._left_behind.add(str(container.name))
+
+    def _sweep(self, client: docker.DockerClient) -> None:
+        for name in sorted(self._left_behind):
+            with _engine_failures("remove a container"):
+                _remove_by_name(client, name)
+            self._left_behind.discard(name)
+
+    def remove_stale(self, owner: str) -> int:
+        """See Runtime."""
+        with contextlib.closing(self._client()) as client, _engine_failures("remove stale containers"):
+            names = [
+                str(container.name)
+                for container in client.containers.list(
+                    all=True, ignore_removed=True, filters={"label": f"{OWNER_LABEL}={owner}"}
+                )
+            ]
+            for name in names:
+                _remove_by_name(client, name)
+                if self.engine.cgroup_parent:
+                    self._hierarchy.remove(f"{self.engine.cgroup_parent}/{name}")
+        return len(names)
+
+
+@dataclass(frozen=True)
+class _Started:
+    """When (time.monotonic), how long the engine took for it, and the process of the entry point."""
+
+    at_s: float
+    start_s: float
+    pid: int
+
+
+class _Running:
+    """A running container, for `supervise`. A thread waits for its end: `wait(timeout=)` of the SDK gives up for good."""
+
+    def __init__(self, client: docker.DockerClient, container: Container, meter: Meter):
+        self._container, self._meter = container, meter
+        self._over = threading.Event()
+        self._failure: Exception | None = None
+        self._client = client
+        threading.Thread(target=self._wait, name="lumirage-wait", daemon=True).start()
+
+    def _wait(self) -> None:
+        try:
+            self._client.api.wait(str(self._container.id), timeout=None)
+        except API_FAILURES as error:
+            self._failure = error
+        finally:
+            self._over.set()
+
+    def ended(self, within_s: float) -> bool:
+        """See Process."""
+        over = self._over.wait(within_s)
+        if self._failure:
+            raise EngineError(f"lost a container: {_reason(self._failure)}") from self._failure
+        return over
+
+    def kill(self) -> None:
+        """See Process."""
+        try:
+            self._container.kill("SIGKILL")
+        except docker.errors.APIError as error:
+            if error.status_code not in {404, 409}:  # it ended by itself meanwhile
+                raise EngineError(f"cannot kill a container: {_reason(error)}") from error
+        except API_FAILURES as error:
+            raise EngineError(f"cannot kill a container: {_reason(error)}") from error
+
+    def sample(self) -> int | None:
+        """See Process."""
+        return self._meter.sample()
+
+
+def _create(client: docker.DockerClient, options: dict[str, Any]) -> Container:
+    try:
+        return client.containers.create(**options)
+    except docker.errors.ImageNotFound as error:
+        raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
+    except API_FAILURES as error:
+        raise EngineError(f"cannot create a container: {_reason(error)}") from error
+
+
+def _start(container: Container) -> _Started:
+    ordered, ordered_wall = time.monotonic(), time.time()
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        if "could not select device driver" in str(error):
+            raise UnavailableError(
+                "the engine gives no GPU to containers; install the NVIDIA container toolkit"
+            ) from error
+        raise
+    took = time.monotonic() - ordered
+    container.reload()
+    state = container.attrs["State"]
+    began = _seconds(state.get("StartedAt", ""))
+    start_s = took if began is None else min(max(began - ordered_wall, 0.0), took)
+    return _Started(ordered + start_s, start_s, int(state.get("Pid") or 0))
+
+
+def _end(container: Container, started: _Started) -> End:
+    container.reload()
+    state = container.attrs["State"]
+    code = int(state["ExitCode"])
+    begin, finish = _seconds(state.get("StartedAt", "")), _seconds(state.get("FinishedAt", ""))
+    return End(
+        exit_code=code,
+        signal=code - 128 if code > 128 else None,
+        oom_flag=bool(state.get("OOMKilled")),
+        start_s=started.start_s,
+        wall_s=finish - begin if begin is not None and finish is not None and finish >= begin else None,
+    )
+
+
+def _seconds(stamp: str) -> float | None:
+    """Seconds since 1970 of the engine's time stamps, which have nanoseconds; None for its year 1 (never)."""
+    head, _, zone = stamp.partition("Z") if stamp.endswith("Z") else (stamp[:-6], "", stamp[-6:])
+    whole, _, fraction = head.partition(".")
+    try:
+        when = datetime.fromisoformat(whole + (zone or "+00:00"))
+    except ValueError:
+        return None
+    return when.timestamp() + float(f"0.{fraction or 0}") if when.year > 1 else None
+
+
+def _remove_by_name(client: docker.DockerClient, name: str) -> None:
+    with contextlib.suppress(docker.errors.NotFound):
+        client.containers.get(name).remove(force=True, v=True)
+
+
+@contextlib.contextmanager
+def _engine_failures(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except API_FAILURES as error:
+        raise EngineError(f"cannot {doing}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The engine's own words where it has some."""
+    return str(getattr(error, "explanation", None) or error)

@@ -1,0 +1,76 @@
+"""Spells one hardened container for Docker's API. Pure, and tested against a golden text."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
+
+from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, Call
+
+HELD = {
+    "network": "held: none",
+    "root_filesystem": "held: read-only",
+    "inputs": "held: read-only",
+    "capabilities": "held: none",
+    "privileges": "held: no-new-privileges",
+    "memory": "held: memory + swap",
+    "processes": "held",
+    "cpus": "held: pinned",
+    "user": "held: not root",
+    "output_quota": "held: sampled 4 times a second",
+    "log_size": "held",
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What the options depend on, of the engine that answers."""
+
+    cgroup_parent: str | None = None
+    init: bool = True
+    podman: bool = False
+    rootless: bool = False
+
+
+def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
+    """Arguments of `containers.create` for one hardened container. Pure; DESIGN section 6 lists what it holds."""
+    limits, memory = call.limits, call.limits.memory_bytes
+    options: dict[str, Any] = {
+        "image": call.image,
+        "command": list(call.arguments),
+        "name": call.name,
+        "labels": {OWNER_LABEL: call.owner, CALL_LABEL: call.name},
+        "environment": dict(sorted(call.environment.items())),
+        "mounts": [Mount(m.target, str(m.source), type="bind", read_only=m.readonly) for m in call.mounts],
+        "network_mode": "none",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "pids_limit": limits.pids,
+        "mem_limit": memory,
+        "memswap_limit": memory,
+        "shm_size": max(memory // 2, 2**20),
+        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={memory}"},
+        "init": engine.init,
+        "log_config": LogConfig(type="none"),
+        "ipc_mode": "private",
+        "hostname": "method",
+    }
+    if call.cpus:
+        options["cpuset_cpus"] = ",".join(map(str, call.cpus))
+    if call.user:
+        options["user"] = f"{call.user[0]}:{call.user[1]}"
+    if call.entrypoint:
+        options["entrypoint"] = list(call.entrypoint)
+    if call.gpus:
+        wanted = [["gpu", "compute", "utility"]]
+        options["device_requests"] = [DeviceRequest(device_ids=list(call.gpus), capabilities=wanted)]
+    if engine.cgroup_parent:
+        options["cgroup_parent"] = f"{engine.cgroup_parent}/{call.name}"
+    if engine.podman:
+        options["ulimits"] = []  # podman's own defaults are above what a rootless user may set
+        if engine.rootless:
+            options["userns_mode"] = "keep-id"
+    else:
+        options["ulimits"] = [Ulimit(name="core", soft=0, hard=0)]
+    return options

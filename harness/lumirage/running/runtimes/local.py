@@ -1,0 +1,266 @@
+"""Starts methods as processes of the user, each in a virtual environment made from its requirements. Not isolated."""
+
+import contextlib
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import filelock
+import psutil
+
+from lumirage.errors import EngineError, UnavailableError, UsageError
+from lumirage.layout import cache_root, digest, shipped
+from lumirage.running.measure import End, Meter
+from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Watch
+from lumirage.running.sources import ProcessTree
+from lumirage.running.supervise import pump, supervise
+
+CALL_VARIABLE = "LUMIRAGE_CALL"
+OWNER_VARIABLE = "LUMIRAGE_OWNER"
+REQUIREMENTS = "requirements.txt"
+KIT = "_kit"
+CHUNK_BYTES = 32 * 1024
+
+
+class LocalRuntime:
+    """Runs `run.py` of a method's folder. `cache` holds the virtual environments."""
+
+    name = "local"
+    isolated = False
+
+    def __init__(self, *, cache: Path | None = None):
+        self._cache = (cache or cache_root()) / "venvs"
+
+    def check(self) -> None:
+        """Works wherever this Python has the module venv. Raises UnavailableError."""
+        try:
+            import ensurepip  # noqa: F401 -- Debian splits it off, and venv fails without it
+        except ImportError as error:
+            raise UnavailableError("this Python has no venv; install it (Debian: python3-venv)") from error
+
+    def resolve(self, reference: str) -> Image:
+        """A folder that holds run.py, or the name of a method that ships with the harness.
+
+        The digest covers every file of the folder and of the kit, and the version of Python.
+        """
+        folder = _folder(reference)
+        files = sorted(file for place in _sources(folder) for file in place.rglob("*") if _counts(file))
+        parts: list[str | bytes] = [f"{sys.version_info[:2]}"]
+        for file in files:
+            parts += [str(file.relative_to(folder.parent)), file.read_bytes()]
+        return Image(str(folder), f"local:{digest(*parts)}")
+
+    def card(self, image: str) -> bytes:
+        """See Runtime."""
+        path = _folder(image) / "method.yaml"
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise UnavailableError(f"{path}: no card there") from error
+
+    def prepare(self, image: str) -> None:
+        """See Runtime. Follows the user's own pip configuration (index, wheels, proxy)."""
+        self._python(_folder(image))
+
+    def _python(self, folder: Path) -> Path:
+        """The interpreter of the method's virtual environment, made if it is not there."""
+        requirements = folder / REQUIREMENTS
+        wanted = requirements.read_bytes() if requirements.is_file() else b""
+        venv = self._cache / digest(wanted, sys.version, sys.executable)
+        python, complete = venv / "bin" / "python", venv / "complete"
+        self._cache.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(venv.with_suffix(".lock")):
+            if not complete.is_file():
+                shutil.rmtree(venv, ignore_errors=True)
+                _command([sys.executable, "-m", "venv", str(venv)], "make a virtual environment")
+                if wanted:
+                    _command([str(python), "-m", "pip", "install", "-r", str(requirements)], f"install {requirements}")
+                complete.touch()
+        return python
+
+    def sees(self, mount: Mount) -> str:
+        """The host's own path: nothing is mounted."""
+        return str(mount.source)
+
+    def isolation(self) -> dict[str, str]:
+        """See Runtime."""
+        no = "not held: a process of the user"
+        names = ("network", "root_filesystem", "inputs", "capabilities", "privileges", "processes", "user")
+        return {
+            **dict.fromkeys(names, no),
+            "memory": "held: sampled at 20 Hz and killed",
+            "cpus": "held: affinity" if hasattr(os, "sched_setaffinity") else no,
+            "output_quota": "held: sampled 4 times a second",
+            "log_size": "held",
+        }
+
+    def run(self, call: Call, watch: Watch) -> Ended:
+        """See Runtime."""
+        folder = _folder(call.image)
+        python = self._python(folder)
+        entry = call.entrypoint or (str(python), str(folder / "run.py"))
+        process = _Running([*entry, *call.arguments], _environment(call, python, folder), call)
+        try:
+            reader = pump(process.chunks(), watch)
+            watched = supervise(process, call, watch, process.began_s, memory_limit=True)
+            process.kill()  # what it left behind
+            reader.join(CLOSED_WITHIN_S)
+            return Ended(process.meter.usage(watched, process.end()), watched.timeline)
+        finally:
+            process.kill()
+            process.close()
+
+    def remove_stale(self, owner: str) -> int:
+        """See Runtime. Found by a variable of their environment."""
+        return _kill_marked(OWNER_VARIABLE, owner)
+
+
+CLOSED_WITHIN_S = 5.0
+
+
+class _Running:
+    """A method as a process in a session of its own, for `supervise`."""
+
+    def __init__(self, argv: list[str], environment: dict[str, str], call: Call):
+        self._name = call.name
+        self._status: int | None = None
+        self._cpu_s: float | None = None
+        ordered = time.monotonic()
+        try:
+            self._popen = subprocess.Popen(
+                argv,
+                env=environment,
+                cwd=call.output,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineError(f"cannot start {argv[0]}: {error}") from error
+        self.began_s = time.monotonic()
+        self._start_s = self.began_s - ordered
+        _limit(self._popen.pid, call)
+        self._leader = psutil.Process(self._popen.pid)
+        self.meter = Meter(ProcessTree(self._members), call.gpus)
+
+    def _members(self) -> list[psutil.Process]:
+        try:
+            return [self._leader, *self._leader.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    def chunks(self) -> Iterator[bytes]:
+        """What it prints."""
+        pipe = self._popen.stdout
+        assert pipe is not None  # we asked for one
+        while chunk := os.read(pipe.fileno(), CHUNK_BYTES):
+            yield chunk
+
+    def ended(self, within_s: float) -> bool:
+        """See Process. Polls: only wait4 gives the CPU time of the process and its children."""
+        deadline = time.monotonic() + within_s
+        while self._status is None:
+            pid, status, usage = os.wait4(self._popen.pid, os.WNOHANG)
+            if pid:
+                self._status = self._popen.returncode = os.waitstatus_to_exitcode(status)
+                self._cpu_s = usage.ru_utime + usage.ru_stime
+            elif time.monotonic() >= deadline:
+                return False
+            else:
+                time.sleep(min(0.005, max(0.0, deadline - time.monotonic())))
+        return True
+
+    def kill(self) -> None:
+        """The whole session, and what fled from it into a session of its own."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        _kill_marked(CALL_VARIABLE, self._name)
+
+    def sample(self) -> int | None:
+        """See Process."""
+        return self.meter.sample()
+
+    def end(self) -> End:
+        """How it ended."""
+        status = self._status or 0
+        code, number = (status, None) if status >= 0 else (128 - status, -status)
+        return End(code, number, start_s=self._start_s, cpu_s=self._cpu_s)
+
+    def close(self) -> None:
+        """Give back what is open."""
+        self.ended(CLOSED_WITHIN_S)
+        if self._popen.stdout:
+            self._popen.stdout.close()
+        self.meter.close()
+
+
+def _limit(pid: int, call: Call) -> None:
+    """Pin it and bound its files; the moment before it takes effect is the interpreter's own start."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if hasattr(resource, "prlimit"):
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (call.limits.output_bytes, call.limits.output_bytes))
+        if call.cpus and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(pid, call.cpus)
+
+
+def _kill_marked(variable: str, value: str) -> int:
+    """Kill every process of ours whose environment has variable=value; gives their number."""
+    killed = 0
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(variable) == value:
+                process.kill()
+                killed += 1
+        except (psutil.Error, OSError):
+            continue
+    return killed
+
+
+def _environment(call: Call, python: Path, folder: Path) -> dict[str, str]:
+    """The method's variables and nothing of the user's, but where programs and the GPU are."""
+    kit = folder.parent / KIT
+    Path(call.environment.get("TMPDIR", ".")).mkdir(parents=True, exist_ok=True)
+    return {
+        **call.environment,
+        "PATH": os.pathsep.join([str(python.parent), os.defpath]),
+        "PYTHONPATH": os.pathsep.join([str(folder), *([str(kit)] if kit.is_dir() else [])]),
+        "VIRTUAL_ENV": str(python.parents[1]),
+        "CUDA_VISIBLE_DEVICES": ",".join(call.gpus),
+        CALL_VARIABLE: call.name,
+        OWNER_VARIABLE: call.owner,
+    }
+
+
+def _folder(reference: str) -> Path:
+    """The folder of a method: a path, or the folder's name among those that ship."""
+    places = [Path(reference), shipped("method_containers") / reference.removeprefix("lumirage/").partition(":")[0]]
+    for place in places:
+        if (place / "run.py").is_file():
+            return place.resolve()
+    if "/" in reference and not reference.startswith(("lumirage/", ".", "/")):
+        raise UsageError(f"the runtime local starts folders with a run.py, not images such as {reference}")
+    raise UnavailableError(f"{reference}: no folder with a run.py, which the runtime local needs")
+
+
+def _sources(folder: Path) -> list[Path]:
+    kit = folder.parent / KIT
+    return [folder, *([kit] if kit.is_dir() else [])]
+
+
+def _counts(file: Path) -> bool:
+    return file.is_file() and "__pycache__" not in file.parts
+
+
+def _command(argv: list[str], doing: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
+        raise UnavailableError(f"cannot {doing}:\n{last}")

@@ -1,0 +1,173 @@
+"""Turns the end of a container into the records of its pairs."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import lumirage
+from lumirage.layout import Layout, RunFiles, write_text
+from lumirage.model import Job, Outcome, Run
+from lumirage.running.answers import Answer, changed_s, exists, read_answer
+from lumirage.running.contract import Laid, PairInput
+from lumirage.running.events import PairEvents
+from lumirage.running.outcomes import Evidence, died, outcome_of
+from lumirage.running.runtimes.call import Ended, Image, Runtime
+from lumirage.running.timing import Changes, Times, memory_table, times_of
+from lumirage.running.watch import JobWatch
+from lumirage.space import write_displacement
+
+
+@dataclass(frozen=True)
+class Container:
+    """One container that has ended, with what it was given. The pairs are in the order of `inputs`."""
+
+    job: Job
+    inputs: Mapping[str, PairInput]
+    laid: Laid
+    watch: JobWatch
+    ended: Ended
+    started: datetime
+    runtime: Runtime
+    image: Image
+
+    def events(self, pair: str) -> PairEvents:
+        """What was said about a pair."""
+        return self.watch.events.pairs[self.laid.ids[pair]]
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where records go, and what they say of it."""
+
+    layout: Layout
+    track: str
+    host: Mapping[str, str | int | float]
+
+
+def settle(container: Container, where: Where) -> list[Run]:
+    """Judge and record every pair that has ended; pairs that a dead container never came to are left out.
+
+    Each record is written last and whole. Raises OSError when the disk is full.
+    """
+    lost, dead = _lost(container), died(container.ended.usage)
+    over = [pair for pair in container.inputs if not dead or pair == lost or _finished(container, pair)]
+    return [_settle_pair(container, pair, pair == lost, where) for pair in over]
+
+
+def _lost(container: Container) -> str | None:
+    """The pair that was under way when the container died: the one it had begun, else the first it had not finished."""
+    if not died(container.ended.usage):
+        return None
+    current = container.watch.events.current
+    begun = [pair for pair, name in container.laid.ids.items() if name == current]
+    waiting = [pair for pair in container.inputs if not _finished(container, pair)]
+    return next(iter([*begun, *waiting]), None)
+
+
+def _finished(container: Container, pair: str) -> bool:
+    """Whether the method was done with a pair: it said so, or it never said a word and left an answer."""
+    events = container.events(pair)
+    return events.end_s is not None or (events.begin_s is None and exists(container.laid.expected[pair]))
+
+
+def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> Run:
+    job, given, usage = container.job, container.inputs[pair], container.ended.usage
+    events = container.events(pair)
+    answer = read_answer(container.laid.expected[pair], job.method.output, given.prepared.grid, given.prepared.moving)
+    outcome, message = outcome_of(
+        Evidence(
+            usage=usage,
+            limits=job.limits,
+            died=lost and not (events.begin_s is None and answer.state == "valid"),
+            answer=answer.state,
+            answer_message=answer.message,
+            gpu_memory_words=events.gpu_memory or container.watch.events.loading.gpu_memory,
+            memory_words=events.memory or container.watch.events.loading.memory,
+        )
+    )
+    times = _times(container, pair)
+    log = _log(container, pair, lost)
+    files = where.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
+    run = _record(container, pair, times).model_copy(
+        update={
+            "track": where.track,
+            "host": dict(where.host),
+            "outcome": outcome,
+            "message": message,
+            "answer_bytes": answer.size_bytes,
+            "answer_sha256": _write_field(answer, outcome, files),
+            "moved_correlation": answer.moved_correlation,
+            "info": answer.info,
+            "warnings": (*answer.warnings, *times.warnings, *_doubts(container, outcome)),
+            "log_tail": "\n".join(log.rstrip().splitlines()[-20:])[-2000:],
+        }
+    )
+    write_text(files.log, log)
+    write_text(files.memory, memory_table(container.ended.timeline, container.watch.began_s, times))
+    write_text(files.record, run.model_dump_json(indent=1))
+    return run
+
+
+def _times(container: Container, pair: str) -> Times:
+    changes = {name: changed_s(expected) for name, expected in container.laid.expected.items()}
+    own = changes.pop(pair)
+    others = [at for at in changes.values() if at is not None]
+    return times_of(container.watch, container.ended.usage, container.events(pair), Changes(own, others))
+
+
+def _record(container: Container, pair: str, times: Times) -> Run:
+    """What the container says of a pair, before its answer was judged."""
+    job, cold = container.job, pair == next(iter(container.inputs))
+    begin = container.events(pair).begin_s
+    return Run(
+        harness=lumirage.__version__,
+        method=job.method.name,
+        image=container.image.digest,
+        runtime=container.runtime.name,
+        isolated=container.runtime.isolated,
+        isolation=container.runtime.isolation(),
+        track="",
+        condition=job.condition,
+        repeat=job.repeat,
+        pair=pair,
+        job=job.id,
+        prepared=container.inputs[pair].prepared.key,
+        outcome=Outcome.FAILED,
+        started=container.started.isoformat(timespec="milliseconds"),
+        wall_s=times.wall_s,
+        load_s=max(0.0, begin - container.watch.began_s) if cold and begin is not None else None,
+        phases_s=container.events(pair).phases_s(),
+        cold=cold,
+        timed_by=times.by,
+        usage=container.ended.usage,
+        pairs_in_job=len(container.inputs),
+    )
+
+
+def _write_field(answer: Answer, outcome: Outcome, files: RunFiles) -> str | None:
+    """Keep the answer of a good run; gives the SHA-256 of the file. An older half of a run that was lost goes away."""
+    if outcome is not Outcome.OK or answer.displacement is None:
+        files.field.unlink(missing_ok=True)
+        return None
+    files.field.parent.mkdir(parents=True, exist_ok=True)
+    write_displacement(files.field, answer.displacement)
+    with files.field.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _doubts(container: Container, outcome: Outcome) -> list[str]:
+    usage, found = container.ended.usage, []
+    if outcome is Outcome.OK and usage.out_of_memory:
+        found.append("a process of this container was killed for memory")
+    if outcome is Outcome.OK and died(usage):
+        found.append(f"the container ended with exit code {usage.exit_code} after this pair")
+    return found
+
+
+def _log(container: Container, pair: str, lost: bool) -> str:
+    """What was printed for this pair; what came before the first pair stands with the first and with the lost one."""
+    events, loading = container.events(pair), container.watch.events.loading.log.text()
+    own = events.log.text()
+    with_loading = lost or events.begin_s is None or pair == next(iter(container.inputs))
+    return loading + own if with_loading else own

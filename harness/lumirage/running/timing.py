@@ -1,0 +1,66 @@
+"""When each pair of a container ran, seen from outside: by its events, by its container, or by its answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lumirage.model import Usage
+from lumirage.running.events import PairEvents
+from lumirage.running.watch import JobWatch
+
+CLOCK_SLACK_S = 0.5
+"""Between an answer's last change and the arrival of the event that says it is done."""
+MAX_POINTS = 2000
+"""Longest time line of memory that is kept; of a longer one each bin keeps its highest sample."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """Begin and end of a pair on time.monotonic; None where nobody can tell."""
+
+    begin_s: float | None
+    end_s: float | None
+    by: Literal["events", "container", "answers"]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def wall_s(self) -> float | None:
+        """From begin to end."""
+        return None if self.begin_s is None or self.end_s is None else max(0.0, self.end_s - self.begin_s)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """When a pair's answer and those of the other pairs of its container were last changed, seconds since 1970."""
+
+    own: float | None
+    others: Sequence[float] = ()
+
+
+def times_of(watch: JobWatch, usage: Usage, events: PairEvents, changes: Changes) -> Times:
+    """When a pair ran. An end that is said before the answer is there is not believed."""
+    offset = watch.began_s - watch.began_epoch_s
+    changed = None if changes.own is None else changes.own + offset
+    over = watch.began_s + usage.wall_s
+    if events.begin_s is None:
+        if len(watch.events.pairs) == 1:
+            return Times(watch.began_s, over, "container")
+        before = [at + offset for at in changes.others if changes.own is not None and at < changes.own]
+        return Times(None if changed is None else max([watch.began_s, *before]), changed, "answers")
+    if events.end_s is None:
+        return Times(events.begin_s, over, "events")
+    if changed is not None and changed > events.end_s + CLOCK_SLACK_S:
+        late = changed - events.end_s
+        warning = f"its answer was changed {late:.1f} s after the method said that it had ended"
+        return Times(events.begin_s, changed, "answers", (warning,))
+    return Times(events.begin_s, events.end_s, "events")
+
+
+def memory_table(timeline: Sequence[tuple[float, int]], began_s: float, times: Times) -> str:
+    """The part of a container's memory time line that belongs to a pair, as TSV from the pair's begin."""
+    first = 0.0 if times.begin_s is None else times.begin_s - began_s
+    last = float("inf") if times.end_s is None else times.end_s - began_s
+    points = [(at - first, used) for at, used in timeline if first <= at <= last]
+    step = -(-len(points) // MAX_POINTS) or 1
+    kept = [max(points[i : i + step], key=lambda point: point[1]) for i in range(0, len(points), step)]
+    return "seconds\tbytes\n" + "".join(f"{at:.3f}\t{used}\n" for at, used in kept)

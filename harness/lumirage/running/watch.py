@@ -1,0 +1,56 @@
+"""What the harness does while a container runs: reads its events, looks for answers, keeps its deadlines."""
+
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lumirage.model import Limits
+from lumirage.running.events import EventReader
+from lumirage.running.runtimes.call import Stopped
+
+LOOK_EVERY_S = 1.0
+
+
+class JobWatch:
+    """Watches one container. `answers` are the files that finished pairs leave, whichever of them comes first.
+
+    A container is overdue when no pair was begun, ended or answered for `pair_timeout_s`, or after
+    `container_timeout_s`; each pair counts once, so that a method cannot buy time by talking.
+    """
+
+    def __init__(self, events: EventReader, answers: Sequence[Path], limits: Limits, stop: threading.Event):
+        self.events, self._limits, self._stop = events, limits, stop
+        self._missing = set(answers)
+        self._lock = threading.Lock()
+        self._pairs = max(len(events.pairs), 1)
+        self._mark_s = self._look_s = 0.0
+        self.began_s = self.began_epoch_s = 0.0
+
+    def started(self, at_s: float) -> None:
+        """See Watch."""
+        self.began_s = self._mark_s = at_s
+        self.began_epoch_s = time.time() - (time.monotonic() - at_s)
+
+    def output(self, chunk: bytes, at_s: float) -> None:
+        """See Watch."""
+        with self._lock:
+            self.events.feed(chunk, at_s)
+
+    def overdue(self, now_s: float) -> bool:
+        """See Watch."""
+        if self._stop.is_set():
+            raise Stopped
+        if now_s >= self._look_s + LOOK_EVERY_S:
+            self._look_s = now_s
+            self._look(now_s)
+        with self._lock:
+            mark = max(self._mark_s, self.events.last_mark_s or 0.0)
+        whole = self._limits.container_timeout_s or self._pairs * self._limits.pair_timeout_s
+        return now_s - mark > self._limits.pair_timeout_s or now_s - self.began_s > whole
+
+    def _look(self, now_s: float) -> None:
+        there = {path for path in self._missing if path.exists()}
+        if there:
+            self._missing -= there
+            self._mark_s = now_s
