@@ -1,0 +1,48 @@
+# `make demo` and `make test` do all the set-up; nothing else is needed but Python 3.11 or newer and pip.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test unit lint types containers lock clean help
+
+help:
+	@echo "make demo   install, make a small dataset, compare methods on it"
+	@echo "make test   install, check and test everything"
+	@echo "make unit   the quick tests alone"
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+# torch only for the tests of the torch backend; the pinned version, so that no other build is drawn in
+$(VENV)/.torch: $(VENV)/.installed requirements-torch.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-torch.lock
+	touch $@
+
+demo: $(VENV)/.installed
+	test -d demo/dataset || $(BIN)/lumirage-harness dataset phantom demo/dataset
+	$(BIN)/lumirage-harness evaluate --method zero-displacement --method oracle --method greedy --track phantom demo/dataset demo/evaluation
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+
+types: $(VENV)/.installed $(VENV)/.torch
+	$(BIN)/mypy
+
+unit: $(VENV)/.installed $(VENV)/.torch
+	$(BIN)/pytest -q -n 2 tests/unit tests/contract
+
+test: lint types unit
+	$(BIN)/pytest -q tests/containers tests/e2e
+
+lock: $(VENV)/.installed
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --no-header --no-emit-index-url --group dev -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) demo
