@@ -31,6 +31,11 @@ def derivative(root: Path, name: str) -> Path:
     return root / "derivatives" / name
 
 
+def pair_list(root: Path, name: str) -> Path:
+    """A list of pairs that came with the data; a track's pairing scheme `list` takes it."""
+    return root / "sourcedata" / f"pairs-{name}.tsv"
+
+
 def write_raw_description(root: Path, name: str, readme: str) -> None:
     """dataset_description.json and README of a raw dataset."""
     _write_json(root / "dataset_description.json", {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw"})
@@ -57,12 +62,9 @@ def write_label_table(root: Path, names: Mapping[int, str]) -> None:
     write_table(root / "dseg.tsv", ("index", "name"), [(str(i), names[i]) for i in sorted(names)])
 
 
-def write_landmarks(path: Path, names: Iterable[str], places: Iterable[Sequence[float]]) -> None:
-    """A landmark table: index from 1, name, x y z in RAS+ mm of the scan's own world."""
-    rows = [
-        (str(index), name, *(f"{coordinate:.4f}" for coordinate in place))
-        for index, (name, place) in enumerate(zip(names, places, strict=True), start=1)
-    ]
+def write_landmarks(path: Path, landmarks: Iterable[tuple[int, str, Sequence[float]]]) -> None:
+    """A landmark table of (index, name, place), the place in RAS+ mm of the scan's own world."""
+    rows = [(str(index), name, *(f"{value:.4f}" for value in place)) for index, name, place in landmarks]
     write_table(path, ("index", "name", "x", "y", "z"), rows)
 
 

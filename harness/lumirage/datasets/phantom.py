@@ -31,7 +31,7 @@ README = """Made-up people: one template brain seen through known smooth deforma
 Made by lumirage-harness {how}.
 derivatives/phantom: labels, brain masks and landmarks. derivatives/truth: the true displacement fields of pairs.
 """
-TRUTH_README = """True displacement fields. sub-F_from-subM_to-subF_mode-image_xfm.nii lies on the native grid of F, the fixed scan.
+TRUTH_README = """True displacement fields. sub-F_from-subM_to-subF_mode-image_xfm.nii is on the native grid of F (fixed).
 u(x) in millimetres, world axes RAS+, pull: a point x of the fixed image F shows what the moving image M has at x + u(x).
 NIfTI-1, float32, (X, Y, Z, 1, 3), intent vector (1007); not compressed, as gzip saves a third and costs most of the time.
 They hold for all contrasts; from one contrast of a person to another of the same person u is 0.
@@ -207,7 +207,7 @@ def _write_scans(root: Path, spec: PhantomSpec, name: str, head: Head) -> None:
 def _write_landmarks(root: Path, name: str, body: Deformation) -> None:
     places = body.to_subject(np.array(list(LANDMARKS.values()), dtype=np.float64))
     path = bids.anat_file(bids.derivative(root, "phantom"), f"sub-{name}", "desc-phantom_landmarks.tsv")
-    bids.write_landmarks(path, LANDMARKS, places)
+    bids.write_landmarks(path, zip(range(1, len(places) + 1), LANDMARKS, places, strict=True))
 
 
 def _write_truth(root: Path, spec: PhantomSpec, pair: tuple[int, int], field: Displacement) -> None:

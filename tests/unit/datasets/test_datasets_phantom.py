@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bids_validator import BIDSValidator
+from scipy.ndimage import map_coordinates
+
 from lumirage.datasets.anatomy import STRUCTURES
 from lumirage.datasets.deformation import random_deformation
 from lumirage.datasets.phantom import (
@@ -19,7 +21,6 @@ from lumirage.datasets.phantom import (
 from lumirage.errors import UsageError
 from lumirage.model import Convention
 from lumirage.space import read_displacement, read_labels, read_volume
-from scipy.ndimage import map_coordinates
 
 SMALL = PhantomSpec(subjects=2, spacing_mm=4.0, contrasts=("T1w", "inverted"), seed=3)
 
