@@ -1,1 +1,1 @@
-
+"""The report: an OUT folder becomes a folder of pages that opens offline; exports; what changed between two evaluations."""

@@ -1,0 +1,122 @@
+"""Scales, ticks and numbers for the figures."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumirage.reporting.scene import Label, Line, Mark
+
+NONE = "\N{EN DASH}"
+"""Stands where there is no value."""
+
+MINUS = "\N{MINUS SIGN}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Values from `low` to `high` laid on pixels from `start` to `end`; logarithmic on wish."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def __call__(self, value: float) -> float:
+        """The pixel of a value; values outside are held at the ends."""
+        low, high, v = (_log(x) for x in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        share = min(max((v - low) / (high - low), 0.0), 1.0)
+        return self.start + share * (self.end - self.start)
+
+    def ticks(self, about: int = 5) -> list[float]:
+        """Round values within the scale."""
+        return _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high, about)
+
+
+def fit(values: Sequence[float], start: float, end: float, *, log: bool = False) -> Scale:
+    """A scale that holds all values with a little air; logarithmic only where all are above 0."""
+    known = np.asarray([v for v in values if math.isfinite(v)] or [0.0, 1.0])
+    low, high = float(known.min()), float(known.max())
+    if log and low > 0:
+        air = (high / low) ** 0.06 if high > low else 2.0
+        return Scale(low / air, high * air, start, end, log=True)
+    air = 0.04 * (high - low) or abs(high) * 0.1 or 1.0
+    return Scale(low - air, high + air, start, end)
+
+
+def _log(value: float) -> float:
+    return math.log10(max(value, 1e-12))
+
+
+def _round_ticks(low: float, high: float, about: int) -> list[float]:
+    raw = (high - low) / about
+    base = 10.0 ** math.floor(math.log10(raw))
+    step = next(m * base for m in (1, 2, 2.5, 5, 10) if m * base >= raw)
+    first = math.ceil(low / step)
+    return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    powers = range(math.floor(_log(low)), math.ceil(_log(high)) + 1)
+    factors = (1,) if _log(high) - _log(low) > 3 else (1, 2, 5)
+    ticks = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
+    return ticks or _round_ticks(low, high, 3)
+
+
+def short(value: float | None, digits: int = 3) -> str:
+    """A number for a reader: `digits` significant digits, no exponent where avoidable, an en dash where none."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value == 0:
+        return "0"
+    if abs(value) >= 10 ** (digits + 2) or abs(value) < 1e-4:
+        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def seconds(value: float | None) -> str:
+    """A duration for a reader."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    if value < 90:
+        return f"{short(value, 2 if value < 10 else 3)} s"
+    return f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
+
+
+def mebibytes(value: float | None) -> str:
+    """A size in bytes for a reader."""
+    if value is None or not math.isfinite(value):
+        return NONE
+    return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
+def tick_label(value: float) -> str:
+    """A tick's number, as short as it goes."""
+    return f"{value:g}".replace("-", MINUS)
+
+
+def x_axis(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
+    """Vertical hairlines with numbers below, and the title under them."""
+    marks: list[Mark] = []
+    about = max(2, int(abs(scale.end - scale.start) / 90))
+    for tick in scale.ticks(about):
+        x = scale(tick)
+        marks.append(Line([(x, top), (x, bottom)], color="rule", width=0.7))
+        marks.append(Label((x, bottom + 15), tick_label(tick), color="muted", size=11, anchor="middle"))
+    marks.append(Label(((scale.start + scale.end) / 2, bottom + 33), title, color="muted", size=12, anchor="middle"))
+    return marks
+
+
+def y_axis(scale: Scale, left: float, right: float, title: str) -> list[Mark]:
+    """Horizontal hairlines with numbers at the left, and the title above them."""
+    marks: list[Mark] = []
+    about = max(2, int(abs(scale.end - scale.start) / 45))
+    for tick in scale.ticks(about):
+        y = scale(tick)
+        marks.append(Line([(left, y), (right, y)], color="rule", width=0.7))
+        marks.append(Label((left - 6, y + 4), tick_label(tick), color="muted", size=11, anchor="end"))
+    marks.append(Label((left, min(scale.start, scale.end) - 10), title, color="muted", size=12))
+    return marks

@@ -1,0 +1,166 @@
+"""Reads an output tree as the report needs it: pair-level values, one compact row a run, and the analysis' tables."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pydantic import ValidationError
+
+from lumirage.errors import DataError
+from lumirage.layout import Layout, RunFiles
+from lumirage.model import SCORE_COLUMNS, SENTINELS, Pair, Run
+from lumirage.reporting.measures import Measure, measures_of
+from lumirage.track import REFERENCE, Evaluation
+
+ANALYSIS_TABLES = ("comparisons", "rankings", "power", "conditions")
+VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label", "name", "scorer", "n", "note"}]
+RUN_COLUMNS = (
+    "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",
+    "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
+    "warnings", "host", "record",
+)  # fmt: skip
+"""One row a run. `record` is the path of the run record; logs stay on disk until a page wants them."""
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that the overview is made of."""
+
+    layout: Layout
+    evaluation: Evaluation
+    values: pd.DataFrame
+    """Pair-level rows of the scores, columns VALUE_COLUMNS."""
+    runs: pd.DataFrame
+    """Columns RUN_COLUMNS."""
+    measures: tuple[Measure, ...]
+    tables: dict[str, pd.DataFrame]
+    verdicts: tuple[str, ...]
+
+    @property
+    def methods(self) -> list[str]:
+        """Names in the order of the evaluation, the sentinels first where they were scored."""
+        scored = set(self.values["method"].astype(str).unique())
+        known = [*SENTINELS, *self.evaluation.methods]
+        return [m for m in known if m in scored] + sorted(scored - set(known))
+
+    @property
+    def pairs(self) -> dict[str, Pair]:
+        """Scored pairs by id, in the order of the evaluation."""
+        scored = set(self.values["pair"].astype(str).unique())
+        return {pair.id: pair for pair in self.evaluation.pairs if pair.id in scored}
+
+    @property
+    def conditions(self) -> list[str]:
+        """Names of the scored conditions, the reference first."""
+        scored = sorted(self.values["condition"].astype(str).unique(), key=lambda name: (name != REFERENCE, name))
+        planned = [c.name for c in self.evaluation.track.cells() if c.name in scored]
+        return planned + [c for c in scored if c not in planned]
+
+    def of(self, measure: Measure) -> pd.DataFrame:
+        """The rows of one measure."""
+        v = self.values
+        same = (v["metric"] == measure.metric) & (v["preset"] == measure.preset)
+        return v[same & (v["settings"] == measure.settings) & (v["source"] == measure.source)]
+
+    def matrix(self, measure: Measure, condition: str) -> np.ndarray:
+        """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN where there is none."""
+        rows = self.of(measure)
+        rows = rows[rows["condition"] == condition]
+        mean = rows.groupby(["method", "pair"], observed=True)["value"].mean().unstack("pair")
+        return mean.reindex(index=self.methods, columns=list(self.pairs)).to_numpy(dtype=float)
+
+
+def read_inputs(layout: Layout) -> Inputs:
+    """Read everything but the pictures. Raises DataError when there is no evaluation or there are no scores."""
+    evaluation = read_evaluation(layout)
+    values = _read_values(layout.score_table)
+    return Inputs(
+        layout=layout,
+        evaluation=evaluation,
+        values=values,
+        runs=read_runs(layout, [*evaluation.methods]),
+        measures=tuple(measures_of(values)),
+        tables={name: table for name in ANALYSIS_TABLES if (table := _read_table(layout.table(name))) is not None},
+        verdicts=_read_verdicts(layout.verdicts),
+    )
+
+
+def read_evaluation(layout: Layout) -> Evaluation:
+    """The record of the whole. Raises DataError."""
+    if not layout.evaluation.is_file():
+        raise DataError(f"{layout.root}: there is no {layout.evaluation.name}, so this is no folder of an evaluation")
+    try:
+        return Evaluation.model_validate_json(layout.evaluation.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{layout.evaluation}: {error}") from error
+
+
+def _read_values(path: Path) -> pd.DataFrame:
+    # Rows of single labels outnumber these a hundredfold: they are left on disk.
+    if not path.is_file():
+        raise DataError(f"{path}: there are no scores yet; run `lumirage-harness score {path.parent}` first")
+    table = ds.dataset(path).to_table(columns=VALUE_COLUMNS, filter=pc.field("label").is_null(nan_is_null=True))
+    for i, column in enumerate(table.schema):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            table = table.set_column(i, column.name, table.column(i).dictionary_encode())
+    if not table.num_rows:
+        raise DataError(f"{path}: the table of scores has no pair-level row; score again")
+    return table.to_pandas()
+
+
+def read_label_values(path: Path, pairs: Sequence[str]) -> pd.DataFrame:
+    """Rows of single labels of some pairs, all columns."""
+    wanted = pc.field("pair").isin(list(pairs)) & ~pc.field("label").is_null(nan_is_null=True)
+    return ds.dataset(path).to_table(filter=wanted).to_pandas()
+
+
+def run_records(layout: Layout, methods: Sequence[str]) -> Iterator[Path]:
+    """Paths of all run records, sorted."""
+    ending = RunFiles(Path("x")).record.name.removeprefix("x")
+    for method in methods:
+        yield from sorted(layout.method(method).rglob(f"*{ending}"))
+
+
+def read_run(path: Path) -> Run:
+    """One run record. Raises DataError."""
+    try:
+        return Run.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{path}: not a run record ({error})") from error
+
+
+def read_runs(layout: Layout, methods: Sequence[str]) -> pd.DataFrame:
+    """One compact row a run, columns RUN_COLUMNS."""
+    rows = [_row(read_run(path), path) for path in run_records(layout, methods)]
+    return pd.DataFrame(rows, columns=list(RUN_COLUMNS))
+
+
+def _row(run: Run, path: Path) -> tuple[object, ...]:
+    u = run.usage
+    host = ", ".join(f"{k} {v}" for k, v in run.host.items())
+    return (
+        run.method, run.condition, run.repeat, run.pair, run.outcome.value, run.message, run.wall_s, run.load_s,
+        run.cold, run.timed_by, u.cpu_s, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
+        run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, str(path),
+    )  # fmt: skip
+
+
+def _read_table(path: Path) -> pd.DataFrame | None:
+    if not path.is_file():
+        return None
+    return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype_backend="numpy_nullable")
+
+
+def _read_verdicts(path: Path) -> tuple[str, ...]:
+    """The sentences: either a list of strings, or records with a `sentence` or `text`."""
+    if not path.is_file():
+        return ()
+    found = json.loads(path.read_text(encoding="utf-8"))
+    entries = found.get("verdicts", []) if isinstance(found, dict) else found
+    return tuple(str(e.get("sentence") or e.get("text")) if isinstance(e, dict) else str(e) for e in entries)

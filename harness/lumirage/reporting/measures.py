@@ -1,0 +1,64 @@
+"""What is shown: a measure is one metric under one preset and one label source, with its unit and its good direction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+HIGHER_IS_BETTER = ("dice", "jaccard", "nsd", "ncc", "correlation", "non_diffeomorphic_free")
+"""Beginnings of the names of metrics for which more is better. For all others less is better."""
+
+ORDER = ("dice", "tre", "epe", "true", "hd95", "assd", "nsd", "ndv", "nonpositive", "jac", "fold", "sdlogj", "sd_log")
+"""Beginnings of metric names in the order in which readers want them; others follow by name."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric under one preset (with its settings) and one label source."""
+
+    preset: str
+    settings: str
+    metric: str
+    source: str
+    unit: str
+    title: str
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more is better."""
+        return self.metric.lower().startswith(HIGHER_IS_BETTER)
+
+    @property
+    def axis(self) -> str:
+        """Title with unit, and the direction that is better, for an axis."""
+        unit = f", {self.unit}" if self.unit and self.unit not in {"1", "none"} else ""
+        return f"{self.title}{unit} ({'more' if self.higher_is_better else 'less'} is better)"
+
+
+def measures_of(values: pd.DataFrame) -> list[Measure]:
+    """All measures of a table of values, the most wanted first.
+
+    A title names preset, settings and label source only where the table has several of them.
+    """
+    keys = ["preset", "settings", "metric", "source"]
+    found = values[[*keys, "unit"]].drop_duplicates(keys)
+    several = {key: found.groupby("metric", observed=True)[key].nunique().max() > 1 for key in keys if key != "metric"}
+    measures = [_measure(row, several) for row in found.astype(str).itertuples(index=False)]
+    presets = list(dict.fromkeys(values["preset"].astype(str)))
+    return sorted(measures, key=lambda m: (presets.index(m.preset), _rank(m.metric), m.metric, m.source, m.settings))
+
+
+def primary_of(measures: Sequence[Measure]) -> Measure:
+    """The measure by which methods are listed: the first that readers want."""
+    return measures[0]
+
+
+def _measure(row: tuple[str, ...], several: dict[str, bool]) -> Measure:
+    preset, settings, metric, source, unit = row
+    extras = [text for key, text in (("preset", preset), ("settings", settings), ("source", source)) if several[key]]
+    title = metric + (f" [{', '.join(filter(None, extras))}]" if any(extras) else "")
+    return Measure(preset, settings, metric, source, unit, title)
+
+
+def _rank(metric: str) -> int:
+    return next((i for i, start in enumerate(ORDER) if metric.lower().startswith(start)), len(ORDER))

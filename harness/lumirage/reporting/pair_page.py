@@ -1,0 +1,143 @@
+"""What the page of one pair holds: pictures of every method, scores per label, log tails, provenance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from lumirage.errors import DataError
+from lumirage.layout import RunFiles
+from lumirage.model import Outcome, Pair, Run
+from lumirage.reporting.axes import short
+from lumirage.reporting.chosen import Chosen
+from lumirage.reporting.inputs import Inputs, read_label_values, read_run
+from lumirage.reporting.panels import PanelRow, Stage, result_rows, shared_rows, stage_of
+from lumirage.reporting.pictures import read_result, read_scenery
+from lumirage.reporting.rows import colors_of
+from lumirage.reporting.volumes import embedded
+from lumirage.space import Single
+
+
+@dataclass(frozen=True)
+class MethodPart:
+    """What one method did to the pair."""
+
+    method: str
+    run: Run
+    rows: tuple[PanelRow, ...]
+    trouble: str
+    """Why there are no pictures; empty when there are."""
+
+
+@dataclass(frozen=True)
+class LabelTable:
+    """Values of one metric for each label (rows) and method (columns), as text for a reader."""
+
+    title: str
+    methods: tuple[str, ...]
+    rows: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class PairPage:
+    """All that a pair's template needs."""
+
+    title: str
+    choice: Chosen
+    pair: Pair
+    scores: tuple[tuple[str, tuple[str, ...]], ...]
+    """Method and its values, in the order of `measures`."""
+    measures: tuple[str, ...]
+    outlines: Markup
+    shared: tuple[PanelRow, ...]
+    parts: tuple[MethodPart, ...]
+    trouble: str
+    labels: tuple[LabelTable, ...]
+    colors: dict[str, str]
+    volumes: str
+
+
+def make_pair_page(inputs: Inputs, choice: Chosen) -> PairPage:
+    """Read, warp and draw one pair. A picture that cannot be made is a sentence on the page, not an error."""
+    pair = inputs.pairs[choice.pair]
+    runs = _runs(inputs, choice)
+    stage, trouble = _stage(inputs, pair, runs)
+    moved: dict[str, Single] = {}
+    parts = tuple(_part(stage, method, run, path, moved) for method, (run, path) in runs.items())
+    return PairPage(
+        title=f"{pair.moving.name} to {pair.fixed.name}",
+        choice=choice,
+        pair=pair,
+        scores=_scores(inputs, choice),
+        measures=tuple(m.title + (f", {m.unit}" if m.unit else "") for m in inputs.measures),
+        outlines=stage.outlines if stage else Markup(""),
+        shared=tuple(shared_rows(stage)) if stage else (),
+        parts=parts,
+        trouble=trouble,
+        labels=_labels(inputs, choice),
+        colors=colors_of(inputs.methods),
+        volumes=embedded(stage.scenery, moved) if stage else "",
+    )
+
+
+def _runs(inputs: Inputs, choice: Chosen) -> dict[str, tuple[Run, Path]]:
+    r = inputs.runs
+    mine = r[(r["pair"] == choice.pair) & (r["condition"] == choice.condition)].sort_values("repeat")
+    paths = {str(run.method): Path(str(run.record)) for run in mine.drop_duplicates("method").itertuples()}
+    return {m: (read_run(paths[m]), paths[m]) for m in inputs.methods if m in paths}
+
+
+def _stage(inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]]) -> tuple[Stage | None, str]:
+    key = next((run.prepared for run, _ in runs.values()), "")
+    if not key:
+        return None, "No method was run on this pair under this condition."
+    try:
+        return stage_of(read_scenery(inputs.layout, pair, key)), ""
+    except DataError as error:
+        return None, f"No pictures: {error}."
+
+
+def _part(stage: Stage | None, method: str, run: Run, record: Path, moved: dict[str, Single]) -> MethodPart:
+    if run.outcome is not Outcome.OK:
+        return MethodPart(method, run, (), f"{run.outcome.value.replace('_', ' ')}: {run.message or 'no message'}")
+    if stage is None:
+        return MethodPart(method, run, (), "")
+    ending = RunFiles(Path("x")).record.name.removeprefix("x")
+    field = RunFiles(record.with_name(record.name.removesuffix(ending))).field
+    try:
+        result = read_result(stage.scenery, method, field)
+    except DataError as error:
+        return MethodPart(method, run, (), f"no pictures: {error}")
+    moved[method] = result.moved
+    return MethodPart(method, run, tuple(result_rows(stage, result)), "")
+
+
+def _scores(inputs: Inputs, choice: Chosen) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    at = list(inputs.pairs).index(choice.pair)
+    columns = [inputs.matrix(measure, choice.condition)[:, at] for measure in inputs.measures]
+    return tuple((m, tuple(short(float(c[i]), 4) for c in columns)) for i, m in enumerate(inputs.methods))
+
+
+def _labels(inputs: Inputs, choice: Chosen) -> tuple[LabelTable, ...]:
+    rows = read_label_values(inputs.layout.score_table, [choice.pair])
+    rows = rows[rows["condition"] == choice.condition]
+    found = []
+    for measure in inputs.measures:
+        same = (rows["metric"] == measure.metric) & (rows["preset"] == measure.preset)
+        mine = rows[same & (rows["settings"] == measure.settings) & (rows["source"] == measure.source)]
+        if len(mine):
+            found.append(_label_table(measure.title, mine, inputs.methods))
+    return tuple(found)
+
+
+def _label_table(title: str, rows: pd.DataFrame, methods: list[str]) -> LabelTable:
+    names = dict(zip(rows["label"].astype(int), rows["name"].fillna("").astype(str), strict=True))
+    values = rows.groupby(["label", "method"], observed=True)["value"].mean().unstack("method")
+    values = values.reindex(columns=methods).astype(float)
+    lines = tuple(
+        (int(label), names[int(label)], tuple(short(v, 3) for v in row))
+        for label, row in zip(values.index, values.to_numpy(dtype=np.float64), strict=True)
+    )
+    return LabelTable(title, tuple(methods), lines)

@@ -1,0 +1,57 @@
+"""Figures as PNG, drawn by matplotlib without a display from the same marks as the SVG."""
+
+import io
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, Rectangle
+
+from lumirage.reporting.scene import LIGHT, Box, Cloud, Dot, Label, Line, Mark, Scene
+
+DPI = 72
+SCALE = 2.5
+"""Pixels of the PNG for each pixel of the scene: sharp enough for print at one column."""
+
+ALIGN = {"start": "left", "middle": "center", "end": "right"}
+
+
+def to_png(scene: Scene) -> bytes:
+    """The figure as a PNG file, light colours."""
+    figure = Figure(figsize=(scene.width / DPI, scene.height / DPI), dpi=DPI * SCALE, facecolor=LIGHT["paper"])
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, scene.width), ylim=(scene.height, 0))
+    axes.set_axis_off()
+    for order, mark in enumerate(scene.marks):
+        _draw(axes, mark, order)
+    held = io.BytesIO()
+    figure.savefig(held, format="png", metadata={"Title": scene.title, "Description": scene.alt})
+    return held.getvalue()
+
+
+def _draw(axes: Axes, mark: Mark, order: int) -> None:
+    match mark:
+        case Line():
+            _draw_line(axes, mark, order)
+        case Dot():
+            fill = LIGHT[mark.fill] if mark.fill else "none"
+            edge = LIGHT[mark.color]
+            axes.add_patch(Circle(mark.at, mark.radius, facecolor=fill, edgecolor=edge, linewidth=1.5, zorder=order))
+        case Cloud():
+            x, y = zip(*mark.points, strict=True) if mark.points else ((), ())
+            area = (2 * mark.radius) ** 2
+            axes.scatter(x, y, s=area, c=LIGHT[mark.color], alpha=mark.opacity, linewidths=0, zorder=order)
+        case Box():
+            axes.add_patch(Rectangle(mark.at, *mark.size, facecolor=LIGHT[mark.fill], linewidth=0, zorder=order))
+        case Label():
+            axes.text(
+                *mark.at, mark.text, color=LIGHT[mark.color], fontsize=mark.size * 0.94, ha=ALIGN[mark.anchor],
+                va="baseline", fontweight="bold" if mark.bold else "normal", zorder=order, parse_math=False,
+            )  # fmt: skip
+
+
+def _draw_line(axes: Axes, mark: Line, order: int) -> None:
+    x, y = zip(*mark.points, strict=True)
+    if mark.fill:
+        axes.fill(x, y, facecolor=LIGHT[mark.fill], alpha=mark.opacity, linewidth=0, zorder=order)
+    if mark.width:
+        dash = (0, tuple(float(d) for d in mark.dash.split())) if mark.dash else "solid"
+        axes.plot(x, y, color=LIGHT[mark.color], linewidth=mark.width, alpha=mark.opacity, zorder=order, linestyle=dash)

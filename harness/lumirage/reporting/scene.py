@@ -1,0 +1,180 @@
+"""A figure as a list of marks in pixels, drawn as inline SVG (colours follow the page's theme) or as an SVG file.
+
+The same marks become a PNG in `lumirage.reporting.raster`, so that every figure exists once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from markupsafe import Markup, escape
+
+LIGHT = {
+    "paper": "#fbfaf7", "ink": "#1d1c1a", "muted": "#6b675f", "rule": "#d9d5cb", "wash": "#efece4",
+    "accent": "#b3341f", "good": "#2d7d4f", "bad": "#a8321f", "warn": "#9a6b08",
+    "m0": "#2f679f", "m1": "#bd5526", "m2": "#35845a", "m3": "#83569e", "m4": "#97730f",
+    "m5": "#1f8290", "m6": "#ae3f68", "m7": "#666a26", "m8": "#775039", "m9": "#4f5bbd",
+}  # fmt: skip
+"""Colours by role, on light paper. m0 to m9 are methods; all hold 3:1 against the paper."""
+
+DARK = {
+    "paper": "#161719", "ink": "#e6e3dc", "muted": "#a09b91", "rule": "#3a3a3b", "wash": "#222325",
+    "accent": "#f0805f", "good": "#74c295", "bad": "#ee7c68", "warn": "#dcb04e",
+    "m0": "#74aee6", "m1": "#eb9062", "m2": "#6dc093", "m3": "#c397df", "m4": "#d3ae45",
+    "m5": "#5fc1cf", "m6": "#e983a6", "m7": "#b2b75c", "m8": "#c59a7e", "m9": "#98a2f5",
+}  # fmt: skip
+"""The same roles on dark paper."""
+
+FONT = "ui-sans-serif, system-ui, 'Segoe UI', 'Helvetica Neue', Arial, sans-serif"
+Point = tuple[float, float]
+Data = Mapping[str, str | int]
+Paint = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A polyline; `closed` and `fill` make an area of it."""
+
+    points: Sequence[Point]
+    color: str = "ink"
+    width: float = 1.0
+    fill: str = ""
+    opacity: float = 1.0
+    dash: str = ""
+    title: str = ""
+    data: Data = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A disc, hollow when `fill` is empty."""
+
+    at: Point
+    radius: float = 4.0
+    color: str = "ink"
+    fill: str = ""
+    title: str = ""
+    data: Data = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Many small discs of one colour, as one path. The page's script makes each of them clickable."""
+
+    points: Sequence[Point]
+    color: str = "ink"
+    radius: float = 2.0
+    opacity: float = 0.55
+    inline: bool = True
+    data: Data = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A filled rectangle: x, y, width, height."""
+
+    at: Point
+    size: Point
+    fill: str = "wash"
+    title: str = ""
+    data: Data = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Label:
+    """One line of text."""
+
+    at: Point
+    text: str
+    color: str = "ink"
+    size: float = 12.0
+    anchor: Literal["start", "middle", "end"] = "start"
+    bold: bool = False
+    data: Data = field(default_factory=dict)
+
+
+Mark = Line | Dot | Cloud | Box | Label
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One figure. `alt` says in words what it shows."""
+
+    name: str
+    title: str
+    alt: str
+    width: float
+    height: float
+    marks: Sequence[Mark]
+
+
+def to_svg(scene: Scene, *, inline: bool = True) -> Markup:
+    """The figure as SVG: for the page (colours are CSS variables) or for a file of its own (light colours)."""
+    paint = _variable if inline else LIGHT.__getitem__
+    body = "".join(_mark(mark, paint, inline) for mark in scene.marks)
+    backing = "" if inline else f'<rect width="100%" height="100%" fill="{LIGHT["paper"]}"/>'
+    size = f'viewBox="0 0 {num(scene.width)} {num(scene.height)}"'
+    if not inline:
+        size += f' xmlns="http://www.w3.org/2000/svg" width="{num(scene.width)}" height="{num(scene.height)}"'
+    return Markup(
+        f'<svg {size} role="img" font-family="{FONT}" data-figure="{escape(scene.name)}">'
+        f"<title>{escape(scene.title)}</title><desc>{escape(scene.alt)}</desc>{backing}{body}</svg>\n"
+    )
+
+
+def _variable(role: str) -> str:
+    return f"var(--{role})"
+
+
+def num(value: float) -> str:
+    """A coordinate with one decimal at most."""
+    return f"{value:.1f}".removesuffix(".0")
+
+
+def text_width(text: str, size: float = 12.0) -> float:
+    """Roughly how many pixels a text takes."""
+    return 0.56 * size * len(text)
+
+
+def _attributes(data: Data) -> str:
+    return "".join(f' data-{escape(key)}="{escape(value)}"' for key, value in data.items())
+
+
+def _titled(tag: str, attributes: str, title: str) -> str:
+    return f"<{tag}{attributes}><title>{escape(title)}</title></{tag}>" if title else f"<{tag}{attributes}/>"
+
+
+def _mark(mark: Mark, paint: Paint, inline: bool) -> str:
+    extra = _attributes(mark.data) if inline else ""
+    match mark:
+        case Line():
+            return _line(mark, paint, extra)
+        case Dot():
+            fill = paint(mark.fill) if mark.fill else "none"
+            at = f' cx="{num(mark.at[0])}" cy="{num(mark.at[1])}" r="{num(mark.radius)}"'
+            style = f' style="fill:{fill};stroke:{paint(mark.color)}" stroke-width="1.5"'
+            return _titled("circle", f"{at}{style}{extra}", mark.title)
+        case Cloud():
+            points = mark.points if mark.inline or not inline else ()
+            path = "".join(f"M{num(x)} {num(y)}h0" for x, y in points)
+            style = f' style="stroke:{paint(mark.color)}" stroke-width="{num(2 * mark.radius)}"'
+            return f'<path d="{path}" fill="none" stroke-linecap="round" opacity="{mark.opacity}"{style}{extra}/>'
+        case Box():
+            at = f' x="{num(mark.at[0])}" y="{num(mark.at[1])}"'
+            size = f' width="{num(max(mark.size[0], 0))}" height="{num(max(mark.size[1], 0))}"'
+            return _titled("rect", f'{at}{size} style="fill:{paint(mark.fill)}"{extra}', mark.title)
+        case Label():
+            bold = ' font-weight="600"' if mark.bold else ""
+            anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
+            at = f' x="{num(mark.at[0])}" y="{num(mark.at[1])}" font-size="{num(mark.size)}"'
+            return f'<text{at}{anchor}{bold} style="fill:{paint(mark.color)}"{extra}>{escape(mark.text)}</text>'
+
+
+def _line(mark: Line, paint: Paint, extra: str) -> str:
+    path = "M" + "L".join(f"{num(x)} {num(y)}" for x, y in mark.points) + ("Z" if mark.fill else "")
+    fill = paint(mark.fill) if mark.fill else "none"
+    stroke = paint(mark.color) if mark.width else "none"
+    more = f' stroke-dasharray="{mark.dash}"' if mark.dash else ""
+    more += f' opacity="{mark.opacity}"' if mark.opacity < 1 else ""
+    style = f' style="fill:{fill};stroke:{stroke}" stroke-width="{num(mark.width)}"'
+    return _titled("path", f' d="{path}" stroke-linejoin="round"{style}{more}{extra}', mark.title)

@@ -1,0 +1,123 @@
+"""Tables of the report as HTML rows, TSV and LaTeX, from one description."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lumirage.model import SENTINELS, Outcome
+from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
+from lumirage.reporting.inputs import Inputs
+from lumirage.reporting.measures import Measure
+
+MOST_MEASURES = 6
+"""Columns of measures in the leaderboard on the page. The files have all."""
+
+LATEX = str.maketrans({
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", NONE: "--", MINUS: "$-$", "≤": r"$\le$", "±": r"$\pm$",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One line of the leaderboard: what was measured for one method, before any inference."""
+
+    method: str
+    version: str
+    untrained: bool
+    sentinel: bool
+    n: int
+    dropped: int
+    means: tuple[float, ...]
+    """Per measure, over the pairs with a value; NaN where there is none."""
+    counts: tuple[int, ...]
+    """Per measure, how many pairs have a value."""
+    failed: int
+    wall_s: float
+    peak_memory_bytes: float
+
+
+def standings(inputs: Inputs, condition: str) -> list[Standing]:
+    """Methods by the mean of the first measure, the best first."""
+    matrices = [inputs.matrix(measure, condition) for measure in inputs.measures]
+    lines = [_standing(inputs, condition, i, [m[i] for m in matrices]) for i in range(len(inputs.methods))]
+    sign = -1 if inputs.measures[0].higher_is_better else 1
+    return sorted(lines, key=lambda s: (not np.isfinite(s.means[0]), sign * s.means[0], s.method))
+
+
+def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray]) -> Standing:
+    method = inputs.methods[i]
+    use = inputs.evaluation.methods.get(method)
+    runs = inputs.runs[(inputs.runs["method"] == method) & (inputs.runs["condition"] == condition)]
+    counts = tuple(int(np.isfinite(v).sum()) for v in values)
+    return Standing(
+        method=method,
+        version=use.card.version if use else "",
+        untrained=bool(use and use.card.untrained),
+        sentinel=method in SENTINELS,
+        n=counts[0],
+        dropped=len(values[0]) - counts[0],
+        means=tuple(float(np.nanmean(v)) if n else float("nan") for v, n in zip(values, counts, strict=True)),
+        counts=counts,
+        failed=int((runs["outcome"] != Outcome.OK.value).sum()),
+        wall_s=float(runs["wall_s"].astype(float).median()),
+        peak_memory_bytes=float(runs["peak_memory_bytes"].astype(float).median()),
+    )
+
+
+def shown(measures: Sequence[Measure]) -> list[int]:
+    """Which measures get a column on the page: those of the first preset, as many as fit."""
+    return [i for i, m in enumerate(measures) if m.preset == measures[0].preset][:MOST_MEASURES]
+
+
+def leaderboard(inputs: Inputs, lines: Sequence[Standing]) -> pd.DataFrame:
+    """The leaderboard as a table of numbers, every measure with its n."""
+    rows = []
+    for s in lines:
+        row: dict[str, object] = {"method": s.method, "version": s.version, "n": s.n, "dropped": s.dropped}
+        for measure, mean, n in zip(inputs.measures, s.means, s.counts, strict=True):
+            row |= {f"mean {measure.title}": mean, f"n {measure.title}": n}
+        row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_peak_memory_bytes": s.peak_memory_bytes}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def to_tsv(table: pd.DataFrame) -> str:
+    """Tab-separated text, full precision, n/a where there is no value."""
+    return table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+
+
+def to_latex(table: pd.DataFrame, caption: str) -> str:
+    """A booktabs table; numbers with three significant digits, text escaped."""
+    align = "".join("r" if pd.api.types.is_numeric_dtype(table[c]) else "l" for c in table.columns)
+    head = " & ".join(escape_latex(str(c)) for c in table.columns)
+    body = "\n".join(" & ".join(_cell(v) for v in row) + r" \\" for row in table.itertuples(index=False))
+    return (
+        "\\begin{table}\n\\centering\n\\caption{" + escape_latex(caption) + "}\n\\begin{tabular}{" + align + "}\n"
+        "\\toprule\n" + head + " \\\\\n\\midrule\n" + body + "\n\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return text.translate(LATEX)
+
+
+def cell(value: object) -> str:
+    """A value of a table for a reader."""
+    if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
+        return NONE
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return short(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+def _cell(value: object) -> str:
+    return escape_latex(cell(value))
+
+
+def cost_cells(line: Standing) -> tuple[str, str]:
+    """Time and memory of a line for a reader."""
+    return seconds(line.wall_s), mebibytes(line.peak_memory_bytes)
