@@ -9,7 +9,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from lumirage.model import Job, Run
 from lumirage.running.contract import Desk, Laid, PairInput, lay, pairs_per_container
 from lumirage.running.environment import CONTAINER_TMP, environment
 from lumirage.running.events import EventReader
-from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime
+from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Stopped
 from lumirage.running.settle import Container, Where, settle
 from lumirage.running.watch import JobWatch
 
@@ -34,7 +34,7 @@ FULL_DISK_BYTES = 64 * 2**20
 class RunContext:
     """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
 
-    `owner` is the same for all calls of one output tree; `weights` is a folder mounted at /weights.
+    `owner` is the same for all calls of one output tree; `weights` gives the folder of a method's weights by its name.
     """
 
     layout: Layout
@@ -42,13 +42,21 @@ class RunContext:
     owner: str
     cpus: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
-    weights: Path | None = None
+    weights: Mapping[str, Path] = field(default_factory=dict)
     host: Mapping[str, str | int | float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def execute_job(job: Job, inputs: Mapping[str, PairInput], context: RunContext, runtime: Runtime) -> list[Run]:
+def execute_job(
+    job: Job,
+    inputs: Mapping[str, PairInput],
+    context: RunContext,
+    runtime: Runtime,
+    recorded: Callable[[Run], None] = lambda _: None,
+) -> list[Run]:
     """Execute the pairs of a job that have no record yet, in order; their records are on disk when it returns.
+
+    `recorded` is told of each record once it is on disk, also of those before an exception.
 
     Raises EngineError (try again), UnavailableError, BusyError (the disk is full), UsageError for a card that
     contradicts itself, runtimes.call.Stopped.
@@ -59,10 +67,14 @@ def execute_job(job: Job, inputs: Mapping[str, PairInput], context: RunContext, 
     runs: list[Run] = []
     while waiting:
         batch = waiting[: pairs_per_container(job)]
-        made = _execute_container(job, {pair: inputs[pair] for pair in batch}, context, (runtime, image))
+        made, interrupted = _execute_container(job, {pair: inputs[pair] for pair in batch}, context, (runtime, image))
         settled = {run.pair for run in made}
         waiting = [pair for pair in waiting if pair not in settled]
         runs += made
+        for run in made:
+            recorded(run)
+        if interrupted:
+            raise Stopped
     return runs
 
 
@@ -72,7 +84,7 @@ def _files(context: RunContext, job: Job, given: PairInput) -> RunFiles:
 
 def _execute_container(
     job: Job, inputs: Mapping[str, PairInput], context: RunContext, machine: tuple[Runtime, Image]
-) -> list[Run]:
+) -> tuple[list[Run], bool]:
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
     folder = context.layout.scratch(name)
@@ -90,7 +102,8 @@ def _execute_container(
         _refuse_full_disk(folder, ended)
         container = Container(job, inputs, laid, watch, ended, started, runtime, image)
         with _full_disk(folder):
-            return settle(container, Where(context.layout, context.track, context.host))
+            runs = settle(container, Where(context.layout, context.track, context.host))
+        return runs, ended.interrupted
     finally:
         _remove(folder)
 
@@ -100,7 +113,8 @@ def _call(
 ) -> Call:
     image, user, desk = place
     tmp = CONTAINER_TMP if desk.private else str(desk.out.with_name("tmp"))
-    weights = Mount(context.weights, "/weights") if context.weights else None
+    trained = context.weights.get(job.method.name)
+    weights = Mount(trained, "/weights") if trained else None
     return Call(
         name=name,
         owner=context.owner,
@@ -158,5 +172,16 @@ def _remove(folder: Path) -> None:
             Path(path).chmod(0o700)
         function(path)
 
-    if folder.exists():
+    # What cannot be removed now is removed at the next start; it must not hide why a call failed.
+    with suppress(OSError):
         shutil.rmtree(folder, onerror=retry)
+
+
+def begin(layout: Layout, owner: str, runtime: Runtime) -> int:
+    """Remove what a harness that died left of this output tree: containers, processes, scratch folders.
+
+    Gives the number of containers and processes. Only for who holds the lock. Raises EngineError.
+    """
+    found = runtime.remove_stale(owner)
+    _remove(layout.scratch(""))
+    return found

@@ -46,12 +46,15 @@ class Where:
 
 
 def settle(container: Container, where: Where) -> list[Run]:
-    """Judge and record every pair that has ended; pairs that a dead container never came to are left out.
+    """Judge and record every pair that has ended; pairs that a dead container never came to are left out, and so is
+    the one under way when the harness was told to stop.
 
     Each record is written last and whole. Raises OSError when the disk is full.
     """
     lost, dead = _lost(container), died(container.ended.usage)
     over = [pair for pair in container.inputs if not dead or pair == lost or _finished(container, pair)]
+    if container.ended.interrupted:
+        over = [pair for pair in over if _finished(container, pair)]
     return [_settle_pair(container, pair, pair == lost, where) for pair in over]
 
 

@@ -44,7 +44,7 @@ def supervise(process: Process, call: Call, watch: Watch, begin: float, *, memor
     """Return when the method, whose entry point began at `begin` (time.monotonic), has ended or was killed.
 
     With `memory_limit` the sampled memory is held against the limits here, for runtimes that cannot do better.
-    Raises EngineError, and Stopped from the watch; the process may then still run and the runtime has to remove it.
+    Raises EngineError; the process may then still run and the runtime has to remove it.
     """
     watch.started(begin)
     timeline: list[tuple[float, int]] = []
@@ -56,11 +56,10 @@ def supervise(process: Process, call: Call, watch: Watch, begin: float, *, memor
         used = process.sample()
         if used is not None:
             timeline.append((now - begin, used))
-        if watch.overdue(now):
-            stopped = "timeout"
-        elif memory_limit and used is not None and used > call.limits.memory_bytes:
+        stopped = watch.reason_to_stop(now)
+        if stopped is None and memory_limit and used is not None and used > call.limits.memory_bytes:
             stopped = "memory"
-        elif now >= quota_at:
+        if stopped is None and now >= quota_at:
             quota_at = now + QUOTA_EVERY_S
             if over_quota(call.output, call.limits.output_bytes):
                 stopped = "quota"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lumirage.model import Limits
 from lumirage.running.events import EventReader
-from lumirage.running.runtimes.call import Stopped
+from lumirage.running.runtimes.call import StopReason
 
 LOOK_EVERY_S = 1.0
 
@@ -37,17 +37,18 @@ class JobWatch:
         with self._lock:
             self.events.feed(chunk, at_s)
 
-    def overdue(self, now_s: float) -> bool:
+    def reason_to_stop(self, now_s: float) -> StopReason | None:
         """See Watch."""
         if self._stop.is_set():
-            raise Stopped
+            return "interrupted"
         if now_s >= self._look_s + LOOK_EVERY_S:
             self._look_s = now_s
             self._look(now_s)
         with self._lock:
             mark = max(self._mark_s, self.events.last_mark_s or 0.0)
         whole = self._limits.container_timeout_s or self._pairs * self._limits.pair_timeout_s
-        return now_s - mark > self._limits.pair_timeout_s or now_s - self.began_s > whole
+        late = now_s - mark > self._limits.pair_timeout_s or now_s - self.began_s > whole
+        return "timeout" if late else None
 
     def _look(self, now_s: float) -> None:
         there = {path for path in self._missing if path.exists()}

@@ -10,13 +10,13 @@ from lumirage.model import Limits, Usage
 OWNER_LABEL = "lumirage.owner"
 CALL_LABEL = "lumirage.call"
 
-StopReason = Literal["timeout", "memory", "quota"]
+StopReason = Literal["timeout", "memory", "quota", "interrupted"]
 """Why the harness, not the method, ended a call. Quota: it wrote more than `Limits.output_bytes`. Memory: it was seen
 above the limit by a runtime that has no cgroup of its own."""
 
 
 class Stopped(Exception):  # noqa: N818 -- not an error: the user pressed Ctrl-C
-    """The harness was told to stop. The call was killed and removed; it has no result and must be executed again."""
+    """The harness was told to stop. The pair under way was killed and has no record; it must be executed again."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Call:
 class Watch(Protocol):
     """What the harness does while a call is under way; times are `time.monotonic`.
 
-    `output` comes from a thread of its own, `started` and `overdue` from the one that called `run`.
+    `output` comes from a thread of its own, the others from the one that called `run`.
     """
 
     def output(self, chunk: bytes, at_s: float) -> None:
@@ -66,16 +66,20 @@ class Watch(Protocol):
     def started(self, at_s: float) -> None:
         """The entry point runs from now on."""
 
-    def overdue(self, now_s: float) -> bool:
-        """Whether the call has to be stopped as a time-out; asked about 20 times a second. Raises Stopped."""
+    def reason_to_stop(self, now_s: float) -> StopReason | None:
+        """Why the call has to be killed now, if it has to; asked about 20 times a second."""
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a call ended, seen from outside. `timeline` holds (seconds since the start, bytes)."""
+    """How a call ended, seen from outside. `timeline` holds (seconds since the start, bytes).
+
+    `interrupted`: it was killed because the harness was told to stop, which says nothing of the method.
+    """
 
     usage: Usage
     timeline: tuple[tuple[float, int], ...] = ()
+    interrupted: bool = False
 
 
 class Runtime(Protocol):
@@ -110,8 +114,7 @@ class Runtime(Protocol):
     def run(self, call: Call, watch: Watch) -> Ended:
         """Start, watch, measure, and remove whatever happens.
 
-        Raises EngineError when the engine failed, UnavailableError when the image is gone, Stopped when
-        `watch.overdue` raised it.
+        Raises EngineError when the engine failed, UnavailableError when the image is gone.
         """
 
     def remove_stale(self, owner: str) -> int:

@@ -141,7 +141,7 @@ class DockerRuntime:
             reader.join(LOG_DRAINED_WITHIN_S)
             with _engine_failures("read how a container ended"):
                 end = _end(container, started)
-            return Ended(meter.usage(watched, end), watched.timeline)
+            return Ended(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             with contextlib.suppress(*API_FAILURES):
                 stream.close()

@@ -111,7 +111,8 @@ class LocalRuntime:
             watched = supervise(process, call, watch, process.began_s, memory_limit=True)
             process.kill()  # what it left behind
             reader.join(CLOSED_WITHIN_S)
-            return Ended(process.meter.usage(watched, process.end()), watched.timeline)
+            usage = process.meter.usage(watched, process.end())
+            return Ended(usage, watched.timeline, watched.stopped == "interrupted")
         finally:
             process.kill()
             process.close()

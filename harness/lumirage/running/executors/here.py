@@ -1,0 +1,186 @@
+"""Executes jobs on this machine: several containers at once within its CPUs, GPUs and memory.
+
+The main thread decides, workers prepare and execute, one queue brings back what they did.
+"""
+
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from lumirage.errors import BusyError, EngineError, LumirageError, UnavailableError
+from lumirage.model import Job, Run
+from lumirage.running.contract import PairInput
+from lumirage.running.execute import RunContext, execute_job
+from lumirage.running.executors.slots import Resources, Slot, Slots
+from lumirage.running.runtimes.call import Runtime, Stopped
+
+PAUSES_S = (1.0, 4.0, 15.0)
+"""Between attempts; then the engine has PATIENCE_S to answer again."""
+PATIENCE_S = 60.0
+
+Prepare = Callable[[Job], Mapping[str, PairInput]]
+"""Gives the inputs of a job's pairs, made if they are not there; called from several threads."""
+
+
+class Observer(Protocol):
+    """Who is told how the work goes on; called from the thread that called `execute_jobs`."""
+
+    def job_started(self, job: Job) -> None:
+        """Its container is about to start."""
+
+    def job_retried(self, job: Job, error: EngineError) -> None:
+        """The engine failed and the job is tried again."""
+
+    def run_recorded(self, run: Run) -> None:
+        """A record was written; once for each run."""
+
+    def job_left_out(self, job: Job, error: LumirageError) -> None:
+        """It cannot be executed: its input is damaged, or its image is gone. The others go on."""
+
+
+@dataclass(frozen=True)
+class _News:
+    """What a worker did."""
+
+    what: Literal["prepared", "retried", "recorded", "executed", "failed"]
+    job: Job
+    inputs: Mapping[str, PairInput] | None = None
+    run: Run | None = None
+    error: BaseException | None = None
+
+
+class Here:
+    """Executes jobs on this machine; `most` containers at once."""
+
+    def __init__(self, runtime: Runtime, resources: Resources, most: int = 1):
+        self._runtime, self._slots, self._most = runtime, Slots(resources, most), most
+        self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
+
+    def execute(self, jobs: Sequence[Job], prepare: Prepare, context: RunContext, observer: Observer) -> None:
+        """Execute all jobs, started in their order; returns when all records are on disk.
+
+        Ctrl-C (KeyboardInterrupt) kills the containers at once and is raised again; a second one does not wait for that.
+        Raises EngineError when the engine stays down, BusyError when the disk is full, UsageError or UnavailableError
+        when this machine can never give what a job asks for.
+        """
+        for job in jobs:
+            self._slots.require(job.limits)
+        work = _Work(deque(jobs))
+        try:
+            while work.unfinished:
+                self._begin_what_fits(work, prepare, context, observer)
+                self._hear(self._news.get(), work, observer)
+        except BaseException:
+            context.stop.set()
+            while work.running:
+                self._hear_last(self._news.get(), work)
+            raise
+
+    def _begin_what_fits(self, work: "_Work", prepare: Prepare, context: RunContext, observer: Observer) -> None:
+        while work.waiting and len(work.preparing) + len(work.ready) < self._most + 1:
+            job = work.waiting.popleft()
+            work.preparing.append(job.id)
+            self._thread(self._prepare, job, prepare)
+        # First fit within the few that are ready: a job that has to wait for a GPU is overtaken, but not for ever.
+        for job, inputs in list(work.ready):
+            slot = self._slots.take(job.limits)
+            if slot:
+                work.ready.remove((job, inputs))
+                work.running[job.id] = slot
+                observer.job_started(job)
+                self._thread(self._execute, job, inputs, replace(context, cpus=slot.cpus, gpus=slot.gpus))
+
+    def _hear(self, news: _News, work: "_Work", observer: Observer) -> None:
+        match news.what:
+            case "prepared":
+                work.preparing.remove(news.job.id)
+                work.ready.append((news.job, news.inputs or {}))
+            case "retried":
+                assert isinstance(news.error, EngineError)
+                observer.job_retried(news.job, news.error)
+            case "recorded":
+                assert news.run is not None
+                observer.run_recorded(news.run)
+            case "executed":
+                self._slots.give_back(work.running.pop(news.job.id))
+            case "failed":
+                self._forget(news.job, work)
+                if not isinstance(news.error, LumirageError) or isinstance(news.error, EngineError | BusyError):
+                    raise news.error or RuntimeError("a worker failed without a reason")
+                observer.job_left_out(news.job, news.error)
+
+    def _hear_last(self, news: _News, work: "_Work") -> None:
+        """While the containers end: nothing new is begun."""
+        if news.what in {"executed", "failed"}:
+            self._forget(news.job, work)
+
+    def _forget(self, job: Job, work: "_Work") -> None:
+        if job.id in work.preparing:
+            work.preparing.remove(job.id)
+        slot = work.running.pop(job.id, None)
+        if slot:
+            self._slots.give_back(slot)
+
+    def _thread(self, work: Callable[..., _News], job: Job, *arguments: object) -> None:
+        def report() -> None:
+            try:
+                self._news.put(work(job, *arguments))
+            except BaseException as error:  # noqa: BLE001 -- handed to the main thread, which raises it
+                self._news.put(_News("failed", job, error=error))
+
+        # Daemons: a second Ctrl-C must not wait for a container engine that hangs.
+        threading.Thread(target=report, name=f"lumirage-{job.id}", daemon=True).start()
+
+    def _prepare(self, job: Job, prepare: Prepare) -> _News:
+        return _News("prepared", job, inputs=prepare(job))
+
+    def _execute(self, job: Job, inputs: Mapping[str, PairInput], context: RunContext) -> _News:
+        """Again where the engine failed: what was recorded before is not done again."""
+
+        def recorded(run: Run) -> None:
+            self._news.put(_News("recorded", job, run=run))
+
+        for pause_s in PAUSES_S:
+            try:
+                execute_job(job, inputs, context, self._runtime, recorded)
+            except EngineError as error:
+                self._news.put(_News("retried", job, error=error))
+                self._wait_for_engine(pause_s, context.stop)
+            else:
+                return _News("executed", job)
+        execute_job(job, inputs, context, self._runtime, recorded)
+        return _News("executed", job)
+
+    def _wait_for_engine(self, pause_s: float, stop: threading.Event) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            if stop.wait(pause_s):
+                raise Stopped
+            try:
+                self._runtime.check()
+            except UnavailableError as error:
+                if time.monotonic() > until:
+                    raise EngineError(f"the container engine went away and did not come back: {error}") from error
+            else:
+                return
+
+
+@dataclass
+class _Work:
+    """Where each job is."""
+
+    waiting: deque[Job]
+
+    def __post_init__(self) -> None:
+        self.preparing: list[str] = []
+        self.ready: list[tuple[Job, Mapping[str, PairInput]]] = []
+        self.running: dict[str, Slot] = {}
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is anything left to hear of or to begin."""
+        return bool(self.waiting or self.preparing or self.ready or self.running)

@@ -1,0 +1,87 @@
+"""What this machine has, and who uses it now: CPUs by number, GPUs by UUID, bytes of memory."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psutil
+
+from lumirage.errors import UnavailableError, UsageError, nearest
+from lumirage.model import Limits
+from lumirage.running.gpu import gpu_uuids
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What may be given out."""
+
+    cpus: tuple[int, ...]
+    memory_bytes: int
+    gpus: tuple[str, ...] = ()
+
+
+def resources_here(gpus: Sequence[str] = ()) -> Resources:
+    """This machine's. `gpus` chooses some by index or UUID; none: all. Raises UsageError for one that is not there."""
+    found = gpu_uuids()
+    names = {**{str(i): uuid for i, uuid in enumerate(found)}, **{uuid: uuid for uuid in found}}
+    for wanted in gpus:
+        if wanted not in names:
+            raise UsageError(f"no GPU '{wanted}' here{nearest(wanted, names)}")
+    cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    chosen = tuple(names[wanted] for wanted in gpus) or found
+    return Resources(tuple(sorted(cpus)), psutil.virtual_memory().total, chosen)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A share of the machine."""
+
+    cpus: tuple[int, ...]
+    memory_bytes: int
+    gpus: tuple[str, ...]
+
+
+class Slots:
+    """Gives out at most `most` shares at a time, none of which has a CPU or a GPU with another one.
+
+    Memory is held against the machine's, but one share alone is always given: the engine enforces the limit.
+    """
+
+    def __init__(self, resources: Resources, most: int):
+        self._resources, self._most = resources, most
+        self._taken: list[Slot] = []
+
+    def require(self, limits: Limits) -> None:
+        """Raise UsageError or UnavailableError for what this machine can never give."""
+        if limits.cpus > len(self._resources.cpus):
+            raise UsageError(
+                f"the track asks for {limits.cpus} CPUs a method and {len(self._resources.cpus)} may be used here; "
+                "lower limits.cpus"
+            )
+        if limits.gpus > len(self._resources.gpus):
+            raise UnavailableError(
+                f"the track asks for {limits.gpus} GPUs a method and {len(self._resources.gpus)} can be used here"
+            )
+
+    def take(self, limits: Limits) -> Slot | None:
+        """A share, or None while there is none free."""
+        cpus = _left(self._resources.cpus, [cpu for slot in self._taken for cpu in slot.cpus])
+        gpus = _left(self._resources.gpus, [gpu for slot in self._taken for gpu in slot.gpus])
+        memory = sum(slot.memory_bytes for slot in self._taken) + limits.memory_bytes
+        full = len(self._taken) >= self._most or len(cpus) < limits.cpus or len(gpus) < limits.gpus
+        if full or (self._taken and memory > self._resources.memory_bytes):
+            return None
+        slot = Slot(tuple(cpus[: limits.cpus]), limits.memory_bytes, tuple(gpus[: limits.gpus]))
+        self._taken.append(slot)
+        return slot
+
+    def give_back(self, slot: Slot) -> None:
+        """Take a share back."""
+        self._taken.remove(slot)
+
+
+def _left(all_of: Sequence[Item], taken: Sequence[Item]) -> list[Item]:
+    return [one for one in all_of if one not in taken]

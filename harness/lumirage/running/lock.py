@@ -1,0 +1,95 @@
+"""One harness at a time works in an output tree. The kernel holds the lock, so it dies with its holder."""
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lumirage.errors import BusyError, UsageError
+
+_held: set[int] = set()
+
+
+def _let_go_in_child() -> None:
+    """A forked worker must not keep the lock of a harness that was killed."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock file of an output tree, made with its folder where needed.
+
+    Raises BusyError that names the holder, UsageError when the folder cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise UsageError(f"{path.parent} cannot be written ({error.strerror}); choose another OUT") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BusyError(
+                f"{path.parent} is in use by {_described(path)}; wait for it, stop it, or choose another OUT"
+            ) from error
+        _held.add(descriptor)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(_self()).encode(), 0)
+        yield
+    finally:
+        if descriptor in _held:
+            os.ftruncate(descriptor, 0)
+            _held.discard(descriptor)
+        os.close(descriptor)
+
+
+def holder(path: Path) -> str | None:
+    """Who holds the lock file now, in words; None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _described(path)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _self() -> dict[str, str | int]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv)[:500],
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return str(os.getuid())
+
+
+def _described(path: Path) -> str:
+    try:
+        who = json.loads(path.read_text())
+        return f"process {who['pid']} of {who['user']} on {who['host']} since {who['since']} ({who['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another harness"
