@@ -117,8 +117,10 @@ def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         raise DataError("the table of scores has no pair-level row (label empty): score again")
     for column in rows.columns.difference(["value", "repeat"]):
-        text = rows[column].astype("object")
-        rows[column] = text.where(text.notna(), "").astype(str).astype("category")
+        text = rows[column].astype("category")
+        if text.isna().any():
+            text = (text if "" in text.cat.categories else text.cat.add_categories("")).fillna("")
+        rows[column] = text.cat.rename_categories([str(c) for c in text.cat.categories])
     rows["value"] = pd.to_numeric(rows["value"]).astype("float64")
     rows["repeat"] = pd.to_numeric(rows["repeat"]).fillna(0).astype("int64")
     return rows

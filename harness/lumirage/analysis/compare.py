@@ -11,7 +11,7 @@ from lumirage.analysis.cells import KEY, POLICIES, Cell, Policy, RawCell, cells_
 from lumirage.analysis.designs import Design, DesignKind
 from lumirage.analysis.effects import Effects, paired_effects
 from lumirage.analysis.metrics import is_regularity
-from lumirage.analysis.resampling import FloatArray, Resampling, unit_means
+from lumirage.analysis.resampling import FloatArray, Resampling, unit_contributions
 from lumirage.analysis.significance import (
     INTERPOLATION_EFFECT,
     as_in_the_literature,
@@ -109,8 +109,8 @@ def _rows(
     a = np.stack([cell.of(method) for method, _ in chosen], axis=1)
     b = np.stack([cell.of(reference) for _, reference in chosen], axis=1)
     effects = paired_effects(a, b, cell.design, settings.resampling, settings.confidence)
-    means = unit_means(a - b, cell.design)
-    flips = sign_flip_p(means, settings.resampling.seed)
+    subjects = unit_contributions(a - b, cell.design)
+    flips = sign_flip_p(subjects, settings.resampling.seed)
     rows = []
     for k, pair in enumerate(chosen):
         row = _common(cell, pair, settings) | _effect_columns(effects, k)
@@ -119,7 +119,7 @@ def _rows(
             "dropped": len(cell.pairs) - int(effects.n_pairs[k]),
             "better": _better(cell.direction, effects.ci[:, k]),
             "interval": NODE_BOOTSTRAP if np.isfinite(effects.se[k]) else "",
-            "p_wilcoxon": wilcoxon_p(means[:, k]) if np.isfinite(effects.se[k]) else np.nan,
+            "p_wilcoxon": wilcoxon_p(subjects[:, k]) if np.isfinite(effects.se[k]) else np.nan,
             "p_sign_flip": flips[k],
             "note": _note(cell, pair, int(effects.n_units[k])),
         }

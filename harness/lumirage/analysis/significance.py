@@ -44,16 +44,16 @@ def wilcoxon_p(differences: FloatArray) -> float:
     return float(stats.wilcoxon(d).pvalue)
 
 
-def sign_flip_p(means: FloatArray, seed: int) -> FloatArray:
-    """Two-sided p of the sign-flip permutation test on per-unit mean differences, (n_units, k) -> (k,).
+def sign_flip_p(contributions: FloatArray, seed: int) -> FloatArray:
+    """Two-sided p of the sign-flip permutation test on the units' contributions, (n_units, k) -> (k,).
 
     All 2^n flips up to 12 units, else 1,999 random ones with the identity counted in. NaN below three units.
     """
-    there = np.isfinite(means)
-    filled = np.where(there, means, 0.0)
-    n_units = means.shape[0]
+    there = np.isfinite(contributions)
+    filled = np.where(there, contributions, 0.0)
+    n_units = contributions.shape[0]
     observed = np.abs(filled.sum(axis=0))
-    reached = np.zeros(means.shape[1])
+    reached = np.zeros(contributions.shape[1])
     # Sums that differ by rounding alone are equal.
     least = observed * (1 - 1e-12)
     exact = n_units <= EXACT_UNITS

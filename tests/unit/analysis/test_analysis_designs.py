@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from lumirage.analysis.designs import NOBODY, DesignKind, detect_design
 from score_tables import pairs_of
+
+from lumirage.analysis.designs import NOBODY, DesignKind, detect_design
 
 
 def detect(pairs):

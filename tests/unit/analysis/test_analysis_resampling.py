@@ -2,9 +2,17 @@
 
 import numpy as np
 import pytest
-from lumirage.analysis.designs import detect_design
-from lumirage.analysis.resampling import Resampling, bootstrap_means, jackknife_errors, pair_weights, spread, unit_means
 from score_tables import pairs_of
+
+from lumirage.analysis.designs import detect_design
+from lumirage.analysis.resampling import (
+    Resampling,
+    bootstrap_means,
+    jackknife_errors,
+    pair_weights,
+    spread,
+    unit_contributions,
+)
 
 
 def design_of(name, n):
@@ -100,9 +108,17 @@ def test_fewer_than_three_units_have_no_standard_error():
     assert np.isnan(errors.jackknife).all()
 
 
-def test_unit_means_cover_both_roles():
-    design, _ = design_of("chain", 3)
-    np.testing.assert_allclose(unit_means(np.array([[1.0], [3.0]]), design)[:, 0], [1.0, 2.0, 3.0])
+def test_contributions_are_the_values_where_nothing_is_shared():
+    design, _ = design_of("star", 5)
+    values = np.random.default_rng(8).normal(size=(5, 2))
+    np.testing.assert_allclose(unit_contributions(values, design), values, rtol=1e-12)
+
+
+def test_contributions_of_additive_subjects_are_twice_their_effects():
+    design, pairs = design_of("all", 7)
+    subject = np.random.default_rng(9).normal(size=7)
+    values = np.array([subject[int(f[3:])] + subject[int(m[3:])] for f, m in pairs])[:, None]
+    np.testing.assert_allclose(unit_contributions(values, design)[:, 0], 2 * subject, rtol=1e-10)
 
 
 @pytest.mark.parametrize("name", ["chain", "all", "star", "within", "separate"])

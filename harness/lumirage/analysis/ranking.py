@@ -1,0 +1,264 @@
+"""Lists of methods, several ways side by side, so that one can see what depends on the way: rows of rankings.tsv."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lumirage.analysis import schemes
+from lumirage.analysis.cells import KEY, POLICIES, Cell, Policy, RawCell, cells_of
+from lumirage.analysis.metrics import is_ranked
+from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means
+from lumirage.model import SENTINELS
+
+RANKING_COLUMNS = (
+    *KEY, "policy", "scheme", "method", "sentinel", "rank", "merit", "value", "n_pairs", "dropped", "failed",
+    "rank_low", "rank_high", "first_share", "stability", "gate", "gate_value", "beyond_gate", "note",
+)  # fmt: skip
+"""Columns of rankings.tsv. `merit` is what the scheme ranks by (higher is better); `value` the mean of the metric."""
+
+AGGREGATE = "aggregate-then-rank"
+RANK_FIRST = "rank-then-aggregate"
+TEST = "test-then-rank"
+LUMIR = "LUMIR"
+SCHEMES = (AGGREGATE, RANK_FIRST, TEST, LUMIR)
+
+ALL_METRICS = "several"
+"""Stands for the metric in rows of a scheme that merges metrics."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How irregular a method's fields may be on average to be ranked. Being more regular than that earns nothing."""
+
+    metrics: tuple[str, ...] = ("det_le0", "ndv", "nonpositive", "nd_")
+    """Beginnings of metric names; the first of them that was scored counts."""
+    limit: float = 1.0
+    """In the metric's unit: percent of the mask."""
+
+
+@dataclass(frozen=True)
+class RankSettings:
+    """How methods are ranked."""
+
+    resampling: Resampling = field(default_factory=Resampling)
+    confidence: float = 0.95
+    gate: Gate = field(default_factory=Gate)
+    policies: tuple[Policy, ...] = POLICIES
+
+
+@dataclass(frozen=True)
+class _Gated:
+    """The gate as it fell out in one track, condition and preset."""
+
+    text: str
+    values: dict[str, float]
+    limit: float
+
+    def closed_to(self, method: str) -> bool:
+        return method not in SENTINELS and self.values.get(method, 0.0) > self.limit
+
+
+def rank(scores: pd.DataFrame, settings: RankSettings | None = None) -> pd.DataFrame:
+    """All rankings of a table of scores (SCORE_COLUMNS), columns RANKING_COLUMNS.
+
+    The sentinels are in every list. A method beyond the gate is listed without a rank. Metrics of regularity and of
+    similarity are not ranked by; only LUMIR's scheme, shown as documented, rewards regularity, and has no gate.
+    Raises DataError for a table without what is needed.
+    """
+    settings = settings or RankSettings()
+    rows: list[dict[str, object]] = []
+    for _, cells in groupby(cells_of(scores), key=lambda raw: (raw.cell.key["track"], raw.cell.key["condition"])):
+        together = list(cells)
+        for raw in together:
+            if is_ranked(raw.cell.metric):
+                gated = _gate(together, raw.cell.key, settings.gate)
+                rows.extend(_rank_cell(raw, gated, settings))
+        rows.extend(_rank_lumir(together, settings.policies))
+    return pd.DataFrame(rows, columns=list(RANKING_COLUMNS))
+
+
+def rank_agreement(rankings: pd.DataFrame) -> pd.DataFrame:
+    """How the order of the methods depends on preset, label source and metric: Kendall's tau between two lists.
+
+    One row a couple of lists of one track, condition, policy and scheme; sentinels are left out, since they would agree
+    anyway. `varies` says in what the two differ. tau is NaN where fewer than three methods are in both.
+    """
+    keys = ["track", "condition", "policy", "scheme"]
+    names = ["metric", "preset", "settings", "source"]
+    rows: list[dict[str, object]] = []
+    real = rankings[~rankings["sentinel"].astype(bool) & (rankings["metric"] != ALL_METRICS)]
+    for key, group in real.groupby(keys, sort=True):
+        lists = {tuple(map(str, name)): part.set_index("method")["rank"] for name, part in group.groupby(names)}
+        for i, (name_a, a) in enumerate(lists.items()):
+            for name_b, b in list(lists.items())[i + 1 :]:
+                both = pd.concat([a, b], axis=1, join="inner").dropna()
+                different = [n for n, x, y in zip(names, name_a, name_b, strict=True) if x != y]
+                rows.append(
+                    dict(zip(keys, key, strict=True))
+                    | {"list_a": "/".join(filter(None, name_a)), "list_b": "/".join(filter(None, name_b))}
+                    | {"varies": ", ".join(different), "n_methods": len(both), "kendall_tau": _tau(both)}
+                )
+    columns = [*keys, "list_a", "list_b", "varies", "n_methods", "kendall_tau"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _tau(both: pd.DataFrame) -> float:
+    if len(both) < 3:
+        return float("nan")
+    return float(both.iloc[:, 0].corr(both.iloc[:, 1], method="kendall"))
+
+
+def _gate(together: Sequence[RawCell], key: dict[str, str], gate: Gate) -> _Gated:
+    same_preset = [raw for raw in together if raw.cell.key["preset"] == key["preset"]]
+    for start in gate.metrics:
+        for raw in same_preset:
+            if raw.cell.metric.startswith(start):
+                cell = raw.under("drop")
+                means = schemes.mean_merits(cell.values)
+                text = f"mean {cell.metric} at most {gate.limit:g}"
+                return _Gated(text, dict(zip(cell.methods, map(float, means), strict=True)), gate.limit)
+    return _Gated(f"none: no metric of regularity was scored with preset {key['preset']}", {}, gate.limit)
+
+
+def _rank_cell(raw: RawCell, gated: _Gated, settings: RankSettings) -> Iterator[dict[str, object]]:
+    again: list[dict[str, object]] = []
+    for policy in settings.policies:
+        # Without failures the policies agree, and one computation serves all.
+        if not again or raw.failed.any():
+            again = list(_lists(raw.under(policy), gated, settings))
+        yield from ({**row, "policy": policy} for row in again)
+
+
+def _lists(cell: Cell, gated: _Gated, settings: RankSettings) -> Iterator[dict[str, object]]:
+    merits = cell.direction * cell.values
+    allowed = np.array([not gated.closed_to(m) for m in cell.methods])
+    merits_allowed = np.where(allowed[:, None], merits, np.nan)
+    in_pairs = -schemes.ranks_in_pairs(merits_allowed)
+    wins = schemes.significant_wins(merits_allowed, cell.design, settings.resampling)
+    drawn = bootstrap_means(np.concatenate([merits_allowed, in_pairs]).T, cell.design, settings.resampling)
+    of_means, of_ranks = np.split(drawn, 2, axis=1)
+    yield from _rows(cell, AGGREGATE, schemes.mean_merits(merits_allowed), gated, _Stability(of_means, settings))
+    yield from _rows(cell, RANK_FIRST, schemes.mean_merits(in_pairs), gated, _Stability(of_ranks, settings))
+    yield from _rows(cell, TEST, np.where(allowed, wins, np.nan), gated, None)
+
+
+@dataclass(frozen=True)
+class _Stability:
+    """The merits in every draw of subjects, (draws, methods)."""
+
+    drawn: FloatArray
+    settings: RankSettings
+
+    def of(self, cell: Cell, ranks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+        """Low and high rank, share of draws in front, and mean agreement (Spearman) of a draw's list with the list."""
+        nothing = np.full(len(ranks), np.nan)
+        ranked = np.isfinite(ranks)
+        if not cell.design.bootstrap_defined or ranked.sum() < 2:
+            return nothing, nothing, nothing, float("nan")
+        drawn = schemes.ranks_of(self.drawn[:, ranked])
+        drawn = drawn[np.isfinite(drawn).all(axis=1)]
+        tail = (1 - self.settings.confidence) / 2
+        low, high, first = nothing.copy(), nothing.copy(), nothing.copy()
+        low[ranked], high[ranked] = np.quantile(drawn, [tail, 1 - tail], axis=0, method="nearest")
+        first[ranked] = (drawn == 1).mean(axis=0)
+        return low, high, first, _mean_correlation(drawn, ranks[ranked])
+
+
+def _mean_correlation(drawn: FloatArray, ranks: FloatArray) -> float:
+    a = drawn - drawn.mean(axis=1, keepdims=True)
+    b = ranks - ranks.mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = (a @ b) / np.sqrt((a**2).sum(axis=1) * (b**2).sum())
+    there = np.isfinite(r)
+    return float(r[there].mean()) if there.any() else float("nan")
+
+
+def _rows(
+    cell: Cell, scheme: str, merits: FloatArray, gated: _Gated, stability: _Stability | None
+) -> Iterator[dict[str, object]]:
+    ranks = schemes.ranks_of(merits)
+    nothing = np.full(len(merits), np.nan)
+    low, high, first, agreement = stability.of(cell, ranks) if stability else (nothing, nothing, nothing, np.nan)
+    means = schemes.mean_merits(cell.values)
+    n_pairs = np.isfinite(cell.values).sum(axis=1)
+    for k, method in enumerate(cell.methods):
+        beyond = gated.closed_to(method)
+        yield {
+            **cell.key,
+            **_counts(cell, k, n_pairs),
+            "scheme": scheme,
+            "rank": ranks[k],
+            "merit": merits[k],
+            "value": means[k],
+            "rank_low": low[k],
+            "rank_high": high[k],
+            "first_share": first[k],
+            "stability": agreement,
+            "gate": gated.text,
+            "gate_value": gated.values.get(method, np.nan),
+            "beyond_gate": beyond,
+            "note": "beyond the gate of regularity: listed, not ranked" if beyond else cell.design.note,
+        }
+
+
+def _counts(cell: Cell, k: int, n_pairs: npt.NDArray[np.int64]) -> dict[str, object]:
+    return {
+        "method": cell.methods[k],
+        "sentinel": cell.methods[k] in SENTINELS,
+        "n_pairs": int(n_pairs[k]),
+        "dropped": len(cell.pairs) - int(n_pairs[k]),
+        "failed": int(cell.failed[k].sum()),
+    }
+
+
+def _rank_lumir(together: Sequence[RawCell], policies: Sequence[Policy]) -> Iterator[dict[str, object]]:
+    sources = sorted({r.cell.key["source"] for r in together if r.cell.metric.startswith("dice")})
+    for preset, settings in sorted({(r.cell.key["preset"], r.cell.key["settings"]) for r in together}):
+        mine = [r for r in together if (r.cell.key["preset"], r.cell.key["settings"]) == (preset, settings)]
+        for source in sources:
+            found = {start: _first(mine, start, source) for start in dict.fromkeys(schemes.LUMIR_FACTORS)}
+            present = {start: raw for start, raw in found.items() if raw is not None}
+            if "dice" in present:
+                for policy in policies:
+                    yield from _lumir_rows(present, policy)
+
+
+def _first(cells: Sequence[RawCell], start: str, source: str) -> RawCell | None:
+    fitting = [r for r in cells if r.cell.metric.startswith(start) and r.cell.key["source"] in ("", source)]
+    return min(fitting, key=lambda r: r.cell.metric, default=None)
+
+
+def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[str, object]]:
+    cells = {start: raw.under(policy) for start, raw in present.items()}
+    dice = cells["dice"]
+    scores = {s: schemes.rank_scores(schemes.rank_sum_wins(c.direction * c.values)) for s, c in cells.items()}
+    used = [start for start in schemes.LUMIR_FACTORS if start in cells]
+    score = schemes.lumir_score(np.stack([scores[start] for start in used]))
+    incomplete = np.asarray(dice.failed.any(axis=1))
+    if policy != "drop":
+        # The official evaluation stops at a missing file, and who has no metric shares the lowest rank score.
+        score = np.where(incomplete, schemes.LOWEST_RANK_SCORE, score)
+    missing = [start for start in dict.fromkeys(schemes.LUMIR_FACTORS) if start not in cells]
+    notes = ["as documented: rewards regularity, so that doing nothing gains; pairs taken as independent"]
+    notes += [f"without {', '.join(missing)}: not scored"] if missing else []
+    n_pairs = np.isfinite(dice.values).sum(axis=1)
+    means, ranks = schemes.mean_merits(dice.values), schemes.ranks_of(score)
+    for k in range(len(dice.methods)):
+        failed = ["lowest score: some runs failed"] if incomplete[k] and policy != "drop" else []
+        yield {
+            **dice.key,
+            **_counts(dice, k, n_pairs),
+            "metric": ALL_METRICS,
+            "policy": policy,
+            "scheme": LUMIR,
+            "rank": ranks[k],
+            "merit": score[k],
+            "value": means[k],
+            "gate": "none: this scheme has no gate",
+            "beyond_gate": False,
+            "note": "; ".join([*notes, *failed]),
+        }
