@@ -100,7 +100,9 @@ class Weights(Record):
 
     file: str
     url: str
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    sha256: str = Field(
+        pattern=r"^([0-9a-f]{64})?$", description="empty: upstream publishes none and we could not fetch it"
+    )
     bytes: int
     licence: str
 
