@@ -31,7 +31,7 @@ README = """Made-up people: one template brain seen through known smooth deforma
 Made by lumirage-harness {how}.
 derivatives/phantom: labels, brain masks and landmarks. derivatives/truth: the true displacement fields of pairs.
 """
-TRUTH_README = """True displacement fields. sub-F_from-subM_to-subF_mode-image_xfm.nii is on the native grid of F (fixed).
+TRUTH_README = """True displacement fields, sub-F_from-subM_to-subF_mode-image_xfm.nii, on the native grid of F, the fixed one.
 u(x) in millimetres, world axes RAS+, pull: a point x of the fixed image F shows what the moving image M has at x + u(x).
 NIfTI-1, float32, (X, Y, Z, 1, 3), intent vector (1007); not compressed, as gzip saves a third and costs most of the time.
 They hold for all contrasts; from one contrast of a person to another of the same person u is 0.
