@@ -8,6 +8,9 @@ from pathlib import Path
 
 from lumirage.layout import write_text, written_aside
 from lumirage.reporting import costs, failures
+from lumirage.reporting.analysed import against_base, comparisons, main_ranking
+from lumirage.reporting.doses import axes_of, dose
+from lumirage.reporting.effects import forest, stability
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.raster import to_png
 from lumirage.reporting.rows import WIDE
@@ -28,6 +31,13 @@ def plates(inputs: Inputs) -> Iterator[Plate]:
     first = inputs.measures[0]
     for measure in inputs.measures:
         yield Plate("strips", partial(strips, inputs, measure, inputs.conditions[0]))
+    for measure in inputs.measures:
+        if len(against_base(comparisons(inputs, measure, inputs.conditions[0]))):
+            yield Plate("forest", partial(forest, inputs, measure))
+    if len(main_ranking(inputs, first, inputs.conditions[0])):
+        yield Plate("stability", partial(stability, inputs, first))
+    for axis in axes_of(inputs):
+        yield Plate("doses", partial(dose, inputs, first, axis))
     if len(inputs.runs):
         yield Plate("pareto", partial(costs.pareto, inputs, first, "wall_s"))
         if inputs.runs["peak_memory_bytes"].notna().any():

@@ -10,14 +10,17 @@ import pandas as pd
 from markupsafe import Markup
 
 from lumirage.layout import write_text
+from lumirage.reporting.analysed import MERGED, base_of, comparisons, rankings, records
+from lumirage.reporting.axes import NONE, Scale, fit, short
+from lumirage.reporting.citations import paragraphs, references
 from lumirage.reporting.failures import Reason, failed_pairs, outcome_counts, reasons
 from lumirage.reporting.figures import file_name, plates
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.page import inlined, render
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.rows import NARROW, WIDE, colors_of
-from lumirage.reporting.scene import to_svg
-from lumirage.reporting.tables import leaderboard, shown, standings, to_latex, to_tsv
+from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
+from lumirage.reporting.tables import Standing, cell, leaderboard, shown, standings, to_latex, to_tsv
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,13 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         lines=lines,
         shown=shown(inputs.measures),
         colors=colors_of(inputs.methods),
+        sparks=_sparks(lines),
+        base=base_of(comparisons(inputs, inputs.measures[0], inputs.conditions[0])),
+        duels=_duels(inputs),
+        ranks=_ranks(inputs),
+        rank_columns=rank_columns(inputs),
+        paragraphs=paragraphs(inputs),
+        references=references(inputs),
         figures=_figures(inputs),
         outcomes=outcome_counts(inputs),
         reasons=reasons(inputs),
@@ -85,6 +95,55 @@ def _figures(inputs: Inputs) -> dict[str, list[FigureHtml]]:
         figure = FigureHtml(wide.title, file_name(wide), to_svg(wide), to_svg(narrow))
         found.setdefault(plate.section, []).append(figure)
     return found
+
+
+def _sparks(lines: Sequence[Standing]) -> dict[str, Markup]:
+    """Method -> a small plot of its effect and interval, all on one scale, for a cell of the leaderboard."""
+    known = [s for s in lines if np.isfinite(s.effect)]
+    scale = fit([0.0, *(v for s in known for v in (s.effect, s.effect_low, s.effect_high))], 4, 116)
+    return {s.method: _spark(s, scale) for s in known}
+
+
+def _spark(line: Standing, scale: Scale) -> Markup:
+    marks: list[Mark] = [Line([(scale(0), 1), (scale(0), 17)], color="rule")]
+    if np.isfinite(line.effect_low) and np.isfinite(line.effect_high):
+        marks.append(Line([(scale(line.effect_low), 9), (scale(line.effect_high), 9)], color="ink", width=1.6))
+    marks.append(Dot((scale(line.effect), 9), 3, "ink", "ink"))
+    told = f"{short(line.effect)} [{short(line.effect_low)}, {short(line.effect_high)}]"
+    return to_svg(Scene(f"spark-{line.method}", told, told, 120, 18, marks))
+
+
+def _duels(inputs: Inputs) -> list[dict[str, str]]:
+    """All comparisons of the first measure, as text."""
+    rows = comparisons(inputs, inputs.measures[0], inputs.conditions[0])
+    columns = ("method", "reference", "n_pairs", "n_subjects", "dropped", "difference", "ci_low", "ci_high", "d_z", "d_av",
+               "p_holm", "note")  # fmt: skip
+    return [{c: cell(row[c]) for c in columns} for row in records(rows)]
+
+
+def rank_columns(inputs: Inputs) -> list[tuple[str, str]]:
+    """The couples of scheme and policy for which there is a ranking."""
+    rows = rankings(inputs, None, inputs.conditions[0])
+    return list(dict.fromkeys(zip(rows["scheme"].astype(str), rows["policy"].astype(str), strict=True)))
+
+
+def _ranks(inputs: Inputs) -> dict[str, list[str]]:
+    """Method -> its rank by the first measure (or all, where a scheme merges them) in every column."""
+    every = rankings(inputs, None, inputs.conditions[0])
+    first = rankings(inputs, inputs.measures[0], inputs.conditions[0])
+    found: dict[str, list[str]] = {}
+    for method in inputs.methods:
+        for scheme, policy in rank_columns(inputs):
+            same = (every["scheme"] == scheme) & (every["policy"] == policy) & (every["method"] == method)
+            rows = first.loc[first.index.intersection(every.index[same])]
+            rows = rows if len(rows) else every[same & (every["metric"] == MERGED)]
+            found.setdefault(method, []).append(cell(float(rows["rank"].iloc[0])) if has_rank(rows) else NONE)
+    return found
+
+
+def has_rank(rows: pd.DataFrame) -> bool:
+    """Whether the first row has a rank."""
+    return len(rows) > 0 and not pd.isna(rows["rank"].iloc[0])
 
 
 def _warned(runs: pd.DataFrame) -> list[tuple[str, int]]:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from lumirage.reporting.axes import mebibytes, seconds, short
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.scene import DARK, LIGHT
+from lumirage.reporting.tables import cell
 
 HERE = Path(__file__).parent
 ASSETS = (HERE / "static" / "style.css", HERE / "static" / "report.js", HERE / "static" / "viewer.js")
@@ -25,8 +26,14 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"short": short, "seconds": seconds, "mebibytes": mebibytes, "json": as_json}
-    made.globals |= {"theme": theme()}
+    made.filters |= {
+        "short": short,
+        "seconds": seconds,
+        "mebibytes": mebibytes,
+        "json": as_json,
+        "volumes": volumes_script,
+    }
+    made.globals |= {"theme": theme(), "cell": cell}
     return made
 
 
@@ -54,6 +61,14 @@ def render(template: str, **context: Any) -> str:  # templates take anything
 def render_pair(page: PairPage) -> str:
     """A page of its own for a pair."""
     return render("pair.html.j2", page=page, assets="../assets/", inline=None)
+
+
+def volumes_script(page: PairPage) -> Markup:
+    """The script that holds a page's volumes."""
+    name = as_json(page.choice.name)
+    return Markup("(window.LUMIRAGE_PAGES = window.LUMIRAGE_PAGES || {{}})[{}] = {};\n").format(
+        name, Markup(page.volumes)
+    )
 
 
 def inlined() -> dict[str, Markup]:

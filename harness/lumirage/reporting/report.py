@@ -11,7 +11,7 @@ from lumirage.reporting.chosen import Chosen, choose
 from lumirage.reporting.figures import save_figures
 from lumirage.reporting.inputs import Inputs, read_inputs
 from lumirage.reporting.overview import Overview, render_overview, save_tables
-from lumirage.reporting.page import ASSETS, VIEWER, render_pair
+from lumirage.reporting.page import ASSETS, VIEWER, render_pair, volumes_script
 from lumirage.reporting.pair_page import PairPage, make_pair_page
 
 Progress = Callable[[str, int, int], None]
@@ -79,7 +79,7 @@ def _write_pairs(inputs: Inputs, chosen: list[Chosen], folder: Path, on_progress
         page = make_pair_page(inputs, choice)
         write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
         if page.volumes:
-            write_text(folder / "pairs" / f"{choice.name}.volumes.js", page.volumes)
+            write_text(folder / "pairs" / f"{choice.name}.volumes.js", volumes_script(page))
         pages.append(page)
     on_progress("pairs", len(chosen), len(chosen))
     return pages

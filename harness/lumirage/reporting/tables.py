@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lumirage.model import SENTINELS, Outcome
+from lumirage.reporting.analysed import against_base, comparisons, main_ranking
 from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
@@ -34,20 +35,61 @@ class Standing:
     """Per measure, over the pairs with a value; NaN where there is none."""
     counts: tuple[int, ...]
     """Per measure, how many pairs have a value."""
+    filled_mean: float
+    """Mean of the first measure after the track's failure policy has filled what failed; what methods are listed by."""
+    rank: float
+    rank_low: float
+    rank_high: float
+    beyond_gate: bool
+    effect: float
+    effect_low: float
+    effect_high: float
     failed: int
     wall_s: float
     peak_memory_bytes: float
 
 
 def standings(inputs: Inputs, condition: str) -> list[Standing]:
-    """Methods by the mean of the first measure, the best first."""
+    """Methods by their rank in the first measure, else by its mean with the failures filled; the best first."""
     matrices = [inputs.matrix(measure, condition) for measure in inputs.measures]
-    lines = [_standing(inputs, condition, i, [m[i] for m in matrices]) for i in range(len(inputs.methods))]
+    found = _Found(
+        main_ranking(inputs, inputs.measures[0], condition),
+        against_base(comparisons(inputs, inputs.measures[0], condition)),
+        _filled_means(inputs, matrices[0]),
+    )
+    lines = [_standing(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
     sign = -1 if inputs.measures[0].higher_is_better else 1
-    return sorted(lines, key=lambda s: (not np.isfinite(s.means[0]), sign * s.means[0], s.method))
+    return sorted(lines, key=lambda s: (_last(s.rank), _last(sign * s.filled_mean), s.method))
 
 
-def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray]) -> Standing:
+def _last(value: float) -> float:
+    return value if np.isfinite(value) else float("inf")
+
+
+@dataclass(frozen=True)
+class _Found:
+    ranking: pd.DataFrame
+    effects: pd.DataFrame
+    filled_means: dict[str, float]
+
+
+def _filled_means(inputs: Inputs, values: np.ndarray) -> dict[str, float]:
+    """Means under the track's policy, for the time before the analysis has been made."""
+    policy = inputs.evaluation.track.on_failure
+    values = values[:, np.isfinite(values).any(axis=0)]
+    filled = values
+    if policy == "worst":
+        worst = np.nanmin(values, axis=0) if inputs.measures[0].higher_is_better else np.nanmax(values, axis=0)
+        filled = np.where(np.isfinite(values), values, worst)
+    elif policy == "identity" and "identity" in inputs.methods:
+        filled = np.where(np.isfinite(values), values, values[inputs.methods.index("identity")])
+    return {
+        m: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan")
+        for m, v in zip(inputs.methods, filled, strict=True)
+    }
+
+
+def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray], found: _Found) -> Standing:
     method = inputs.methods[i]
     use = inputs.evaluation.methods.get(method)
     runs = inputs.runs[(inputs.runs["method"] == method) & (inputs.runs["condition"] == condition)]
@@ -61,10 +103,25 @@ def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarra
         dropped=len(values[0]) - counts[0],
         means=tuple(float(np.nanmean(v)) if n else float("nan") for v, n in zip(values, counts, strict=True)),
         counts=counts,
+        filled_mean=_number(found.ranking, method, "value", found.filled_means[method]),
+        rank=_number(found.ranking, method, "rank"),
+        rank_low=_number(found.ranking, method, "rank_low"),
+        rank_high=_number(found.ranking, method, "rank_high"),
+        beyond_gate=_number(found.ranking, method, "beyond_gate", 0.0) > 0,
+        effect=_number(found.effects, method, "difference"),
+        effect_low=_number(found.effects, method, "ci_low"),
+        effect_high=_number(found.effects, method, "ci_high"),
         failed=int((runs["outcome"] != Outcome.OK.value).sum()),
         wall_s=float(runs["wall_s"].astype(float).median()),
         peak_memory_bytes=float(runs["peak_memory_bytes"].astype(float).median()),
     )
+
+
+def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = float("nan")) -> float:
+    if method not in table.index or column not in table.columns:
+        return otherwise
+    value = pd.to_numeric(table[column], errors="coerce").loc[method]
+    return otherwise if pd.isna(value) else float(value)
 
 
 def shown(measures: Sequence[Measure]) -> list[int]:
@@ -76,7 +133,15 @@ def leaderboard(inputs: Inputs, lines: Sequence[Standing]) -> pd.DataFrame:
     """The leaderboard as a table of numbers, every measure with its n."""
     rows = []
     for s in lines:
-        row: dict[str, object] = {"method": s.method, "version": s.version, "n": s.n, "dropped": s.dropped}
+        row: dict[str, object] = {
+            "method": s.method,
+            "version": s.version,
+            "rank": s.rank,
+            "n": s.n,
+            "dropped": s.dropped,
+        }
+        row |= {"mean_after_policy": s.filled_mean, "effect": s.effect}
+        row |= {"effect_low": s.effect_low, "effect_high": s.effect_high}
         for measure, mean, n in zip(inputs.measures, s.means, s.counts, strict=True):
             row |= {f"mean {measure.title}": mean, f"n {measure.title}": n}
         row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_peak_memory_bytes": s.peak_memory_bytes}

@@ -1,4 +1,7 @@
-"""Volumes for the 3-D viewer: reduced, eight bits, as base64 in a script, because a page on disk may not fetch."""
+"""Volumes for the 3-D viewer: reduced, eight bits, as base64 in a script, because a page on disk may not fetch.
+
+The page sets `window.LUMIRAGE_PAGES[name of the page]` to them.
+"""
 
 import base64
 import json
@@ -16,12 +19,12 @@ MOST_VOXELS = 450_000
 
 
 def embedded(scenery: Scenery, moved: dict[str, Single]) -> str:
-    """A script that sets `window.LUMIRAGE_VOLUMES`: a list of name and NIfTI (gzip, base64), the fixed image first."""
+    """JSON: a list of name and NIfTI (gzip, base64), the fixed image first; safe inside a script element."""
     affine = np.array(scenery.grid.affine)
     images: dict[str, Array] = {"fixed": scenery.fixed, "moving": scenery.moving}
     images |= {f"moved by {method}": image for method, image in moved.items()}
     held = [{"name": name, "base64": _nifti(image, affine)} for name, image in images.items()]
-    return f"window.LUMIRAGE_VOLUMES = {json.dumps(held)};\n".replace("<", "\\u003c")
+    return json.dumps(held).replace("<", "\\u003c")
 
 
 def _nifti(image: Array, affine: Float) -> str:

@@ -190,11 +190,17 @@
     });
     search();
   }
-  const measure = $("#measure");
-  if (measure) measure.addEventListener("change", () => {
-    $$("#pairs figure").forEach((figure) => { figure.hidden = figure.id !== measure.value; });
+  $$("select[data-picks]").forEach((select) => select.addEventListener("change", () => {
+    $$("#" + select.dataset.picks + " figure").forEach((figure) => { figure.hidden = figure.id !== select.value; });
     drawSeen();
-  });
+  }));
+  $$("button[data-copy]").forEach((button) => button.addEventListener("click", () => {
+    const range = document.createRange(); // the clipboard API is closed to files in some browsers
+    range.selectNodeContents($(button.dataset.copy));
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+    if (document.execCommand("copy")) button.textContent = "Copied";
+  }));
 
   // -- search ---------------------------------------------------------------------------------------------------
   const find = $("#find");

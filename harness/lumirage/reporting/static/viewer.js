@@ -1,4 +1,4 @@
-// Starts NiiVue on the volumes that stand beside this page, when the reader asks for it.
+// Starts NiiVue on the volumes of its page, window.LUMIRAGE_PAGES[name],, when the reader asks for it.
 (function () {
   "use strict";
   function bytes(base64) {
@@ -31,7 +31,8 @@
   }
   document.querySelectorAll("section.volumes").forEach((section) => {
     const page = section.closest("[data-pair-page]").dataset.pairPage;
-    const volumes = (window.LUMIRAGE_PAGES || {})[page] || window.LUMIRAGE_VOLUMES;
+    const held = document.querySelector('script[data-volumes="' + page + '"]');
+    const volumes = held ? JSON.parse(held.textContent) : (window.LUMIRAGE_PAGES || {})[page];
     const button = section.querySelector(".volume-start"), choice = section.querySelector(".volume-choice");
     if (!volumes) return;
     volumes.forEach((volume, i) => choice.append(new Option(volume.name, i, false, i === Math.min(2, volumes.length - 1))));
