@@ -18,7 +18,7 @@ from lumirage.datasets.contrasts import CONTRASTS, Signal, scanned, tissue_signa
 from lumirage.datasets.deformation import Deformation, Points, random_deformation
 from lumirage.errors import UsageError, nearest
 from lumirage.model import Shape
-from lumirage.space import Displacement, write_displacement, write_volume
+from lumirage.space import Displacement, points, write_displacement, write_volume
 
 FIELD_OF_VIEW_MM = np.array([160.0, 224.0, 192.0])
 CENTRE_MM = np.array([0.0, -17.0, 8.0])
@@ -90,24 +90,19 @@ def make_phantom(out: Path, spec: PhantomSpec) -> None:
     with bids.made_aside(out) as root:
         _write_descriptions(root, spec)
         for fixed, name in enumerate(spec.names):
-            shape, affine = native_grid(spec)
-            world = grid_points(shape, affine)
-            template = bodies[fixed].to_template(world)
-            _write_scans(root, spec, name, Head(shape, affine, world, template))
+            head = _head(spec, bodies[fixed])
+            _write_scans(root, spec, name, head)
             _write_landmarks(root, name, bodies[fixed])
             for moving in true_partners(fixed, spec):
-                there = world if moving == fixed else bodies[moving].to_subject(template)
-                field = (there - world).astype(np.float32).reshape(*shape, 3)
-                _write_truth(root, spec, (fixed, moving), Displacement(field, affine))
+                _write_truth(root, spec, (fixed, moving), _true_field(head, bodies[moving], same=moving == fixed))
 
 
 @dataclass(frozen=True)
 class Head:
-    """One person's native grid: its shape and matrix, and its voxels in world and template coordinates, (n, 3) mm."""
+    """One person's native grid: its shape and matrix, and the template coordinates of its voxels, (X, Y, Z, 3) mm."""
 
     shape: Shape
     affine: npt.NDArray[np.float64]
-    world: Points
     template: Points
 
 
@@ -119,11 +114,27 @@ def native_grid(spec: PhantomSpec) -> tuple[Shape, npt.NDArray[np.float64]]:
     return (int(counts[0]), int(counts[1]), int(counts[2])), affine
 
 
-def grid_points(shape: Shape, affine: npt.NDArray[np.float64]) -> Points:
-    """World coordinates of all voxels in array order, (X*Y*Z, 3) mm."""
-    voxels = np.indices(shape, dtype=np.float64).reshape(3, -1)
-    points: Points = (affine[:3, :3] @ voxels).T + affine[:3, 3]
-    return points
+def _plane(shape: Shape, affine: npt.NDArray[np.float64], x: int) -> Points:
+    """World coordinates of the voxels with first index x, (Y*Z, 3) mm. By planes, as whole grids of them fill the memory."""
+    y, z = (index.ravel() for index in np.indices(shape[1:]))
+    return points(affine, np.stack([np.full(len(y), x), y, z], axis=1).astype(np.float64))
+
+
+def _head(spec: PhantomSpec, body: Deformation) -> Head:
+    shape, affine = native_grid(spec)
+    template = np.empty((*shape, 3))
+    for x in range(shape[0]):
+        template[x] = body.to_template(_plane(shape, affine, x)).reshape(*shape[1:], 3)
+    return Head(shape, affine, template)
+
+
+def _true_field(head: Head, moving: Deformation, *, same: bool) -> Displacement:
+    """phi_moving^-1(phi_fixed(x)) - x on the fixed grid; exactly 0 for a person with itself."""
+    field = np.zeros((*head.shape, 3), np.float32)
+    for x in range(0 if same else head.shape[0]):
+        there = moving.to_subject(head.template[x].reshape(-1, 3))
+        field[x] = (there - _plane(head.shape, head.affine, x)).reshape(*head.shape[1:], 3)
+    return Displacement(field, head.affine)
 
 
 def subject_deformations(spec: PhantomSpec) -> tuple[Deformation, ...]:
@@ -189,11 +200,12 @@ def _write_scans(root: Path, spec: PhantomSpec, name: str, head: Head) -> None:
     """The images of one subject, and its labels and mask."""
     draws = {c: np.random.default_rng([spec.seed, int(name), crc32(c.encode())]) for c in spec.contrasts}
     tissues = tuple(tissue_signal(CONTRASTS[contrast], draws[contrast]) for contrast in spec.contrasts)
-    labels, signals = painted(head.template, tissues, softness_mm=0.25 + 0.16 * spec.spacing_mm)
+    labels, signals = painted(head.template.reshape(-1, 3), tissues, softness_mm=0.25 + 0.16 * spec.spacing_mm)
     brain = labels > 0
+    world = points(head.affine, np.argwhere(brain.reshape(head.shape)).astype(np.float64))
     for contrast, signal in zip(spec.contrasts, signals, strict=True):
         image = np.zeros(len(labels), np.int16)
-        image[brain] = scanned(signal[brain], head.world[brain], draws[contrast])
+        image[brain] = scanned(signal[brain], world, draws[contrast])
         ending = CONTRASTS[contrast].ending
         write_volume(bids.anat_file(root, f"sub-{name}", ending), image.reshape(head.shape), head.affine)
     derived = bids.derivative(root, "phantom")

@@ -12,7 +12,6 @@ from lumirage.datasets.anatomy import STRUCTURES
 from lumirage.datasets.deformation import random_deformation
 from lumirage.datasets.phantom import (
     PhantomSpec,
-    grid_points,
     make_phantom,
     native_grid,
     subject_deformations,
@@ -20,7 +19,7 @@ from lumirage.datasets.phantom import (
 )
 from lumirage.errors import UsageError
 from lumirage.model import Convention
-from lumirage.space import read_displacement, read_labels, read_volume
+from lumirage.space import points, read_displacement, read_labels, read_volume
 
 SMALL = PhantomSpec(subjects=2, spacing_mm=4.0, contrasts=("T1w", "inverted"), seed=3)
 
@@ -30,6 +29,10 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made") / "a phantom"
     make_phantom(out, SMALL)
     return out
+
+
+def grid_points(shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    return points(affine, np.indices(shape).reshape(3, -1).T.astype(np.float64))
 
 
 def labels_of(root: Path, subject: str) -> Path:
@@ -50,26 +53,26 @@ def mean_dice(first: np.ndarray, second: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("amplitude_mm", "smoothness_mm"), [(3.0, 20.0), (8.0, 20.0), (4.0, 10.0), (0.0, 20.0)])
 def test_the_inverse_is_exact_and_no_fold_exists(amplitude_mm: float, smoothness_mm: float) -> None:
-    points = np.random.default_rng(0).uniform(-90, 90, (4000, 3))
-    body = random_deformation(amplitude_mm, smoothness_mm, points, np.random.default_rng(1))
-    assert np.abs(body.to_template(body.to_subject(points)) - points).max() < 1e-6
-    assert np.linalg.det(body.jacobian(points)).min() > 0
+    places = np.random.default_rng(0).uniform(-90, 90, (4000, 3))
+    body = random_deformation(amplitude_mm, smoothness_mm, places, np.random.default_rng(1))
+    assert np.abs(body.to_template(body.to_subject(places)) - places).max() < 1e-6
+    assert np.linalg.det(body.jacobian(places)).min() > 0
 
 
 def test_the_jacobian_is_the_derivative() -> None:
-    points = np.random.default_rng(0).uniform(-90, 90, (50, 3))
-    body = random_deformation(6.0, 15.0, points, np.random.default_rng(1))
+    places = np.random.default_rng(0).uniform(-90, 90, (50, 3))
+    body = random_deformation(6.0, 15.0, places, np.random.default_rng(1))
     assert body.steps > 1
     step = 1e-5
-    moved = [(body.to_subject(points + step * e) - body.to_subject(points - step * e)) / (2 * step) for e in np.eye(3)]
-    np.testing.assert_allclose(body.jacobian(points), np.stack(moved, axis=2), atol=1e-8)
+    moved = [(body.to_subject(places + step * e) - body.to_subject(places - step * e)) / (2 * step) for e in np.eye(3)]
+    np.testing.assert_allclose(body.jacobian(places), np.stack(moved, axis=2), atol=1e-8)
 
 
 def test_the_amplitude_is_what_was_asked_for() -> None:
     spec = PhantomSpec(subjects=2, spacing_mm=8.0, amplitude_mm=5.0)
-    points = grid_points(*native_grid(spec))
+    places = grid_points(*native_grid(spec))
     for body in subject_deformations(spec):
-        length = np.sqrt(((body.to_subject(points) - points) ** 2).sum(axis=1).mean())
+        length = np.sqrt(((body.to_subject(places) - places) ** 2).sum(axis=1).mean())
         assert length == pytest.approx(5.0, rel=0.1)
 
 
