@@ -27,6 +27,7 @@ import functools
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -211,7 +212,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     A reader therefore sees the old file, the new file or none, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{os.getpid()}-{path.name}")
+    aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
     try:
         yield aside
         with aside.open("rb") as handle:

@@ -15,10 +15,19 @@ R = TypeVar("R", bound=BaseModel)
 def read_yaml(path: Path, record: type[R]) -> R:
     """A record from a YAML file that a person wrote. Raises UsageError with file, field and what is wrong there."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not YAML: {error}") from error
+    return parse_yaml(text, path, record)
+
+
+def parse_yaml(text: str, path: Path, record: type[R]) -> R:
+    """A record from YAML text; `path` only tells people where it came from. Raises UsageError as `read_yaml`."""
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path}: a mapping of fields is wanted, such as 'name: ...'")

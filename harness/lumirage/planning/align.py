@@ -19,28 +19,24 @@ def estimate_affine(fixed: Volume, moving: Volume, kind: str) -> Float:
     Deterministic: one thread, a regular lattice of samples at 2 mm, none random. Rigid from the centres of mass, then affine
     from the rigid result, each on three levels of resolution.
     """
-    threads = sitk.ProcessObject.GetGlobalDefaultNumberOfThreads()
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # sums over threads would depend on their number
-    try:
-        first, second = _sitk_image(fixed), _sitk_image(moving)
-        start = sitk.CenteredTransformInitializer(
-            first, second, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
-        )
-        levels = [4, 2] if kind == "affine" else [4, 2, 1]  # the affine stage does the finest level
-        result = _optimize(first, second, sitk.Euler3DTransform(start), levels)
-        if kind == "affine":
-            affine = sitk.AffineTransform(3)
-            affine.SetCenter(result.GetCenter())
-            affine.SetMatrix(result.GetMatrix())
-            affine.SetTranslation(result.GetTranslation())
-            result = _optimize(first, second, affine, [4, 2, 1])
-    finally:
-        sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(threads)
+    first, second = _sitk_image(fixed), _sitk_image(moving)
+    start = sitk.CenteredTransformInitializer(
+        first, second, sitk.Euler3DTransform(), sitk.CenteredTransformInitializerFilter.MOMENTS
+    )
+    levels = [4, 2] if kind == "affine" else [4, 2, 1]  # the affine stage does the finest level
+    result = _optimize(first, second, sitk.Euler3DTransform(start), levels)
+    if kind == "affine":
+        affine = sitk.AffineTransform(3)
+        affine.SetCenter(result.GetCenter())
+        affine.SetMatrix(result.GetMatrix())
+        affine.SetTranslation(result.GetTranslation())
+        result = _optimize(first, second, affine, [4, 2, 1])
     return _ras_matrix(result)
 
 
 def _optimize(fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform, levels: Sequence[int]) -> sitk.Transform:
     method = sitk.ImageRegistrationMethod()
+    method.SetNumberOfThreads(1)  # sums over threads would depend on their number
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
     # ITK moves each sample within its voxel at random, from the clock unless it is given a seed

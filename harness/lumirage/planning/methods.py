@@ -14,10 +14,10 @@ CARD = "method.yaml"
 
 @dataclass(frozen=True)
 class MethodSource:
-    """A method and the folder it is built from."""
+    """A method and the folder it is built from; none for an image that stands alone."""
 
     card: Method
-    folder: Path
+    folder: Path | None
 
 
 def method_folders(extra: Sequence[Path] = ()) -> Iterator[Path]:

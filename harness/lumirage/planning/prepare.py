@@ -9,12 +9,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import filelock
 import numpy as np
 from scipy import ndimage
 
 from lumirage import space
 from lumirage.errors import DataError
-from lumirage.layout import Layout, digest, file_digest, written_aside
+from lumirage.layout import Layout, digest, file_digest, write_text
 from lumirage.model import Convention, Grid, Pair, Prepared, Scan
 from lumirage.planning.align import ALIGN_VERSION, estimate_affine
 from lumirage.planning.intensity import spoil_and_scale
@@ -37,9 +38,9 @@ class Preparer:
         """The prepared pair, made or found. Raises DataError when an image is missing, damaged or not 3-D."""
         key = prepared_key(pair, prepare)
         folder = self.layout.prepared(key)
-        record = folder / "prepared.json"
-        if not record.is_file():
-            _make(pair, prepare, folder, key, self._affine(pair, prepare))
+        with _alone(folder):
+            if not (folder / "prepared.json").is_file():
+                _make(pair, prepare, folder, key, self._affine(pair, prepare))
         return load_prepared(folder)
 
     def _affine(self, pair: Pair, prepare: Prepare) -> Float:
@@ -48,11 +49,17 @@ class Preparer:
             return np.eye(4)
         key = digest(ALIGN_VERSION, *map(file_digest, _files(pair, prepare)), prepare.affine)
         saved = self.layout.affine(key)
-        if not saved.is_file():
-            matrix = estimate_affine(_image(pair.fixed, prepare), _image(pair.moving, prepare), prepare.affine)
-            with written_aside(saved) as aside:
-                aside.write_text(json.dumps(matrix.tolist()))
+        with _alone(saved):
+            if not saved.is_file():
+                matrix = estimate_affine(_image(pair.fixed, prepare), _image(pair.moving, prepare), prepare.affine)
+                write_text(saved, json.dumps(matrix.tolist()))
         return np.array(json.loads(saved.read_text()))
+
+
+def _alone(made: Path) -> filelock.FileLock:
+    """Only one thread or process makes a thing; the others wait for it and find it there."""
+    made.parent.mkdir(parents=True, exist_ok=True)
+    return filelock.FileLock(made.with_name(f".{made.name}.lock"))
 
 
 def prepared_key(pair: Pair, prepare: Prepare) -> str:

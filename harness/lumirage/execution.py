@@ -1,0 +1,122 @@
+"""The stage `run`: jobs of a plan -> run records on disk."""
+
+import os
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import psutil
+
+from lumirage.errors import EngineError, LumirageError
+from lumirage.layout import digest
+from lumirage.machine import Machine
+from lumirage.methods.weights import weights_folder
+from lumirage.model import Job, Outcome, Run
+from lumirage.planning.plan import Plan
+from lumirage.planning.prepare import Preparer
+from lumirage.running.contract import PairInput
+from lumirage.running.execute import RunContext
+from lumirage.running.executors.here import Here
+from lumirage.running.executors.slots import resources_here
+from lumirage.screen import Screen
+
+
+def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen: Screen) -> None:
+    """Execute the jobs of a plan here, `most` containers at a time. A failing method is a result.
+
+    Raises the error of the first job that could not be executed at all, after the others are done.
+    """
+    context = run_context(plan)
+    machine.runtime.remove_stale(context.owner)
+    if plan.complete:
+        screen.say(f"{plan.complete} runs are complete and are kept")
+    watcher = _Watcher(plan, screen)
+    inputs = Inputs(plan)
+    here = Here(machine.runtime, resources_here(gpus), most)
+    here.execute(plan.jobs, inputs.of_job, context, watcher)
+    if watcher.left_out:
+        raise watcher.left_out[0]
+
+
+def run_context(plan: Plan) -> RunContext:
+    """What all jobs of this output tree share."""
+    cards = [use.card for use in plan.evaluation.methods.values()]
+    weights = {card.name: folder for card in cards if (folder := weights_folder(card))}
+    return RunContext(
+        layout=plan.layout,
+        track=plan.evaluation.track.name,
+        owner=digest(str(plan.layout.root.resolve())),
+        weights=weights,
+        host=host(),
+    )
+
+
+def host() -> dict[str, str | int | float]:
+    """The machine, as far as times and memory depend on it."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cpus": os.cpu_count() or 0,
+        "memory_bytes": psutil.virtual_memory().total,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as handle:  # noqa: PTH123
+            return next(line.split(":", 1)[1].strip() for line in handle if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Prepares the pairs of a job when its turn comes."""
+
+    plan: Plan
+
+    def of_job(self, job: Job) -> Mapping[str, PairInput]:
+        """Pair id -> what the method is given."""
+        prepare = {cell.name: cell.prepare for cell in self.plan.conditions}[job.condition]
+        preparer = Preparer(self.plan.layout)
+        by_id = {pair.id: pair for pair in self.plan.pairs}
+        prepared = {pair: preparer.prepare(by_id[pair], prepare) for pair in job.pairs}
+        return {name: PairInput(by_id[name], made, made.truth) for name, made in prepared.items()}
+
+
+@dataclass
+class _Watcher:
+    """Keeps count of what happens, method by method."""
+
+    plan: Plan
+    screen: Screen
+    left_out: list[LumirageError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._total = Counter[str]()
+        for job in self.plan.jobs:
+            self._total[job.method.name] += len(job.pairs)
+        self._done = Counter[str]()
+        for method, total in self._total.items():
+            self.screen.progress(method, 0, total)
+
+    def job_started(self, job: Job) -> None:
+        """Nothing to show yet."""
+
+    def job_retried(self, job: Job, error: EngineError) -> None:
+        """Say that the engine failed."""
+        self.screen.say(f"{job.method.name}: the engine failed and is tried again ({error})")
+
+    def run_recorded(self, run: Run) -> None:
+        """One more; say so where it failed."""
+        self._done[run.method] += 1
+        self.screen.progress(run.method, self._done[run.method], self._total[run.method])
+        if run.outcome is not Outcome.OK:
+            self.screen.say(f"{run.method} {run.pair}: {run.outcome}: {run.message}")
+
+    def job_left_out(self, job: Job, error: LumirageError) -> None:
+        """Keep it for the end."""
+        self.left_out.append(error)
+        self.screen.say(f"{job.method.name}: {', '.join(job.pairs)} left out: {error}")

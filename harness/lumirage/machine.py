@@ -1,0 +1,82 @@
+"""The runtime that an order gets, and the methods as that runtime would start them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lumirage.errors import UnavailableError, UsageError
+from lumirage.methods.build import BuildSettings, build_method, image_name, pip_arguments
+from lumirage.methods.weights import require_weights
+from lumirage.model import Method
+from lumirage.planning.methods import MethodSource, find_method
+from lumirage.records import parse_yaml
+from lumirage.running.runtimes import choose
+from lumirage.running.runtimes.call import Image, Runtime
+from lumirage.screen import Screen
+from lumirage.track import MethodUse
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A runtime that works, and where cards are looked for besides the shipped ones."""
+
+    runtime: Runtime
+    folders: tuple[Path, ...]
+    screen: Screen
+
+    def source(self, word: str) -> MethodSource:
+        """A method by name or folder, or an image on this machine that holds its own card. Raises UsageError."""
+        try:
+            return find_method(word, self.folders)
+        except UsageError as unknown:
+            if self.runtime.name == "local":
+                raise
+            return self._of_image(word, unknown)
+
+    def _of_image(self, word: str, unknown: UsageError) -> MethodSource:
+        try:
+            text = self.runtime.card(self.runtime.resolve(word).start).decode()
+        except UnavailableError:
+            raise unknown from None
+        card = parse_yaml(text, Path(f"{word}:/method/method.yaml"), Method)
+        return MethodSource(card.model_copy(update={"image": word}), None)
+
+    def use(self, source: MethodSource) -> MethodUse:
+        """The image that runs, built first where it is not there yet. Raises UnavailableError when it cannot be had."""
+        require_weights(source.card)
+        image = self._image(source)
+        return MethodUse(card=source.card, image=image.start, digest=image.digest)
+
+    def _image(self, source: MethodSource) -> Image:
+        if self.runtime.name == "local":
+            return self.runtime.resolve(str(source.folder))
+        reference = image_name(source.folder, source.card) if source.folder else source.card.image
+        try:
+            return self.runtime.resolve(reference)
+        except UnavailableError:
+            if source.folder is None or not (source.folder / "Dockerfile").is_file():
+                raise
+        self.screen.say(f"building image {reference}, once; this can take some minutes")
+        build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
+        return self.runtime.resolve(reference)
+
+
+def choose_machine(runtime: str, screen: Screen) -> Machine:
+    """The runtime of that name, or the first that works. Raises UsageError, UnavailableError."""
+    chosen, refused = choose(runtime)
+    if runtime == "auto":
+        passed = "".join(f"\n  not {reason}" for reason in refused)
+        screen.say(f"runtime: {chosen.name}{'' if chosen.isolated else ' (methods are not isolated)'}{passed}")
+    folders = tuple(Path(part) for part in os.environ.get("LUMIRAGE_METHODS", "").split(os.pathsep) if part)
+    return Machine(chosen, folders, screen)
+
+
+def build_settings(environment: Mapping[str, str]) -> BuildSettings:
+    """How to build on this machine: the base image from LUMIRAGE_BASE_IMAGE, pip's own settings, its folder of wheels."""
+    links = environment.get("PIP_FIND_LINKS", "")
+    return BuildSettings(
+        base_image=environment.get("LUMIRAGE_BASE_IMAGE"),
+        arguments=pip_arguments(environment),
+        wheels=Path(links) if links and Path(links).is_dir() else None,
+    )

@@ -1,0 +1,76 @@
+"""The files that make an output tree a BIDS derivative, and tell a person what it is."""
+
+import json
+
+from lumirage.layout import Layout, write_text
+from lumirage.planning.pairs import pairs_tsv
+from lumirage.records import write_json
+from lumirage.track import Evaluation, MethodUse
+
+_BIDS_VERSION = "1.10.0"
+_README = """# {title}
+
+Registration methods compared by lumirage-harness {harness} on {dataset}, track `{track}`.
+{summary}
+
+- `report/index.html`: open this first
+- `scores.tsv`, `scores.parquet`: one row a method, pair, metric and label; `scores.json` says what the columns are
+- `comparisons.tsv`, `rankings.tsv`: what the differences are worth
+- one folder a method: displacement fields (mm, RAS+, pull: x_moving = x_fixed + u(x_fixed)), run records, logs
+- `pairs.tsv`, `evaluation.json`: what was compared
+- `work/`: may be deleted; it is made again when needed
+"""
+_IGNORED = """*_run.json
+*_log.txt
+*_memory.tsv
+*_xfm.nii
+pairs.tsv
+evaluation.json
+verdicts.json
+scores*
+comparisons.tsv
+rankings*.tsv
+power.tsv
+conditions.tsv
+report/
+work/
+.lock
+"""
+
+
+def begin_tree(layout: Layout, evaluation: Evaluation) -> None:
+    """Write what the tree is made of, before anything is run. evaluation.json goes last: its presence means complete."""
+    track = evaluation.track
+    title = f"{track.name} on {evaluation.dataset_name}"
+    readme = _README.format(
+        title=title,
+        harness=evaluation.harness,
+        dataset=evaluation.dataset_name,
+        track=track.name,
+        summary=track.summary,
+    )
+    write_text(layout.readme, readme)
+    write_text(layout.bidsignore, _IGNORED)
+    write_text(layout.description, _description(title, evaluation))
+    for use in evaluation.methods.values():
+        folder = layout.method(use.card.name)
+        text = _description(f"{use.card.name} {use.card.version}: {title}", evaluation, use)
+        write_text(Layout(folder).description, text)
+    write_text(layout.pairs, pairs_tsv(evaluation.pairs))
+    write_json(layout.evaluation, evaluation)
+
+
+def _description(title: str, evaluation: Evaluation, method: MethodUse | None = None) -> str:
+    """dataset_description.json of a derivative: the harness first, then the method by the digest of its image."""
+    generated: list[dict[str, object]] = [{"Name": "lumirage-harness", "Version": evaluation.harness}]
+    if method is not None:
+        container = {"Type": evaluation.runtime, "Tag": method.image, "URI": method.digest}
+        generated.append({"Name": method.card.name, "Version": method.card.version, "Container": container})
+    content = {
+        "Name": title,
+        "BIDSVersion": _BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": generated,
+        "SourceDatasets": [{"URL": f"file://{evaluation.dataset}"}],
+    }
+    return json.dumps(content, indent=1) + "\n"

@@ -1,0 +1,146 @@
+"""Files on disk -> ScoreInputs: one task is one answer to one pair, small enough to be sent to a worker process."""
+
+import csv
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lumirage import space
+from lumirage.errors import DataError
+from lumirage.layout import file_digest
+from lumirage.model import Convention, Pair, Prepared
+from lumirage.scoring.inputs import LabelMaps, Landmarks, ScoreInputs
+from lumirage.space import Displacement, Float, Single, Volume
+from lumirage.track import Labels, Track
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One registered direction: what was prepared, and the answer's file; none for the sentinels."""
+
+    pair: Pair
+    prepared: Prepared
+    field: Path | None
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """One answer to be scored. `backward` is the answer to the reversed pair, where it was run."""
+
+    method: str
+    condition: str
+    repeat: int
+    forward: Direction
+    track: Track
+    names: Mapping[str, Mapping[int, str]]
+    backward: Direction | None = None
+
+    @property
+    def pair(self) -> Pair:
+        """The pair that was registered."""
+        return self.forward.pair
+
+    def load(self) -> ScoreInputs:
+        """Read everything. Raises DataError, and InvalidAnswerError when a field was spoiled since it was accepted."""
+        inputs = _geometry(self.method, self.forward, self.track)
+        pair = self.pair
+        backward = _geometry(self.method, self.backward, self.track) if self.backward else None
+        return ScoreInputs(
+            displacement=inputs.displacement,
+            affine=inputs.affine,
+            labels=_label_maps(pair, self.track.labels, self.names),
+            landmarks=_landmarks(pair),
+            mask=_read_labels(pair.fixed.mask) if pair.fixed.mask else None,
+            fixed_image=_read_image(self.forward.prepared.fixed),
+            moving_image=_read_image(self.forward.prepared.moving),
+            truth=inputs.truth,
+            backward=backward,
+            score_grid=self.track.score_grid,
+        )
+
+
+def _geometry(method: str, direction: Direction, track: Track) -> ScoreInputs:
+    """The map alone. The sentinel `identity` knows nothing of the affine, so the truth for it holds the affine too."""
+    prepared = direction.prepared
+    affine = np.eye(4) if method == "identity" else np.array(prepared.affine)
+    if direction.field is None:
+        displacement = space.zero_displacement(prepared.grid)
+    else:
+        displacement = space.read_displacement(direction.field, Convention(), prepared.grid)
+    truth = None
+    if prepared.truth is not None:
+        truth = space.read_displacement(prepared.truth, Convention(), prepared.grid)
+    if truth is not None and method == "identity":
+        truth = _with_affine(truth, np.array(prepared.affine))
+    return ScoreInputs(displacement, affine, truth=truth.u if truth else None, score_grid=track.score_grid)
+
+
+def _with_affine(truth: Displacement, affine: Float) -> Displacement:
+    """T(x + u) - x: the whole way, as a displacement."""
+    index = np.moveaxis(np.indices(truth.u.shape[:3], dtype=np.float64), 0, -1)
+    world = space.points(truth.affine, index)
+    return Displacement((space.points(affine, world + truth.u) - world).astype(np.float32), truth.affine)
+
+
+def _label_maps(pair: Pair, labels: Labels, names: Mapping[str, Mapping[int, str]]) -> dict[str, LabelMaps]:
+    """The label sources that both scans have."""
+    sources = labels.sources or sorted(pair.fixed.labels.keys() & pair.moving.labels.keys())
+    maps = {}
+    for source in sources:
+        if source in pair.fixed.labels and source in pair.moving.labels:
+            fixed, moving = _read_labels(pair.fixed.labels[source]), _read_labels(pair.moving.labels[source])
+            maps[source] = LabelMaps(fixed, moving, names.get(source, {}), _scored(fixed, moving, labels))
+    return maps
+
+
+def _scored(fixed: Volume, moving: Volume, labels: Labels) -> tuple[int, ...]:
+    if labels.include:
+        return tuple(label for label in labels.include if label not in labels.exclude)
+    found = {int(label) for volume in (fixed, moving) for label in np.unique(volume.data)}
+    return tuple(sorted(found - {0} - set(labels.exclude)))
+
+
+def _landmarks(pair: Pair) -> Landmarks | None:
+    """The landmarks that both scans have, by name."""
+    if not pair.fixed.landmarks or not pair.moving.landmarks:
+        return None
+    fixed, moving = _read_points(pair.fixed.landmarks), _read_points(pair.moving.landmarks)
+    names = tuple(name for name in fixed if name in moving)
+    return Landmarks(
+        np.array([fixed[n] for n in names]).reshape(-1, 3), np.array([moving[n] for n in names]).reshape(-1, 3), names
+    )
+
+
+def _read_points(path: Path) -> dict[str, tuple[float, float, float]]:
+    """Name -> world mm RAS+. Raises DataError with file and line."""
+    found: dict[str, tuple[float, float, float]] = {}
+    with path.open(newline="", encoding="utf-8") as handle:
+        for line, row in enumerate(csv.DictReader(handle, delimiter="\t"), start=2):
+            try:
+                point = (float(row["x"]), float(row["y"]), float(row["z"]))
+                name = row.get("name") or row["index"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{path}, line {line}: the columns name, x, y, z (mm, RAS+) are wanted ({error})"
+                ) from error
+            if not np.isfinite(point).all() or name in found:
+                raise DataError(f"{path}, line {line}: landmark '{name}' is twice there or not a finite point")
+            found[name] = point
+    return found
+
+
+def _read_labels(path: Path) -> Volume:
+    return _cached_labels(path, file_digest(path))
+
+
+@functools.lru_cache(maxsize=6)
+def _cached_labels(path: Path, _digest: str) -> Volume:
+    """The methods of a pair are scored one after another: its label maps are unpacked once."""
+    return space.read_labels(path)
+
+
+def _read_image(path: Path) -> Single:
+    return space.read_volume(path).data

@@ -1,0 +1,223 @@
+"""The stages after `run`, each from what lies in OUT: score, compare, report; and the closing summary."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from lumirage.analysis.compare import compare as compare_methods
+from lumirage.analysis.ranking import rank
+from lumirage.errors import DataError
+from lumirage.layout import Layout, written_aside
+from lumirage.model import SENTINELS, Outcome, Pair, Run
+from lumirage.planning.prepare import Preparer
+from lumirage.records import read_json
+from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.scoring.files import Direction, ScoreTask
+from lumirage.scoring.many import score_many
+from lumirage.scoring.presets import Preset, preset_named
+from lumirage.scoring.store import RunKey, add_part, assemble, rows_of, scored_runs
+from lumirage.screen import Screen
+from lumirage.track import Condition, Evaluation
+
+PART = 64
+"""Runs whose scores are written together: what an interruption can cost."""
+
+
+def load_evaluation(layout: Layout) -> Evaluation:
+    """What OUT is made of. Raises DataError when it holds no evaluation."""
+    if not layout.evaluation.is_file():
+        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+    return read_json(layout.evaluation, Evaluation)
+
+
+def load_runs(layout: Layout, evaluation: Evaluation) -> dict[RunKey, Run]:
+    """The complete runs."""
+    found: dict[RunKey, Run] = {}
+    for name, cell, repeat, pair in product(
+        evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), evaluation.pairs
+    ):
+        record = layout.run_files(name, pair, cell.name, repeat).record
+        if record.is_file():
+            found[name, cell.name, repeat, pair.id] = read_json(record, Run)
+    return found
+
+
+# -- score -------------------------------------------------------------------------------------------------------------
+
+
+def score(layout: Layout, names: Sequence[str], workers: int, screen: Screen) -> pd.DataFrame:
+    """Score what is not scored yet under these presets and write the tables; gives the table."""
+    evaluation = load_evaluation(layout)
+    presets = [preset_named(name) for name in names or evaluation.track.presets]
+    runs = load_runs(layout, evaluation)
+    if not runs:
+        raise DataError(f"{layout.root}: no run is complete yet; 'lumirage-harness evaluate' or 'run' makes them")
+    have = {preset.name: scored_runs(layout, preset) for preset in presets}
+    tasks = [
+        (task, lacking)
+        for task in _tasks(layout, evaluation, runs)
+        if (lacking := tuple(p for p in presets if _key(task) not in have[p.name]))
+    ]
+    _score_tasks(layout, tasks, workers, screen)
+    failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
+    return assemble(layout, presets, failed)
+
+
+def _key(task: ScoreTask) -> RunKey:
+    return task.method, task.condition, task.repeat, task.pair.id
+
+
+def _score_tasks(
+    layout: Layout, tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], workers: int, screen: Screen
+) -> None:
+    pending: dict[tuple[Preset, str], list[list[dict[str, object]]]] = {}
+    screen.progress("score", 0, len(tasks))
+    for done, (task, scores) in enumerate(score_many(tasks, workers), start=1):
+        for preset, rows in scores.items():
+            part = pending.setdefault((preset, task.method), [])
+            part.append(rows_of(task, preset, rows))
+            if len(part) == PART:
+                _flush(layout, pending, (preset, task.method))
+        screen.progress("score", done, len(tasks))
+    for key in list(pending):
+        _flush(layout, pending, key)
+
+
+def _flush(
+    layout: Layout, pending: dict[tuple[Preset, str], list[list[dict[str, object]]]], key: tuple[Preset, str]
+) -> None:
+    preset, method = key
+    add_part(layout, preset, method, [row for rows in pending.pop(key) for row in rows])
+
+
+def _tasks(layout: Layout, evaluation: Evaluation, runs: Mapping[RunKey, Run]) -> Iterator[ScoreTask]:
+    """The sentinels and the methods, pair by pair, so that what a pair needs is read once."""
+    preparer = Preparer(layout)
+    for pair, cell in product(evaluation.pairs, evaluation.track.cells()):
+        keys = [key for key in runs if key[1] == cell.name and key[3] == pair.id and runs[key].outcome is Outcome.OK]
+        if not any(key[1] == cell.name and key[3] == pair.id for key in runs):
+            continue
+        forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
+        task = partial(ScoreTask, condition=cell.name, track=evaluation.track, names=evaluation.label_names)
+        for sentinel in SENTINELS:
+            yield task(method=sentinel, repeat=0, forward=forward)
+        for method, _, repeat, _ in keys:
+            field_path = layout.run_files(method, pair, cell.name, repeat).field
+            answer = Direction(pair, forward.prepared, field_path)
+            backward = _backward(layout, evaluation, runs, (method, cell, repeat, pair))
+            yield task(method=method, repeat=repeat, forward=answer, backward=backward)
+
+
+def _backward(
+    layout: Layout,
+    evaluation: Evaluation,
+    runs: Mapping[RunKey, Run],
+    run: tuple[str, Condition, int, Pair],
+) -> Direction | None:
+    """The answer to the reversed pair, where that was run and went well."""
+    method, cell, repeat, pair = run
+    wanted = Pair(fixed=pair.moving, moving=pair.fixed).id
+    there = runs.get((method, cell.name, repeat, wanted))
+    if there is None or there.outcome is not Outcome.OK:
+        return None
+    reverse = next(other for other in evaluation.pairs if other.id == wanted)
+    prepared = Preparer(layout).prepare(reverse, cell.prepare)
+    return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)
+
+
+# -- compare and report ------------------------------------------------------------------------------------------------
+
+
+def compare(layout: Layout, screen: Screen) -> None:
+    """Effects and rankings from the scores alone."""
+    if not layout.score_table.is_file():
+        raise DataError(f"{layout.root}: no scores there; make them with 'lumirage-harness score {layout.root}'")
+    screen.progress("compare", 0, 1)
+    scores = pd.read_parquet(layout.score_table)
+    _write_table(layout.table("comparisons"), compare_methods(scores))
+    _write_table(layout.table("rankings"), rank(scores))
+    screen.progress("compare", 1, 1)
+
+
+def _write_table(path: Path, table: pd.DataFrame) -> None:
+    with written_aside(path) as aside:
+        table.to_csv(aside, sep="\t", index=False, na_rep="n/a")
+
+
+def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_file: bool = False) -> Path:
+    """The report; gives its page."""
+    options = ReportOptions(pairs=tuple(pairs), one_file=one_file)
+    return write_report(layout, options, lambda what, done, total: screen.progress(f"report: {what}", done, total))
+
+
+# -- summary -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the closing table says; `failed` counts runs that did not end well."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[str, ...]]
+    failed: int
+    notes: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        methods = {name: dict(zip(self.columns, cells, strict=True)) for name, cells in self.rows.items()}
+        return {"title": self.title, "methods": methods, "failed": self.failed, "notes": list(self.notes)}
+
+
+_SHOWN = ("dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "det_le0_percent")
+
+
+def summarize(layout: Layout) -> Summary:
+    """A line a method: how many runs, how many failed, the means of the common metrics, time and memory."""
+    evaluation = load_evaluation(layout)
+    runs = list(load_runs(layout, evaluation).values())
+    means = _means(layout)
+    shown = [metric for metric in _SHOWN if metric in means.columns and means[metric].notna().any()]
+    rows = {}
+    for name in (*SENTINELS, *evaluation.methods):
+        mine = [run for run in runs if run.method == name]
+        if name in SENTINELS and name not in means.index:
+            continue
+        values = [_number(means[metric].get(name)) for metric in shown]
+        rows[name] = (*_counts(mine), *values, *_costs(mine))
+    page = layout.report / "index.html"
+    return Summary(
+        title=f"{evaluation.track.name} on {evaluation.dataset_name}",
+        columns=("runs", "failed", *shown, "wall s", "cpu s", "peak MB"),
+        rows=rows,
+        failed=sum(run.outcome is not Outcome.OK for run in runs),
+        notes=(f"report: {page}",) if page.is_file() else (),
+    )
+
+
+def _means(layout: Layout) -> pd.DataFrame:
+    if not layout.score_table.is_file():
+        return pd.DataFrame()
+    table = pd.read_parquet(layout.score_table, filters=[("label", "=", None)] if False else None)
+    return table[table["label"].isna()].groupby(["method", "metric"])["value"].mean().unstack("metric")
+
+
+def _counts(runs: Sequence[Run]) -> tuple[str, str]:
+    return (str(len(runs)) if runs else "", str(sum(run.outcome is not Outcome.OK for run in runs)) if runs else "")
+
+
+def _costs(runs: Sequence[Run]) -> tuple[str, str, str]:
+    """Medians over the pairs; CPU time and memory are those of containers."""
+    walls = [run.wall_s for run in runs if run.wall_s is not None]
+    cpus = [run.usage.cpu_s / run.pairs_in_job for run in runs if run.usage.cpu_s is not None]
+    peaks = [run.usage.peak_memory_bytes / 1e6 for run in runs if run.usage.peak_memory_bytes is not None]
+    wall, cpu, peak = (f"{pd.Series(v).median():.1f}" if v else "" for v in (walls, cpus, peaks))
+    return wall, cpu, peak
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None or pd.isna(value) else f"{value:.4f}"
