@@ -16,12 +16,12 @@ MAX_PHASES = 64
 MAX_PHASE_NAME = 40
 MIN_LOG_BYTES = 16 * 1024
 GPU_MEMORY_WORDS = re.compile(
-    rb"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
-    rb"|RESOURCE_EXHAUSTED: Out of memory|cublas\w*_ALLOC_FAILED",
+    r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
+    r"|RESOURCE_EXHAUSTED: Out of memory|cublas\w*_ALLOC_FAILED",
     re.IGNORECASE,
 )
 MEMORY_WORDS = re.compile(
-    rb"^MemoryError|std::bad_alloc|DefaultCPUAllocator: can't allocate|ITK ERROR.*allocate memory", re.MULTILINE
+    r"^MemoryError|std::bad_alloc|DefaultCPUAllocator: can't allocate|ITK ERROR.*allocate memory", re.MULTILINE
 )
 
 
@@ -54,10 +54,6 @@ class Log:
         gap = f"\n[... {self.left_out_bytes} bytes left out ...]\n" if self.left_out_bytes else ""
         return _readable(bytes(self._head)) + gap + _readable(b"".join(self._tail))
 
-    def tail(self, lines: int = 20, characters: int = 2000) -> str:
-        """The last lines."""
-        return "\n".join(self.text().rstrip().splitlines()[-lines:])[-characters:]
-
 
 def _readable(raw: bytes) -> str:
     text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
@@ -72,8 +68,16 @@ class PairEvents:
     begin_s: float | None = None
     end_s: float | None = None
     phases: list[tuple[str, float]] = field(default_factory=list)
-    gpu_memory: bool = False
-    memory: bool = False
+
+    @property
+    def gpu_memory(self) -> bool:
+        """Whether what is kept of the log says that the GPU's memory was exhausted."""
+        return bool(GPU_MEMORY_WORDS.search(self.log.text()))
+
+    @property
+    def memory(self) -> bool:
+        """Whether what is kept of the log says that memory was exhausted."""
+        return bool(MEMORY_WORDS.search(self.log.text()))
 
     def phases_s(self) -> dict[str, float]:
         """Name -> seconds, each phase until the next or the end of the pair; empty while the pair has not ended."""
@@ -100,26 +104,20 @@ class EventReader:
 
     def feed(self, chunk: bytes, at_s: float) -> None:
         """Take the next bytes that arrived at `at_s`."""
-        if MARK not in self._rest + chunk:
+        text = self._rest + chunk
+        if MARK not in text:
             # Most output holds no event, and a flood of it must cost next to nothing.
-            self._keep(chunk)
-            self._rest = (self._rest + chunk)[-len(chunk) - MAX_LINE_BYTES :]
-            self._rest = self._rest[self._rest.rfind(b"\n") + 1 :][: MAX_LINE_BYTES + 1]
+            self._about.log.add(chunk)
+            self._rest = text[text.rfind(b"\n") + 1 :][: MAX_LINE_BYTES + 1]
             return
         *lines, rest = chunk.split(b"\n")
         for piece in lines:
             line, self._rest = self._rest + piece, b""
             if line.startswith(MARK) and len(line) <= MAX_LINE_BYTES:
                 self._event(line[len(MARK) :], at_s)
-            self._keep(piece + b"\n")  # after the event: a begin stands in the log of its own pair
-        self._keep(rest)
+            self._about.log.add(piece + b"\n")  # after the event: a begin stands in the log of its own pair
+        self._about.log.add(rest)
         self._rest = (self._rest + rest)[: MAX_LINE_BYTES + 1]
-
-    def _keep(self, text: bytes) -> None:
-        about = self._about
-        about.log.add(text)
-        about.gpu_memory = about.gpu_memory or bool(GPU_MEMORY_WORDS.search(text))
-        about.memory = about.memory or bool(MEMORY_WORDS.search(text))
 
     def _event(self, raw: bytes, at_s: float) -> None:
         try:

@@ -14,6 +14,7 @@ from typing import Any
 import docker
 import requests
 from docker.models.containers import Container
+from docker.utils.socket import frames_iter
 
 from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.cgroups import Hierarchy
@@ -131,22 +132,25 @@ class DockerRuntime:
 
     def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> Ended:
         with _engine_failures("start a container"):
-            stream = client.api.attach(str(container.id), True, True, stream=True)
-            reader = pump(stream, watch)
-            started = _start(container)
+            attached = _Attached(client, container, watch)
+            try:
+                started = _start(container)
+            except BaseException:
+                self._remove(container)
+                attached.close()
+                raise
         meter = Meter(self._source(call, started.pid), call.gpus, "the engine's control groups are not readable here")
         try:
             running = _Running(client, container, meter)
             watched = supervise(running, call, watch, started.at_s)
-            reader.join(LOG_DRAINED_WITHIN_S)
+            attached.drain()
             with _engine_failures("read how a container ended"):
                 end = _end(container, started)
             return Ended(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
-            with contextlib.suppress(*API_FAILURES):
-                stream.close()
             if not self._keep:
                 self._remove(container)  # before its parent group is removed
+            attached.close()
             meter.close()
 
     def _source(self, call: Call, pid: int) -> Source | None:
@@ -195,6 +199,27 @@ class _Started:
     at_s: float
     start_s: float
     pid: int
+
+
+class _Attached:
+    """The output of a container, read by a thread from before its start to its end."""
+
+    def __init__(self, client: docker.DockerClient, container: Container, watch: Watch):
+        self._socket: Any = client.api.attach_socket(str(container.id))  # a raw socket; the stubs know no type
+        self._reader = pump((data for _, data in frames_iter(self._socket, tty=False)), watch)  # type: ignore[no-untyped-call]  # no stub
+
+    def drain(self) -> None:
+        """Wait until all that was printed is read."""
+        self._reader.join(LOG_DRAINED_WITHIN_S)
+
+    def close(self) -> None:
+        """Close both ends of what the SDK opened; its own `close` leaves the descriptor to the garbage collector.
+
+        Once the container is removed the engine ends the stream, so the thread is about to end too.
+        """
+        self.drain()
+        self._socket._response.close()
+        self._socket.close()
 
 
 class _Running:

@@ -203,11 +203,10 @@ class _Running:
 
 
 def _limit(pid: int, call: Call) -> None:
-    """Pin it and bound its files; the moment before it takes effect is the interpreter's own start."""
+    """Pin it and forbid core dumps; the moment before it takes effect is the interpreter's own start."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(resource, "prlimit"):
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (call.limits.output_bytes, call.limits.output_bytes))
         if call.cpus and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(pid, call.cpus)
 

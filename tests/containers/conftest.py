@@ -1,0 +1,85 @@
+"""Real engines. A machine without one skips these tests, visibly; with LUMIRAGE_REQUIRE_ENGINE=1 they fail instead."""
+
+import io
+import os
+import sys
+import tarfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
+
+from running_world import World
+
+from lumirage.errors import UnavailableError
+from lumirage.running.runtimes import RUNTIMES
+from lumirage.running.runtimes.call import Runtime
+
+BASE = os.environ.get("LUMIRAGE_BASE_IMAGE", "lumirage/base:bookworm")
+SCRIPT = Path(__file__).parent / "hostile_method.py"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+@pytest.fixture(scope="session", params=sorted(RUNTIMES))
+def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    return working(request.param, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def docker_runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    return working("docker", tmp_path_factory)
+
+
+def working(name: str, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    made = RUNTIMES[name](tmp_path_factory.mktemp("cache"))
+    try:
+        made.check()
+    except UnavailableError as error:
+        if os.environ.get("LUMIRAGE_REQUIRE_ENGINE") == "1":
+            raise
+        pytest.skip(f"{name}: {error}")
+    return made
+
+
+@pytest.fixture(scope="session")
+def docker_image() -> Iterator[str]:
+    """An image made of the script here, and removed afterwards."""
+    import docker
+
+    client = docker.from_env()
+    tag = f"lumirage-test:{uuid.uuid4().hex[:8]}"
+    dockerfile = f'FROM {BASE}\nCOPY run.py method.yaml /method/\nENTRYPOINT ["python", "/method/run.py"]\n'
+    files = {"Dockerfile": dockerfile.encode(), "run.py": SCRIPT.read_bytes(), "method.yaml": b"name: tiny\n"}
+    client.images.build(fileobj=archive(files), custom_context=True, tag=tag, rm=True, network_mode="none")
+    yield tag
+    client.images.remove(tag, force=True)
+    client.close()
+
+
+def archive(files: dict[str, bytes]) -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    packed.seek(0)
+    return packed
+
+
+@pytest.fixture(scope="session")
+def image(runtime: Runtime, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What the runtime at hand starts."""
+    if runtime.name == "docker":
+        return str(request.getfixturevalue("docker_image"))
+    folder = tmp_path_factory.mktemp("method")
+    (folder / "run.py").write_bytes(SCRIPT.read_bytes())
+    (folder / "method.yaml").write_text("name: tiny\n")
+    return str(folder)
