@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from lumirage.scoring.slabs import map_slabs
 
-Field = NDArray[np.float32] | NDArray[np.float64]
+Field = NDArray[Any]
+"""float32 or float64."""
 
 
 def component_planes(displacement: NDArray[Any]) -> Field:
@@ -46,14 +47,3 @@ def _convert_slab(start: int, stop: int, field: Any, matrix: Any, planes: Any) -
                 u, v, w = np.float64(field[x, y, z, 0]), np.float64(field[x, y, z, 1]), np.float64(field[x, y, z, 2])
                 for c in range(3):
                     planes[c, x, y, z] = matrix[c, 0] * u + matrix[c, 1] * v + matrix[c, 2] * w
-
-
-def not_finite(displacement: NDArray[Any]) -> str:
-    """How many values are NaN or infinite and where the first one is; empty where all is well."""
-    bad = ~np.isfinite(displacement)
-    count = int(np.count_nonzero(bad))
-    if not count:
-        return ""
-    place = tuple(int(i) for i in np.argwhere(bad)[0])
-    nans = int(np.count_nonzero(np.isnan(displacement)))
-    return f"{count} values are not finite ({nans} NaN, {count - nans} infinite), the first at index {place}"

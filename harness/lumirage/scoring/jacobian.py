@@ -1,9 +1,10 @@
 """Kernels for the Jacobian determinants of x -> x + d(x) on a voxel grid, d in voxels.
 
-The official evaluations form, per voxel, one central-difference determinant, eight corner determinants (each axis forward or backward)
-and two of the tetrahedra in the middle of the two cells (Liu et al., IJCV 2024, "On finite difference Jacobian computation in deformable
-image registration"). Only where a determinant can be negative are all of them formed: if the differences of d are so small that
-every one of these matrices is diagonally dominant, all determinants are positive.
+The official evaluations form, per voxel, one central-difference determinant, eight corner determinants (each axis
+forward or backward) and two of the tetrahedra in the middle of the two cells (Liu et al., IJCV 2024, "On finite
+difference Jacobian computation in deformable image registration"). Only where a determinant can be negative are all
+of them formed: if the differences of d are so small that every one of these matrices is diagonally dominant, all
+determinants are positive.
 """
 
 from typing import Any
@@ -14,7 +15,8 @@ from numba import njit
 SAFE_CORNER = np.float32(0.99)
 """Row sums of |differences| below 1 make I + G diagonally dominant; float32 rounding is far inside the margin."""
 SAFE_TETRAHEDRON = np.float32(1.98)
-"""Sum of |diagonal differences| below 2 keeps det(M + E) > 0, M the tetrahedron of the identity: |M^-1 E| <= sum / 2 < 1."""
+"""Sum of |diagonal differences| below 2 keeps det(M + E) > 0, M the tetrahedron of the identity: |M^-1 E| <= sum / 2
+< 1."""
 FLOAT32_SAFE = 2e3
 """Displacements up to this keep float32 differences far more exact than the margins above."""
 

@@ -1,8 +1,8 @@
 """Label maps relabelled once to small dense numbers, with a frame of "outside" voxels around them.
 
-All kernels of this room work on dense ids: the scored labels are 0..n-1 in ascending order of their values, every other value is n
-("other"), and the one-voxel frame that surrounds the volume is n + 1 ("outside"), so that neighbourhoods need no bounds
-checks.
+All kernels of this room work on dense ids: the scored labels are 0..n-1 in ascending order of their values, every
+other value is n ("other"), and the one-voxel frame that surrounds the volume is n + 1 ("outside"), so that
+neighbourhoods need no bounds checks.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from lumirage.scoring.slabs import map_slabs
 
-Ids = NDArray[np.uint8] | NDArray[np.uint16]
+Ids = NDArray[Any]
+"""uint8 or uint16."""
 LOOKUP_LIMIT = 1 << 22
 """Widest range of label values for which a table is cheaper than a binary search."""
 
@@ -79,7 +80,8 @@ class DenseLabels:
 
 
 def relabel(volume: NDArray[Any], labels: LabelSet, threads: int = 1) -> DenseLabels:
-    """The dense ids of a label map (X, Y, Z) of any integer or float type; values that are no whole number are "other"."""
+    """The dense ids of a label map (X, Y, Z) of any integer or float type; values that are no whole number are
+    "other"."""
     if not np.issubdtype(volume.dtype, np.integer):
         volume = _whole_numbers(volume)
     volume = np.ascontiguousarray(volume)
@@ -91,7 +93,7 @@ def relabel(volume: NDArray[Any], labels: LabelSet, threads: int = 1) -> DenseLa
     counts = map_slabs(
         lambda start, stop: _relabel_slab(start, stop, volume, (low_value, full), ids), volume.shape[0], threads
     )
-    total = np.sum(counts, axis=0, dtype=np.int64) if counts else np.zeros(len(full), np.int64)
+    total = np.sum([np.zeros(len(full), np.int64), *counts], axis=0)
     return DenseLabels(ids, _counts_of_ids(total, full, labels), labels)
 
 

@@ -9,7 +9,7 @@ _SQRT_HALF_BITS = np.int64(0x3FE6A09E667F3BCD)
 _LN2 = 0.6931471805599453
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True, cache=True, error_model="numpy")  # Python's check for division by zero would stop vectorization
 def log_row(values: Any, work: Any, out: Any) -> None:
     """out = log(values) to about 2e-16 for positive normal values, by log m = 2 artanh((m - 1) / (m + 1)), m in [0.7, 1.4).
 

@@ -1,13 +1,14 @@
 """Squared distance from each surfel of one surface to the nearest surfel of another.
 
-Registered surfaces lie close together, so each surfel looks around itself first: the other surface is a set of bit rows along z, and
-columns are visited by rising distance until none can be nearer. What is farther than `REACH` is left to a distance transform.
+Registered surfaces lie close together, so each surfel looks around itself first: the other surface is a set of bit
+rows along z, and columns are visited by rising distance until none can be nearer. What is farther than `REACH` is
+left to a distance transform.
 """
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba import njit, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
@@ -45,16 +46,16 @@ def columns_for(spacing: NDArray[np.float64]) -> Columns:
     return Columns(dx[order], dy[order], cost[order], float(spacing[2]), limit)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _trailing_zeros(_typing: Any, value: Any) -> Any:
+@intrinsic
+def _trailing_zeros(_typing: Any, _value: Any) -> Any:
     def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
 
     return types.uint64(types.uint64), build
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _leading_zeros(_typing: Any, value: Any) -> Any:
+@intrinsic
+def _leading_zeros(_typing: Any, _value: Any) -> Any:
     def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
         return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
 
@@ -97,15 +98,13 @@ def _bit_rows(surfels: Any, bounds: Any) -> Any:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _nearest_in_row(row: Any, z: int) -> int:
-    """Distance in voxels along z to the nearest set bit of a row, or WINDOW where there is none that near."""
-    start = z + 64 - 31
+def _nearest_in_row(words: Any, bit: int) -> Any:
+    """Distance in voxels along z from a bit to the nearest set one of its row, or WINDOW where there is none that
+    near."""
+    start = bit - 31
     word, shift = start >> 6, np.uint64(start & 63)
-    window = row[word] >> shift
-    if shift:
-        window |= row[word + 1] << (np.uint64(64) - shift)
-    if window == 0:
-        return 32
+    # The second shift in two steps: by 64 at once it would be undefined.
+    window = (words[word] >> shift) | ((words[word + 1] << np.uint64(1)) << (np.uint64(63) - shift))
     above = np.int64(_trailing_zeros(window >> np.uint64(31)))
     below = np.int64(_leading_zeros(window << np.uint64(32)))
     return min(above, below, 32)
@@ -113,14 +112,16 @@ def _nearest_in_row(row: Any, z: int) -> int:
 
 @njit(nogil=True, cache=True)
 def squared_distances(points: Any, surface: Any, columns: Any) -> Any:
-    """Squared distance from each of `points` to the nearest of `surface`; UNRESOLVED where it exceeds the columns' limit."""
+    """Squared distance from each of `points` to the nearest of `surface`; UNRESOLVED where it exceeds the columns'
+    limit."""
     result = np.full(points.size, np.inf)
     if surface.size == 0:
         return result
     bounds = bounds_of(surface)
     rows = _bit_rows(surface, bounds)
-    dx, dy, cost = columns.dx, columns.dy, columns.cost
-    nx, ny, reach_z = rows.shape[0], rows.shape[1], bounds[1, 2] - bounds[0, 2] + 32
+    nx, ny, row_bits = rows.shape[0], rows.shape[1], 64 * rows.shape[2]
+    reach_z = bounds[1, 2] - bounds[0, 2] + 32
+    words, dx, dy, cost, spacing_z = rows.ravel(), columns.dx, columns.dy, columns.cost, columns.spacing_z
     for k in range(points.size):
         px, py, pz = corner_of(points[k])
         x, y, z = px - bounds[0, 0], py - bounds[0, 1], pz - bounds[0, 2]
@@ -131,11 +132,10 @@ def squared_distances(points: Any, surface: Any, columns: Any) -> Any:
             if cost[c] >= best:
                 break
             i, j = x + dx[c], y + dy[c]
-            if i < 0 or j < 0 or i >= nx or j >= ny:
-                continue
-            step = _nearest_in_row(rows[i, j], z)
-            if step < 32:
-                best = min(best, cost[c] + (step * columns.spacing_z) ** 2)
+            if i >= 0 and j >= 0 and i < nx and j < ny:
+                step = _nearest_in_row(words, (i * ny + j) * row_bits + z + 64)
+                if step < 32:
+                    best = min(best, cost[c] + (step * spacing_z) ** 2)
         if best <= columns.limit:
             result[k] = best
     return result
@@ -193,7 +193,7 @@ def _transform_axis(grid: Any, spacing: float) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _envelope(values: Any, spacing: float, roots: Any, edges: Any) -> int:
+def _envelope(values: Any, spacing: float, roots: Any, edges: Any) -> Any:
     """Which parabolas form the lower envelope and where each begins; their number."""
     count = 0
     for k in range(values.size):

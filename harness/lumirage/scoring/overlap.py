@@ -9,7 +9,8 @@ from lumirage.scoring.warp import Overlap
 def dice(overlap: Overlap) -> NDArray[np.float64]:
     """2 |F and W| / (|F| + |W|) for each scored label; NaN where the label is absent in the fixed or the moving map.
 
-    A label that both maps have and that vanished in the warp has Dice 0. Source: Dice 1945; absent labels as in LUMIR's evaluation.
+    A label that both maps have and that vanished in the warp has Dice 0. Source: Dice 1945; absent labels as in
+    LUMIR's evaluation.
     """
     labels = overlap.fixed.labels
     both = np.diagonal(overlap.joint)[: labels.other]

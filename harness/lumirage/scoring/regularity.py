@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 from lumirage.scoring.fields import Field
 from lumirage.scoring.jacobian import FLOAT32_SAFE, central_row, determinants_at, safe_row
 from lumirage.scoring.slabs import map_slabs
-from lumirage.scoring.spread import Spread, add_logarithms, add_row, new_sums, spread_of
+from lumirage.scoring.spread import (
+    Spread,
+    add_masked,
+    add_moments,
+    add_row,
+    logarithms,
+    new_sums,
+    spread_of,
+    standard_deviation,
+    total,
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,11 @@ class Folding:
         """Volume in percent of the mask; NaN where the mask is empty."""
         return self.volume / self.mask_voxels * 100 if self.mask_voxels else float("nan")
 
+    @property
+    def voxels_percent(self) -> float:
+        """Non-diffeomorphic voxels in percent of the mask; NaN where the mask is empty."""
+        return self.voxels / self.mask_voxels * 100 if self.mask_voxels else float("nan")
+
 
 @dataclass(frozen=True)
 class Regularity:
@@ -44,6 +59,8 @@ class Regularity:
     maximum: float
     any_corner_nonpositive: int
     """Voxels of which at least one of the eight corner determinants is not positive, in mask or not."""
+    sd_log_masked: float
+    """Standard deviation of log(det) over the positive central determinants inside the first mask; NaN without any."""
 
 
 class _Call(NamedTuple):
@@ -56,13 +73,14 @@ class _Call(NamedTuple):
 def regularity(field: Field, bits: NDArray[np.uint8], masks: int, threads: int = 1) -> Regularity:
     """All Jacobian metrics of x -> x + d(x), d (3, X, Y, Z) in voxels, inside several masks.
 
-    `bits` (X, Y, Z): bit m of a voxel says that it is in mask m. A field that is not finite is measured as the official code does it: NaN
-    spreads. Source: Liu et al., IJCV 2024; the offset and the cropping from Learn2Reg's evaluation.
+    `bits` (X, Y, Z): bit m of a voxel says that it is in mask m. A field that is not finite is measured as the
+    official code does it: NaN spreads. Source: Liu et al., IJCV 2024; the offset and the cropping from Learn2Reg's
+    evaluation.
     """
     nx, ny, nz = field.shape[1:]
     nan = float("nan")
     if min(nx, ny, nz) < 3:
-        return Regularity((Folding(0.0, 0.0, 0, 0),) * masks, spread_of([], 0), nan, nan, 0)
+        return Regularity((Folding(0.0, 0.0, 0, 0),) * masks, spread_of([], 0), nan, nan, 0, nan)
     exact = not (max(float(np.max(field)), -float(np.min(field))) < FLOAT32_SAFE)
     call = _Call(field, bits, masks, exact)
     parts = map_slabs(lambda start, stop: _slab(max(start, 1), min(stop, nx - 1), call), nx, threads)
@@ -70,7 +88,9 @@ def regularity(field: Field, bits: NDArray[np.uint8], masks: int, threads: int =
     foldings = tuple(Folding(float(v), float(t) * 0.1, int(c), int(n)) for v, t, c, n in totals[:-1])
     whole = spread_of([part[1] for part in parts], (nx - 2) * (ny - 2))
     inner = spread_of([part[2] for part in parts], max(nx - 4, 0) * max(ny - 4, 0))
-    return Regularity(foldings, inner, whole.minimum, whole.maximum, int(totals[-1, 0]))
+    count, first, second = (total([part[3] for part in parts], row) for row in range(3))
+    masked = standard_deviation(first, second, count) if count else nan
+    return Regularity(foldings, inner, whole.minimum, whole.maximum, int(totals[-1, 0]), masked)
 
 
 def mask_bits(masks: list[NDArray[Any] | None], shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -83,23 +103,28 @@ def mask_bits(masks: list[NDArray[Any] | None], shape: tuple[int, ...]) -> NDArr
 
 @njit(nogil=True, cache=True)
 def _slab(start: int, stop: int, call: Any) -> Any:
-    """Folding sums (one row a mask, then the count of voxels with a bad corner) and determinant sums, cropped by 1 and by 2."""
+    """Folding sums (one row a mask, then the count of voxels with a bad corner); determinant sums cropped by 1 and
+    by 2; the sums of the first mask.
+    """
     nx, ny, nz = call.field.shape[1:]
     folds = np.zeros((call.masks + 1, 4))
-    whole, inner = new_sums(nz - 2), new_sums(max(nz - 4, 0))
-    row, work, logs = np.empty(nz - 2), np.empty((5, nz - 2), np.float32), np.empty((4, max(nz - 4, 0)))
-    safe = np.zeros(nz - 2, np.uint8)
+    whole, inner, masked = new_sums(nz - 2), new_sums(max(nz - 4, 0)), np.zeros((3, nz - 2))
+    row, work, logs = np.empty(nz - 2), np.empty((5, nz - 2), np.float32), np.empty((2, nz - 2))
+    scratch, safe = np.empty((3, nz - 2)), np.zeros(nz - 2, np.uint8)
     for x in range(start, stop):
         for y in range(1, ny - 1):
             central_row(call.field, x, y, row)
             add_row(row, whole)
+            logarithms(row, scratch, call.exact, logs)
+            add_masked(row, call.bits[x, y, 1:-1], logs[0], masked)
             if nz > 4 and 2 <= x < nx - 2 and 2 <= y < ny - 2:
                 add_row(row[1:-1], inner)
-                add_logarithms(row[1:-1], logs, call.exact, inner)
+                add_moments(logs[0, 1:-1], inner[6], inner[7])
+                add_moments(logs[1, 1:-1], inner[8], inner[9])
             if not call.exact:
                 safe_row(call.field, x, y, work, safe)
             _fold_row(call, x, y, safe, folds)
-    return folds, whole, inner
+    return folds, whole, inner, masked
 
 
 @njit(nogil=True, cache=True)

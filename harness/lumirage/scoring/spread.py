@@ -1,4 +1,7 @@
-"""Running sums over rows of determinants, and the statistics that they give. One sum for each place in a row vectorizes."""
+"""Running sums over rows of determinants, and the statistics that they give.
+
+A sum for each place in a row, added up at the end, can be vectorized without reordering a single addition.
+"""
 
 import math
 from dataclasses import dataclass
@@ -12,9 +15,6 @@ from lumirage.scoring.logarithm import log_row
 
 _LOWEST, _HIGHEST = 1e-9, 1e9
 _LOG4 = math.log(4.0)
-
-SUMS = 7
-"""Rows of running sums: NaNs, non-positive, det - 1, its square, minimum, maximum, and the logarithms' four in a second array."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,9 @@ class Spread:
 
 @njit(nogil=True, cache=True)
 def new_sums(length: int) -> Any:
-    """Empty sums for rows of a length: (10, length)."""
+    """Empty sums for rows of a length: NaNs, non-positive, det - 1 and its square, minimum, maximum, log and its
+    square, log of det + 3 and its square.
+    """
     sums = np.zeros((10, length))
     sums[4] = np.inf
     sums[5] = -np.inf
@@ -48,7 +50,7 @@ def add_row(row: Any, sums: Any) -> None:
     nans, nonpositive, first, second, low, high = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
     for k in range(row.size):
         d = row[k]
-        nans[k] += np.float64(d != d)
+        nans[k] += np.float64(np.isnan(d))
         nonpositive[k] += np.float64(d <= 0)
         first[k] += d - 1.0
         second[k] += (d - 1.0) * (d - 1.0)
@@ -57,44 +59,63 @@ def add_row(row: Any, sums: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def add_logarithms(row: Any, work: Any, exact: bool, sums: Any) -> None:
-    """Adds log(det) and log(det + 3) - log 4, both clipped, and their squares. `work`: (4, row length)."""
-    clipped, logs = work[0], work[3]
+def logarithms(row: Any, work: Any, exact: bool, logs: Any) -> None:
+    """logs[0] = log(det), logs[1] = log(det + 3) - log 4, both clipped. `work`: (3, row length). `exact` bears NaN."""
+    clipped = work[0]
     for offset in range(2):
-        first, second = sums[6 + 2 * offset], sums[7 + 2 * offset]
+        out = logs[offset]
         for k in range(row.size):
             d = row[k] + 3.0 * offset
             d = _LOWEST if d < _LOWEST else d
             clipped[k] = _HIGHEST if d > _HIGHEST else d
         if exact:
             for k in range(row.size):
-                logs[k] = math.log(clipped[k])
+                out[k] = math.log(clipped[k])
         else:
-            log_row(clipped, work[1:3], logs)
-        for k in range(row.size):
-            value = logs[k] - _LOG4 * offset
-            first[k] += value
-            second[k] += value * value
+            log_row(clipped, work[1:3], out)
+        if offset:
+            for k in range(row.size):
+                out[k] -= _LOG4
+
+
+@njit(nogil=True, cache=True)
+def add_moments(values: Any, first: Any, second: Any) -> None:
+    """Adds values and their squares."""
+    for k in range(values.size):
+        first[k] += values[k]
+        second[k] += values[k] * values[k]
+
+
+@njit(nogil=True, cache=True)
+def add_masked(row: Any, bits: Any, logs: Any, sums: Any) -> None:
+    """Adds number, logarithm and its square of the positive determinants inside the first mask."""
+    count, first, second = sums[0], sums[1], sums[2]
+    for k in range(row.size):
+        weight = np.float64((row[k] > 0) & ((bits[k] & 1) == 1))
+        count[k] += weight
+        first[k] += weight * logs[k]
+        second[k] += weight * logs[k] * logs[k]
 
 
 def spread_of(sums: list[NDArray[np.float64]], rows: int) -> Spread:
     """From the sums of all slabs over `rows` rows."""
-    total = [math.fsum(float(np.sum(part[i])) for part in sums) for i in (0, 1)]
     count = rows * (sums[0].shape[1] if sums else 0)
+    nan = float("nan")
     if not count:
-        nan = float("nan")
         return Spread(0, 0, nan, nan, nan, nan, nan, nan)
+    nans, nonpositive, *moments = (total(sums, row) for row in (0, 1, 2, 3, 6, 7, 8, 9))
     low, high = (min(float(np.min(p[4])) for p in sums), max(float(np.max(p[5])) for p in sums))
-    moments = [float(np.sum([np.sum(part[i]) for part in sums])) for i in (2, 3, 6, 7, 8, 9)]
-    if total[0]:
-        low = high = float("nan")
-    return Spread(
-        count, int(total[1]), low, high, 1.0 + moments[0] / count,
-        _std(moments[0], moments[1], count), _std(moments[2], moments[3], count), _std(moments[4], moments[5], count),
-    )  # fmt: skip
+    extremes = (nan, nan) if nans else (low, high)
+    stds = [standard_deviation(moments[i], moments[i + 1], count) for i in (0, 2, 4)]
+    return Spread(count, int(nonpositive), *extremes, 1.0 + moments[0] / count, *stds)
 
 
-def _std(first: float, second: float, count: int) -> float:
-    """Standard deviation (of the population, as numpy's) from the sums of values and of their squares."""
+def total(sums: list[NDArray[np.float64]], row: int) -> float:
+    """One of the sums over all slabs and places."""
+    return float(np.sum([np.sum(part[row]) for part in sums]))
+
+
+def standard_deviation(first: float, second: float, count: float) -> float:
+    """Of the population, as numpy's, from the sums of values and of their squares."""
     variance = second / count - (first / count) ** 2
-    return math.sqrt(max(variance, 0.0)) if variance == variance else variance
+    return math.nan if math.isnan(variance) else math.sqrt(max(variance, 0.0))

@@ -8,7 +8,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lumirage.scoring.labels import DenseLabels
-from lumirage.scoring.nearest import Columns, columns_for, resolve, squared_distances
+from lumirage.scoring.nearest import Columns, bounds_of, columns_for, resolve, squared_distances
 from lumirage.scoring.slabs import map_items
 from lumirage.scoring.surfels import surfel_areas, surfels
 
@@ -37,6 +37,8 @@ class SurfaceDistances:
     """Larger of the two directed 95th percentiles; inf where one of the two surfaces is empty, NaN where both are."""
     mean: NDArray[np.float64]
     """Area-weighted mean over both surfaces together; NaN where a surface is empty or it was not asked for."""
+    diagonal: float
+    """Of the box around all fixed scored labels but the background: no two of their points lie further apart."""
 
 
 def surface_distances(
@@ -45,14 +47,28 @@ def surface_distances(
     """HD95 and mean surface distance of all scored labels, after Nikolov et al. 2018 (the surface-distance library)."""
     spacing = np.array(options.spacing, np.float64)
     (a, a_begin), (b, b_begin) = surfels(fixed, threads), surfels(warped, threads)
-    search = _Search(columns_for(spacing), surfel_areas(spacing), spacing, options)
+    search = _Search(columns_for(spacing), surfel_areas(options.spacing), spacing, options)
 
     def of_label(label: int) -> tuple[float, float]:
         first, second = a[a_begin[label] : a_begin[label + 1]], b[b_begin[label] : b_begin[label + 1]]
         return _of_surfaces(first, second, search)
 
     values = np.array(map_items(of_label, list(range(fixed.labels.other)), threads)).reshape(-1, 2)
-    return SurfaceDistances(values[:, 0], values[:, 1])
+    return SurfaceDistances(values[:, 0], values[:, 1], _diagonal(a[_foreground(a_begin, fixed) :], spacing))
+
+
+def _foreground(begin: NDArray[np.int64], dense: DenseLabels) -> int:
+    """Where the background's surfels end: label 0 comes first of all that are not negative."""
+    values = dense.labels.values
+    return int(begin[values.index(0) + 1]) if 0 in values else 0
+
+
+def _diagonal(surface: NDArray[np.uint64], spacing: NDArray[np.float64]) -> float:
+    """Length of the diagonal of the box around some surfels; 0 where there are none."""
+    if not surface.size:
+        return 0.0
+    low, high = bounds_of(surface)
+    return float(np.linalg.norm((high - low) * spacing))
 
 
 @dataclass(frozen=True)
@@ -102,11 +118,11 @@ def _percentile(points: Any, squared: Any, areas: Any, limit: float) -> Any:
         area = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))]
         total += area
         if squared[k] <= limit:
-            bins[min(np.int64(squared[k] * scale), 1024)] += area
+            bins[min(int(squared[k] * scale), 1024)] += area
             moment += area * np.sqrt(squared[k])
             highest = max(highest, squared[k])
     target = 0.95 * total * (1 - 1e-9)
-    cumulated, chosen = 0.0, 0
+    cumulated, chosen = 0.0, np.int64(0)
     while chosen < 1025 and cumulated + bins[chosen] < target:
         cumulated += bins[chosen]
         chosen += 1
@@ -115,7 +131,7 @@ def _percentile(points: Any, squared: Any, areas: Any, limit: float) -> Any:
     inside = np.empty((points.size, 2))
     size = 0
     for k in range(points.size):
-        if squared[k] <= limit and min(np.int64(squared[k] * scale), 1024) == chosen:
+        if squared[k] <= limit and min(int(squared[k] * scale), 1024) == chosen:
             inside[size, 0] = squared[k]
             inside[size, 1] = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))]
             size += 1
@@ -125,7 +141,8 @@ def _percentile(points: Any, squared: Any, areas: Any, limit: float) -> Any:
 
 @njit(nogil=True, cache=True)
 def _within_bin(inside: Any, cumulated: float, total: float) -> Any:
-    """The percentile among (squared distance, area) of one bin, given the area of all bins below, and whether it is a tie."""
+    """The percentile among (squared distance, area) of one bin, given the area of all bins below, and whether it is
+    a tie."""
     order = np.argsort(inside[:, 0])
     target = 0.95 * total
     tie = abs(cumulated - target) <= 1e-9 * total

@@ -1,9 +1,11 @@
 """Surface elements of label maps: what the 2x2x2 voxels around each voxel corner say about each label there.
 
-A corner whose eight voxels are partly inside a label carries one surface element ("surfel") of that label. Its area is that of the
-marching-cubes patch in the cell, after Nikolov et al. 2018 (arXiv:1809.04430), who published it with the surface-distance library.
+A corner whose eight voxels are partly inside a label carries one surface element ("surfel") of that label. Its area
+is that of the marching-cubes patch in the cell, after Nikolov et al. 2018 (arXiv:1809.04430), who published it with
+the surface-distance library.
 """
 
+import functools
 import itertools
 from typing import Any
 
@@ -29,14 +31,16 @@ PATCHES: dict[int, tuple[tuple[int, int, int], ...]] = {
     0b00111100: ((2, 2, 0), (2, 2, 0), (2, 2, 0), (2, 2, 0)),
     0b01101001: ((1, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
 }
-"""One pattern of each kind of cell (all others are its rotations, mirror images and complements) and the normals of the triangles
-that part inside from outside, in eighths of a face, without signs. Bit 7 is the voxel at (-, -, -), bit 0 the one at (+, +, +)."""
+"""One pattern of each kind of cell (all others are its rotations, mirror images and complements) and the normals of
+the triangles that part inside from outside, in eighths of a face, without signs. Bit 7 is the voxel at (-, -, -),
+bit 0 the one at (+, +, +)."""
 
 AXIS_BITS = 13
 """Bits for each coordinate of a packed surfel: volumes up to 8190 voxels along an axis."""
 
 
-def surfel_areas(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
+@functools.lru_cache(maxsize=64)
+def surfel_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
     """Area of each of the 256 patterns, in squared units of `spacing`."""
     face = np.array([spacing[1] * spacing[2], spacing[0] * spacing[2], spacing[0] * spacing[1]])
     areas = np.zeros(256)
@@ -54,10 +58,11 @@ def surfel_areas(spacing: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def surfels(dense: DenseLabels, threads: int = 1) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """All surfels of a label map sorted by label, and where each label's begin: label i has `packed[begin[i]:begin[i + 1]]`.
+    """All surfels of a label map sorted by label, and where each label's begin: label i has `packed[begin[i]:begin[i
+    + 1]]`.
 
-    A packed surfel is label, pattern and corner: id << 48 | pattern << 40 | x << 26 | y << 13 | z; corner (0, 0, 0) is the one before
-    voxel (0, 0, 0). What lies outside the volume is outside every label.
+    A packed surfel is label, pattern and corner: id << 48 | pattern << 40 | x << 26 | y << 13 | z; corner (0, 0, 0)
+    is the one before voxel (0, 0, 0). What lies outside the volume is outside every label.
     """
     scored = dense.labels.other
     parts = map_slabs(lambda start, stop: _scan_slab(start, stop, dense.ids, scored), dense.ids.shape[0] - 1, threads)
@@ -135,12 +140,12 @@ def _emit(ids: Any, corner: Any, found: Any, size: int, counts: Any) -> int:
         np.int64(ids[x + 1, y + 1, z]), np.int64(ids[x + 1, y + 1, z + 1]),
     )  # fmt: skip
     place = (np.uint64(x) << np.uint64(26)) | (np.uint64(y) << np.uint64(13)) | np.uint64(z)
-    done = 0
+    done = np.int64(0)
     for i in range(8):
         if (done >> (7 - i)) & 1:
             continue
         label = v[i]
-        pattern = 0
+        pattern = np.int64(0)
         for j in range(8):
             pattern |= np.int64(v[j] == label) << (7 - j)
         done |= pattern

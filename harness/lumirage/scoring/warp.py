@@ -1,4 +1,5 @@
-"""Label maps pulled through a displacement, nearest neighbour, fused with the overlap histogram: one pass over the volume."""
+"""Label maps pulled through a displacement, nearest neighbour, fused with the overlap histogram: one pass over the
+volume."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -35,8 +36,9 @@ class _VoxelWarp(NamedTuple):
 def warp_voxels(fixed: DenseLabels, moving: DenseLabels, field: Field, threads: int = 1) -> Overlap:
     """warped(x) = moving(x + d(x)), d in voxels (3, X, Y, Z) on the fixed grid.
 
-    As `scipy.ndimage.map_coordinates(order=0, mode="constant")`: the voxel floor(c + 0.5); a coordinate below 0 or above
-    n - 1, even by 0.3, or NaN, gives label 0. Source: LUMIR's evaluation (JHU-MedImage-Reg/LUMIR_L2R) and Learn2Reg's (MDL-UzL/L2R).
+    As `scipy.ndimage.map_coordinates(order=0, mode="constant")`: the voxel floor(c + 0.5); a coordinate below 0 or
+    above n - 1, even by 0.3, or NaN, gives label 0. Source: LUMIR's evaluation (JHU-MedImage-Reg/LUMIR_L2R) and
+    Learn2Reg's (MDL-UzL/L2R).
     """
     labels = fixed.labels
     warped = labels.framed(fixed.shape)

@@ -1,0 +1,159 @@
+"""Every metric that a score can have: what it is, in what unit, when it is undefined, and whose definition it is."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ABSENT = "null for a label that is absent in the fixed or in the moving map: neither image can say whether it was met"
+NIKOLOV = "Nikolov et al. 2018, arXiv:1809.04430 (the surface-distance library)"
+LIU = "Liu et al., IJCV 2024, On finite difference Jacobian computation in deformable image registration"
+LUMIR = "the LUMIR challenge's evaluation (JHU-MedImage-Reg/LUMIR_L2R and LUMIR25_L2R25)"
+LEARN2REG = "the Learn2Reg challenge's evaluation (MDL-UzL/L2R)"
+LUMIRAGE = "Jena, Chaudhari, Gee: The LUMirage, MIDL 2026, PMLR 315"
+EMPTY_MASK = "null where the mask holds no voxel"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. `of` says what a row with a label is about: rows without one are means over them, or of the field."""
+
+    name: str
+    unit: str
+    of: Literal["label", "landmark", "field", "image"]
+    better: Literal["higher", "lower", "neither"]
+    definition: str
+    undefined: str
+    source: str
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "dice_nearest_fg", "1", "label", "higher",
+            "2 |F and W| / (|F| + |W|) of the fixed label F and the native moving label W pulled once, nearest "
+            "neighbour, onto the score grid. "
+            "Without the background. A label that both maps have and that the warp lost is 0.",
+            ABSENT, "Dice 1945",
+        ),
+        Metric(
+            "hd95_mm", "mm", "label", "lower",
+            "The larger of the two directed 95th percentiles of the distance between surfaces, each surface "
+            "element weighted by its area, in "
+            "millimetres of the score grid. A tie at the percentile (within 1e-9 of the area) takes the smaller "
+            "distance.",
+            ABSENT + "; null for a label that the warp lost, which the mean counts as the diagonal of the box "
+            "around the fixed labels",
+            NIKOLOV,
+        ),
+        Metric(
+            "msd_mm", "mm", "label", "lower",
+            "Mean distance between the surfaces, both directions together, weighted by area.",
+            ABSENT + "; null for a label that the warp lost, which the mean counts as hd95_mm does", NIKOLOV,
+        ),
+        Metric(
+            "tre_mm_linear", "mm", "landmark", "lower",
+            "|A (p + u(p)) - q| of a landmark p of the fixed and q of the moving image, points in world "
+            "millimetres; u is read linearly.",
+            "null without landmarks in both images", "Fitzpatrick et al. 1998",
+        ),
+        Metric(
+            "ndv_percent", "%", "field", "lower",
+            "Non-diffeomorphic volume in percent of the mask: half the negative volume of the eight corner "
+            "tetrahedra and of the two central ones "
+            "of each voxel of the working grid, of x -> x + u(x) without the affine. Mask: the fixed image's, "
+            "else where it is above 0.",
+            EMPTY_MASK, LIU,
+        ),
+        Metric("ndv_mm3", "mm^3", "field", "lower", "The same volume in cubic millimetres.", EMPTY_MASK, LIU),
+        Metric(
+            "non_diffeo_voxels", "voxels", "field", "lower",
+            "Voxels of the mask whose central-difference Jacobian determinant is <= 0.", EMPTY_MASK, LIU,
+        ),
+        Metric(
+            "non_diffeo_tetrahedra", "tetrahedra", "field", "lower",
+            "Corners and central tetrahedra of the voxels of the mask with a determinant <= 0, each counted a tenth.",
+            EMPTY_MASK, LIU,
+        ),
+        Metric(
+            "det_le0_percent", "%", "field", "lower",
+            "Voxels of the mask with a central-difference determinant <= 0, in percent.", EMPTY_MASK, "",
+        ),
+        Metric(
+            "sdlogj", "1", "field", "lower",
+            "Standard deviation of log(det) over the voxels of the mask whose central-difference determinant is "
+            "positive; the others are "
+            "told by det_le0_percent. No offset, no clipping.",
+            "null where no determinant is positive", "Leow et al. 2007, without Learn2Reg's offset of 3",
+        ),
+        Metric(
+            "displacement_error_mm", "mm", "field", "lower",
+            "Mean of |u - u_true| over the voxels of the mask, where the true displacement is known.", EMPTY_MASK, "",
+        ),
+        Metric("displacement_error_p95_mm", "mm", "field", "lower", "95th percentile of the same lengths.",
+        EMPTY_MASK, ""), Metric(
+            "inverse_consistency_mm", "mm", "field", "lower",
+            "Mean distance of the voxels of the mask from where fixed to moving and back again takes them, where "
+            "both directions were run.",
+            EMPTY_MASK, "Christensen and Johnson 2001",
+        ),
+        Metric(
+            "ncc_fixed_moved", "1", "image", "higher",
+            "Correlation of the prepared fixed and the moved image in the mask. Not a measure of accuracy.",
+            "null where an image is constant in the mask", "",
+        ),
+        Metric(
+            "mi_fixed_moved", "nat", "image", "higher",
+            "Mutual information of the same, from a joint histogram of 64 x 64 bins. Not a measure of accuracy.",
+            "null where an image is constant in the mask", "Wells et al. 1996",
+        ),
+        Metric(
+            "dice_lumir", "1", "label", "higher",
+            "Dice with the background, moving labels on the working grid pulled as scipy's "
+            "map_coordinates(order=0): what leaves the volume by "
+            "any fraction of a voxel is label 0.",
+            ABSENT, LUMIR,
+        ),
+        Metric(
+            "hd95_vox_lumir", "voxel", "label", "lower",
+            "As hd95_mm, of the same labels as dice_lumir, always with spacing 1; exact ties fall as the "
+            "published code's rounding has it.",
+            ABSENT + "; null for a label that the warp lost, where the challenge writes inf, and then for the mean too",
+            LUMIR,
+        ),
+        Metric(
+            "tre_vox_lumir", "voxel", "landmark", "lower",
+            "Distance between the centroids of each landmark's region in the fixed and in the warped map "
+            "(nearest neighbour).",
+            "null for a region that the warp lost, where the challenge writes nan, and then for the mean too", LUMIR,
+        ),
+        Metric(
+            "ndv_percent_lumir24", "%", "field", "lower",
+            "As ndv_percent, where the moving image is above 0.", EMPTY_MASK, LUMIR,
+        ),
+        Metric(
+            "ndv_percent_lumir25", "%", "field", "lower",
+            "As ndv_percent, where the fixed image is above 0.", EMPTY_MASK, LUMIR,
+        ),
+        Metric(
+            "sdlogj_offset3", "1", "field", "lower",
+            "Standard deviation of log(det + 3), clipped to [1e-9, 1e9], over all voxels two or more from the "
+            "border. The offset hides folds.",
+            "null for grids of fewer than five voxels along an axis", LEARN2REG,
+        ),
+        Metric(
+            "tre_mm_cubic_l2r", "mm", "landmark", "lower",
+            "|p + d(p) - q| of points in voxels, times the spacing, d read with the cubic spline through all "
+            "voxels; 0 outside the grid.",
+            "null without landmarks in both images", LEARN2REG,
+        ),
+        Metric(
+            "dice_argmax_fg", "1", "label", "higher",
+            "Dice, without the background, of the label with the largest share after one-hot labels were pulled linearly.",
+            ABSENT, LUMIRAGE,
+        ),
+        Metric(
+            "dice_soft_fg", "1", "label", "higher",
+            "2 sum(F W) / (sum F + sum W) of the linearly pulled one-hot labels W, without the background.", ABSENT, LUMIRAGE,
+        ),
+    )
+}  # fmt: skip
