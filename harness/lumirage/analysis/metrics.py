@@ -9,47 +9,24 @@ METRIC_DIRECTIONS: dict[str, Direction] = {
     "dice": 1,
     "jaccard": 1,
     "nsd": 1,
-    "surface_dice": 1,
     "hd": -1,
-    "assd": -1,
-    "asd": -1,
-    "masd": -1,
     "msd": -1,
-    "mean_surface": -1,
-    "surface_distance": -1,
     "tre": -1,
-    "epe": -1,
-    "true": -1,
-    "error": -1,
     "displacement_error": -1,
-    "inverse_consistency": -1,
-    "sdlogj": -1,
-    "sd_log": -1,
-    "det_le0": -1,
-    "nonpositive": -1,
     "ndv": -1,
-    "nd_": -1,
     "non_diffeo": -1,
-    "fold": -1,
-    "num_fold": -1,
-    "nonpos": -1,
-    "jac_le0": -1,
+    "det_le0": -1,
+    "sdlogj": -1,
+    "inverse_consistency": -1,
     "ncc": 1,
-    "lncc": 1,
-    "correlation": 1,
     "mi_": 1,
-    "nmi": 1,
-    "mutual_information": 1,
-    "mse": -1,
 }
 """Beginning of a metric's name -> direction; the longest beginning that fits counts."""
 
-REGULARITY = (
-    "sdlogj", "sd_log", "det_", "ndv", "nd_", "non_diffeo", "nonpositive", "nonpos", "fold", "num_fold", "jac",
-)  # fmt: skip
+REGULARITY = ("ndv", "non_diffeo", "det_", "sdlogj")
 """Beginnings of the metrics that judge the field alone. Doing nothing is perfect in them: a gate, never a reward."""
 
-SIMILARITY = ("ncc", "lncc", "correlation", "mi_", "nmi", "mutual_information", "mse", "inverse_consistency")
+NOT_ACCURACY = ("inverse_consistency", "ncc", "mi_")
 """Beginnings of the metrics that are not a measure of accuracy, and are not ranked."""
 
 
@@ -67,4 +44,4 @@ def is_regularity(metric: str) -> bool:
 
 def is_ranked(metric: str) -> bool:
     """Whether methods are ranked by it: it has a direction and speaks of accuracy."""
-    return direction(metric) != 0 and not is_regularity(metric) and not f"{metric.lower()}_".startswith(SIMILARITY)
+    return direction(metric) != 0 and not is_regularity(metric) and not f"{metric.lower()}_".startswith(NOT_ACCURACY)

@@ -34,7 +34,7 @@ ALL_METRICS = "several"
 class Gate:
     """How irregular a method's fields may be on average to be ranked. Being more regular than that earns nothing."""
 
-    metrics: tuple[str, ...] = ("det_le0", "ndv", "nonpositive", "nd_")
+    metrics: tuple[str, ...] = ("det_le0_percent", "ndv_percent")
     """Beginnings of metric names; the first of them that was scored counts."""
     limit: float = 1.0
     """In the metric's unit: percent of the mask."""
@@ -228,7 +228,11 @@ def _rank_lumir(together: Sequence[RawCell], policies: Sequence[Policy]) -> Iter
 
 
 def _first(cells: Sequence[RawCell], start: str, source: str) -> RawCell | None:
-    fitting = [r for r in cells if r.cell.metric.startswith(start) and r.cell.key["source"] in ("", source)]
+    # Landmarks and fields have one source of their own, whatever the label source.
+    of_labels = start in ("dice", "hd95")
+    fitting = [
+        r for r in cells if r.cell.metric.startswith(start) and (r.cell.key["source"] == source or not of_labels)
+    ]
     return min(fitting, key=lambda r: r.cell.metric, default=None)
 
 

@@ -17,7 +17,7 @@ from lumirage.analysis.effects import paired_effects
 from lumirage.analysis.resampling import FloatArray, Resampling
 from lumirage.analysis.significance import holm
 
-LUMIR_FACTORS = ("tre", "tre", "dice", "hd95", "ndv")
+LUMIR_FACTORS = ("tre", "tre", "dice", "hd95", "ndv_percent")
 """Beginnings of the metrics' names whose rank scores are multiplied."""
 
 LUMIR_ALPHA = 0.05
