@@ -10,6 +10,9 @@ from lumirage.space import Float, Volume
 ALIGN_VERSION = "1"
 _SAMPLED_MM = 2.0
 _FINEST_SHARE = 0.2
+# For the whole process, as ITK has no other way that holds for metrics too: sums over threads depend on their number,
+# and pairs are prepared by several threads of ours at once.
+sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -36,7 +39,6 @@ def estimate_affine(fixed: Volume, moving: Volume, kind: str) -> Float:
 
 def _optimize(fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform, levels: Sequence[int]) -> sitk.Transform:
     method = sitk.ImageRegistrationMethod()
-    method.SetNumberOfThreads(1)  # sums over threads would depend on their number
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
     # ITK moves each sample within its voxel at random, from the clock unless it is given a seed
