@@ -106,8 +106,8 @@ def x_axis(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
         x = scale(tick)
         marks.append(Line([(x, top), (x, bottom)], color="rule", width=0.7))
         marks.append(Label((x, bottom + 15), tick_label(tick), color="muted", size=11, anchor="middle"))
-    marks.append(Label(((scale.start + scale.end) / 2, bottom + 33), title, color="muted", size=12, anchor="middle"))
-    return marks
+    middle = (scale.start + scale.end) / 2
+    return marks + ([Label((middle, bottom + 33), title, color="muted", size=12, anchor="middle")] if title else [])
 
 
 def y_axis(scale: Scale, left: float, right: float, title: str) -> list[Mark]:
@@ -118,5 +118,5 @@ def y_axis(scale: Scale, left: float, right: float, title: str) -> list[Mark]:
         y = scale(tick)
         marks.append(Line([(left, y), (right, y)], color="rule", width=0.7))
         marks.append(Label((left - 6, y + 4), tick_label(tick), color="muted", size=11, anchor="end"))
-    marks.append(Label((left, min(scale.start, scale.end) - 10), title, color="muted", size=12))
-    return marks
+    above = min(scale.start, scale.end) - 10
+    return marks + ([Label((left, above), title, color="muted", size=12)] if title else [])

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lumirage.layout import RunFiles
 from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
+from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
 from lumirage.reporting.rows import clip, colors_of, jitter, make_rows
@@ -25,10 +26,10 @@ COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
 
 
 def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
-    """Mean of a measure against the median cost of a pair; the line joins the methods that none beats in both."""
+    """Mean of a measure, failures filled, against the median cost; a line joins the methods that none beats in both."""
     title, tell, unit = COSTS[cost]
     spent = inputs.runs.groupby("method")[cost].median() / unit
-    means = dict(zip(inputs.methods, _means(inputs, measure), strict=True))
+    means = filled_means(inputs, measure, inputs.conditions[0])
     known = {m: (float(spent[m]), means[m]) for m in means if m in spent.index and np.isfinite(spent[m])}
     known = {m: at for m, at in known.items() if np.isfinite(at[1])}
     height = 300.0
@@ -45,11 +46,6 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
         marks.append(_beside(method, x(spend), y(value), width, colors[method]))
     alt = "; ".join(f"{m}: {short(v, 4)} at {tell(c * unit)}" for m, (c, v) in known.items())
     return Scene(f"pareto-{cost}", f"{measure.title} against {title}", alt or "No cost is known.", width, height, marks)
-
-
-def _means(inputs: Inputs, measure: Measure) -> list[float]:
-    values = inputs.matrix(measure, inputs.conditions[0])
-    return [float(np.nanmean(row)) if np.isfinite(row).any() else float("nan") for row in values]
 
 
 def _floors(floors: dict[str, float], y: Scale, width: float) -> list[Mark]:
@@ -116,7 +112,7 @@ def memory(inputs: Inputs, width: float) -> Scene:
         x = fit([0.0, *(s for _, line in found for s in line[0])], 62, width - 14)
         y = fit([0.0, *(b for _, line in found for b in line[1])], top + 62, top)
         marks.append(Label((62, top - 16), clip(method, 30), color=colors[method], bold=True))
-        marks += y_axis(y, 62, width - 14, "")[:4] + x_axis(x, top, top + 62, "")[:-1]
+        marks += y_axis(y, 62, width - 14, "") + x_axis(x, top, top + 62, "")
         for pair, (at, held) in found:
             points = [(x(a), y(b)) for a, b in zip(at, held, strict=True)]
             marks.append(Line(points, colors[method], 1.4, opacity=0.75, title=pair, data={"pair": index.get(pair, 0)}))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumirage.reporting.axes import Scale, fit, short, y_axis
+from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
 from lumirage.reporting.rows import clip, colors_of
@@ -45,10 +46,10 @@ def _level(condition: str, axis: str, setting: object) -> Level:
 
 
 def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
-    """Means over the pairs with a value, a line a method, a place a level; the reference is ringed."""
+    """Means over the pairs, failures filled, a line a method, a place a level; the reference is ringed."""
     levels = axes_of(inputs)[axis]
-    means = np.array([[_mean(row) for row in inputs.matrix(measure, level.condition)] for level in levels])
-    right = width - 16 - max(text_width(clip(m, 18)) for m in inputs.methods)
+    means = np.array([list(filled_means(inputs, measure, level.condition).values()) for level in levels])
+    right = width - 16 - max(text_width(clip(m, 18), bold=True) for m in inputs.methods)
     height = 280.0
     places = _places(levels)
     x = fit(places, 76, right)
@@ -92,8 +93,3 @@ def _names(inputs: Inputs, last: np.ndarray, y: Scale, right: float, colors: dic
         below = max(at, below + 14)
         marks.append(Label((right + 10, below + 4), clip(method, 18), colors[method], 12, bold=True))
     return marks
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else math.nan

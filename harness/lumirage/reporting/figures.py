@@ -18,6 +18,10 @@ from lumirage.reporting.scene import Scene, to_svg
 from lumirage.reporting.strips import strips
 
 
+SECTIONS = ("strips", "forest", "stability", "doses", "pareto", "times", "memory", "failures")
+"""Sections of the page that hold figures."""
+
+
 @dataclass(frozen=True)
 class Plate:
     """A figure that can be drawn at any width."""

@@ -29,10 +29,15 @@ class Measure:
         return self.metric.lower().startswith(HIGHER_IS_BETTER)
 
     @property
+    def named(self) -> str:
+        """Title with unit, where the name does not say it."""
+        said = {"": True, "1": True, "%": "percent" in self.metric}.get(self.unit, f"_{self.unit}" in self.metric)
+        return self.title if said else f"{self.title}, {self.unit}"
+
+    @property
     def axis(self) -> str:
         """Title with unit, and the direction that is better, for an axis."""
-        unit = f", {self.unit}" if self.unit and self.unit not in {"1", "none"} else ""
-        return f"{self.title}{unit} ({'more' if self.higher_is_better else 'less'} is better)"
+        return f"{self.named} ({'more' if self.higher_is_better else 'less'} is better)"
 
 
 def measures_of(values: pd.DataFrame) -> list[Measure]:

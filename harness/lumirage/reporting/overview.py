@@ -14,7 +14,7 @@ from lumirage.reporting.analysed import MERGED, base_of, comparisons, rankings, 
 from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
 from lumirage.reporting.failures import Reason, failed_pairs, outcome_counts, reasons
-from lumirage.reporting.figures import file_name, plates
+from lumirage.reporting.figures import SECTIONS, file_name, plates
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.page import inlined, render
 from lumirage.reporting.pair_page import PairPage
@@ -89,11 +89,11 @@ def failure_table(found: Sequence[Reason]) -> pd.DataFrame:
 
 
 def _figures(inputs: Inputs) -> dict[str, list[FigureHtml]]:
-    found: dict[str, list[FigureHtml]] = {}
+    found: dict[str, list[FigureHtml]] = {section: [] for section in SECTIONS}
     for plate in plates(inputs):
         wide, narrow = plate.draw(WIDE), plate.draw(NARROW)
         figure = FigureHtml(wide.title, file_name(wide), to_svg(wide), to_svg(narrow))
-        found.setdefault(plate.section, []).append(figure)
+        found[plate.section].append(figure)
     return found
 
 

@@ -71,7 +71,7 @@ def make_pair_page(inputs: Inputs, choice: Chosen) -> PairPage:
         choice=choice,
         pair=pair,
         scores=_scores(inputs, choice),
-        measures=tuple(m.title + (f", {m.unit}" if m.unit else "") for m in inputs.measures),
+        measures=tuple(m.named for m in inputs.measures),
         outlines=stage.outlines if stage else Markup(""),
         shared=tuple(shared_rows(stage)) if stage else (),
         parts=parts,

@@ -58,7 +58,7 @@ class Rows:
 def make_rows(names: Sequence[str], width: float, *, top: float = 12, pitch: float = 40) -> Rows:
     """Rows for these names. On a phone the names stand above their rows."""
     narrow = width < 500
-    longest = max((1.12 * text_width(clip(n, 26), 12.5) for n in names), default=0)
+    longest = max((text_width(clip(n, 26), bold=True) for n in names), default=0)
     left = 8 if narrow else max(longest + 20, 90)
     return Rows(names, width, left, width - 14, top, pitch + (14 if narrow else 0))
 

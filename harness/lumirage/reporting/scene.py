@@ -131,9 +131,9 @@ def num(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def text_width(text: str, size: float = 12.0) -> float:
+def text_width(text: str, size: float = 12.0, *, bold: bool = False) -> float:
     """Roughly how many pixels a text takes."""
-    return 0.56 * size * len(text)
+    return (0.65 if bold else 0.56) * size * len(text)
 
 
 def _attributes(data: Data) -> str:

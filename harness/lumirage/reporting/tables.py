@@ -9,6 +9,7 @@ import pandas as pd
 from lumirage.model import SENTINELS, Outcome
 from lumirage.reporting.analysed import against_base, comparisons, main_ranking
 from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
+from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
 
@@ -55,7 +56,7 @@ def standings(inputs: Inputs, condition: str) -> list[Standing]:
     found = _Found(
         main_ranking(inputs, inputs.measures[0], condition),
         against_base(comparisons(inputs, inputs.measures[0], condition)),
-        _filled_means(inputs, matrices[0]),
+        filled_means(inputs, inputs.measures[0], condition),
     )
     lines = [_standing(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
     sign = -1 if inputs.measures[0].higher_is_better else 1
@@ -71,22 +72,6 @@ class _Found:
     ranking: pd.DataFrame
     effects: pd.DataFrame
     filled_means: dict[str, float]
-
-
-def _filled_means(inputs: Inputs, values: np.ndarray) -> dict[str, float]:
-    """Means under the track's policy, for the time before the analysis has been made."""
-    policy = inputs.evaluation.track.on_failure
-    values = values[:, np.isfinite(values).any(axis=0)]
-    filled = values
-    if policy == "worst":
-        worst = np.nanmin(values, axis=0) if inputs.measures[0].higher_is_better else np.nanmax(values, axis=0)
-        filled = np.where(np.isfinite(values), values, worst)
-    elif policy == "identity" and "identity" in inputs.methods:
-        filled = np.where(np.isfinite(values), values, values[inputs.methods.index("identity")])
-    return {
-        m: float(np.nanmean(v)) if np.isfinite(v).any() else float("nan")
-        for m, v in zip(inputs.methods, filled, strict=True)
-    }
 
 
 def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray], found: _Found) -> Standing:

@@ -1,0 +1,255 @@
+"""The report in real Chromium, opened from disk: no request, no error, points, search, themes, a phone, the viewer.
+
+Needs Debian's chromium and chromium-driver, and selenium. Without them the tests are skipped, and fail where
+LUMIRAGE_REQUIRE_BROWSER=1. LUMIRAGE_REPORT_OUT names a finished evaluation to look at besides the synthetic one.
+"""
+
+import base64
+import io
+import itertools
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from lumirage.layout import Layout
+from lumirage.reporting.report import ReportOptions, write_report
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "reporting"))
+from synthetic_out import make_out, write_analysis
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--use-gl=angle", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader", "--window-size=1200,900",
+)  # fmt: skip
+LOCAL = ("file:", "data:", "blob:", "about:")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    browser, engine = shutil.which("chromium"), shutil.which("chromedriver")
+    selenium = pytest.importorskip("selenium") if not required() else __import__("selenium")
+    if not (browser and engine and selenium):
+        if required():
+            pytest.fail("chromium and chromium-driver are not installed, and LUMIRAGE_REQUIRE_BROWSER=1")
+        pytest.skip("chromium and chromium-driver are not installed")
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(engine))
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()
+
+
+def required() -> bool:
+    return os.environ.get("LUMIRAGE_REQUIRE_BROWSER") == "1"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    layout = make_out(tmp_path_factory.mktemp("a report's 'folder' & more"))
+    write_analysis(layout)
+    return write_report(layout, ReportOptions(one_file=True)).parent
+
+
+@pytest.fixture
+def page(chromium: Any, report: Path) -> Iterator[Any]:
+    """The overview at 1200 pixels, light; afterwards nothing may have been requested or complained about."""
+    show(chromium, report / "index.html")
+    yield chromium
+    assert_quiet(chromium)
+
+
+def show(driver: Any, path: Path, *, width: int = 1200, dark: bool = False) -> None:
+    driver.get_log("browser")
+    driver.get_log("performance")
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    driver.get(path.as_uri())
+    driver.execute_script("localStorage.clear()")
+    driver.get(path.as_uri())
+
+
+def assert_quiet(driver: Any) -> None:
+    complaints = [entry for entry in driver.get_log("browser") if entry["level"] in {"SEVERE", "WARNING"}]
+    # NiiVue's shaders make software GL warn; that is the renderer's own remark, not the page's.
+    complaints = [entry for entry in complaints if "GL Driver Message" not in entry["message"]]
+    assert complaints == []
+    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    urls = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+    assert urls
+    assert [url for url in urls if not url.startswith(LOCAL)] == []
+
+
+def wait(driver: Any, script: str) -> Any:
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    return WebDriverWait(driver, 60).until(lambda d: d.execute_script(f"return {script}"))
+
+
+def test_opens_from_disk_ready_within_two_seconds(page: Any) -> None:
+    assert page.title == "synthetic on Synthetic balls"
+    assert 0 < int(wait(page, "document.documentElement.dataset.ready")) < 2000
+
+
+def test_hostile_log_is_text(page: Any) -> None:
+    assert "owned" not in page.title
+    assert "document.title='owned'" in page.execute_script("return document.querySelector('#failures').textContent")
+    assert page.execute_script("return document.querySelectorAll('img').length") == 0
+
+
+def test_click_on_a_point_opens_its_pair(page: Any) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    place = """
+      const svg = document.querySelector('#pairs figure:not([hidden]) .wide svg');
+      svg.scrollIntoView({block: 'center', behavior: 'instant'});
+      const row = svg.drawn[2], m = svg.getScreenCTM();
+      const pages = JSON.parse(document.querySelector('#data').textContent);
+      const p = row.points.find((q) => pages.pages[pages.pairs[q[2]][0]]);
+      const at = new DOMPoint(p[0], p[1]).matrixTransform(m);
+      const best = svg.drawn.flatMap((r) => r.points).length;
+      return [at.x, at.y, pages.pairs[p[2]][0], best];
+    """
+    x, y, pair, count = page.execute_script(place)
+    assert count == 5 * 20 - 8
+    actions = ActionChains(page)
+    actions.w3c_actions.pointer_action.move_to_location(round(x), round(y))
+    actions.w3c_actions.pointer_action.click()
+    actions.perform()
+    wait(page, "document.querySelector('[data-pair-page]') !== null")
+    opened = page.execute_script("return document.querySelector('[data-pair-page]').dataset.pairPage")
+    # Points may lie on one another: what counts is that a pair with pictures was opened.
+    assert opened.startswith("sub100")
+    assert pair.startswith("sub100")
+    assert page.execute_script("return document.querySelectorAll('svg.panel').length") >= 6
+
+
+def test_keyboard_walks_points_and_opens(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    svg = page.execute_script("return document.querySelector('#pairs figure:not([hidden]) .wide svg')")
+    page.execute_script("arguments[0].focus()", svg)
+    svg.send_keys(Keys.ARROW_DOWN)
+    svg.send_keys(Keys.ARROW_RIGHT)
+    assert "sub-" in page.execute_script("return document.querySelector('.tip').textContent")
+    svg.send_keys(Keys.ENTER)
+    opened = "document.querySelector('[data-pair-page]') !== null || !document.querySelector('#card').hidden"
+    assert wait(page, opened)
+
+
+def test_search_highlights_a_subject_everywhere(page: Any) -> None:
+    page.find_element("id", "find").send_keys("1002")
+    wait(page, "document.body.classList.contains('searching')")
+    assert page.execute_script("return document.querySelector('#found').textContent") == "8 of 20 pairs are with “1002”"
+    dots = page.execute_script(
+        "return [...document.querySelectorAll('#pairs figure:not([hidden]) .wide .found-points')]"
+        ".map((p) => p.getAttribute('d').split('M').length - 1)"
+    )
+    pairs = list(itertools.permutations(range(1000, 1005), 2))
+    answered = sum(1002 in pair and k % 3 != 1 for k, pair in enumerate(pairs))
+    assert dots == [8, 8, 8, answered, 8]
+    assert page.execute_script("return document.querySelectorAll('#cost .wide .hit').length") > 0
+    assert page.execute_script("return document.querySelectorAll('#failures .wide .hit').length") > 0
+
+
+def test_another_measure_is_drawn_when_it_is_picked(page: Any) -> None:
+    page.execute_script(
+        "const s = document.querySelector('[data-picks=pairs]'); s.selectedIndex = 1;"
+        "s.dispatchEvent(new Event('change'))"
+    )
+    drawn = "document.querySelector('#pairs figure:not([hidden]) .wide path[data-strip]').getAttribute('d').length"
+    assert wait(page, drawn) > 50
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [1200, 400])
+def test_themes_and_widths(chromium: Any, report: Path, dark: bool, width: int) -> None:
+    for path in (report / "index.html", next((report / "pairs").glob("*.html"))):
+        show(chromium, path, width=width, dark=dark)
+        color = chromium.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, color[4:-1].split(","))) < 200) == dark
+        assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+        assert_quiet(chromium)
+
+
+def test_theme_button_overrides_the_system(page: Any) -> None:
+    before = page.execute_script("return getComputedStyle(document.body).backgroundColor")
+    page.find_element("css selector", "button.theme").click()
+    assert page.execute_script("return getComputedStyle(document.body).backgroundColor") != before
+
+
+def test_figures_and_controls_have_names(page: Any) -> None:
+    unnamed = page.execute_script(
+        "return [...document.querySelectorAll('svg[role=img]')].filter((s) => !s.getAttribute('aria-label') && "
+        "!(s.querySelector('title') && s.querySelector('title').textContent)).length"
+    )
+    assert unnamed == 0
+    nameless = page.execute_script(
+        "return [...document.querySelectorAll('button, input, select')].filter((c) => !(c.ariaLabel || "
+        "c.textContent.trim() || (c.labels && c.labels.length))).length"
+    )
+    assert nameless == 0
+
+
+def _viewer_shows(driver: Any, within: str) -> None:
+    start = f"{within} .volume-start"
+    driver.execute_script(f"document.querySelector('{start}').scrollIntoView({{behavior: 'instant'}})")
+    driver.find_element("css selector", start).click()
+    loaded = wait(driver, f"document.querySelector('{within} section.volumes').dataset.loaded")
+    assert loaded.startswith("moved by")
+    assert driver.execute_script("return LUMIRAGE_VIEWER.volumes.length") == 2
+    driver.execute_script("LUMIRAGE_VIEWER.drawScene()")
+    shot = driver.find_element("css selector", f"{within} .viewer").screenshot_as_png
+    picture = imread(io.BytesIO(shot), format="png")[..., :3]
+    assert (picture > 0.2).any(axis=-1).mean() > 0.05
+    assert np.ptp(picture) > 0.5
+
+
+def test_viewer_shows_the_volumes(chromium: Any, report: Path) -> None:
+    show(chromium, next((report / "pairs").glob("sub1003T1w-sub1002T1w.html")))
+    _viewer_shows(chromium, "main")
+    assert_quiet(chromium)
+
+
+def test_one_file_holds_everything(chromium: Any, report: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "report.html"
+    shutil.copyfile(report / "report.html", alone)
+    show(chromium, alone)
+    wait(chromium, "document.documentElement.dataset.ready")
+    chromium.execute_script("location.hash = '#pair-sub1003T1w-sub1002T1w'")
+    assert wait(chromium, "!document.getElementById('pair-sub1003T1w-sub1002T1w').hidden")
+    assert chromium.execute_script("return document.getElementById('main').hidden")
+    _viewer_shows(chromium, "#pair-sub1003T1w-sub1002T1w")
+    assert_quiet(chromium)
+
+
+def test_report_of_a_real_evaluation(chromium: Any, tmp_path: Path) -> None:
+    named = os.environ.get("LUMIRAGE_REPORT_OUT")
+    if not named:
+        pytest.skip("LUMIRAGE_REPORT_OUT names no evaluation")
+    index = Layout(Path(named)).report / "index.html"
+    show(chromium, index)
+    assert wait(chromium, "document.querySelectorAll('#board tbody tr').length") >= 2
+    shot = chromium.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+    (tmp_path / "overview.png").write_bytes(base64.b64decode(shot["data"]))
+    assert_quiet(chromium)
+    show(chromium, next((index.parent / "pairs").glob("*.html")))
+    _viewer_shows(chromium, "main")
+    assert_quiet(chromium)
