@@ -239,7 +239,7 @@ def _first(cells: Sequence[RawCell], start: str, source: str) -> RawCell | None:
 def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[str, object]]:
     cells = {start: raw.under(policy) for start, raw in present.items()}
     dice = cells["dice"]
-    scores = {s: schemes.rank_scores(schemes.rank_sum_wins(c.direction * c.values)) for s, c in cells.items()}
+    scores = {s: schemes.rank_scores(schemes.rank_sum_losses(c.direction * c.values)) for s, c in cells.items()}
     used = [start for start in schemes.LUMIR_FACTORS if start in cells]
     score = schemes.lumir_score(np.stack([scores[start] for start in used]))
     incomplete = np.asarray(dice.failed.any(axis=1))

@@ -1,8 +1,9 @@
 """Four ways to make a list of methods from a matrix of values: arrays in, arrays out.
 
 The LUMIR score follows Learn2Reg's public ranking code (github.com/MDL-UzL/L2R, ranking/ranking_utils.py): in each
-metric a method's wins over the others are counted (unpaired rank-sum test, p < .05, although its text says signed
-rank), ranked from .1 to 1 with ties averaged, and the metrics' rank scores are multiplied to a geometric mean.
+metric it is counted how many others are significantly better than a method, the fewest getting rank score 1 and the
+most .1 with ties averaged, and the metrics' rank scores are multiplied to a geometric mean. (Its text says wins by the
+signed-rank test; its code counts losses by the unpaired rank-sum test at p < .05, and the code is followed.)
 LUMIR's page gives its scores without the formula. Five factors with TRE taken twice, as Learn2Reg's notebook for
 landmarks has it, give the .157 of doing nothing (four times .1 and .955, the middle of three that share the top of 21
 in folding) and of VoxelMorph; four factors cannot give .157 to doing nothing whatever the ties.
@@ -66,24 +67,24 @@ def significant_wins(merits: FloatArray, design: Design, resampling: Resampling,
     return np.where(np.isfinite(merits).any(axis=1), wins, np.nan)
 
 
-def rank_sum_wins(merits: FloatArray, alpha: float = LUMIR_ALPHA) -> npt.NDArray[np.int64]:
-    """Wins by the unpaired two-sided rank-sum test over pairs, as Learn2Reg counts them, (methods,)."""
-    wins = np.zeros(len(merits), dtype=np.int64)
+def rank_sum_losses(merits: FloatArray, alpha: float = LUMIR_ALPHA) -> npt.NDArray[np.int64]:
+    """How many others are better by the unpaired two-sided rank-sum test over pairs, as Learn2Reg counts, (methods,)."""
+    losses = np.zeros(len(merits), dtype=np.int64)
     for i in range(len(merits)):
         for j in range(i + 1, len(merits)):
             a, b = (row[np.isfinite(row)] for row in (merits[i], merits[j]))
             if a.size and b.size:
                 test = stats.ranksums(a, b)
                 if test.pvalue < alpha:
-                    wins[i if test.statistic > 0 else j] += 1
-    return wins
+                    losses[j if test.statistic > 0 else i] += 1
+    return losses
 
 
-def rank_scores(wins: npt.ArrayLike) -> FloatArray:
-    """Wins to rank scores, equally spaced from .1 (fewest) to 1 (most), ties at their middle."""
-    counted = np.asarray(wins)
+def rank_scores(losses: npt.ArrayLike) -> FloatArray:
+    """Losses to rank scores, equally spaced from .1 (the most) to 1 (the fewest), ties at their middle."""
+    counted = np.asarray(losses)
     steps = np.linspace(LOWEST_RANK_SCORE, 1.0, len(counted))
-    return np.interp(stats.rankdata(counted, method="average") - 1, np.arange(len(counted)), steps)
+    return np.interp(stats.rankdata(-counted, method="average") - 1, np.arange(len(counted)), steps)
 
 
 def lumir_score(factors: FloatArray) -> FloatArray:

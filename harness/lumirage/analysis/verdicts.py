@@ -88,10 +88,10 @@ def effect_verdict(row: Row) -> Verdict:
 def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
     """Who failed, and what leaving the failures out would do to its rank; from the rankings of one measure."""
     wide = lists.drop_duplicates(["method", "policy"]).pivot(index="method", columns="policy", values="rank")
-    for row in lists[(lists["policy"] == policy) & (lists["failed"] > 0)].to_dict("records"):
+    for row in _records(lists[(lists["policy"] == policy) & (lists["failed"] > 0)]):
         method, metric = str(row["method"]), str(row["metric"])
-        pairs = int(row["n_pairs"]) + int(row["dropped"])
-        text = f"{method} failed on {int(row['failed'])} of {pairs} pairs, each of which {COUNTED_AS[policy]}"
+        pairs = int(_number(row["n_pairs"]) + _number(row["dropped"]))
+        text = f"{method} failed on {row['failed']} of {pairs} pairs, each of which {COUNTED_AS[policy]}"
         other: Policy = "identity" if policy == "drop" else "drop"
         here, there = (_rank_in(wide, method, p) for p in (policy, other))
         if _there(here) and _there(there) and here != there:
@@ -100,15 +100,17 @@ def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
                 f"; were failures {would}, it would rank {there:.0f} instead of {here:.0f} on {metric}: "
                 "failures change the ranking"
             )
+        else:
+            metric = ""  # the same in every metric, and said once
         yield Verdict(_sentence(text), "failures", str(row["track"]), str(row["condition"]), metric, method)
 
 
 def gate_verdicts(order: pd.DataFrame) -> Iterator[Verdict]:
     """Who is listed without a rank because its fields fold too much; from the rankings of one measure."""
-    for row in order[order["beyond_gate"].astype(bool)].to_dict("records"):
+    for row in _records(order[order["beyond_gate"].astype(bool)]):
         text = (
             f"{row['method']} is not ranked: the gate of regularity is a {row['gate']}, and it has "
-            f"{float(row['gate_value']):.3g}"
+            f"{_number(row['gate_value']):.3g}"
         )
         yield Verdict(_sentence(text), "gate", str(row["track"]), str(row["condition"]), "", str(row["method"]))
 
@@ -170,7 +172,7 @@ def _name(row: Row) -> str:
 
 
 def _rank_in(wide: pd.DataFrame, method: str, policy: str) -> float:
-    return float(wide.loc[method, policy]) if policy in wide.columns else float("nan")
+    return _number(wide.loc[method, policy]) if policy in wide.columns else float("nan")
 
 
 def _number(value: object) -> float:

@@ -1,0 +1,169 @@
+import numpy as np
+import pandas as pd
+import pytest
+from score_tables import pairs_of, row, scores
+
+from lumirage.analysis.compare import CompareSettings, compare
+from lumirage.analysis.conditions import ChangeSettings, condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.designs import detect_design
+from lumirage.analysis.power import Components, power_table, subjects_needed, variance_components
+from lumirage.analysis.ranking import RankSettings, rank
+from lumirage.analysis.resampling import Resampling
+from lumirage.analysis.verdicts import verdicts
+from lumirage.errors import UsageError
+
+FAST = Resampling(draws=200)
+
+
+def design_of(pairs):
+    return detect_design([f for f, _ in pairs], [m for _, m in pairs])
+
+
+def test_each_method_changes_against_its_own_reference():
+    pairs = pairs_of("all", 6)
+    rng = np.random.default_rng(0)
+    base = {m: rng.normal(0.6, 0.05, 30) for m in ("identity", "affine", "a", "b")}
+    worse = {m: v - (0.1 if m == "a" else 0) + rng.normal(0, 0.001, 30) for m, v in base.items()}
+    table = pd.concat([scores(pairs, base), scores(pairs, worse, condition="noise-0.1")])
+    found = condition_changes(table, ChangeSettings(FAST))
+    a, b = (row(found, method=m) for m in ("a", "b"))
+    np.testing.assert_allclose(a["change"], (worse["a"] - base["a"]).mean(), rtol=1e-12)
+    assert a["ci_high"] < -0.09
+    assert a["p_holm"] < 0.05
+    assert b["ci_low"] < 0.001
+    assert abs(b["change"]) < 0.001
+    assert set(found["condition"]) == {"noise-0.1"}
+
+
+def test_one_condition_has_no_changes():
+    assert condition_changes(scores(pairs_of("chain", 4), {"affine": [1.0, 2.0, 3.0]})).empty
+
+
+def test_changes_pair_by_pair_where_a_condition_has_fewer_pairs():
+    pairs = pairs_of("chain", 6)
+    table = pd.concat(
+        [
+            scores(pairs, {"affine": [1.0, 2.0, 3.0, 4.0, 5.0]}),
+            scores(pairs[1:], {"affine": [3.0, 4.0, 5.0, 6.0]}, condition="crop"),
+        ]
+    )
+    np.testing.assert_allclose(row(condition_changes(table, ChangeSettings(FAST)), method="affine")["change"], 1.0)
+
+
+def test_growth_is_the_exponent_and_what_died_of_memory_is_told():
+    sizes = np.repeat([1e5, 3e5, 1e6, 3e6, 1e7], 2)
+    outcome = ["ok"] * 8 + ["out_of_memory"] * 2
+    wall = np.where(sizes < 1e7, 3e-6 * sizes**1.5, 10.0)
+    runs = pd.DataFrame({"method": "a", "voxels": sizes, "outcome": outcome, "wall_s": wall})
+    found = row(growth_exponents(runs), method="a", quantity="wall_s")
+    np.testing.assert_allclose([found["exponent"], found["ci_low"], found["ci_high"]], 1.5, rtol=1e-8)
+    assert (found["n_sizes"], found["n_runs"], found["n_censored"]) == (4, 8, 2)
+    assert found["largest_ran"] == 3e6
+    assert found["smallest_censored"] == 1e7
+    assert "not in the fit" in found["note"]
+
+
+def test_two_sizes_give_no_interval_and_one_no_exponent():
+    runs = pd.DataFrame({"method": ["a", "a"], "voxels": [10.0, 100.0], "outcome": "ok", "wall_s": [1.0, 10.0]})
+    found = growth_exponents(runs).iloc[0]
+    np.testing.assert_allclose(found["exponent"], 1.0)
+    assert np.isnan(found["ci_low"])
+    assert "no exponent" in growth_exponents(runs.iloc[:1])["note"].iloc[0]
+
+
+def test_repeats_apart_from_pairs_by_hand():
+    pairs = pairs_of("chain", 4)
+    first = scores(pairs, {"a": [1.0, 3.0, 5.0]})
+    second = scores(pairs, {"a": [1.2, 3.0, 5.2]}, repeat=1)
+    found = repeat_variance(pd.concat([first, second])).iloc[0]
+    # Mean square within: (0.02 + 0 + 0.02) / 3; between: 2 * variance of (1.1, 3.0, 5.1).
+    within, between = 0.04 / 3, 2 * np.var([1.1, 3.0, 5.1], ddof=1)
+    np.testing.assert_allclose(found["sd_repeats"], np.sqrt(within))
+    np.testing.assert_allclose(found["sd_pairs"], np.sqrt((between - within) / 2))
+    np.testing.assert_allclose(found["largest_range"], 0.2)
+
+
+def test_methods_without_repeats_have_no_row():
+    assert repeat_variance(scores(pairs_of("chain", 4), {"a": [1.0, 2.0, 3.0]})).empty
+
+
+@pytest.mark.parametrize("design", ["all", "chain"])
+def test_variance_components_are_unbiased(design):
+    pairs = pairs_of(design, 14)
+    rng = np.random.default_rng(0)
+    fixed, moving = (np.array([int(p[k][3:]) for p in pairs]) for k in (0, 1))
+    found = []
+    for _ in range(300):
+        subject = rng.normal(size=14)
+        d = subject[fixed] + subject[moving] + rng.normal(size=len(pairs))
+        c = variance_components(d, design_of(pairs))
+        found.append((c.subject, c.couple + c.pair))
+    np.testing.assert_allclose(np.mean(found, axis=0), [1.0, 1.0], atol=0.15)
+
+
+def test_a_star_cannot_tell_the_components_apart():
+    assert variance_components(np.arange(5.0), design_of(pairs_of("star", 5))) is None
+
+
+def test_subjects_needed_reach_the_power_by_simulation():
+    components = Components(subject=1e-4, couple=0.0, pair=2e-4)
+    n = subjects_needed(components, 0.005, chain=False)
+    rng = np.random.default_rng(0)
+    # The mean over all ordered pairs is twice the subjects' mean plus the noise of n (n - 1) pairs.
+    se = np.sqrt(4e-4 / n + 2e-4 / (n * (n - 1)))
+    chi = np.sqrt(rng.chisquare(n - 1, 20_000) / (n - 1))
+    seen = np.abs(rng.normal(0.005, se, 20_000)) > 1.979 * se * chi
+    np.testing.assert_allclose(seen.mean(), 0.8, atol=0.02)
+    assert subjects_needed(components, 0.005, chain=True) > n
+
+
+def test_power_table_says_how_many():
+    pairs = pairs_of("all", 8)
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.6, 0.05, 56)
+    found = power_table(scores(pairs, {"affine": base, "a": base + rng.normal(0.01, 0.02, 56)}))
+    one = found.iloc[0]
+    assert one["target"] == 0.005
+    np.testing.assert_allclose(one["sd"], 0.02, rtol=0.2)
+    assert one["pairs_separate"] == pytest.approx((2.8 * one["sd"] / 0.005) ** 2, rel=0.05)
+    assert one["smallest_seen"] > 0
+
+
+def test_more_subjects_than_exist_is_an_error():
+    with pytest.raises(UsageError, match="subjects"):
+        subjects_needed(Components(1.0, 0.0, 1.0), 1e-5, chain=False)
+
+
+def sentence(pairs, values, metric="dice_nearest_fg"):
+    table = scores(pairs, values, metric=metric)
+    found = verdicts(compare(table, CompareSettings(FAST)), rank(table, RankSettings(FAST)))
+    return next(v.sentence for v in found if v.method == "a" and v.reference == "affine")
+
+
+def test_a_clear_difference_is_said_with_its_interval_and_numbers():
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.4, 0.02, 30)
+    text = sentence(pairs_of("all", 6), {"affine": base, "a": base + 0.12 + rng.normal(0, 0.005, 30)})
+    assert text.startswith("a is better than affine on dice_nearest_fg (manual) by 0.1")
+    assert text.endswith("(n = 30 pairs, 6 subjects).")
+
+
+def test_lower_distances_are_better_and_said_as_a_gain():
+    rng = np.random.default_rng(0)
+    text = sentence(
+        pairs_of("all", 6), {"affine": rng.normal(3, 0.1, 30), "a": rng.normal(2, 0.1, 30)}, metric="hd95_mm"
+    )
+    assert text.startswith("a is better than affine on hd95_mm (manual) by ")
+    assert "-" not in text.split(" by ")[1]
+
+
+def test_what_cannot_be_told_is_not_claimed():
+    rng = np.random.default_rng(1)
+    text = sentence(pairs_of("all", 6), {"affine": rng.normal(0.4, 0.02, 30), "a": rng.normal(0.4, 0.02, 30)})
+    assert text.startswith("no difference between a and affine can be told")
+
+
+def test_two_pairs_get_no_interval_and_are_told_so():
+    text = sentence(pairs_of("separate", 4), {"affine": [0.4, 0.4], "a": [0.5, 0.6]})
+    assert "without an interval (n = 2 pairs, 4 subjects; only 2 pairs to resample: no interval)" in text
+    assert "better" not in text
