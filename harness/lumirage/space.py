@@ -159,6 +159,11 @@ def read_labels(path: Path) -> Volume:
     return Volume(labels, np.asarray(image.affine, dtype=float))
 
 
+def read_stored(path: Path) -> Array:
+    """The numbers of an image of any shape, scaled as its header says, and nothing judged. Raises DataError."""
+    return _array(_load(path), path, None)
+
+
 # -- displacement fields -----------------------------------------------------------------------------------------------
 
 
