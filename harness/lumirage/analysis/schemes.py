@@ -77,7 +77,8 @@ def rank_sum_losses(merits: FloatArray, alpha: float = LUMIR_ALPHA) -> npt.NDArr
                 test = stats.ranksums(a, b)
                 if test.pvalue < alpha:
                     losses[j if test.statistic > 0 else i] += 1
-    return losses
+    # Without any value a method shares the lowest rank score.
+    return np.where(np.isfinite(merits).any(axis=1), losses, len(merits))
 
 
 def rank_scores(losses: npt.ArrayLike) -> FloatArray:

@@ -169,6 +169,11 @@ def test_doing_nothing_scores_what_lumir_published_for_it():
     assert round(score, 3) == 0.157
 
 
+def test_a_method_without_any_value_has_the_lowest_rank_score():
+    losses = schemes.rank_sum_losses(np.array([np.arange(30.0), np.full(30, NAN), np.arange(30.0) + 0.1]))
+    np.testing.assert_allclose(schemes.rank_scores(losses), [0.775, 0.1, 0.775])
+
+
 def test_lumir_scheme_multiplies_rank_scores_with_tre_twice():
     pairs = pairs_of("all", 7)
     rng = np.random.default_rng(0)
