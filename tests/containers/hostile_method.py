@@ -1,5 +1,6 @@
 """The entry point of test images: behaves, or misbehaves, as the parameter `mode` says. Standard library only."""
 
+# ruff: noqa: T201 -- a program that prints
 import base64
 import gzip
 import json
@@ -83,8 +84,7 @@ def affinity(pair):
 
 
 def allocate(pair):
-    for _ in range(1000):
-        HELD.append(bytearray(os.urandom(1) * (16 * MB)))
+    HELD.extend(bytearray(b"1") * (16 * MB) for _ in range(1000))
 
 
 def child_oom(pair):
@@ -292,43 +292,54 @@ def burns(pair):
     answer(pair)
 
 
+def takes_anonymous():
+    HELD.append(bytearray(b"1") * (1024 * MB))
+    time.sleep(0.6)
+
+
+def takes_page_cache():
+    """100 MiB of its own beside 2 GB of a file that it wrote and read."""
+    big = OUT / "big"
+    with big.open("wb") as file:
+        for _ in range(2048):
+            file.write(b"1" * MB)
+    HELD.append(bytearray(b"1") * (100 * MB))
+    with big.open("rb") as file:
+        while file.read(MB):
+            pass
+    time.sleep(0.6)
+
+
+def takes_forks():
+    children = []
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            HELD.append(bytearray(b"1") * (256 * MB))
+            time.sleep(1.5)
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+
+
+def takes_spike():
+    spike = bytearray(b"1") * (1024 * MB)
+    time.sleep(0.5)
+    del spike
+    time.sleep(0.3)
+
+
+def takes_tmpfs():
+    with Path(os.environ["TMPDIR"], "held").open("wb") as file:
+        for _ in range(300):
+            file.write(b"1" * MB)
+    time.sleep(0.6)
+
+
 def takes(pair):
     """Known allocations, each held long enough to be seen."""
-    kind = JOB["parameters"]["kind"]
-    if kind == "anonymous":
-        HELD.append(bytearray(b"1" * 1) * (1024 * MB))
-        time.sleep(0.6)
-    elif kind == "page cache":
-        big = OUT / "big"
-        with big.open("wb") as file:
-            for _ in range(2048):
-                file.write(b"1" * MB)
-        HELD.append(bytearray(b"1") * (100 * MB))
-        with big.open("rb") as file:
-            while file.read(MB):
-                pass
-        time.sleep(0.6)
-    elif kind == "forks":
-        children = []
-        for _ in range(4):
-            child = os.fork()
-            if child == 0:
-                HELD.append(bytearray(b"1") * (256 * MB))
-                time.sleep(1.5)
-                os._exit(0)
-            children.append(child)
-        for child in children:
-            os.waitpid(child, 0)
-    elif kind == "spike":
-        spike = bytearray(b"1") * (1024 * MB)
-        time.sleep(0.5)
-        del spike
-        time.sleep(0.3)
-    elif kind == "tmpfs":
-        with open("/tmp/held", "wb") as file:
-            for _ in range(300):
-                file.write(b"1" * MB)
-        time.sleep(0.6)
+    globals()["takes_" + JOB["parameters"]["kind"]]()
     answer(pair)
 
 

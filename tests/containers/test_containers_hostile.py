@@ -1,8 +1,11 @@
 """Images that mean harm, or are merely broken. Each ends with the right outcome, the next job runs, nothing is left."""
 
 import base64
+import contextlib
 import hashlib
 import stat
+import threading
+import time
 from pathlib import Path
 
 import docker
@@ -147,24 +150,19 @@ def test_identities_are_drawn_anew_for_each_container(guarded: World, docker_run
 
 
 def test_nothing_is_mounted_but_the_job(guarded: World, docker_runtime: Runtime, docker_image: str):
-    """Recorded from outside, while the container runs."""
-    import threading
-    import time
-
-    seen: list[list[str]] = []
+    """Seen from outside, while the container runs."""
+    seen: list[str] = []
 
     def look() -> None:
-        client = docker.from_env()
-        until = time.monotonic() + 5
-        while not seen and time.monotonic() < until:
-            for container in client.containers.list(filters={"label": f"{OWNER_LABEL}={guarded.owner}"}):
-                seen.append(
-                    [f"{m['Destination']} {m['RW']} {Path(m['Source']).name}" for m in container.attrs["Mounts"]]
-                )
-        client.close()
+        with contextlib.closing(docker.from_env()) as client:
+            until = time.monotonic() + 10
+            while not seen and time.monotonic() < until:
+                for container in client.containers.list(filters={"label": f"{OWNER_LABEL}={guarded.owner}"}):
+                    mounts = container.attrs["Mounts"]
+                    seen.extend(f"{m['Destination']} {m['RW']} {Path(m['Source']).name}" for m in mounts)
 
     looking = threading.Thread(target=look)
     looking.start()
     guarded.execute(guarded.job(docker_image, mode="closes_output"), docker_runtime)
     looking.join()
-    assert sorted(seen[0]) == ["/in False in", "/out True out"]
+    assert sorted(seen) == ["/in False in", "/out True out"]

@@ -1,6 +1,7 @@
 """The rungs of the measuring ladder: control groups that last, control groups as last seen, the process tree."""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -9,40 +10,41 @@ from lumirage.running.cgroups import Group, Hierarchy, Totals
 
 
 class ParentGroup:
-    """A control group made for one call, which outlives it: CPU time and watermark are exact after the end."""
+    """A control group made for one call, which outlives it: CPU time and watermark are exact after the end.
+
+    Memory is sampled in the call's own group below it: the statistics of a parent lag behind by seconds.
+    """
 
     lasting = True
 
-    def __init__(self, hierarchy: Hierarchy, path: str):
-        self._hierarchy, self._path = hierarchy, path
-        self.memory_how = f"cgroup v{hierarchy.version}, sampled at 20 Hz, without page cache"
+    def __init__(self, hierarchy: Hierarchy, path: str, name: str):
+        self._hierarchy, self._path, self._name = hierarchy, path, name
+        self.memory_how = f"cgroup v{hierarchy.version}, anonymous and shared memory with tmpfs, sampled at 20 Hz"
         self.cpu_how = f"cgroup v{hierarchy.version}, parent group, exact"
-        self._group: Group | None = None
-
-    def _opened(self) -> Group:
-        if self._group is None:
-            self._group = self._hierarchy.group(self._path)
-        return self._group
+        self._own: Group | None = None
 
     def memory_bytes(self) -> int:
         """See Source."""
-        return self._opened().memory_bytes()
+        if self._own is None:
+            self._own = self._hierarchy.group(f"{self._path}/{self._name}")
+        return self._own.memory_bytes()
 
     def totals(self) -> Totals:
         """See Source."""
         try:
-            return self._opened().totals()
+            with closing(self._hierarchy.group(self._path)) as parent:
+                return parent.totals()
         except OSError:  # the engine never made the group
             return Totals()
 
     def pids(self) -> list[int]:
         """See Source."""
-        return self._group.pids() if self._group else []
+        return self._own.pids() if self._own else []
 
     def close(self) -> None:
         """Close and remove the group."""
-        if self._group:
-            self._group.close()
+        if self._own:
+            self._own.close()
         self._hierarchy.remove(self._path)
 
 
@@ -53,7 +55,7 @@ class LiveGroup:
 
     def __init__(self, hierarchy: Hierarchy, pid: int):
         self._group = hierarchy.group(hierarchy.path_of(pid))
-        self.memory_how = f"cgroup v{hierarchy.version}, sampled at 20 Hz, without page cache"
+        self.memory_how = f"cgroup v{hierarchy.version}, anonymous and shared memory with tmpfs, sampled at 20 Hz"
         self.cpu_how = f"cgroup v{hierarchy.version}, last sample before the end (20 Hz)"
 
     def memory_bytes(self) -> int:

@@ -4,29 +4,25 @@ import contextlib
 import io
 import tarfile
 import threading
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 import docker
-import requests
 from docker.models.containers import Container
 from docker.utils.socket import frames_iter
 
 from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.cgroups import Hierarchy
-from lumirage.running.measure import End, Meter, Source
+from lumirage.running.measure import Meter, Source
 from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
 from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options
+from lumirage.running.runtimes.docker_state import API_FAILURES, end_of, engine_failures, reason, start
 from lumirage.running.sources import LiveGroup, ParentGroup
 from lumirage.running.supervise import pump, supervise
 
 CARD = "/method/method.yaml"
 LOG_DRAINED_WITHIN_S = 20.0
-API_FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+NO_GROUPS = "the engine's control groups are not readable here"
 
 
 class DockerRuntime:
@@ -43,7 +39,7 @@ class DockerRuntime:
         try:
             return docker.from_env(timeout=timeout_s, version="auto")
         except API_FAILURES as error:
-            raise EngineError(f"no container engine answers: {_reason(error)}") from error
+            raise EngineError(f"no container engine answers: {reason(error)}") from error
 
     def check(self) -> None:
         """See Runtime."""
@@ -54,7 +50,7 @@ class DockerRuntime:
         except EngineError as error:
             raise UnavailableError(f"{error}; {hint}") from error
         except API_FAILURES as error:
-            raise UnavailableError(f"no container engine answers: {_reason(error)}; {hint}") from error
+            raise UnavailableError(f"no container engine answers: {reason(error)}; {hint}") from error
 
     @cached_property
     def _hierarchy(self) -> Hierarchy:
@@ -63,7 +59,7 @@ class DockerRuntime:
     @cached_property
     def engine(self) -> Engine:
         """What answers, asked once."""
-        with contextlib.closing(self._client()) as client, _engine_failures("ask the engine what it is"):
+        with contextlib.closing(self._client()) as client, engine_failures("ask the engine what it is"):
             info, version = client.info(), client.version()
             local = client.api.base_url.startswith("http+docker")
         components = {part.get("Name", "") for part in version.get("Components") or []}
@@ -83,7 +79,7 @@ class DockerRuntime:
                     "or pull it"
                 ) from error
             except API_FAILURES as error:
-                raise EngineError(f"cannot ask for image {reference}: {_reason(error)}") from error
+                raise EngineError(f"cannot ask for image {reference}: {reason(error)}") from error
         return Image(str(image.id), str(image.id))
 
     def prepare(self, image: str) -> None:
@@ -105,7 +101,7 @@ class DockerRuntime:
             except docker.errors.NotFound as error:
                 raise UnavailableError(f"{image}: no such image, or it holds no card {CARD}") from error
             except API_FAILURES as error:
-                raise EngineError(f"cannot read {CARD} of {image}: {_reason(error)}") from error
+                raise EngineError(f"cannot read {CARD} of {image}: {reason(error)}") from error
         if text is None:
             raise UnavailableError(f"{image}: {CARD} is not a file")
         return text
@@ -131,21 +127,23 @@ class DockerRuntime:
                     self._remove(container)
 
     def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> Ended:
-        with _engine_failures("start a container"):
+        with engine_failures("start a container"):
             attached = _Attached(client, container, watch)
             try:
-                started = _start(container)
+                started = start(container)
             except BaseException:
                 self._remove(container)
                 attached.close()
                 raise
-        meter = Meter(self._source(call, started.pid), call.gpus, "the engine's control groups are not readable here")
+        meter = Meter(
+            self._source(call, container, started.pid), call.gpus, "the engine's control groups are not readable here"
+        )
         try:
             running = _Running(client, container, meter)
             watched = supervise(running, call, watch, started.at_s)
             attached.drain()
-            with _engine_failures("read how a container ended"):
-                end = _end(container, started)
+            with engine_failures("read how a container ended"):
+                end = end_of(container, started)
             return Ended(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             if not self._keep:
@@ -153,9 +151,9 @@ class DockerRuntime:
             attached.close()
             meter.close()
 
-    def _source(self, call: Call, pid: int) -> Source | None:
+    def _source(self, call: Call, container: Container, pid: int) -> Source | None:
         if self.engine.cgroup_parent:
-            return ParentGroup(self._hierarchy, f"{self.engine.cgroup_parent}/{call.name}")
+            return ParentGroup(self._hierarchy, f"{self.engine.cgroup_parent}/{call.name}", str(container.id))
         try:
             return LiveGroup(self._hierarchy, pid)
         except OSError:
@@ -172,13 +170,13 @@ class DockerRuntime:
 
     def _sweep(self, client: docker.DockerClient) -> None:
         for name in sorted(self._left_behind):
-            with _engine_failures("remove a container"):
+            with engine_failures("remove a container"):
                 _remove_by_name(client, name)
             self._left_behind.discard(name)
 
     def remove_stale(self, owner: str) -> int:
         """See Runtime."""
-        with contextlib.closing(self._client()) as client, _engine_failures("remove stale containers"):
+        with contextlib.closing(self._client()) as client, engine_failures("remove stale containers"):
             names = [
                 str(container.name)
                 for container in client.containers.list(
@@ -190,15 +188,6 @@ class DockerRuntime:
                 if self.engine.cgroup_parent:
                     self._hierarchy.remove(f"{self.engine.cgroup_parent}/{name}")
         return len(names)
-
-
-@dataclass(frozen=True)
-class _Started:
-    """When (time.monotonic), how long the engine took for it, and the process of the entry point."""
-
-    at_s: float
-    start_s: float
-    pid: int
 
 
 class _Attached:
@@ -244,7 +233,7 @@ class _Running:
         """See Process."""
         over = self._over.wait(within_s)
         if self._failure:
-            raise EngineError(f"lost a container: {_reason(self._failure)}") from self._failure
+            raise EngineError(f"lost a container: {reason(self._failure)}") from self._failure
         return over
 
     def kill(self) -> None:
@@ -253,9 +242,9 @@ class _Running:
             self._container.kill("SIGKILL")
         except docker.errors.APIError as error:
             if error.status_code not in {404, 409}:  # it ended by itself meanwhile
-                raise EngineError(f"cannot kill a container: {_reason(error)}") from error
+                raise EngineError(f"cannot kill a container: {reason(error)}") from error
         except API_FAILURES as error:
-            raise EngineError(f"cannot kill a container: {_reason(error)}") from error
+            raise EngineError(f"cannot kill a container: {reason(error)}") from error
 
     def sample(self) -> int | None:
         """See Process."""
@@ -268,65 +257,9 @@ def _create(client: docker.DockerClient, options: dict[str, Any]) -> Container:
     except docker.errors.ImageNotFound as error:
         raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
     except API_FAILURES as error:
-        raise EngineError(f"cannot create a container: {_reason(error)}") from error
-
-
-def _start(container: Container) -> _Started:
-    ordered, ordered_wall = time.monotonic(), time.time()
-    try:
-        container.start()
-    except docker.errors.APIError as error:
-        if "could not select device driver" in str(error):
-            raise UnavailableError(
-                "the engine gives no GPU to containers; install the NVIDIA container toolkit"
-            ) from error
-        raise
-    took = time.monotonic() - ordered
-    container.reload()
-    state = container.attrs["State"]
-    began = _seconds(state.get("StartedAt", ""))
-    start_s = took if began is None else min(max(began - ordered_wall, 0.0), took)
-    return _Started(ordered + start_s, start_s, int(state.get("Pid") or 0))
-
-
-def _end(container: Container, started: _Started) -> End:
-    container.reload()
-    state = container.attrs["State"]
-    code = int(state["ExitCode"])
-    begin, finish = _seconds(state.get("StartedAt", "")), _seconds(state.get("FinishedAt", ""))
-    return End(
-        exit_code=code,
-        signal=code - 128 if code > 128 else None,
-        oom_flag=bool(state.get("OOMKilled")),
-        start_s=started.start_s,
-        wall_s=finish - begin if begin is not None and finish is not None and finish >= begin else None,
-    )
-
-
-def _seconds(stamp: str) -> float | None:
-    """Seconds since 1970 of the engine's time stamps, which have nanoseconds; None for its year 1 (never)."""
-    head, _, zone = stamp.partition("Z") if stamp.endswith("Z") else (stamp[:-6], "", stamp[-6:])
-    whole, _, fraction = head.partition(".")
-    try:
-        when = datetime.fromisoformat(whole + (zone or "+00:00"))
-    except ValueError:
-        return None
-    return when.timestamp() + float(f"0.{fraction or 0}") if when.year > 1 else None
+        raise EngineError(f"cannot create a container: {reason(error)}") from error
 
 
 def _remove_by_name(client: docker.DockerClient, name: str) -> None:
     with contextlib.suppress(docker.errors.NotFound):
         client.containers.get(name).remove(force=True, v=True)
-
-
-@contextlib.contextmanager
-def _engine_failures(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except API_FAILURES as error:
-        raise EngineError(f"cannot {doing}: {_reason(error)}") from error
-
-
-def _reason(error: Exception) -> str:
-    """The engine's own words where it has some."""
-    return str(getattr(error, "explanation", None) or error)

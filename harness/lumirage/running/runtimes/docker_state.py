@@ -1,0 +1,84 @@
+"""Begin and end of a container as Docker's API tells them, and its failures as ours."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import docker
+import requests
+from docker.models.containers import Container
+
+from lumirage.errors import EngineError, UnavailableError
+from lumirage.running.measure import End
+
+API_FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
+
+
+@dataclass(frozen=True)
+class Started:
+    """When (time.monotonic), how long the engine took for it, and the process of the entry point."""
+
+    at_s: float
+    start_s: float
+    pid: int
+
+
+def start(container: Container) -> Started:
+    """Start it; when its entry point began. Raises UnavailableError where it asks for a GPU that the engine cannot give."""
+    ordered, ordered_wall = time.monotonic(), time.time()
+    try:
+        container.start()
+    except docker.errors.APIError as error:
+        if "could not select device driver" in str(error):
+            raise UnavailableError(
+                "the engine gives no GPU to containers; install the NVIDIA container toolkit"
+            ) from error
+        raise
+    took = time.monotonic() - ordered
+    container.reload()
+    state = container.attrs["State"]
+    began = _seconds(state.get("StartedAt", ""))
+    start_s = took if began is None else min(max(began - ordered_wall, 0.0), took)
+    return Started(ordered + start_s, start_s, int(state.get("Pid") or 0))
+
+
+def end_of(container: Container, started: Started) -> End:
+    """Exit code, OOM flag and times of a container that has ended."""
+    container.reload()
+    state = container.attrs["State"]
+    code = int(state["ExitCode"])
+    begin, finish = _seconds(state.get("StartedAt", "")), _seconds(state.get("FinishedAt", ""))
+    return End(
+        exit_code=code,
+        signal=code - 128 if code > 128 else None,
+        oom_flag=bool(state.get("OOMKilled")),
+        start_s=started.start_s,
+        wall_s=finish - begin if begin is not None and finish is not None and finish >= begin else None,
+    )
+
+
+def _seconds(stamp: str) -> float | None:
+    """Seconds since 1970 of the engine's time stamps, which have nanoseconds; None for its year 1 (never)."""
+    head, _, zone = stamp.partition("Z") if stamp.endswith("Z") else (stamp[:-6], "", stamp[-6:])
+    whole, _, fraction = head.partition(".")
+    try:
+        when = datetime.fromisoformat(whole + (zone or "+00:00"))
+    except ValueError:
+        return None
+    return when.timestamp() + float(f"0.{fraction or 0}") if when.year > 1 else None
+
+
+@contextlib.contextmanager
+def engine_failures(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises into EngineError: cannot <doing>, and why."""
+    try:
+        yield
+    except API_FAILURES as error:
+        raise EngineError(f"cannot {doing}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """The engine's own words where it has some."""
+    return str(getattr(error, "explanation", None) or error)

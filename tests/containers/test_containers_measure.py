@@ -1,0 +1,53 @@
+"""Known allocations and a known burn of CPU, measured from outside."""
+
+import pytest
+from running_world import World, with_limits
+
+from lumirage.model import Outcome, Usage
+from lumirage.running.runtimes.call import Runtime
+
+MB = 2**20
+KNOWN_MB = {"anonymous": 1024, "page_cache": 100, "forks": 1024, "spike": 1024, "tmpfs": 300}
+
+
+def measure(world: World, runtime: Runtime, image: str, **parameters: object) -> Usage:
+    if not world.inputs:
+        world.add_pairs(1)
+    world.forget()
+    limits = with_limits(memory_bytes=4 * 2**30, output_bytes=4 * 2**30)
+    (run,) = world.execute(world.job(image, limits=limits, **parameters), runtime)
+    assert run.outcome is Outcome.OK, run
+    return run.usage
+
+
+@pytest.mark.parametrize("kind", sorted(KNOWN_MB))
+def test_peak_memory_of_a_known_allocation(world: World, runtime: Runtime, image: str, kind: str):
+    if runtime.name == "local" and kind == "tmpfs":
+        pytest.skip("local has no tmpfs of its own")
+    usage = measure(world, runtime, image, mode="takes", kind=kind)
+    assert usage.peak_memory_bytes is not None
+    tolerance = 0.10 if kind == "spike" else 0.05
+    idle = measure(world, runtime, image, mode="ok").peak_memory_bytes or 0
+    assert (usage.peak_memory_bytes - idle) / MB == pytest.approx(KNOWN_MB[kind], rel=tolerance)
+    if usage.memory_watermark_bytes is not None:
+        assert usage.memory_watermark_bytes >= 0.95 * usage.peak_memory_bytes
+
+
+def test_cpu_time_of_a_known_burn(world: World, runtime: Runtime, image: str):
+    idle = measure(world, runtime, image, mode="ok").cpu_s
+    busy = measure(world, runtime, image, mode="burns", seconds=4.0).cpu_s
+    assert idle is not None
+    assert busy is not None
+    log = world.files(next(iter(world.inputs))).log.read_text()
+    burnt = float(log.split("burnt ")[1].split()[0])
+    assert busy - idle == pytest.approx(burnt, rel=0.02)
+
+
+def test_the_time_line_shows_the_spike(world: World, runtime: Runtime, image: str):
+    measure(world, runtime, image, mode="takes", kind="spike")
+    pair = next(iter(world.inputs))
+    lines = world.files(pair).memory.read_text().splitlines()
+    assert lines[0] == "seconds\tbytes"
+    values = [int(line.split("\t")[1]) for line in lines[1:]]
+    assert max(values) > 900 * MB
+    assert values[-1] < 200 * MB
