@@ -1,14 +1,14 @@
 """What the methods cost: accuracy against time and memory, cold and warm times, memory time lines."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lumirage.layout import RunFiles
 from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
 from lumirage.reporting.filled import filled_means
-from lumirage.reporting.inputs import Inputs
+from lumirage.reporting.inputs import Inputs, files_of
 from lumirage.reporting.measures import Measure
 from lumirage.reporting.rows import clip, colors_of, jitter, make_rows
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
@@ -129,11 +129,9 @@ def has_time_lines(inputs: Inputs) -> bool:
 def _lines(inputs: Inputs, method: str) -> list[tuple[str, tuple[list[float], list[float]]]]:
     runs = inputs.runs[inputs.runs["method"] == method]
     runs = runs.sort_values("peak_memory_bytes", ascending=False).drop_duplicates("job").head(MOST_LINES)
-    ending = RunFiles(inputs.layout.root / "x").record.name.removeprefix("x")
     found = []
     for run in runs.itertuples():
-        record = str(run.record)
-        path = RunFiles(inputs.layout.root / record.removesuffix(ending)).memory
+        path = files_of(Path(str(run.record))).memory
         if path.is_file() and len(table := pd.read_csv(path, sep="\t")) > 1:
             thin = table.iloc[:: max(1, len(table) // 160)]
             found.append((str(run.pair), (thin.iloc[:, 0].tolist(), (thin.iloc[:, 1] / 2**20).tolist())))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lumirage.reporting.analysed import of_measure
 from lumirage.reporting.axes import Scale, fit, short, y_axis
 from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
@@ -53,7 +54,10 @@ def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
     height = 280.0
     places = _places(levels)
     x = fit(places, 76, right)
-    y = fit(means[np.isfinite(means)].tolist(), height - 52, 34)
+    spans = _intervals(inputs, measure)
+    shown = {level.condition for level in levels}
+    ends = [end for (_, condition), span in spans.items() if condition in shown for end in span]
+    y = fit([*means[np.isfinite(means)].tolist(), *ends], height - 52, 34)
     marks = y_axis(y, 56, right, measure.axis)
     for place, level in zip(places, levels, strict=True):
         color = "ink" if level.condition == REFERENCE else "muted"
@@ -61,11 +65,30 @@ def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
     marks.append(Label(((56 + right) / 2, height - 10), axis.replace("_", " "), "muted", 12, "middle"))
     colors = colors_of(inputs.methods)
     for i, method in enumerate(inputs.methods):
+        for place, level in zip(places, levels, strict=True):
+            low, high = spans.get((method, level.condition), (math.nan, math.nan))
+            if math.isfinite(low) and math.isfinite(high):
+                marks.append(
+                    Line([(x(place), y(low)), (x(place), y(high))], color=colors[method], opacity=0.45, width=4)
+                )
         marks += _curve(method, [x(p) for p in places], means[:, i], y, colors[method])
     marks += _names(inputs, means[-1], y, right, colors)
     alt = "; ".join(f"{m}: " + ", ".join(short(v) for v in means[:, i]) for i, m in enumerate(inputs.methods))
-    shown = ", ".join(level.text for level in levels)
-    return Scene(f"dose-{axis}", f"{measure.title} against {axis}", f"{axis} {shown}. {alt}", width, height, marks)
+    names = ", ".join(level.text for level in levels)
+    return Scene(f"dose-{axis}", f"{measure.title} against {axis}", f"{axis} {names}. {alt}", width, height, marks)
+
+
+def _intervals(inputs: Inputs, measure: Measure) -> dict[tuple[str, str], tuple[float, float]]:
+    """(method, condition) -> the reference's mean plus the interval of the change, as the analysis found it."""
+    table = inputs.tables.get("conditions")
+    if table is None:
+        return {}
+    rows = of_measure(table, measure)
+    rows = rows[(rows["policy"] == inputs.evaluation.track.on_failure) & rows["ci_low"].notna()]
+    base = rows["mean_reference"].astype(float)
+    low, high = base + rows["ci_low"].astype(float), base + rows["ci_high"].astype(float)
+    keys = zip(rows["method"].astype(str), rows["condition"].astype(str), strict=True)
+    return dict(zip(keys, zip(low, high, strict=True), strict=True))
 
 
 def _places(levels: list[Level]) -> list[float]:

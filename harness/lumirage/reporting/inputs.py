@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -42,20 +43,20 @@ class Inputs:
     tables: dict[str, pd.DataFrame]
     verdicts: tuple[str, ...]
 
-    @property
+    @cached_property
     def methods(self) -> list[str]:
         """Names in the order of the evaluation, the sentinels first where they were scored."""
         scored = set(self.values["method"].astype(str).unique())
         known = [*SENTINELS, *self.evaluation.methods]
         return [m for m in known if m in scored] + sorted(scored - set(known))
 
-    @property
+    @cached_property
     def pairs(self) -> dict[str, Pair]:
         """Scored pairs by id, in the order of the evaluation."""
         scored = set(self.values["pair"].astype(str).unique())
         return {pair.id: pair for pair in self.evaluation.pairs if pair.id in scored}
 
-    @property
+    @cached_property
     def conditions(self) -> list[str]:
         """Names of the scored conditions, the reference first."""
         scored = sorted(self.values["condition"].astype(str).unique(), key=lambda name: (name != REFERENCE, name))
@@ -70,10 +71,17 @@ class Inputs:
 
     def matrix(self, measure: Measure, condition: str) -> np.ndarray:
         """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN where there is none."""
-        rows = self.of(measure)
-        rows = rows[rows["condition"] == condition]
-        mean = rows.groupby(["method", "pair"], observed=True)["value"].mean().unstack("pair")
-        return mean.reindex(index=self.methods, columns=list(self.pairs)).to_numpy(dtype=float)
+        key = (measure, condition)
+        if key not in self._matrices:
+            rows = self.of(measure)
+            rows = rows[rows["condition"] == condition]
+            mean = rows.groupby(["method", "pair"], observed=True)["value"].mean().unstack("pair")
+            self._matrices[key] = mean.reindex(index=self.methods, columns=list(self.pairs)).to_numpy(dtype=float)
+        return self._matrices[key]
+
+    @cached_property
+    def _matrices(self) -> dict[tuple[Measure, str], np.ndarray]:
+        return {}  # what has been asked for already: every figure asks for the same few
 
 
 def read_inputs(layout: Layout) -> Inputs:
@@ -86,7 +94,7 @@ def read_inputs(layout: Layout) -> Inputs:
         values=values,
         runs=read_runs(layout, [*evaluation.methods]),
         measures=tuple(measures_of(values)),
-        tables={name: table for name in ANALYSIS_TABLES if (table := _read_table(layout.table(name))) is not None},
+        tables={name: table for name in ANALYSIS_TABLES if (table := read_table(layout.table(name))) is not None},
         verdicts=_read_verdicts(layout.verdicts),
     )
 
@@ -120,11 +128,18 @@ def read_label_values(path: Path, pairs: Sequence[str]) -> pd.DataFrame:
     return ds.dataset(path).to_table(filter=wanted).to_pandas()
 
 
+RECORD_ENDING = RunFiles(Path("x")).record.name.removeprefix("x")
+
+
+def files_of(record: Path) -> RunFiles:
+    """The files of the run whose record this is."""
+    return RunFiles(record.with_name(record.name.removesuffix(RECORD_ENDING)))
+
+
 def run_records(layout: Layout, methods: Sequence[str]) -> Iterator[Path]:
     """Paths of all run records, sorted."""
-    ending = RunFiles(Path("x")).record.name.removeprefix("x")
     for method in methods:
-        yield from sorted(layout.method(method).rglob(f"*{ending}"))
+        yield from sorted(layout.method(method).rglob(f"*{RECORD_ENDING}"))
 
 
 def read_run(path: Path) -> Run:
@@ -151,7 +166,8 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _read_table(path: Path) -> pd.DataFrame | None:
+def read_table(path: Path) -> pd.DataFrame | None:
+    """A table of the analysis; none where the file is not there."""
     if not path.is_file():
         return None
     return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype_backend="numpy_nullable")

@@ -1,14 +1,15 @@
 """What is shown: a measure is one metric under one preset and one label source, with its unit and its good direction."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-HIGHER_IS_BETTER = ("dice", "jaccard", "nsd", "ncc", "correlation", "non_diffeomorphic_free")
+HIGHER_IS_BETTER = ("dice", "jaccard", "nsd", "surface_dice", "ncc", "lncc", "mi_", "nmi", "correlation")
 """Beginnings of the names of metrics for which more is better. For all others less is better."""
 
-ORDER = ("dice", "tre", "epe", "true", "hd95", "assd", "nsd", "ndv", "nonpositive", "jac", "fold", "sdlogj", "sd_log")
+DEFAULT_PRESET = "strict"
+
+ORDER = ("dice", "tre", "displacement_error_mm", "hd95", "det_le0", "ndv_percent", "sdlogj", "msd", "inverse", "ncc")
 """Beginnings of metric names in the order in which readers want them; others follow by name."""
 
 
@@ -22,6 +23,11 @@ class Measure:
     source: str
     unit: str
     title: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from other measures."""
+        return self.preset, self.settings, self.metric, self.source
 
     @property
     def higher_is_better(self) -> bool:
@@ -41,7 +47,7 @@ class Measure:
 
 
 def measures_of(values: pd.DataFrame) -> list[Measure]:
-    """All measures of a table of values, the most wanted first.
+    """All measures of a table of values, the most wanted first, those without any value last.
 
     A title names preset, settings and label source only where the table has several of them.
     """
@@ -49,13 +55,13 @@ def measures_of(values: pd.DataFrame) -> list[Measure]:
     found = values[[*keys, "unit"]].drop_duplicates(keys)
     several = {key: found.groupby("metric", observed=True)[key].nunique().max() > 1 for key in keys if key != "metric"}
     measures = [_measure(row, several) for row in found.astype(str).itertuples(index=False)]
-    presets = list(dict.fromkeys(values["preset"].astype(str)))
-    return sorted(measures, key=lambda m: (presets.index(m.preset), _rank(m.metric), m.metric, m.source, m.settings))
-
-
-def primary_of(measures: Sequence[Measure]) -> Measure:
-    """The measure by which methods are listed: the first that readers want."""
-    return measures[0]
+    presets = sorted(set(values["preset"].astype(str)), key=lambda name: (name != DEFAULT_PRESET, name))
+    known = values[values["value"].notna()][keys].drop_duplicates().astype(str)
+    there = set(known.itertuples(index=False, name=None))
+    return sorted(
+        measures,
+        key=lambda m: (m.key not in there, presets.index(m.preset), _rank(m.metric), m.metric, m.source, m.settings),
+    )
 
 
 def _measure(row: tuple[str, ...], several: dict[str, bool]) -> Measure:

@@ -14,13 +14,13 @@ from lumirage.reporting.analysed import MERGED, base_of, comparisons, rankings, 
 from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
 from lumirage.reporting.failures import Reason, failed_pairs, outcome_counts, reasons
-from lumirage.reporting.figures import SECTIONS, file_name, plates
+from lumirage.reporting.figures import SECTIONS, Plate, file_name
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.page import inlined, render
 from lumirage.reporting.pair_page import PairPage
-from lumirage.reporting.rows import NARROW, WIDE, colors_of
+from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
-from lumirage.reporting.tables import Standing, cell, leaderboard, shown, standings, to_latex, to_tsv
+from lumirage.reporting.tables import Standing, cell, leaderboard, shown, to_latex, to_tsv
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Overview:
 
     inputs: Inputs
     pages: tuple[PairPage, ...]
+    plates: Sequence[Plate]
+    lines: Sequence[Standing]
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ class FigureHtml:
 def render_overview(overview: Overview, *, one_file: bool = False) -> str:
     """The page as HTML; with `one_file` all styles, scripts and pages of pairs are in it."""
     inputs = overview.inputs
-    lines = standings(inputs, inputs.conditions[0])
+    lines = overview.lines
     return render(
         "overview.html.j2",
         overview=overview,
         inputs=inputs,
         evaluation=inputs.evaluation,
         lines=lines,
-        shown=shown(inputs.measures),
+        shown=shown(inputs.measures, lines),
         colors=colors_of(inputs.methods),
         sparks=_sparks(lines),
         base=base_of(comparisons(inputs, inputs.measures[0], inputs.conditions[0])),
@@ -60,7 +62,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         rank_columns=rank_columns(inputs),
         paragraphs=paragraphs(inputs),
         references=references(inputs),
-        figures=_figures(inputs),
+        figures=_figures(overview.plates),
         outcomes=outcome_counts(inputs),
         reasons=reasons(inputs),
         failed=len(failed_pairs(inputs)),
@@ -73,9 +75,10 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
     )
 
 
-def save_tables(inputs: Inputs, folder: Path) -> None:
+def save_tables(overview: Overview, folder: Path) -> None:
     """The leaderboard, the failures and every table of the analysis, as TSV and LaTeX."""
-    found = {"leaderboard": leaderboard(inputs, standings(inputs, inputs.conditions[0]))}
+    inputs = overview.inputs
+    found = {"leaderboard": leaderboard(inputs, overview.lines)}
     found |= {"failures": failure_table(reasons(inputs))} | inputs.tables
     for name, table in found.items():
         write_text(folder / f"{name}.tsv", to_tsv(table))
@@ -88,11 +91,10 @@ def failure_table(found: Sequence[Reason]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "outcome", "runs", "message", "first_pairs"])
 
 
-def _figures(inputs: Inputs) -> dict[str, list[FigureHtml]]:
+def _figures(plates: Sequence[Plate]) -> dict[str, list[FigureHtml]]:
     found: dict[str, list[FigureHtml]] = {section: [] for section in SECTIONS}
-    for plate in plates(inputs):
-        wide, narrow = plate.draw(WIDE), plate.draw(NARROW)
-        figure = FigureHtml(wide.title, file_name(wide), to_svg(wide), to_svg(narrow))
+    for plate in plates:
+        figure = FigureHtml(plate.wide.title, file_name(plate.wide), to_svg(plate.wide), to_svg(plate.narrow))
         found[plate.section].append(figure)
     return found
 

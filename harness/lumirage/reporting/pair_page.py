@@ -8,11 +8,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from lumirage.errors import DataError
-from lumirage.layout import RunFiles
 from lumirage.model import Outcome, Pair, Run
 from lumirage.reporting.axes import short
 from lumirage.reporting.chosen import Chosen
-from lumirage.reporting.inputs import Inputs, read_label_values, read_run
+from lumirage.reporting.inputs import Inputs, files_of, read_run
 from lumirage.reporting.panels import PanelRow, Stage, result_rows, shared_rows, stage_of
 from lumirage.reporting.pictures import read_result, read_scenery
 from lumirage.reporting.rows import colors_of
@@ -59,8 +58,11 @@ class PairPage:
     volumes: str
 
 
-def make_pair_page(inputs: Inputs, choice: Chosen) -> PairPage:
-    """Read, warp and draw one pair. A picture that cannot be made is a sentence on the page, not an error."""
+def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame) -> PairPage:
+    """Read, warp and draw one pair; `label_values` are rows of single labels.
+
+    A picture that cannot be made is a sentence on the page, not an error.
+    """
     pair = inputs.pairs[choice.pair]
     runs = _runs(inputs, choice)
     stage, trouble = _stage(inputs, pair, runs)
@@ -76,7 +78,7 @@ def make_pair_page(inputs: Inputs, choice: Chosen) -> PairPage:
         shared=tuple(shared_rows(stage)) if stage else (),
         parts=parts,
         trouble=trouble,
-        labels=_labels(inputs, choice),
+        labels=_labels(inputs, choice, label_values),
         colors=colors_of(inputs.methods),
         volumes=embedded(stage.scenery, moved) if stage else "",
     )
@@ -104,8 +106,7 @@ def _part(stage: Stage | None, method: str, run: Run, record: Path, moved: dict[
         return MethodPart(method, run, (), f"{run.outcome.value.replace('_', ' ')}: {run.message or 'no message'}")
     if stage is None:
         return MethodPart(method, run, (), "")
-    ending = RunFiles(Path("x")).record.name.removeprefix("x")
-    field = RunFiles(record.with_name(record.name.removesuffix(ending))).field
+    field = files_of(record).field
     try:
         result = read_result(stage.scenery, method, field)
     except DataError as error:
@@ -120,9 +121,8 @@ def _scores(inputs: Inputs, choice: Chosen) -> tuple[tuple[str, tuple[str, ...]]
     return tuple((m, tuple(short(float(c[i]), 4) for c in columns)) for i, m in enumerate(inputs.methods))
 
 
-def _labels(inputs: Inputs, choice: Chosen) -> tuple[LabelTable, ...]:
-    rows = read_label_values(inputs.layout.score_table, [choice.pair])
-    rows = rows[rows["condition"] == choice.condition]
+def _labels(inputs: Inputs, choice: Chosen, rows: pd.DataFrame) -> tuple[LabelTable, ...]:
+    rows = rows[(rows["condition"] == choice.condition) & (rows["pair"] == choice.pair)]
     found = []
     for measure in inputs.measures:
         same = (rows["metric"] == measure.metric) & (rows["preset"] == measure.preset)

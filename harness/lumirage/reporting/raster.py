@@ -2,8 +2,10 @@
 
 import io
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Rectangle
 
 from lumirage.reporting.scene import LIGHT, Box, Cloud, Dot, Label, Line, Mark, Scene
@@ -34,13 +36,13 @@ def _draw(axes: Axes, mark: Mark, order: int) -> None:
         case Dot():
             fill = LIGHT[mark.fill] if mark.fill else "none"
             edge = LIGHT[mark.color]
-            axes.add_patch(Circle(mark.at, mark.radius, facecolor=fill, edgecolor=edge, linewidth=1.5, zorder=order))
+            axes.add_artist(Circle(mark.at, mark.radius, facecolor=fill, edgecolor=edge, linewidth=1.5, zorder=order))
         case Cloud():
-            x, y = zip(*mark.points, strict=True) if mark.points else ((), ())
+            x, y = np.array(mark.points, dtype=float).reshape(-1, 2).T
             area = (2 * mark.radius) ** 2
             axes.scatter(x, y, s=area, c=LIGHT[mark.color], alpha=mark.opacity, linewidths=0, zorder=order)
         case Box():
-            axes.add_patch(Rectangle(mark.at, *mark.size, facecolor=LIGHT[mark.fill], linewidth=0, zorder=order))
+            axes.add_artist(Rectangle(mark.at, *mark.size, facecolor=LIGHT[mark.fill], linewidth=0, zorder=order))
         case Label():
             axes.text(
                 *mark.at, mark.text, color=LIGHT[mark.color], fontsize=mark.size * 0.94, ha=ALIGN[mark.anchor],
@@ -53,5 +55,9 @@ def _draw_line(axes: Axes, mark: Line, order: int) -> None:
     if mark.fill:
         axes.fill(x, y, facecolor=LIGHT[mark.fill], alpha=mark.opacity, linewidth=0, zorder=order)
     if mark.width:
-        dash = (0, tuple(float(d) for d in mark.dash.split())) if mark.dash else "solid"
-        axes.plot(x, y, color=LIGHT[mark.color], linewidth=mark.width, alpha=mark.opacity, zorder=order, linestyle=dash)
+        dash = (0.0, [float(d) for d in mark.dash.split()] or [1.0]) if mark.dash else None
+        axes.add_artist(
+            Line2D(
+                x, y, color=LIGHT[mark.color], linewidth=mark.width, alpha=mark.opacity, zorder=order, linestyle=dash
+            )
+        )

@@ -8,11 +8,12 @@ from pathlib import Path
 from lumirage.errors import UsageError, nearest
 from lumirage.layout import Layout, write_text
 from lumirage.reporting.chosen import Chosen, choose
-from lumirage.reporting.figures import save_figures
-from lumirage.reporting.inputs import Inputs, read_inputs
+from lumirage.reporting.figures import draw_plates, save_figures
+from lumirage.reporting.inputs import Inputs, read_inputs, read_label_values
 from lumirage.reporting.overview import Overview, render_overview, save_tables
 from lumirage.reporting.page import ASSETS, VIEWER, render_pair, volumes_script
 from lumirage.reporting.pair_page import PairPage, make_pair_page
+from lumirage.reporting.tables import standings
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done and how much there is."""
@@ -47,9 +48,9 @@ def write_report(layout: Layout, options: ReportOptions, on_progress: Progress =
     chosen = choose(inputs, options.pairs, options.most_pages)
     pages = _write_pairs(inputs, chosen, folder, on_progress)
     on_progress("overview", 0, 1)
-    save_tables(inputs, folder / "tables")
-    save_figures(inputs, folder / "figures")
-    overview = Overview(inputs, tuple(pages))
+    overview = Overview(inputs, tuple(pages), draw_plates(inputs), standings(inputs, inputs.conditions[0]))
+    save_tables(overview, folder / "tables")
+    save_figures(overview.plates, folder / "figures")
     write_text(folder / "index.html", render_overview(overview))
     if options.one_file:
         write_text(folder / "report.html", render_overview(overview, one_file=True))
@@ -74,9 +75,10 @@ def _clear(folder: Path) -> None:
 
 def _write_pairs(inputs: Inputs, chosen: list[Chosen], folder: Path, on_progress: Progress) -> list[PairPage]:
     pages = []
+    label_values = read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen])
     for done, choice in enumerate(chosen):
         on_progress("pairs", done, len(chosen))
-        page = make_pair_page(inputs, choice)
+        page = make_pair_page(inputs, choice, label_values)
         write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
         if page.volumes:
             write_text(folder / "pairs" / f"{choice.name}.volumes.js", volumes_script(page))

@@ -13,7 +13,7 @@ from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
 
-MOST_MEASURES = 6
+MOST_MEASURES = 5
 """Columns of measures in the leaderboard on the page. The files have all."""
 
 LATEX = str.maketrans({
@@ -109,9 +109,10 @@ def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = fl
     return otherwise if pd.isna(value) else float(value)
 
 
-def shown(measures: Sequence[Measure]) -> list[int]:
-    """Which measures get a column on the page: those of the first preset, as many as fit."""
-    return [i for i, m in enumerate(measures) if m.preset == measures[0].preset][:MOST_MEASURES]
+def shown(measures: Sequence[Measure], lines: Sequence[Standing]) -> list[int]:
+    """Which measures get a column on the page: those of the first preset with a value, as many as fit."""
+    same = [i for i, m in enumerate(measures) if m.preset == measures[0].preset]
+    return [i for i in same if any(line.counts[i] for line in lines)][:MOST_MEASURES]
 
 
 def leaderboard(inputs: Inputs, lines: Sequence[Standing]) -> pd.DataFrame:
