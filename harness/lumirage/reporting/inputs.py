@@ -30,6 +30,14 @@ RUN_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class Finding:
+    """A sentence of the analysis and the metric that it is about; empty when it is about none."""
+
+    sentence: str
+    metric: str
+
+
+@dataclass(frozen=True)
 class Inputs:
     """All that the overview is made of."""
 
@@ -41,7 +49,7 @@ class Inputs:
     """Columns RUN_COLUMNS."""
     measures: tuple[Measure, ...]
     tables: dict[str, pd.DataFrame]
-    verdicts: tuple[str, ...]
+    verdicts: tuple[Finding, ...]
 
     @cached_property
     def methods(self) -> list[str]:
@@ -173,10 +181,16 @@ def read_table(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype_backend="numpy_nullable")
 
 
-def _read_verdicts(path: Path) -> tuple[str, ...]:
-    """The sentences: either a list of strings, or records with a `sentence` or `text`."""
+def _read_verdicts(path: Path) -> tuple[Finding, ...]:
     if not path.is_file():
         return ()
     found = json.loads(path.read_text(encoding="utf-8"))
     entries = found.get("verdicts", []) if isinstance(found, dict) else found
-    return tuple(str(e.get("sentence") or e.get("text")) if isinstance(e, dict) else str(e) for e in entries)
+    return tuple(_finding(entry) for entry in entries)
+
+
+def _finding(entry: object) -> Finding:
+    """One verdict: a record with its sentence, or the bare sentence."""
+    if not isinstance(entry, dict):
+        return Finding(str(entry), "")
+    return Finding(str(entry.get("sentence", "")), str(entry.get("metric", "")))

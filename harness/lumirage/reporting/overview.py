@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lumirage.layout import write_text
-from lumirage.reporting.analysed import MERGED, base_of, comparisons, rankings, records
+from lumirage.reporting.analysed import MERGED, base_of, comparisons, of_measure, rankings, records
 from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
 from lumirage.reporting.failures import Reason, failed_pairs, outcome_counts, reasons
@@ -21,6 +21,12 @@ from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
 from lumirage.reporting.tables import Standing, cell, leaderboard, shown, to_latex, to_tsv
+
+POWER_SHOWN = (
+    "method", "reference", "target", "smallest_seen", "subjects_chain", "pairs_chain", "subjects_all_pairs",
+    "pairs_all_pairs", "pairs_separate",
+)  # fmt: skip
+"""Columns of power.tsv on the page."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,9 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         failed=len(failed_pairs(inputs)),
         warned=_warned(inputs.runs),
         facts=_facts(inputs),
+        findings=[f.sentence for f in inputs.verdicts if f.metric in {"", inputs.measures[0].metric}],
+        further=[f.sentence for f in inputs.verdicts if f.metric not in {"", inputs.measures[0].metric}],
+        power=_power(inputs),
         tables=inputs.tables,
         data=_data(overview, one_file),
         assets="assets/",
@@ -141,6 +150,16 @@ def _ranks(inputs: Inputs) -> dict[str, list[str]]:
             rows = rows if len(rows) else every[same & (every["metric"] == MERGED)]
             found.setdefault(method, []).append(cell(float(rows["rank"].iloc[0])) if has_rank(rows) else NONE)
     return found
+
+
+def _power(inputs: Inputs) -> pd.DataFrame:
+    """How many subjects and pairs it would take: the first measure, only the columns that answer that."""
+    table = inputs.tables.get("power")
+    if table is None:
+        return pd.DataFrame()
+    rows = of_measure(table, inputs.measures[0])
+    rows = rows[rows["condition"] == inputs.conditions[0]]
+    return rows[[c for c in POWER_SHOWN if c in rows.columns]]
 
 
 def has_rank(rows: pd.DataFrame) -> bool:
