@@ -1,0 +1,28 @@
+"""One small synthetic evaluation and its report, made once for all tests here."""
+
+from pathlib import Path
+
+import pytest
+from synthetic_out import Recipe, make_out, write_analysis
+
+from lumirage.layout import Layout
+from lumirage.reporting.inputs import Inputs, read_inputs
+from lumirage.reporting.report import ReportOptions, write_report
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    made = make_out(tmp_path_factory.mktemp("blank 'quote' ; &"), Recipe(subjects=4, conditions=False))
+    write_analysis(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def report(layout: Layout) -> Path:
+    return write_report(layout, ReportOptions(most_pages=3, one_file=True)).parent
+
+
+@pytest.fixture(scope="session")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """Conditions, no pictures, and no tables of the analysis."""
+    return read_inputs(make_out(tmp_path_factory.mktemp("bare"), Recipe(subjects=4, images=False)))

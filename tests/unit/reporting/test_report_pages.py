@@ -1,0 +1,176 @@
+"""The report as a whole: what is in it, what must never be, and what happens when something is missing."""
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_out import FAILING, HOSTILE, Recipe, make_out, true_dice
+
+from lumirage.errors import DataError, UsageError
+from lumirage.layout import Layout
+from lumirage.reporting.chosen import choose
+from lumirage.reporting.doses import axes_of
+from lumirage.reporting.filled import filled_means, filled_values
+from lumirage.reporting.inputs import Inputs, read_inputs
+from lumirage.reporting.measures import measures_of
+from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.reporting.tables import standings, to_latex
+
+
+class Page(HTMLParser):
+    """Elements and addresses of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attrs if k in {"href", "src"} and v]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def pages(report: Path) -> list[Path]:
+    return [report / "index.html", report / "report.html", *sorted((report / "pairs").glob("*.html"))]
+
+
+def test_every_page_loads_only_what_lies_in_the_report(report: Path) -> None:
+    for path in pages(report):
+        page = Page(path.read_text(encoding="utf-8"))
+        for address in page.addresses:
+            if address.startswith(("#", "data:")):
+                continue
+            if path.name != "report.html":
+                assert (path.parent / address).is_file(), (path.name, address)
+        assert not [a for a in page.addresses if re.match(r"\w+:", a) and not a.startswith("data:")]
+
+
+def test_hostile_text_is_never_an_element(report: Path) -> None:
+    shown = 0
+    for path in pages(report):
+        page = Page(path.read_text(encoding="utf-8"))
+        assert "img" not in page.tags
+        shown += HOSTILE in "".join(page.words)
+    assert shown == len(pages(report))
+
+
+def test_overview_says_what_it_is_made_of(report: Path) -> None:
+    words = " ".join(Page((report / "index.html").read_text(encoding="utf-8")).words)
+    for text in (
+        "Synthetic balls",
+        "sha256:",
+        "12 pairs of 4 subjects",
+        "no answer after 3600 s",
+        "load 7.9 on 2 cores",
+    ):
+        assert text in words
+
+
+def test_every_figure_is_also_svg_and_png(report: Path) -> None:
+    names = {path.stem for path in (report / "figures").glob("*.svg")}
+    assert names == {path.stem for path in (report / "figures").glob("*.png")}
+    assert {"strips-dice-reference", "forest-dice", "pareto-wall-s", "times", "memory", "failures"} <= names
+
+
+def test_every_table_is_also_tsv_and_latex(report: Path) -> None:
+    names = {path.stem for path in (report / "tables").glob("*.tsv")}
+    assert names == {path.stem for path in (report / "tables").glob("*.tex")}
+    assert {"leaderboard", "failures", "comparisons", "rankings"} <= names
+    board = pd.read_csv(report / "tables" / "leaderboard.tsv", sep="\t", na_values="n/a").set_index("method")
+    assert board.loc[FAILING, ["n", "dropped"]].tolist() == [8, 4]
+    alpha = np.mean([true_dice("alpha", "reference", k) for k in range(12)])
+    assert board.loc["alpha", "mean dice"] == pytest.approx(alpha)
+
+
+def test_who_fails_a_third_is_not_above_who_succeeds(layout: Layout, bare: Inputs) -> None:
+    for inputs in (read_inputs(layout), bare):  # with the rankings of the analysis, and before there are any
+        order = [line.method for line in standings(inputs, "reference")]
+        assert order.index("alpha") < order.index(FAILING)
+        assert filled_means(inputs, inputs.measures[0], "reference")["alpha"] > 0.7
+
+
+def test_failures_are_filled_by_the_policy(bare: Inputs) -> None:
+    dice = bare.measures[0]
+    raw = bare.matrix(dice, "reference")
+    filled = filled_values(bare, dice, "reference")
+    row, nothing = bare.methods.index(FAILING), bare.methods.index("identity")
+    lost = np.isnan(raw[row])
+    assert lost.sum() == 4
+    assert (filled[row][lost] == raw[nothing][lost]).all()
+    assert (filled[row][~lost] == raw[row][~lost]).all()
+
+
+def test_reports_without_the_analysis_and_without_pictures(bare: Inputs) -> None:
+    words = " ".join(Page(write_report(bare.layout, ReportOptions()).read_text(encoding="utf-8")).words)
+    assert "The comparison has not been made" in words or "the comparison has not been made" in words
+    page = next((bare.layout.report / "pairs").glob("*.html")).read_text(encoding="utf-8")
+    assert "No pictures: the prepared images of" in page
+
+
+def test_conditions_make_axes_with_the_reference_in_its_place(bare: Inputs) -> None:
+    axes = axes_of(bare)
+    assert [level.text for level in axes["noise"]] == ["0", "0.05", "0.1"]
+    assert [level.text for level in axes["inverted"]] == ["no", "yes"]
+
+
+def test_asked_pairs_get_a_page_and_unknown_ones_are_an_error(layout: Layout) -> None:
+    inputs = read_inputs(layout)
+    pair = list(inputs.pairs)[-1]
+    chosen = choose(inputs, [pair], 0)
+    assert [(c.pair, c.why) for c in chosen] == [(pair, "asked for")]
+    with pytest.raises(UsageError, match="did you mean"):
+        write_report(layout, ReportOptions(pairs=(pair[:-1],)))
+
+
+def test_chosen_are_the_worst_failures_best_and_median(layout: Layout) -> None:
+    inputs = read_inputs(layout)
+    whys = [c.why for c in choose(inputs, [], 8)]
+    assert len(whys) == 8
+    assert whys[0] == "worst dice of alpha"
+    assert "a method failed on it" in whys
+
+
+def test_no_evaluation_and_no_scores_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="evaluation"):
+        write_report(Layout(tmp_path), ReportOptions())
+    layout = make_out(tmp_path, Recipe(subjects=2, images=False, conditions=False))
+    layout.score_table.unlink()
+    with pytest.raises(DataError, match="no scores yet"):
+        write_report(layout, ReportOptions())
+
+
+def test_pages_of_an_earlier_report_do_not_stay(layout: Layout, tmp_path: Path) -> None:
+    root = tmp_path / "out"
+    shutil.copytree(layout.root, root, ignore=shutil.ignore_patterns("report"))
+    write_report(Layout(root), ReportOptions(most_pages=2))
+    write_report(Layout(root), ReportOptions(most_pages=1))
+    assert len(list((root / "report" / "pairs").glob("*.html"))) == 1
+
+
+def test_measures_are_named_apart_only_where_needed_and_empty_ones_come_last() -> None:
+    columns = ["preset", "settings", "metric", "source", "unit", "value"]
+    rows = [
+        ("strict", "s", "dice", "manual", "1", None), ("strict", "s", "tre_mm", "", "mm", 2.0),
+        ("strict", "s", "hd95_mm", "a", "mm", 1.0), ("strict", "s", "hd95_mm", "b", "mm", 1.0),
+    ]  # fmt: skip
+    measures = measures_of(pd.DataFrame(rows, columns=columns))
+    assert [m.title for m in measures] == ["tre_mm", "hd95_mm [a]", "hd95_mm [b]", "dice [manual]"]
+    assert not measures[0].higher_is_better
+    assert measures[-1].higher_is_better
+
+
+def test_latex_is_escaped() -> None:
+    table = pd.DataFrame({"a_b": ["50 % & {x}", None], "n": [0.12345, float("nan")]})
+    text = to_latex(table, "c_d")
+    assert r"50 \% \& \{x\} & 0.123 \\" in text
+    assert r"-- & -- \\" in text
+    assert r"a\_b & n \\" in text
