@@ -31,6 +31,10 @@ MAXIMUM = 10_000_000
 """More subjects than anybody has."""
 
 
+CERTAIN = 30.0
+"""A difference of so many standard errors is always seen."""
+
+
 @dataclass(frozen=True)
 class PowerSettings:
     """What is to be seen, and how surely."""
@@ -121,7 +125,11 @@ def power_of(target: float, se: float, df: float, alpha: float = 0.05) -> float:
     """Power of the two-sided t test to see `target` with this standard error, from the noncentral t distribution."""
     critical = stats.t.ppf(1 - alpha / 2, df)
     shift = target / se
-    return float(stats.nct.sf(critical, df, shift) + stats.nct.cdf(-critical, df, shift))
+    if shift > CERTAIN:
+        return 1.0
+    # scipy gives NaN for the wrong side's tail where it is below 1e-20.
+    wrong_side = np.nan_to_num(stats.nct.cdf(-critical, df, shift))
+    return float(stats.nct.sf(critical, df, shift) + wrong_side)
 
 
 def power_table(scores: pd.DataFrame, settings: PowerSettings | None = None) -> pd.DataFrame:
@@ -186,7 +194,7 @@ def _smallest_seen(differences: FloatArray, design: Design, settings: PowerSetti
     def missing(shift: float) -> float:
         return power_of(shift, 1.0, df, settings.alpha) - settings.power
 
-    return float(optimize.brentq(missing, 0.0, 100.0)) * se
+    return float(optimize.brentq(missing, 0.0, CERTAIN)) * se
 
 
 def _smallest(standard_error: Callable[[int], float], target: float, power: float, alpha: float) -> int:

@@ -61,7 +61,7 @@ def sign_flip_p(contributions: FloatArray, seed: int) -> FloatArray:
     rng = np.random.default_rng(seed)
     for start in range(0, n_flips, CHUNK):
         numbers = np.arange(start, min(start + CHUNK, n_flips))
-        signs = _all_signs(numbers, n_units) if exact else rng.choice([-1.0, 1.0], size=(len(numbers), n_units))
+        signs = _all_signs(numbers, n_units) if exact else _random_signs(rng, (len(numbers), n_units))
         reached += (np.abs(signs @ filled) >= least).sum(axis=0)
     p = reached / n_flips if exact else (reached + 1) / (n_flips + 1)
     return np.where(there.sum(axis=0) < 3, np.nan, p)
@@ -119,3 +119,7 @@ def as_in_the_literature(a: FloatArray, b: FloatArray, confidence: float = 0.95)
 def _all_signs(numbers: npt.NDArray[np.int64], n_units: int) -> FloatArray:
     bits = (numbers[:, None] >> np.arange(n_units)) & 1
     return np.where(bits == 1, 1.0, -1.0)
+
+
+def _random_signs(rng: np.random.Generator, shape: tuple[int, int]) -> FloatArray:
+    return np.asarray(2.0 * rng.integers(0, 2, size=shape, dtype=np.int8) - 1.0, dtype=np.float64)

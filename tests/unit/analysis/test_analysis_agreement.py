@@ -95,6 +95,7 @@ def test_power_and_pairs_needed_are_statsmodels():
     np.testing.assert_allclose(
         power_of(0.005, 0.02 / np.sqrt(50), 49), theirs.power(effect_size=0.25, nobs=50, alpha=0.05), **CLOSE
     )
+    assert power_of(1.0, 1e-6, 98) == 1.0
     n = theirs.solve_power(effect_size=0.25, power=0.8, alpha=0.05)
     assert pairs_needed(0.02, 0.005) == int(np.ceil(n))
 
