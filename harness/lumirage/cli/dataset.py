@@ -23,3 +23,46 @@ def phantom(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     names = tuple(name.strip() for name in contrasts.split(","))
     make_phantom(out, PhantomSpec(subjects, spacing, names, seed, amplitude, smoothness))
     print(f"made {out}: {subjects} subjects, {contrasts}, {spacing:g} mm")
+
+
+@app.command("import")
+def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
+    kind: str = typer.Argument(help="lumir, learn2reg, oasis-neurite, ultracortex, primede or nifti-folder"),
+    source: Path = typer.Argument(help="folder as it was downloaded"),
+    out: Path = typer.Argument(help="BIDS dataset to make; must be new or empty"),
+    copy: bool = typer.Option(False, "--copy", help="copy the files; else they are linked to"),
+    pattern: str | None = typer.Option(None, help="nifti-folder: where the images lie, such as {subject}/T1.nii.gz"),
+    labels: str | None = typer.Option(None, help="nifti-folder: where the label maps lie"),
+    mask: str | None = typer.Option(None, help="nifti-folder: where the brain masks lie"),
+    suffix: str = typer.Option("T1w", help="nifti-folder: contrast of the images"),
+) -> None:
+    """Make a BIDS dataset of what the field has on disk."""
+    from lumirage.datasets.importers import ImportOptions, import_dataset
+
+    options = ImportOptions(copy, pattern, labels, mask, suffix)
+    incoming = import_dataset(kind, source, out, options)
+    print(f"made {out}: {len(incoming.scans)} scans")
+    for note in incoming.notes:
+        print(note)
+
+
+@app.command()
+def check(
+    bids_dir: Path = typer.Argument(help="BIDS dataset"),
+    page: Path | None = typer.Option(None, help="also write a page with thumbnails to this file"),
+    json: bool = typer.Option(False, "--json", help="print everything that was found as JSON"),
+) -> None:
+    """Look for what would spoil an evaluation: headers, label sets, missing or double files. Exit code 65 for errors."""
+    from lumirage.datasets.check import check_dataset
+    from lumirage.datasets.check_page import write_check_page
+
+    found = check_dataset(bids_dir)
+    if page:
+        write_check_page(found, page)
+    if json:
+        print(found.model_dump_json(indent=1))
+    else:
+        for finding in found.findings:
+            print(f"{finding.severity}: {finding.path}: {finding.message}")
+        print(f"{len(found.scans)} scans, {found.count('error')} errors, {found.count('warning')} warnings")
+    raise typer.Exit(65 if found.count("error") else 0)

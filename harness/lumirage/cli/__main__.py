@@ -1,0 +1,5 @@
+"""`python -m lumirage.cli` is `lumirage-harness`."""
+
+from lumirage.cli import main
+
+main()

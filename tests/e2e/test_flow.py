@@ -1,0 +1,131 @@
+"""evaluate on the phantom, by the runtime that needs no engine: right, repeatable, resumable."""
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.e2e.conftest import HARNESS, Command
+
+METHODS = ("--method", "Oracle", "--method", "zero-displacement", "--runtime", "local", "--track", "phantom")
+
+
+def pair_values(out: Path, metric: str) -> pd.DataFrame:
+    """Method x pair."""
+    table = pd.read_csv(out / "scores.tsv", sep="\t")
+    rows = table[(table["metric"] == metric) & table["label"].isna()]
+    return rows.pivot_table(index="method", columns="pair", values="value")
+
+
+@pytest.fixture(scope="module")
+def done(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "once"
+    subprocess.run([*HARNESS, "evaluate", *METHODS, str(phantom), str(out)], check=True, timeout=600)
+    return out
+
+
+def test_the_oracle_is_right_and_everything_else_lies_between_it_and_nothing(done: Path) -> None:
+    error = pair_values(done, "displacement_error_mm")
+    assert (error.loc["oracle"] < 0.02).all()
+    assert (error.loc["affine"] > 1.0).all()
+    overlap = pair_values(done, "dice_nearest_fg")
+    assert (overlap.loc["oracle"] > overlap.loc["zero-displacement"] + 0.1).all()
+    pd.testing.assert_series_equal(overlap.loc["zero-displacement"], overlap.loc["affine"], check_names=False)
+    assert (pair_values(done, "tre_mm_linear").loc["oracle"] < 0.1).all()
+
+
+def test_the_tree_is_what_it_says(done: Path) -> None:
+    for name in ("scores.tsv", "scores.parquet", "scores.json", "comparisons.tsv", "rankings.tsv", "report/index.html"):
+        assert (done / name).stat().st_size > 0, name
+    table = pd.read_parquet(done / "scores.parquet")
+    assert set(table["method"]) == {"identity", "affine", "oracle", "zero-displacement"}
+    assert (table["value"].notna() | (table["undefined"] != "")).all(), "a value or a reason"
+    assert len(list(done.glob("oracle/sub-*/anat/*_run.json"))) == 2
+    assert not [
+        p for p in done.rglob(".*") if p.is_file() and p.name not in (".lock", ".bidsignore") and "work" not in p.parts
+    ]
+
+
+def test_typed_again_nothing_is_run_and_the_table_is_the_same(done: Path, phantom: Path, harness: Command) -> None:
+    before = (done / "scores.tsv").read_bytes()
+    records = {p: p.stat().st_mtime_ns for p in done.rglob("*_run.json")}
+    again = harness("evaluate", *METHODS, phantom, done)
+    assert again.returncode == 0, again.stderr
+    assert "4 runs are complete and are kept" in again.stderr
+    assert (done / "scores.tsv").read_bytes() == before
+    assert {p: p.stat().st_mtime_ns for p in done.rglob("*_run.json")} == records
+
+
+def test_a_second_evaluation_elsewhere_gives_the_same_table(
+    done: Path, phantom: Path, tmp_path: Path, harness: Command
+) -> None:
+    assert harness("evaluate", *METHODS, phantom, tmp_path / "twice").returncode == 0
+    assert (tmp_path / "twice" / "scores.tsv").read_bytes() == (done / "scores.tsv").read_bytes()
+
+
+def test_another_track_in_the_same_out_is_refused_with_what_differs(
+    done: Path, phantom: Path, harness: Command
+) -> None:
+    answer = harness("evaluate", "-m", "oracle", "--runtime", "local", "--track", "t1w", phantom, done)
+    assert answer.returncode == 2
+    assert "track.name: phantom there, t1w now" in answer.stderr
+
+
+def test_killed_and_typed_again_only_what_is_missing_is_run(done: Path, phantom: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    words = [*HARNESS, "evaluate", *METHODS, str(phantom), str(out)]
+    victim = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (kept := list(out.rglob("*_run.json"))) and time.monotonic() < deadline and victim.poll() is None:
+        time.sleep(0.02)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    assert kept, "killed before the first record"
+    stamps = {p: p.stat().st_mtime_ns for p in kept}
+    subprocess.run(words, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    assert {p: p.stat().st_mtime_ns for p in kept} == stamps, "what was complete is not done again"
+    assert (out / "scores.tsv").read_bytes() == (done / "scores.tsv").read_bytes()
+
+
+def test_dry_run_prints_the_jobs_and_writes_nothing(phantom: Path, tmp_path: Path, harness: Command) -> None:
+    answer = harness("evaluate", *METHODS, "--dry-run", phantom, tmp_path / "none")
+    assert answer.returncode == 0
+    assert len(answer.stdout.splitlines()) == 4
+    assert not (tmp_path / "none").exists()
+
+
+def test_json_is_for_machines(done: Path, phantom: Path, harness: Command) -> None:
+    import json
+
+    answer = harness("evaluate", *METHODS, "--json", phantom, done)
+    assert json.loads(answer.stdout)["methods"]["oracle"]["runs"] == "2"
+
+
+def test_scoring_alone_adds_another_preset(done: Path, phantom: Path, tmp_path: Path, harness: Command) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(done, copy)
+    answer = harness("score", copy, "--preset", "strict", "--preset", "lumir25")
+    assert answer.returncode == 0, answer.stderr
+    presets = set(pd.read_parquet(copy / "scores.parquet")["preset"])
+    assert presets == {"strict", "lumir25"}
+    strict = pd.read_parquet(copy / "scores.parquet").query("preset == 'strict'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(strict, pd.read_parquet(done / "scores.parquet"))
+
+
+def test_without_a_dataset_the_phantom_of_the_cache_is_taken(tmp_path: Path, phantom: Path, harness: Command) -> None:
+    """The cache is given ready-made: making it is the phantom's own test."""
+    cache = tmp_path / "cache" / "lumirage"
+    cache.mkdir(parents=True)
+    (cache / "phantom-4x2mm-seed0").symlink_to(phantom)
+    words = ("evaluate", "-m", "oracle", "--runtime", "local", "--dry-run")
+    environment = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    answer = harness(*words, **environment)
+    assert answer.returncode == 0, answer.stderr
+    assert "no BIDS_DIR was given: the phantom" in answer.stderr
+    named = harness(*words, LUMIRAGE_BIDS_DIR=str(phantom), **environment)
+    assert "phantom in" not in named.stderr
+    assert named.stdout.count("oracle") >= 2
