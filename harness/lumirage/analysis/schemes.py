@@ -5,8 +5,8 @@ metric it is counted how many others are significantly better than a method, the
 most .1 with ties averaged, and the metrics' rank scores are multiplied to a geometric mean. (Its text says wins by the
 signed-rank test; its code counts losses by the unpaired rank-sum test at p < .05, and the code is followed.)
 LUMIR's page gives its scores without the formula. Five factors with TRE taken twice, as Learn2Reg's notebook for
-landmarks has it, give the .157 of doing nothing (four times .1 and .955, the middle of three that share the top of 21
-in folding) and of VoxelMorph; four factors cannot give .157 to doing nothing whatever the ties.
+landmarks has it, are inferred: they give the published .157 of doing nothing if it is last in TRE, Dice and HD95 and
+one of three that share the top of 21 in folding; four factors give no .157 with it last in three. Not confirmed.
 """
 
 import numpy as np
