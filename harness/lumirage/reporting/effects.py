@@ -43,7 +43,7 @@ def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:
     for i, method in enumerate(methods):
         y = lines.middle(i)
         if method in naive_of:
-            marks += _interval(naive_of[method], scale, y + 8, "rule", 2.5)
+            marks += _interval(naive_of[method], scale, y + 8, "muted", 1.2)
         text = effect_text(method, base, found[method])
         marks += _interval(found[method], scale, y, colors[method], 2.5)
         marks.append(Dot((scale(number(found[method], "difference")), y), 4.5, colors[method], colors[method], text))

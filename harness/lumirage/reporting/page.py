@@ -1,5 +1,6 @@
 """The templates: HTML with autoescape, because logs and names come from strangers."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ ASSETS = (HERE / "static" / "style.css", HERE / "static" / "report.js", HERE / "
 VIEWER = HERE / "viewer" / "niivue.umd.js"
 
 
+@functools.cache
 def environment() -> Environment:
     """Templates with autoescape; an unknown name is an error."""
     made = Environment(

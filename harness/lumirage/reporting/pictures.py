@@ -82,7 +82,8 @@ def jacobian(u: Single, affine: Float) -> Single:
     """det(I + du/dx) of u (X, Y, Z, 3) in mm on the lattice `affine`; central differences, one-sided at the rim."""
     slopes = np.stack([np.gradient(u, axis=k) for k in range(3)], axis=-1)
     per_mm = slopes @ np.linalg.inv(affine[:3, :3]).astype(np.float32)
-    return np.linalg.det(per_mm + np.eye(3, dtype=np.float32)).astype(np.float32)
+    a, b, c = np.moveaxis(per_mm + np.eye(3, dtype=np.float32), -2, 0)
+    return cast(Single, (a * np.cross(b, c)).sum(axis=-1))
 
 
 @dataclass(frozen=True)

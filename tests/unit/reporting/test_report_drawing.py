@@ -83,7 +83,10 @@ def test_fit_survives_one_value_none_and_zero() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.123456, "0.123"), (0.0, "0"), (None, NONE), (math.nan, NONE), (-2.5, f"{MINUS}2.50"), (1234.6, "1235"), (1e-7, f"1.00e{MINUS}07")],
+    [
+        (0.123456, "0.123"), (0.0, "0"), (None, NONE), (math.nan, NONE), (-2.5, f"{MINUS}2.50"), (1234.6, "1235"),
+        (1e-7, f"1.00e{MINUS}07"),
+    ],
 )  # fmt: skip
 def test_short_numbers(value: float | None, text: str) -> None:
     assert short(value) == text
