@@ -32,6 +32,7 @@ def held(path: Path) -> Iterator[None]:
 
     Raises BusyError that names the holder, UsageError when the folder cannot be written.
     """
+    owner = os.getpid()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -49,10 +50,11 @@ def held(path: Path) -> Iterator[None]:
         os.pwrite(descriptor, json.dumps(_self()).encode(), 0)
         yield
     finally:
-        if descriptor in _held:
-            os.ftruncate(descriptor, 0)
-            _held.discard(descriptor)
-        os.close(descriptor)
+        if os.getpid() == owner:  # in a forked child the descriptor is closed already
+            if descriptor in _held:
+                os.ftruncate(descriptor, 0)
+                _held.discard(descriptor)
+            os.close(descriptor)
 
 
 def holder(path: Path) -> str | None:

@@ -53,8 +53,8 @@ class LiveGroup:
 
     lasting = False
 
-    def __init__(self, hierarchy: Hierarchy, pid: int):
-        self._group = hierarchy.group(hierarchy.path_of(pid))
+    def __init__(self, hierarchy: Hierarchy, path: str):
+        self._group = hierarchy.group(path)
         self.memory_how = f"cgroup v{hierarchy.version}, anonymous and shared memory with tmpfs, sampled at 20 Hz"
         self.cpu_how = f"cgroup v{hierarchy.version}, last sample before the end (20 Hz)"
 

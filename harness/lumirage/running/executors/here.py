@@ -6,7 +6,7 @@ The main thread decides, workers prepare and execute, one queue brings back what
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -21,6 +21,8 @@ from lumirage.running.runtimes.call import Runtime, Stopped
 PAUSES_S = (1.0, 4.0, 15.0)
 """Between attempts; then the engine has PATIENCE_S to answer again."""
 PATIENCE_S = 60.0
+OVERTAKEN_AT_MOST = 8
+"""How often the executor looks for something smaller before it lets a job have its turn."""
 
 Prepare = Callable[[Job], Mapping[str, PairInput]]
 """Gives the inputs of a job's pairs, made if they are not there; called from several threads."""
@@ -81,18 +83,22 @@ class Here:
             raise
 
     def _begin_what_fits(self, work: "_Work", prepare: Prepare, context: RunContext, observer: Observer) -> None:
+        for job, inputs in list(work.ready):
+            slot = self._slots.take(job.limits)
+            if slot is None:
+                # A job that waits for a GPU or for several CPUs lets others pass, but not for ever.
+                work.overtaken[job.id] += 1
+                if work.overtaken[job.id] > OVERTAKEN_AT_MOST:
+                    break
+                continue
+            work.ready.remove((job, inputs))
+            work.running[job.id] = slot
+            observer.job_started(job)
+            self._thread(self._execute, job, inputs, replace(context, cpus=slot.cpus, gpus=slot.gpus))
         while work.waiting and len(work.preparing) + len(work.ready) < self._most + 1:
             job = work.waiting.popleft()
             work.preparing.append(job.id)
             self._thread(self._prepare, job, prepare)
-        # First fit within the few that are ready: a job that has to wait for a GPU is overtaken, but not for ever.
-        for job, inputs in list(work.ready):
-            slot = self._slots.take(job.limits)
-            if slot:
-                work.ready.remove((job, inputs))
-                work.running[job.id] = slot
-                observer.job_started(job)
-                self._thread(self._execute, job, inputs, replace(context, cpus=slot.cpus, gpus=slot.gpus))
 
     def _hear(self, news: _News, work: "_Work", observer: Observer) -> None:
         match news.what:
@@ -179,6 +185,7 @@ class _Work:
         self.preparing: list[str] = []
         self.ready: list[tuple[Job, Mapping[str, PairInput]]] = []
         self.running: dict[str, Slot] = {}
+        self.overtaken = Counter[str]()
 
     @property
     def unfinished(self) -> bool:

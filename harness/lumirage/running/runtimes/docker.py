@@ -155,7 +155,7 @@ class DockerRuntime:
         if self.engine.cgroup_parent:
             return ParentGroup(self._hierarchy, f"{self.engine.cgroup_parent}/{call.name}", str(container.id))
         try:
-            return LiveGroup(self._hierarchy, pid)
+            return LiveGroup(self._hierarchy, self._hierarchy.path_of(pid))
         except OSError:
             return None
 

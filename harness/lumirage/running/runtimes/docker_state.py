@@ -39,7 +39,7 @@ def start(container: Container) -> Started:
     took = time.monotonic() - ordered
     container.reload()
     state = container.attrs["State"]
-    began = _seconds(state.get("StartedAt", ""))
+    began = seconds(state.get("StartedAt", ""))
     start_s = took if began is None else min(max(began - ordered_wall, 0.0), took)
     return Started(ordered + start_s, start_s, int(state.get("Pid") or 0))
 
@@ -49,7 +49,7 @@ def end_of(container: Container, started: Started) -> End:
     container.reload()
     state = container.attrs["State"]
     code = int(state["ExitCode"])
-    begin, finish = _seconds(state.get("StartedAt", "")), _seconds(state.get("FinishedAt", ""))
+    begin, finish = seconds(state.get("StartedAt", "")), seconds(state.get("FinishedAt", ""))
     return End(
         exit_code=code,
         signal=code - 128 if code > 128 else None,
@@ -59,7 +59,7 @@ def end_of(container: Container, started: Started) -> End:
     )
 
 
-def _seconds(stamp: str) -> float | None:
+def seconds(stamp: str) -> float | None:
     """Seconds since 1970 of the engine's time stamps, which have nanoseconds; None for its year 1 (never)."""
     head, _, zone = stamp.partition("Z") if stamp.endswith("Z") else (stamp[:-6], "", stamp[-6:])
     whole, _, fraction = head.partition(".")

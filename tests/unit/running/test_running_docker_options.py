@@ -1,0 +1,73 @@
+"""The options of one hardened container, as a whole text: a property that is lost shows here first."""
+
+import json
+from pathlib import Path
+
+from running_world import LIMITS
+
+from lumirage.running.runtimes.call import Call, Mount
+from lumirage.running.runtimes.docker_options import Engine, docker_options
+
+CALL = Call(
+    name="lumirage-0001",
+    owner="abcd",
+    image="sha256:1234",
+    arguments=("register", "/in/job.json", "/out"),
+    mounts=(Mount(Path("/w/in"), "/in"), Mount(Path("/w/out"), "/out", readonly=False)),
+    output=Path("/w/out"),
+    environment={"OMP_NUM_THREADS": "2", "HOME": "/tmp/home"},
+    limits=LIMITS,
+    cpus=(2, 3),
+    gpus=("GPU-aaaa",),
+    user=(1000, 1001),
+)
+GOLDEN = """{
+ "image": "sha256:1234",
+ "command": ["register", "/in/job.json", "/out"],
+ "name": "lumirage-0001",
+ "labels": {"lumirage.owner": "abcd", "lumirage.call": "lumirage-0001"},
+ "environment": {"HOME": "/tmp/home", "OMP_NUM_THREADS": "2"},
+ "mounts": [
+  {"Target": "/in", "Source": "/w/in", "Type": "bind", "ReadOnly": true},
+  {"Target": "/out", "Source": "/w/out", "Type": "bind", "ReadOnly": false}
+ ],
+ "network_mode": "none",
+ "read_only": true,
+ "cap_drop": ["ALL"],
+ "security_opt": ["no-new-privileges"],
+ "pids_limit": 64,
+ "mem_limit": 268435456,
+ "memswap_limit": 268435456,
+ "shm_size": 134217728,
+ "tmpfs": {"/tmp": "rw,exec,nosuid,nodev,mode=1777,size=268435456"},
+ "init": true,
+ "log_config": {"Type": "none", "Config": {}},
+ "ipc_mode": "private",
+ "hostname": "method",
+ "cpuset_cpus": "2,3",
+ "user": "1000:1001",
+ "device_requests": [
+  {
+   "Driver": "", "Count": 0, "DeviceIDs": ["GPU-aaaa"],
+   "Capabilities": [["gpu", "compute", "utility"]], "Options": {}
+  }
+ ],
+ "cgroup_parent": "/lumirage/lumirage-0001",
+ "ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}]
+}"""
+
+
+def test_docker():
+    assert docker_options(CALL, Engine(cgroup_parent="/lumirage")) == json.loads(GOLDEN)
+
+
+def test_podman_gets_no_limits_that_a_rootless_user_may_not_set():
+    options = docker_options(CALL, Engine(podman=True, rootless=True))
+    assert options["ulimits"] == []
+    assert options["userns_mode"] == "keep-id"
+    assert "cgroup_parent" not in options
+
+
+def test_what_is_not_asked_for_is_not_said():
+    plain = Call(name="n", owner="o", image="i", output=Path("/o"), limits=LIMITS)
+    assert not {"cpuset_cpus", "user", "device_requests", "entrypoint"} & docker_options(plain, Engine()).keys()

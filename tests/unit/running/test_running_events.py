@@ -1,0 +1,117 @@
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumirage.running.events import MAX_LINE_BYTES, EventReader, Log
+
+
+def event(kind: str, pair: str, **more: object) -> bytes:
+    return b"@lumirage " + json.dumps({"event": kind, "pair": pair, **more}).encode() + b"\n"
+
+
+def reader() -> EventReader:
+    return EventReader(["a", "b"], 100_000)
+
+
+def test_a_pair_is_timed_from_its_begin_to_its_end():
+    events = reader()
+    events.feed(b"loading\n" + event("begin", "a"), 1.0)
+    assert events.current == "a"
+    events.feed(b"working\n" + event("end", "a"), 3.0)
+    assert events.current is None
+    assert (events.pairs["a"].begin_s, events.pairs["a"].end_s) == (1.0, 3.0)
+    assert events.last_mark_s == 3.0
+    assert "loading" in events.loading.log.text()
+    assert "working" in events.pairs["a"].log.text()
+    assert "working" not in events.loading.log.text()
+
+
+def test_only_the_first_begin_and_end_count():
+    events = reader()
+    for at, kind in ((1.0, "begin"), (2.0, "begin"), (3.0, "end"), (4.0, "end"), (5.0, "begin")):
+        events.feed(event(kind, "a"), at)
+    assert (events.pairs["a"].begin_s, events.pairs["a"].end_s) == (1.0, 3.0)
+    assert events.last_mark_s == 3.0
+
+
+def test_an_end_without_a_begin_is_nothing():
+    events = reader()
+    events.feed(event("end", "a"), 1.0)
+    assert events.pairs["a"].end_s is None
+    assert events.last_mark_s is None
+
+
+def test_unknown_pairs_and_garbage_are_log():
+    events = reader()
+    for line in (
+        event("begin", "zz"),
+        b"@lumirage {\n",
+        b"@lumirage []\n",
+        b'@lumirage {"event": "begin", "pair": ["a"]}\n',
+        b"@lumirage " + b"[" * 100_000 + b"\n",
+        b"\xff\xfe\x00\n",
+        b" @lumirage " + event("begin", "a")[10:],
+        event("begin", "a", pad="x" * MAX_LINE_BYTES),
+    ):
+        events.feed(line, 1.0)
+    assert events.current is None
+    assert all(pair.begin_s is None for pair in events.pairs.values())
+
+
+def test_phases_last_until_the_next_one():
+    events = reader()
+    events.feed(event("begin", "a"), 0.0)
+    events.feed(event("phase", "a", phase="affine"), 1.0)
+    events.feed(event("phase", "a", phase="syn"), 3.0)
+    assert events.pairs["a"].phases_s() == {}
+    events.feed(event("end", "a"), 7.0)
+    assert events.pairs["a"].phases_s() == {"affine": 2.0, "syn": 4.0}
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30))
+def test_how_the_stream_is_cut_does_not_matter(cuts: list[int]):
+    text = b"noise\n" + event("begin", "a") + b"x" * 50 + b"\n" + event("end", "a") + event("begin", "b") + b"tail"
+    events = reader()
+    at = 0
+    for cut in cuts:
+        events.feed(text[at : at + cut], float(at))
+        at += cut
+    events.feed(text[at:], float(at))
+    a, b = events.pairs["a"], events.pairs["b"]
+    assert a.begin_s is not None
+    assert a.end_s is not None
+    assert a.begin_s <= a.end_s
+    assert events.current == "b"
+    whole = events.loading.log.text() + a.log.text() + b.log.text()
+    assert whole == text.decode()
+
+
+def test_words_of_exhausted_memory_are_found_in_the_pair_that_said_them():
+    events = reader()
+    events.feed(event("begin", "a") + b"RuntimeError: CUDA out of memory. Tried to allocate\n" + event("end", "a"), 1.0)
+    events.feed(event("begin", "b") + b"MemoryError\n", 2.0)
+    assert (events.pairs["a"].gpu_memory, events.pairs["a"].memory) == (True, False)
+    assert (events.pairs["b"].gpu_memory, events.pairs["b"].memory) == (False, True)
+
+
+@given(st.lists(st.binary(max_size=300), max_size=40), st.integers(2, 200))
+def test_a_log_keeps_its_first_and_last_bytes(chunks: list[bytes], limit: int):
+    log = Log(limit)
+    for chunk in chunks:
+        log.add(chunk)
+    whole = b"".join(chunks)
+    half = limit // 2
+    head, tail = bytes(log._head), b"".join(log._tail)
+    assert whole.startswith(head)
+    assert whole.endswith(tail)
+    assert len(head) + len(tail) + log.left_out_bytes == len(whole)
+    assert len(head) == min(half, len(whole))
+    assert len(tail) >= min(half, len(whole) - len(head))
+    assert len(tail) <= half + 300
+
+
+def test_control_codes_of_terminals_are_shown_and_not_obeyed():
+    log = Log(1000)
+    log.add(b"\x1b[2Jclear\x00 \xff\r\nnext\n")
+    assert log.text() == "\\x1b[2Jclear\\x00 \\xff\nnext\n"

@@ -1,0 +1,198 @@
+"""The executor of this machine, with scripts instead of containers."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterable
+
+import pytest
+from running_world import Actor, FakeRuntime, World, with_limits, write_field
+
+from lumirage.errors import BusyError, DataError, EngineError, UnavailableError, UsageError
+from lumirage.model import Job, Usage
+from lumirage.running.executors import here as here_module
+from lumirage.running.executors.here import Here
+from lumirage.running.executors.slots import Resources
+from lumirage.running.runtimes.call import Ended
+
+MACHINE = Resources(cpus=(0, 1), memory_bytes=2**33)
+GOOD = Actor(lambda folder, _: write_field(folder))
+
+
+class Notes:
+    """An observer that remembers."""
+
+    def __init__(self):
+        self.heard: list[tuple[str, str]] = []
+
+    def job_started(self, job):
+        self.heard.append(("started", job.id))
+
+    def job_retried(self, job, error):
+        self.heard.append(("retried", job.id))
+
+    def run_recorded(self, run):
+        self.heard.append(("recorded", run.pair))
+
+    def job_left_out(self, job, error):
+        self.heard.append(("left out", job.id))
+
+    def of(self, what: str) -> list[str]:
+        return [name for word, name in self.heard if word == what]
+
+
+class Slow:
+    """Counts how many run at once; each takes `seconds` and may be stopped."""
+
+    def __init__(self, seconds: float):
+        self.seconds, self.now, self.most, self.lock = seconds, 0, 0, threading.Lock()
+        self.cpus: list[tuple[int, ...]] = []
+
+    def __call__(self, call, watch):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self.cpus.append(call.cpus)
+        try:
+            watch.started(time.monotonic())
+            until = time.monotonic() + self.seconds
+            while time.monotonic() < until:
+                if watch.reason_to_stop(time.monotonic()):
+                    return Ended(Usage(wall_s=1.0, exit_code=137, signal=9), interrupted=True)
+                time.sleep(0.01)
+            return GOOD(call, watch)
+        finally:
+            with self.lock:
+                self.now -= 1
+
+
+def jobs(world: World, count: int, **limits: object) -> list[Job]:
+    return [world.job("x", pairs=[pair], limits=with_limits(**limits)) for pair in world.add_pairs(count)]
+
+
+def execute(world: World, runtime: FakeRuntime, todo: Iterable[Job], most: int = 2, prepare=None) -> Notes:
+    notes = Notes()
+    Here(runtime, MACHINE, most).execute(list(todo), prepare or (lambda job: world.inputs), world.context, notes)
+    return notes
+
+
+def test_all_is_done_in_order_and_told(world: World):
+    todo = jobs(world, 5)
+    notes = execute(world, FakeRuntime(GOOD), todo, most=1)
+    assert notes.of("started") == [job.id for job in todo]
+    assert notes.of("recorded") == list(world.inputs)
+    assert all(world.files(pair).record.exists() for pair in world.inputs)
+
+
+def test_as_many_at_once_as_there_are_cpus(world: World):
+    slow = Slow(0.15)
+    execute(world, FakeRuntime(slow), jobs(world, 6), most=5)
+    assert slow.most == 2
+    assert set(slow.cpus) == {(0,), (1,)}
+
+
+def test_a_large_job_waits_and_is_not_starved(world: World):
+    todo = jobs(world, 30)
+    todo[2] = todo[2].model_copy(update={"limits": with_limits(cpus=2)})
+    notes = execute(world, FakeRuntime(Slow(0.03)), todo)
+    assert sorted(notes.of("started")) == sorted(job.id for job in todo)
+    assert notes.of("started").index(todo[2].id) < 20
+
+
+def test_preparation_overlaps_with_running(world: World):
+    slow, seen = Slow(0.2), []
+
+    def prepare(job):
+        time.sleep(0.1)
+        seen.append(slow.now)
+        return world.inputs
+
+    execute(world, FakeRuntime(slow), jobs(world, 4), most=1, prepare=prepare)
+    assert max(seen) == 1
+
+
+def test_damaged_input_leaves_one_job_out(world: World):
+    todo = jobs(world, 3)
+
+    def prepare(job):
+        if job is todo[1]:
+            raise DataError("damaged")
+        return world.inputs
+
+    notes = execute(world, FakeRuntime(GOOD), todo, prepare=prepare)
+    assert notes.of("left out") == [todo[1].id]
+    assert len(notes.of("recorded")) == 2
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(here_module, "PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(here_module, "PATIENCE_S", 0.05)
+
+
+def breaks(call, watch):
+    raise EngineError("the daemon was killed")
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_engine_that_comes_back_costs_nothing(world: World):
+    notes = execute(world, FakeRuntime(breaks, breaks, GOOD), jobs(world, 2), most=1)
+    assert len(notes.of("retried")) == 2
+    assert notes.of("recorded") == list(world.inputs)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_engine_that_breaks_again_and_again_is_an_error_and_never_a_result(world: World):
+    with pytest.raises(EngineError):
+        execute(world, FakeRuntime(breaks), jobs(world, 3))
+    assert not any(world.files(pair).record.exists() for pair in world.inputs)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_engine_that_stays_away_is_an_error(world: World, monkeypatch: pytest.MonkeyPatch):
+    runtime = FakeRuntime(breaks)
+
+    def away():
+        raise UnavailableError("no engine")
+
+    monkeypatch.setattr(runtime, "check", away)
+    with pytest.raises(EngineError, match="did not come back"):
+        execute(world, runtime, jobs(world, 1))
+
+
+def test_a_full_disk_stops_all(world: World):
+    def full(call, watch):
+        raise BusyError("full")
+
+    with pytest.raises(BusyError):
+        execute(world, FakeRuntime(full), jobs(world, 4))
+
+
+def test_a_job_that_never_fits_is_refused_before_anything_starts(world: World):
+    runtime = FakeRuntime(GOOD)
+    todo = [*jobs(world, 1), world.job("x", limits=with_limits(cpus=3))]
+    with pytest.raises(UsageError):
+        execute(world, runtime, todo)
+    assert runtime.calls == []
+
+
+def test_ctrl_c_stops_at_once_and_what_was_done_is_kept(world: World):
+    todo = jobs(world, 4)
+    slow = Slow(30.0)
+    runtime = FakeRuntime(GOOD, slow)
+    threading.Timer(0.6, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    before = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        execute(world, runtime, todo, most=1)
+    assert time.monotonic() - before < 5
+    assert [world.files(pair).record.exists() for pair in world.inputs] == [True, False, False, False]
+    assert slow.now == 0
+
+
+def test_a_bug_is_not_swallowed(world: World):
+    def bug(call, watch):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        execute(world, FakeRuntime(bug), jobs(world, 2))

@@ -1,0 +1,54 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lumirage.errors import BusyError, UsageError
+from lumirage.running.lock import held, holder
+
+
+def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path):
+    path = tmp_path / "out" / ".lock"
+    with held(path):
+        assert f"process {os.getpid()}" in str(holder(path))
+        with pytest.raises(BusyError, match=f"process {os.getpid()} of"), held(path):
+            pass
+    assert holder(path) is None
+    with held(path):
+        pass
+
+
+def test_after_an_error_it_is_free(tmp_path: Path):
+    with pytest.raises(ValueError, match="x"), held(tmp_path / ".lock"):
+        raise ValueError("x")
+    with held(tmp_path / ".lock"):
+        pass
+
+
+HOLD = "import sys, time\nfrom pathlib import Path\nfrom lumirage.running.lock import held\n"
+
+
+@pytest.mark.parametrize("leaves_a_worker", [False, True])
+def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, leaves_a_worker: bool):
+    path = tmp_path / ".lock"
+    fork = "import os\n    if os.fork() == 0: time.sleep(5); os._exit(0)\n    " if leaves_a_worker else ""
+    script = f"{HOLD}with held(Path({str(path)!r})):\n    {fork}print('held', flush=True)\n    time.sleep(60)\n"
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    assert str(process.pid) in str(holder(path))
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    before = time.monotonic()
+    with held(path):
+        assert time.monotonic() - before < 1
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="cannot be written"), held(tmp_path / "file" / ".lock"):
+        pass

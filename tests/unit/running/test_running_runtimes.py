@@ -1,0 +1,74 @@
+import pytest
+
+from lumirage.errors import UnavailableError, UsageError
+from lumirage.running import runtimes
+from lumirage.running.runtimes import choose
+from lumirage.running.runtimes.docker_state import seconds
+from lumirage.running.runtimes.local import LocalRuntime
+
+
+class Absent:
+    name = "docker"
+
+    def check(self) -> None:
+        raise UnavailableError("no engine answers; start Docker")
+
+
+def test_an_unknown_name_is_told_the_nearest():
+    with pytest.raises(UsageError, match="unknown runtime 'dokcer'; did you mean 'docker'"):
+        choose("dokcer")
+
+
+def test_auto_takes_the_first_that_works_and_says_why_not_the_others(tmp_path, monkeypatch):
+    monkeypatch.setitem(runtimes.RUNTIMES, "docker", lambda _: Absent())
+    monkeypatch.setattr(runtimes, "RUNTIMES", {"docker": lambda _: Absent(), "local": lambda _: LocalRuntime()})
+    runtime, refused = choose("auto", tmp_path)
+    assert runtime.name == "local"
+    assert refused == ["docker: no engine answers; start Docker"]
+
+
+def test_a_runtime_that_was_asked_for_and_does_not_work_is_an_error(monkeypatch):
+    monkeypatch.setitem(runtimes.RUNTIMES, "docker", lambda _: Absent())
+    with pytest.raises(UnavailableError, match="start Docker"):
+        choose("docker")
+
+
+def test_nothing_works(monkeypatch):
+    monkeypatch.setattr(runtimes, "RUNTIMES", {"docker": lambda _: Absent()})
+    with pytest.raises(UnavailableError, match="no runtime works here"):
+        choose("auto")
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        ("1970-01-02T00:00:00.5Z", 86400.5),
+        ("1970-01-02T00:00:00.123456789Z", 86400.123456789),
+        ("1970-01-02T01:00:00.25+01:00", 86400.25),
+        ("1970-01-02T00:00:00Z", 86400.0),
+        ("0001-01-01T00:00:00Z", None),
+        ("", None),
+        ("soon", None),
+    ],
+)
+def test_time_stamps_of_the_engine(stamp: str, expected: float | None):
+    assert seconds(stamp) == expected
+
+
+def test_local_starts_folders_and_says_so(tmp_path):
+    local = LocalRuntime(cache=tmp_path)
+    with pytest.raises(UsageError, match="starts folders"):
+        local.resolve("ghcr.io/somebody/image:1")
+    with pytest.raises(UnavailableError, match="nobody"):
+        local.resolve("lumirage/nobody")
+
+
+def test_the_identity_of_a_folder_is_its_content(tmp_path):
+    local = LocalRuntime(cache=tmp_path / "cache")
+    for name in ("a", "b"):
+        (tmp_path / name / "m").mkdir(parents=True)
+        (tmp_path / name / "m" / "run.py").write_text("print(1)")
+    first = local.resolve(str(tmp_path / "a" / "m")).digest
+    assert local.resolve(str(tmp_path / "b" / "m")).digest == first
+    (tmp_path / "b" / "m" / "run.py").write_text("print(2)")
+    assert local.resolve(str(tmp_path / "b" / "m")).digest != first

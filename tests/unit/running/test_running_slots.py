@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from running_world import with_limits
+
+from lumirage.errors import UnavailableError, UsageError
+from lumirage.running.executors.slots import Resources, Slots, resources_here
+
+MACHINE = Resources(cpus=(0, 1, 4, 5), memory_bytes=1000, gpus=("GPU-a", "GPU-b"))
+
+
+def limits(cpus: int = 1, memory_bytes: int = 100, gpus: int = 0):
+    return with_limits(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus)
+
+
+def test_shares_do_not_overlap():
+    slots = Slots(MACHINE, most=9)
+    first, second = slots.take(limits(2, gpus=1)), slots.take(limits(2, gpus=1))
+    assert first is not None
+    assert second is not None
+    assert (first.cpus, second.cpus) == ((0, 1), (4, 5))
+    assert (first.gpus, second.gpus) == (("GPU-a",), ("GPU-b",))
+    assert slots.take(limits()) is None
+    slots.give_back(first)
+    again = slots.take(limits())
+    assert again is not None
+    assert again.cpus == (0,)
+
+
+def test_at_most_so_many_at_once():
+    slots = Slots(MACHINE, most=2)
+    assert slots.take(limits())
+    assert slots.take(limits())
+    assert slots.take(limits()) is None
+
+
+def test_memory_is_not_given_twice_but_one_alone_always_runs():
+    slots = Slots(MACHINE, most=9)
+    large = slots.take(limits(memory_bytes=5000))
+    assert large is not None
+    assert slots.take(limits(memory_bytes=1)) is None
+    slots.give_back(large)
+    assert slots.take(limits(memory_bytes=600))
+    assert slots.take(limits(memory_bytes=600)) is None
+    assert slots.take(limits(memory_bytes=400))
+
+
+def test_what_this_machine_can_never_give_is_said_at_once():
+    slots = Slots(MACHINE, most=1)
+    with pytest.raises(UsageError, match="5 CPUs"):
+        slots.require(limits(cpus=5))
+    with pytest.raises(UnavailableError, match="3 GPUs"):
+        slots.require(limits(gpus=3))
+
+
+def test_this_machine():
+    here = resources_here()
+    assert here.cpus
+    assert here.memory_bytes > 2**20
+    with pytest.raises(UsageError, match="no GPU '99'"):
+        resources_here(["99"])
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 1200), st.integers(0, 2)), max_size=12))
+def test_never_more_than_there_is(wishes: list[tuple[int, int, int]]):
+    slots = Slots(MACHINE, most=3)
+    taken = [slot for wish in wishes if (slot := slots.take(limits(*wish)))]
+    cpus = [cpu for slot in taken for cpu in slot.cpus]
+    gpus = [gpu for slot in taken for gpu in slot.gpus]
+    assert len(set(cpus)) == len(cpus)
+    assert len(set(gpus)) == len(gpus)
+    assert len(taken) <= 3
+    assert len(taken) <= 1 or sum(slot.memory_bytes for slot in taken) <= MACHINE.memory_bytes
