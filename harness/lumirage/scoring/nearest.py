@@ -141,10 +141,15 @@ def squared_distances(points: Any, surface: Any, columns: Any) -> Any:
     return result
 
 
+FEW = 1 << 24
+"""Pairs of surfels up to which comparing all of them is cheaper than a distance transform."""
+
+
 def resolve(points: NDArray[np.uint64], surface: NDArray[np.uint64], spacing: NDArray[np.float64], found: Any) -> None:
-    """Fills in, by a distance transform, what `squared_distances` left UNRESOLVED; `surface` must not be empty."""
+    """Fills in what `squared_distances` left UNRESOLVED, by a distance transform if it is much; `surface` must not be empty."""
     far = np.flatnonzero(np.isinf(found))
-    if not far.size:
+    if far.size * surface.size <= FEW:
+        _compare_all(points, far, (surface, spacing), found)
         return
     bounds = bounds_of(surface)
     own = bounds_of(points[far])
@@ -154,6 +159,19 @@ def resolve(points: NDArray[np.uint64], surface: NDArray[np.uint64], spacing: ND
     for axis in (2, 1, 0):
         _transform_axis(np.moveaxis(grid, axis, -1), float(spacing[axis]))
     _look_up(points, far, (low, grid), found)
+
+
+@njit(nogil=True, cache=True)
+def _compare_all(points: Any, which: Any, target: Any, found: Any) -> None:
+    surface, spacing = target
+    for n in range(which.size):
+        x, y, z = corner_of(points[which[n]])
+        best = np.inf
+        for k in range(surface.size):
+            i, j, m = corner_of(surface[k])
+            in_plane = ((i - x) * spacing[0]) ** 2 + ((j - y) * spacing[1]) ** 2
+            best = min(best, in_plane + ((m - z) * spacing[2]) ** 2)
+        found[which[n]] = best
 
 
 @njit(nogil=True, cache=True)

@@ -55,14 +55,33 @@ def _slab(start: int, stop: int, call: Any, size: int) -> Any:
     for x in range(start, stop):
         for y in range(field.shape[2]):
             for z in range(field.shape[3]):
-                at = (
+                cx, cy, cz = (
                     x + np.float64(field[0, x, y, z]),
                     y + np.float64(field[1, x, y, z]),
                     z + np.float64(field[2, x, y, z]),
                 )
-                _neighbours(call.moving, at, call.background, ids, weights)
-                _add(np.int64(call.fixed[x + 1, y + 1, z + 1]), (ids, weights), shares, sums)
+                fixed = np.int64(call.fixed[x + 1, y + 1, z + 1])
+                label = _only_label(call.moving, cx, cy, cz)
+                if label >= 0:
+                    for n in range(4):
+                        sums[n, label] += (n & 1) | (label == fixed)
+                else:
+                    _neighbours(call.moving, (cx, cy, cz), call.background, ids, weights)
+                    _add(fixed, (ids, weights), shares, sums)
     return sums
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _only_label(moving: Any, cx: Any, cy: Any, cz: Any) -> Any:
+    """The id of all eight voxels around a point, or -1 where they differ or are not all inside."""
+    i, j, k = np.int64(np.floor(cx)) + 1, np.int64(np.floor(cy)) + 1, np.int64(np.floor(cz)) + 1
+    if i < 1 or j < 1 or k < 1 or i > moving.shape[0] - 3 or j > moving.shape[1] - 3 or k > moving.shape[2] - 3:
+        return np.int64(-1)
+    first = moving[i, j, k]
+    differ = (first ^ moving[i, j, k + 1]) | (first ^ moving[i, j + 1, k]) | (first ^ moving[i, j + 1, k + 1])
+    differ |= (first ^ moving[i + 1, j, k]) | (first ^ moving[i + 1, j, k + 1])
+    differ |= (first ^ moving[i + 1, j + 1, k]) | (first ^ moving[i + 1, j + 1, k + 1])
+    return np.int64(-1) if differ else np.int64(first)
 
 
 @njit(nogil=True, cache=True)

@@ -11,12 +11,14 @@ from lumirage.scoring.fields import Field
 from lumirage.scoring.jacobian import FLOAT32_SAFE, central_row, determinants_at, safe_row
 from lumirage.scoring.slabs import map_slabs
 from lumirage.scoring.spread import (
+    Origin,
     Spread,
     add_masked,
     add_moments,
     add_row,
     logarithms,
     new_sums,
+    origin_of,
     spread_of,
     standard_deviation,
     total,
@@ -67,6 +69,7 @@ class _Call(NamedTuple):
     field: Any
     bits: Any
     masks: int
+    origin: Origin
     exact: bool
 
 
@@ -80,14 +83,17 @@ def regularity(field: Field, bits: NDArray[np.uint8], masks: int, threads: int =
     nx, ny, nz = field.shape[1:]
     nan = float("nan")
     if min(nx, ny, nz) < 3:
-        return Regularity((Folding(0.0, 0.0, 0, 0),) * masks, spread_of([], 0), nan, nan, 0, nan)
+        return Regularity((Folding(0.0, 0.0, 0, 0),) * masks, spread_of([], 0, origin_of(1.0)), nan, nan, 0, nan)
     exact = not (max(float(np.max(field)), -float(np.min(field))) < FLOAT32_SAFE)
-    call = _Call(field, bits, masks, exact)
+    row = np.empty(nz - 2)
+    central_row(field, nx // 2, ny // 2, row)
+    origin = origin_of(float(row[row.size // 2]))
+    call = _Call(field, bits, masks, origin, exact)
     parts = map_slabs(lambda start, stop: _slab(max(start, 1), min(stop, nx - 1), call), nx, threads)
     totals = np.sum([part[0] for part in parts], axis=0)
     foldings = tuple(Folding(float(v), float(t) * 0.1, int(c), int(n)) for v, t, c, n in totals[:-1])
-    whole = spread_of([part[1] for part in parts], (nx - 2) * (ny - 2))
-    inner = spread_of([part[2] for part in parts], max(nx - 4, 0) * max(ny - 4, 0))
+    whole = spread_of([part[1] for part in parts], (nx - 2) * (ny - 2), origin)
+    inner = spread_of([part[2] for part in parts], max(nx - 4, 0) * max(ny - 4, 0), origin)
     count, first, second = (total([part[3] for part in parts], row) for row in range(3))
     masked = standard_deviation(first, second, count) if count else nan
     return Regularity(foldings, inner, whole.minimum, whole.maximum, int(totals[-1, 0]), masked)
@@ -114,11 +120,11 @@ def _slab(start: int, stop: int, call: Any) -> Any:
     for x in range(start, stop):
         for y in range(1, ny - 1):
             central_row(call.field, x, y, row)
-            add_row(row, whole)
-            logarithms(row, scratch, call.exact, logs)
+            add_row(row, call.origin, whole)
+            logarithms(row, scratch, call.origin, call.exact, logs)
             add_masked(row, call.bits[x, y, 1:-1], logs[0], masked)
             if nz > 4 and 2 <= x < nx - 2 and 2 <= y < ny - 2:
-                add_row(row[1:-1], inner)
+                add_row(row[1:-1], call.origin, inner)
                 add_moments(logs[0, 1:-1], inner[6], inner[7])
                 add_moments(logs[1, 1:-1], inner[8], inner[9])
             if not call.exact:

@@ -35,10 +35,17 @@ def similarity(
         return Similarity(math.nan, math.nan)
     da, db = a - a.mean(), b - b.mean()
     ncc = float((da @ db) / math.sqrt((da @ da) * (db @ db)))
-    joint = np.histogram2d(a, b, bins=BINS)[0] / a.size
+    cells = _bin(a) * BINS + _bin(b)
+    joint = np.bincount(cells, minlength=BINS * BINS).reshape(BINS, BINS) / a.size
     outer = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     filled = joint > 0
     return Similarity(ncc, float((joint[filled] * np.log(joint[filled] / outer[filled])).sum()))
+
+
+def _bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Which of BINS equal intervals between the extremes each value lies in; the last one is closed."""
+    low, high = values.min(), values.max()
+    return np.minimum(((values - low) * (BINS / (high - low))).astype(np.int64), BINS - 1)
 
 
 def pull_linear(moving: NDArray[Any], field: Field, threads: int = 1) -> NDArray[np.float32]:

@@ -1,11 +1,12 @@
 """Running sums over rows of determinants, and the statistics that they give.
 
-A sum for each place in a row, added up at the end, can be vectorized without reordering a single addition.
+A sum for each place in a row, added up at the end, can be vectorized without reordering a single addition. Values are summed as
+differences from `Origin`, which takes nothing away from small spreads about a large mean.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 from lumirage.scoring.logarithm import log_row
 
 _LOWEST, _HIGHEST = 1e-9, 1e9
-_LOG4 = math.log(4.0)
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,21 @@ class Spread:
     """The official one: of log(det + 3), clipped alike."""
 
 
+class Origin(NamedTuple):
+    """A typical determinant, its logarithm and that of it + 3."""
+
+    determinant: float
+    log: float
+    log_offset3: float
+
+
+def origin_of(determinant: float) -> Origin:
+    """From any determinant of the field; from 1 where it is no number."""
+    typical = determinant if math.isfinite(determinant) else 1.0
+    clipped = [min(max(d, _LOWEST), _HIGHEST) for d in (typical, typical + 3.0)]
+    return Origin(typical, math.log(clipped[0]), math.log(clipped[1]))
+
+
 @njit(nogil=True, cache=True)
 def new_sums(length: int) -> Any:
     """Empty sums for rows of a length: NaNs, non-positive, det - 1 and its square, minimum, maximum, log and its
@@ -45,22 +60,22 @@ def new_sums(length: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def add_row(row: Any, sums: Any) -> None:
+def add_row(row: Any, origin: Any, sums: Any) -> None:
     """Adds one row of determinants to NaNs, non-positives, moments and extremes."""
     nans, nonpositive, first, second, low, high = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
     for k in range(row.size):
         d = row[k]
         nans[k] += np.float64(np.isnan(d))
         nonpositive[k] += np.float64(d <= 0)
-        first[k] += d - 1.0
-        second[k] += (d - 1.0) * (d - 1.0)
+        first[k] += d - origin.determinant
+        second[k] += (d - origin.determinant) * (d - origin.determinant)
         low[k] = d if d < low[k] else low[k]
         high[k] = d if d > high[k] else high[k]
 
 
 @njit(nogil=True, cache=True)
-def logarithms(row: Any, work: Any, exact: bool, logs: Any) -> None:
-    """logs[0] = log(det), logs[1] = log(det + 3) - log 4, both clipped. `work`: (3, row length). `exact` bears NaN."""
+def logarithms(row: Any, work: Any, origin: Any, exact: bool, logs: Any) -> None:
+    """logs[0] = log(det), logs[1] = log(det + 3), clipped, from the origin. `work`: (3, row length). `exact` bears NaN."""
     clipped = work[0]
     for offset in range(2):
         out = logs[offset]
@@ -73,9 +88,9 @@ def logarithms(row: Any, work: Any, exact: bool, logs: Any) -> None:
                 out[k] = math.log(clipped[k])
         else:
             log_row(clipped, work[1:3], out)
-        if offset:
-            for k in range(row.size):
-                out[k] -= _LOG4
+        away = origin.log_offset3 if offset else origin.log
+        for k in range(row.size):
+            out[k] -= away
 
 
 @njit(nogil=True, cache=True)
@@ -97,7 +112,7 @@ def add_masked(row: Any, bits: Any, logs: Any, sums: Any) -> None:
         second[k] += weight * logs[k] * logs[k]
 
 
-def spread_of(sums: list[NDArray[np.float64]], rows: int) -> Spread:
+def spread_of(sums: list[NDArray[np.float64]], rows: int, origin: Origin) -> Spread:
     """From the sums of all slabs over `rows` rows."""
     count = rows * (sums[0].shape[1] if sums else 0)
     nan = float("nan")
@@ -107,7 +122,7 @@ def spread_of(sums: list[NDArray[np.float64]], rows: int) -> Spread:
     low, high = (min(float(np.min(p[4])) for p in sums), max(float(np.max(p[5])) for p in sums))
     extremes = (nan, nan) if nans else (low, high)
     stds = [standard_deviation(moments[i], moments[i + 1], count) for i in (0, 2, 4)]
-    return Spread(count, int(nonpositive), *extremes, 1.0 + moments[0] / count, *stds)
+    return Spread(count, int(nonpositive), *extremes, origin.determinant + moments[0] / count, *stds)
 
 
 def total(sums: list[NDArray[np.float64]], row: int) -> float:

@@ -1,0 +1,215 @@
+"""Scores of a pair: the same however its images are stored, and a reason wherever there is no value."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from lumirage.errors import UsageError
+from lumirage.model import Score
+from lumirage.scoring.inputs import LabelMaps, Landmarks, ScoreInputs
+from lumirage.scoring.metrics import METRICS
+from lumirage.scoring.presets import PRESETS, preset_named
+from lumirage.scoring.score import score_pair, scores_of_failure
+from lumirage.space import Displacement, Volume
+
+SHAPE = (24, 20, 16)
+STRICT = PRESETS["strict"]
+
+
+def blobs(seed: int) -> np.ndarray:
+    noise = ndimage.gaussian_filter(np.random.default_rng(seed).normal(size=(5, *SHAPE)), (0, 2, 2, 2))
+    return noise.argmax(axis=0).astype(np.int32)
+
+
+def smooth_u(size: float = 40.0) -> np.ndarray:
+    noise = np.random.default_rng(5).normal(size=(*SHAPE, 3))
+    return (ndimage.gaussian_filter(noise, (3, 3, 3, 0)) * size).astype(np.float32)
+
+
+def inputs(
+    u: np.ndarray, *, working: np.ndarray | None = None, fixed: Volume | None = None, moving: Volume | None = None
+) -> ScoreInputs:
+    affine = np.diag([1.5, 1.0, 2.0, 1.0])
+    affine[:3, 3] = (-10, 3, 7)
+    world = np.eye(4)
+    world[:3, :3] = Rotation.from_euler("z", 3, degrees=True).as_matrix()
+    fixed = fixed or Volume(blobs(1), affine)
+    moving = moving or Volume(blobs(2), affine)
+    points = np.array([[2.0, 10, 20], [10, 15, 25], [15, 9, 30]])
+    return ScoreInputs(
+        displacement=Displacement(u, affine if working is None else working),
+        affine=world,
+        labels={"manual": LabelMaps(fixed, moving, {1: "first"})},
+        landmarks=Landmarks(points, points + 1, ("a", "b", "c")),
+        fixed_image=np.linspace(-1, 1, u[..., 0].size).reshape(u.shape[:3]),
+        moving_image=np.linspace(1, -1, u[..., 0].size).reshape(u.shape[:3]),
+        truth=u * 0,
+    )
+
+
+def values(rows: list[Score]) -> dict[tuple, float | None]:
+    return {(row.metric, row.source, row.label): row.value for row in rows}
+
+
+def stored_as(volume: Volume, axes: tuple[int, ...], flips: tuple[int, ...]) -> Volume:
+    """The same image with its array axes reordered and turned round."""
+    turn = np.zeros((4, 4))
+    turn[3, 3] = 1
+    for new, (old, flip) in enumerate(zip(axes, flips, strict=True)):
+        turn[old, new] = flip
+        turn[old, 3] = volume.data.shape[old] - 1 if flip < 0 else 0
+    return Volume(volume.data.transpose(axes)[tuple(slice(None, None, f) for f in flips)], volume.affine @ turn)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize("flips", list(itertools.product((1, -1), repeat=3))[1:])
+@pytest.mark.parametrize("half", [True, False])
+def test_the_same_pair_stored_otherwise_scores_the_same(axes: tuple, flips: tuple, half: bool) -> None:
+    """RAS, LAS, LPS and the rest; also where every voxel falls half-way between two."""
+    u = np.broadcast_to(np.float32((0.75, 0.5, 1.0)), (*SHAPE, 3)) if half else smooth_u()
+    plain = inputs(u)
+    plain = dataclasses.replace(plain, affine=np.eye(4)) if half else plain
+    maps = plain.labels["manual"]
+    turned = LabelMaps(stored_as(maps.fixed, axes, flips), stored_as(maps.moving, axes[::-1], flips[::-1]), maps.names)
+    found = values(score_pair(dataclasses.replace(plain, labels={"manual": turned}), [STRICT])["strict"])
+    wanted = values(score_pair(plain, [STRICT])["strict"])
+    assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+
+
+def test_an_oblique_world_scores_the_same() -> None:
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler("xyz", (20, -15, 30), degrees=True).as_matrix()
+    turn[:3, 3] = (4, 5, -6)
+    plain = inputs(smooth_u())
+    maps, marks = plain.labels["manual"], plain.landmarks
+    assert marks is not None
+    oblique = dataclasses.replace(
+        plain,
+        displacement=Displacement(
+            (plain.displacement.u @ turn[:3, :3].T).astype(np.float32), turn @ plain.displacement.affine
+        ),
+        affine=turn @ plain.affine @ np.linalg.inv(turn),
+        labels={
+            "manual": LabelMaps(
+                Volume(maps.fixed.data, turn @ maps.fixed.affine), Volume(maps.moving.data, turn @ maps.moving.affine)
+            )
+        },
+        landmarks=Landmarks(
+            marks.fixed @ turn[:3, :3].T + turn[:3, 3], marks.moving @ turn[:3, :3].T + turn[:3, 3], marks.names
+        ),
+    )
+    found = values(score_pair(oblique, [STRICT])["strict"])
+    wanted = values(score_pair(plain, [STRICT])["strict"])
+    labelled = [key for key in wanted if METRICS[key[0]].of == "label"]
+    assert {k: found[k] for k in labelled} == pytest.approx({k: wanted[k] for k in labelled}, rel=1e-9)
+    # u was rounded to float32 after it was turned, which the metrics of the field see.
+    assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+
+
+def test_labels_are_pulled_from_native_grids_unlike_the_working_one() -> None:
+    """Working grid of 3 mm, labels of 1 mm: a shift by 4 mm is exact in labels that were never resampled."""
+    moving = np.random.default_rng(3).integers(1, 4, (30, 12, 12))
+    native, working = np.eye(4), np.diag([3.0, 3, 3, 1])
+    u = np.zeros((10, 4, 4, 3), np.float32)
+    u[..., 0] = 4
+    maps = LabelMaps(Volume(np.roll(moving, -4, axis=0), native), Volume(moving, native), scored=(1, 2, 3))
+    given = ScoreInputs(Displacement(u, working), np.eye(4), {"x": maps})
+    rows = score_pair(given, [STRICT])["strict"]
+    overlap = np.roll(moving, -4, axis=0)[:26]
+    for label in (1, 2, 3):
+        kept = (overlap == label).sum()
+        size = (moving == label).sum()
+        assert values(rows)["dice_nearest_fg", "x", label] == pytest.approx(2 * kept / (size + kept))
+
+
+def test_landmark_errors_are_millimetres_in_the_world() -> None:
+    u = np.zeros((*SHAPE, 3), np.float32)
+    u[...] = (1, 2, 2)
+    given = dataclasses.replace(inputs(u), affine=np.eye(4))
+    marks = given.landmarks
+    assert marks is not None
+    given = dataclasses.replace(given, landmarks=Landmarks(marks.fixed, marks.fixed, marks.names))
+    for preset, metric in (("strict", "tre_mm_linear"), ("learn2reg", "tre_mm_cubic_l2r")):
+        rows = [r for r in score_pair(given, [PRESETS[preset]])[preset] if r.metric == metric]
+        assert [r.value for r in rows] == pytest.approx([3.0] * 4)
+        assert [r.name for r in rows] == ["a", "b", "c", ""]
+        assert rows[-1].n == 3
+
+
+def test_every_undefined_value_has_its_reason_and_means_say_what_they_are_of() -> None:
+    fixed, moving = np.zeros((2, *SHAPE), np.int32)
+    fixed[2:8, 2:8, 2:8], moving[2:8, 2:8, 2:8] = 1, 1
+    fixed[12, 12, 12] = 2
+    moving[12, 14, 12] = 3
+    fixed[20, 2, 2], moving[20, 18, 14] = 4, 4  # the warp below loses it
+    u = np.zeros((*SHAPE, 3), np.float32)
+    u[20, 18, 14] = (100, 0, 0)
+    given = ScoreInputs(
+        Displacement(u, np.eye(4)), np.eye(4), {"x": LabelMaps(Volume(fixed, np.eye(4)), Volume(moving, np.eye(4)))}
+    )
+    rows = {(r.metric, r.label): r for r in score_pair(given, [STRICT])["strict"]}
+    assert rows["dice_nearest_fg", 2].undefined == "absent in the moving labels"
+    assert rows["dice_nearest_fg", 3].undefined == "absent in the fixed labels"
+    assert rows["dice_nearest_fg", 4].value == 0.0
+    assert rows["hd95_mm", 4].value is None
+    assert rows["hd95_mm", 4].undefined.startswith("vanished")
+    diagonal = np.sqrt(((np.array([21, 13, 13]) - (2, 2, 2)) ** 2).sum())
+    mean = rows["hd95_mm", None]
+    assert mean.value == pytest.approx((0 + diagonal) / 2)
+    assert (mean.n, "vanished labels [4] count as" in mean.note, "2 labels absent" in mean.note) == (2, True, True)
+    assert rows["dice_nearest_fg", None].value == 0.5
+    assert rows["tre_mm_linear", None].undefined == "no landmarks of both images"
+    official = {(r.metric, r.label): r for r in score_pair(given, [PRESETS["lumir25"]])["lumir25"]}
+    assert official["hd95_vox_lumir", None].value is None
+    assert "infinite" in official["hd95_vox_lumir", None].undefined
+    for row in [*rows.values(), *official.values()]:
+        assert (row.value is None) == bool(row.undefined)
+
+
+def test_a_pair_without_labels_or_images_has_one_row_a_metric_that_says_so() -> None:
+    bare = ScoreInputs(Displacement(np.zeros((6, 6, 6, 3), np.float32), np.eye(4)), np.eye(4))
+    for preset in PRESETS.values():
+        rows = score_pair(bare, [preset])[preset.name]
+        assert len({r.metric for r in rows}) == len(rows)
+        assert all(r.undefined for r in rows if METRICS[r.metric].of in ("label", "landmark"))
+    assert values(score_pair(bare, [STRICT])["strict"])["ndv_percent", "", None] == 0.0
+
+
+def test_a_given_mask_is_put_on_the_working_grid() -> None:
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[4:8, 4:8, 4:8] = 1
+    given = ScoreInputs(
+        Displacement(np.zeros((6, 6, 6, 3), np.float32), np.diag([2.0, 2, 2, 1])),
+        np.eye(4),
+        mask=Volume(mask, np.eye(4)),
+    )
+    row = next(r for r in score_pair(given, [STRICT])["strict"] if r.metric == "ndv_percent")
+    assert row.n == 8
+
+
+def test_presets_share_measurements_and_give_what_each_gives_alone() -> None:
+    given = inputs(smooth_u())
+    together = score_pair(given, list(PRESETS.values()))
+    for name, preset in PRESETS.items():
+        assert together[name] == score_pair(given, [preset], threads=2)[name]
+
+
+def test_metrics_of_one_preset_have_rows_for_failures_too() -> None:
+    for preset in PRESETS.values():
+        rows = scores_of_failure(preset, ["manual", "aseg"], "timeout")
+        assert {r.metric for r in rows} == set(preset.metrics)
+        assert {r.undefined for r in rows} == {"timeout"}
+        labelled = [r.source for r in rows if METRICS[r.metric].of == "label"]
+        assert labelled.count("manual") == labelled.count("aseg") > 0
+
+
+def test_settings_tell_presets_apart_and_unknown_names_are_refused() -> None:
+    hashes = {preset.settings for preset in PRESETS.values()}
+    assert len(hashes) == len(PRESETS)
+    assert dataclasses.replace(STRICT, background=True).settings != STRICT.settings
+    with pytest.raises(UsageError, match="did you mean 'strict'"):
+        preset_named("strickt")
