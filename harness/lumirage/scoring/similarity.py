@@ -34,7 +34,8 @@ def similarity(
     if not a.size or a.min() == a.max() or b.min() == b.max():
         return Similarity(math.nan, math.nan)
     da, db = a - a.mean(), b - b.mean()
-    ncc = float((da @ db) / math.sqrt((da @ da) * (db @ db)))
+    # numpy's own sums: the last digit of a BLAS product depends on threads and on where the arrays happen to lie
+    ncc = float((da * db).sum() / math.sqrt((da * da).sum() * (db * db).sum()))
     cells = _bin(a) * BINS + _bin(b)
     joint = np.bincount(cells, minlength=BINS * BINS).reshape(BINS, BINS) / a.size
     outer = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
