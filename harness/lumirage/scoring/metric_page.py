@@ -1,0 +1,69 @@
+"""specs/metrics.md, made from the registry of metrics and the presets, so that it cannot say otherwise than they do."""
+
+from lumirage.scoring.metrics import METRICS, Metric
+from lumirage.scoring.presets import PRESETS, SCORER_VERSION, Preset
+
+_HEAD = """# Metrics
+
+Made from `lumirage.scoring.metrics` and `lumirage.scoring.presets` (scorer {version}); a test compares them. To make
+it again: `python -m lumirage.scoring.metric_page > specs/metrics.md`.
+
+## What a row is
+A row of scores has a value or, in `undefined`, the reason why there is none; never both, never NaN, never an
+epsilon. Rows with a `label` are of one label or landmark; the row without one is their mean, with `n`, what it is
+over, and in `note` what was left out and which penalties were put in. `preset`, `settings` (a hash of the preset, of
+the definitions below and of the scorer's version) and `scorer` are in every row. A run without a valid answer has a
+row for each metric, null, with its outcome as the reason.
+
+## Where things are measured
+- **strict** compares labels on the native grid of the fixed label map (or, if the track says so, on the working
+grid): every voxel is taken
+  through x -> A (x + u(x)) to the native moving labels, u linear on the working grid and held at its edge outside,
+  and the nearest label is read, once; label 0 outside. Half-way between two voxels (to 1e-6 voxel) the one further
+  right, anterior or superior is read, so the storage order of neither image matters.
+- **Metrics of the field** are of x -> x + u(x) on the working grid, without the prepared affine. A voxel at the
+border of the grid has
+  no determinant and belongs to no mask.
+- **The mask** is the fixed scan's mask on the working grid (nearest neighbour), else the prepared fixed image above
+0, else everything.
+- **lumir24, lumir25, learn2reg, lumirage** compare labels on the working grid, in voxels, as the challenges do.
+Labels that do not lie there
+  are put there first, nearest neighbour, which challenge data never need.
+- The sentinel `identity` is u = 0 without the affine, `affine` is u = 0 with it.
+"""
+
+_MEANS = {
+    "penalty": "A label that the warp lost counts in the mean of a distance as the diagonal of the box around the fixed labels.",
+    "infinite": "A label that the warp lost makes the mean of a distance infinite, so null.",
+}
+
+
+def metrics_page() -> str:
+    """The page as Markdown."""
+    parts = [_HEAD.format(version=SCORER_VERSION), "## Presets\n", *map(_preset, PRESETS.values()), "## Definitions\n"]
+    return "\n".join([*parts, *map(_metric, METRICS.values())])
+
+
+def _preset(preset: Preset) -> str:
+    metrics = ", ".join(f"`{name}`" for name in preset.metrics)
+    background = "with label 0" if preset.background else "without label 0"
+    return (
+        f"### {preset.name}\n{preset.summary} Labels {background}. {_MEANS[preset.vanished]}\n\nMetrics: {metrics}.\n"
+    )
+
+
+def _metric(metric: Metric) -> str:
+    lines = [
+        f"### {metric.name}",
+        metric.definition,
+        f"- unit: {metric.unit}; of: {metric.of}; better: {metric.better}",
+        f"- undefined: {metric.undefined}",
+        f"- source: {metric.source or 'this harness'}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(metrics_page())
