@@ -1,8 +1,9 @@
 """Symmetric normalization with local cross-correlation, as implemented in dipy."""
 
-import lumirage_kit
 from dipy.align.imwarp import SymmetricDiffeomorphicRegistration
 from dipy.align.metrics import CCMetric
+
+import lumirage_kit
 
 job = lumirage_kit.read_job()
 for pair in job:

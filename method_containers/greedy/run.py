@@ -1,9 +1,10 @@
 """Greedy deformable registration with normalized cross-correlation (picsl-greedy)."""
 
-import lumirage_kit
 import nibabel as nib
 import numpy as np
 from picsl_greedy import Greedy3D
+
+import lumirage_kit
 
 job = lumirage_kit.read_job()
 for pair in job:

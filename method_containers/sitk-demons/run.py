@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import lumirage_kit
 import numpy as np
 import SimpleITK as sitk
+
+import lumirage_kit
 
 
 def shrunk(image: sitk.Image, factor: int) -> sitk.Image:

@@ -1,9 +1,10 @@
 """VoxelMorph, the networks published in 2018, on the CPU or a GPU."""
 
-import lumirage_kit
 import numpy as np
 import torch
 from network import read_weights
+
+import lumirage_kit
 
 # The networks saw FreeSurfer's normalized brains: axes L, I, A and white matter at 110 of 255.
 TO_LIA = (0, 2, 1)

@@ -20,7 +20,8 @@ EXPLAINED = 0.6
 """A convention is taken for true when its error is below this share of what doing nothing leaves."""
 CLEARLY = 0.8
 """The declared convention is contradicted when another one's error is below this share of its own."""
-NOTHING_MM = 1e-3
+POINTS_ALONG = 0.25
+"""Cosine with the true warp above which a field that falls short of it still shows its convention."""
 
 
 @dataclass(frozen=True)
@@ -47,19 +48,24 @@ class KnownWarp:
 
 @dataclass(frozen=True)
 class Match:
-    """How well a field read in one arrangement fits the truth: mean length of the difference, mm."""
+    """How well a field read in one arrangement fits the truth: mean length of the difference, and the cosine."""
 
     arrangement: Arrangement
     error_mm: float
+    cosine: float
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a field turned out to be. `found` is None when no arrangement explains it."""
+    """What a field turned out to be. `found` is None when no arrangement explains it.
+
+    `weak`: it falls far short of the warp, and only its direction tells.
+    """
 
     declared: Match
     found: Match | None
     nothing_mm: float
+    weak: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -72,11 +78,15 @@ def judge(stored: list[Array], declared: Convention, truths: list[KnownWarp]) ->
     samples = [field[tuple(truth.index.T)].astype(float) for field, truth in zip(stored, truths, strict=True)]
     nothing = float(np.mean([np.linalg.norm(truth.pull, axis=1).mean() for truth in truths]))
     own = _match(Arrangement(declared), samples, truths)
-    best = min((_match(a, samples, truths) for a in arrangements(declared)), key=lambda match: match.error_mm)
+    all_of_them = [_match(arrangement, samples, truths) for arrangement in arrangements(declared)]
+    best = min(all_of_them, key=lambda match: match.error_mm)
     if own.error_mm <= EXPLAINED * nothing and best.error_mm > CLEARLY * own.error_mm:
         return Verdict(own, own, nothing)
     explained = best.error_mm <= EXPLAINED * nothing and best.error_mm <= CLEARLY * own.error_mm
-    return Verdict(own, best if explained else None, nothing)
+    if explained:
+        return Verdict(own, best, nothing)
+    along = own.cosine >= POINTS_ALONG and own.cosine >= CLEARLY * max(match.cosine for match in all_of_them)
+    return Verdict(own, own if along else None, nothing, weak=True)
 
 
 def arrangements(declared: Convention) -> Iterator[Arrangement]:
@@ -90,11 +100,15 @@ def arrangements(declared: Convention) -> Iterator[Arrangement]:
 
 
 def _match(arrangement: Arrangement, samples: list[Float], truths: list[KnownWarp]) -> Match:
-    errors = []
+    errors, products, lengths = [], 0.0, np.zeros(2)
     for stored, truth in zip(samples, truths, strict=True):
         known = truth.pull if arrangement.direction == "pull" else truth.push
-        errors.append(float(np.linalg.norm(as_world(stored, arrangement.convention, truth) - known, axis=1).mean()))
-    return Match(arrangement, float(np.mean(errors)))
+        found = as_world(stored, arrangement.convention, truth)
+        errors.append(float(np.linalg.norm(found - known, axis=1).mean()))
+        products += float((found * known).sum())
+        lengths += (found**2).sum(), (known**2).sum()
+    cosine = products / float(np.sqrt(lengths.prod())) if lengths.all() else 0.0
+    return Match(arrangement, float(np.mean(errors)), cosine)
 
 
 def as_world(stored: Float, convention: Convention, truth: KnownWarp) -> Float:
