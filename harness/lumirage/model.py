@@ -235,6 +235,7 @@ class Run(Record):
     pair: str
     job: str
     prepared: str = Field(description="key of the Prepared that was given")
+    voxels: int = Field(description="of the working grid")
     outcome: Outcome
     message: str = ""
     started: str = Field(description="UTC, ISO 8601")

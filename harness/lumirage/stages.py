@@ -1,7 +1,8 @@
 """The stages after `run`, each from what lies in OUT: score, compare, report; and the closing summary."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -9,9 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from lumirage.analysis.compare import compare as compare_methods
-from lumirage.analysis.ranking import rank
+from lumirage.analysis.conditions import condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.power import power_table
+from lumirage.analysis.ranking import rank, rank_agreement
+from lumirage.analysis.verdicts import verdicts
 from lumirage.errors import DataError
-from lumirage.layout import Layout, written_aside
+from lumirage.layout import Layout, write_text, written_aside
 from lumirage.model import SENTINELS, Outcome, Pair, Run
 from lumirage.planning.prepare import Preparer
 from lumirage.records import read_json
@@ -133,19 +137,42 @@ def _backward(
 
 
 def compare(layout: Layout, screen: Screen) -> None:
-    """Effects and rankings from the scores alone."""
+    """Effects, rankings, power, changes between conditions and the sentences that they allow, from scores and records."""
+    evaluation = load_evaluation(layout)
     if not layout.score_table.is_file():
         raise DataError(f"{layout.root}: no scores there; make them with 'lumirage-harness score {layout.root}'")
     screen.progress("compare", 0, 1)
     scores = pd.read_parquet(layout.score_table)
-    _write_table(layout.table("comparisons"), compare_methods(scores))
-    _write_table(layout.table("rankings"), rank(scores))
+    comparisons, rankings = compare_methods(scores), rank(scores)
+    tables = {
+        "comparisons": comparisons,
+        "rankings": rankings,
+        "agreement": rank_agreement(rankings),
+        "power": power_table(scores),
+        "conditions": condition_changes(scores),
+        "growth": growth_exponents(_costs_of_runs(load_runs(layout, evaluation).values())),
+        "repeats": repeat_variance(scores),
+    }
+    for name, table in tables.items():
+        _write_table(layout.table(name), table)
+    sentences = [asdict(verdict) for verdict in verdicts(comparisons, rankings, evaluation.track.on_failure)]
+    write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")
     screen.progress("compare", 1, 1)
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:
     with written_aside(path) as aside:
         table.to_csv(aside, sep="\t", index=False, na_rep="n/a")
+
+
+def _costs_of_runs(runs: Iterable[Run]) -> pd.DataFrame:
+    """A row a run, for the growth of cost with the working grid."""
+    columns = ["method", "outcome", "voxels", "wall_s", "peak_memory_bytes", "gpu_peak_memory_bytes"]
+    rows = [
+        (r.method, r.outcome.value, r.voxels, r.wall_s, r.usage.peak_memory_bytes, r.usage.gpu_peak_memory_bytes)
+        for r in runs
+    ]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_file: bool = False) -> Path:
@@ -202,7 +229,7 @@ def summarize(layout: Layout) -> Summary:
 def _means(layout: Layout) -> pd.DataFrame:
     if not layout.score_table.is_file():
         return pd.DataFrame()
-    table = pd.read_parquet(layout.score_table, filters=[("label", "=", None)] if False else None)
+    table = pd.read_parquet(layout.score_table, columns=["method", "metric", "label", "value"])
     return table[table["label"].isna()].groupby(["method", "metric"])["value"].mean().unstack("metric")
 
 

@@ -1,6 +1,7 @@
 """Turns the end of a container into the records of its pairs."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -136,6 +137,7 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         pair=pair,
         job=job.id,
         prepared=container.inputs[pair].prepared.key,
+        voxels=math.prod(container.inputs[pair].prepared.grid.shape),
         outcome=Outcome.FAILED,
         started=container.started.isoformat(timespec="milliseconds"),
         wall_s=times.wall_s,

@@ -180,7 +180,8 @@ def _run(method: str, cell: Condition, pair: Pair, k: int) -> Run:
     return Run(
         harness="0.1.0", method=method, image="sha256:" + f"{hash_of(method):064x}", runtime="docker", isolated=True,
         track="synthetic", condition=cell.name, pair=pair.id, job=f"{method}-{cell.name}-{k // 5}",
-        prepared=f"key{pair.id}", outcome=outcome, message=message, started="2026-01-02T03:04:05Z", wall_s=wall,
+        prepared=f"key{pair.id}", voxels=64000, outcome=outcome, message=message, started="2026-01-02T03:04:05Z",
+        wall_s=wall,
         load_s=1.4 if cold else None, cold=cold, usage=usage, pairs_in_job=5, phases_s={"read": 0.3, "optimize": wall - 0.5},
         host={"cpu": "Some CPU", "cores": 2}, log_tail=f"level 1 {HOSTILE}\nlevel 2 done\n" * 3,
     )  # fmt: skip
