@@ -51,7 +51,7 @@ def score_case(path: Path, preset: str, *, as_official: bool = False, threads: i
     head = {"case": path.name, "preset": preset, "settings": chosen.settings, "scorer": SCORER_VERSION}
     if preset in OFFICIAL:
         return head | to_plain(_official_numbers(case, field, threads), as_official=as_official)
-    scores = score_pair(_inputs(case, field), [chosen], threads)[preset]
+    scores = score_pair(_inputs(case, field), [chosen], threads=threads)[preset]
     return head | {"scores": [score.model_dump() for score in scores]}
 
 

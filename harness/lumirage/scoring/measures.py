@@ -5,16 +5,17 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lumirage.scoring.backends import Backend
 from lumirage.scoring.fields import Field, voxel_planes
 from lumirage.scoring.inputs import LabelMaps, ScoreInputs
 from lumirage.scoring.labels import DenseLabels, LabelSet, relabel
 from lumirage.scoring.onehot import SoftOverlap, soft_overlap
-from lumirage.scoring.regularity import Regularity, mask_bits, regularity
+from lumirage.scoring.regularity import Regularity, mask_bits
 from lumirage.scoring.similarity import Similarity, similarity
 from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
 from lumirage.scoring.truth import ErrorLengths, displacement_error
-from lumirage.scoring.warp import Overlap, warp_voxels
-from lumirage.scoring.worldwarp import Placed, WorldMap, pull_labels, warp_world
+from lumirage.scoring.warp import Overlap
+from lumirage.scoring.worldwarp import Placed, WorldMap, pull_labels
 from lumirage.space import Volume, make_grid, same_grid, spacing_of
 
 STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
@@ -24,8 +25,9 @@ STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
 class PairMeasures:
     """Of the field and the images of one pair."""
 
-    def __init__(self, inputs: ScoreInputs, threads: int) -> None:
+    def __init__(self, inputs: ScoreInputs, backend: Backend, threads: int) -> None:
         self.inputs = inputs
+        self.backend = backend
         self.threads = threads
 
     @cached_property
@@ -61,7 +63,7 @@ class PairMeasures:
         """All Jacobian metrics inside the three masks."""
         images = self.inputs.moving_image, self.inputs.fixed_image
         bits = mask_bits([self.mask, *images], self.shape)
-        return regularity(self.field, bits, 3, self.threads)
+        return self.backend.regularity(self.field, bits, 3)
 
     @cached_property
     def truth(self) -> ErrorLengths | None:
@@ -116,7 +118,7 @@ class LabelMeasures:
         fixed, moving = self.native
         if self.pair.inputs.score_grid == "working":
             fixed = Placed(self.working[0], self.pair.inputs.displacement.affine)
-        overlap = warp_world(fixed, moving, self.pair.world, self.pair.threads)
+        overlap = self.pair.backend.warp_world(fixed, moving, self.pair.world)
         x, y, z = (float(s) for s in spacing_of(fixed.affine))
         options = SurfaceOptions(spacing=(x, y, z))
         return overlap, surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
@@ -124,7 +126,7 @@ class LabelMeasures:
     @cached_property
     def official(self) -> tuple[Overlap, SurfaceDistances]:
         """Overlap and surfaces in voxels, as the challenges measure them."""
-        overlap = warp_voxels(*self.working, self.pair.field, self.pair.threads)
+        overlap = self.pair.backend.warp_voxels(*self.working, self.pair.field)
         options = SurfaceOptions(official_ties=True, mean=False)
         return overlap, surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
 

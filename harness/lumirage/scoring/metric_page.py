@@ -16,24 +16,23 @@ the definitions below and of the scorer's version) and `scorer` are in every row
 row for each metric, null, with its outcome as the reason.
 
 ## Where things are measured
-- **strict** compares labels on the native grid of the fixed label map (or, if the track says so, on the working
-grid): every voxel is taken
-  through x -> A (x + u(x)) to the native moving labels, u linear on the working grid and held at its edge outside,
-  and the nearest label is read, once; label 0 outside. Half-way between two voxels (to 1e-6 voxel) the one further
-  right, anterior or superior is read, so the storage order of neither image matters.
-- **Metrics of the field** are of x -> x + u(x) on the working grid, without the prepared affine. A voxel at the
-border of the grid has
-  no determinant and belongs to no mask.
-- **The mask** is the fixed scan's mask on the working grid (nearest neighbour), else the prepared fixed image above
-0, else everything.
-- **lumir24, lumir25, learn2reg, lumirage** compare labels on the working grid, in voxels, as the challenges do.
-Labels that do not lie there
-  are put there first, nearest neighbour, which challenge data never need.
+- **strict** compares labels on the native grid of the fixed label map (or, if the track says so, on the working grid):
+  every voxel is taken through x -> A (x + u(x)) to the native moving labels, u linear on the working grid and held at
+  its edge outside, and the nearest label is read, once; label 0 outside. Half-way between two voxels (to 1e-6 voxel)
+  the one further right, anterior or superior is read, so the storage order of neither image matters.
+- **Metrics of the field** are of x -> x + u(x) on the working grid, without the prepared affine. A voxel at the border
+  of the grid has no determinant and belongs to no mask.
+- **The mask** is the fixed scan's mask on the working grid (nearest neighbour), else the prepared fixed image above 0,
+  else everything.
+- **lumir24, lumir25, learn2reg, lumirage** compare labels on the working grid, in voxels, as the challenges do. Labels
+  that do not lie there are put there first, nearest neighbour, which challenge data never need.
 - The sentinel `identity` is u = 0 without the affine, `affine` is u = 0 with it.
 """
 
 _MEANS = {
-    "penalty": "A label that the warp lost counts in the mean of a distance as the diagonal of the box around the fixed labels.",
+    "penalty": (
+        "A label that the warp lost counts in the mean of a distance as the diagonal of the box around the fixed labels."
+    ),
     "infinite": "A label that the warp lost makes the mean of a distance infinite, so null.",
 }
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumirage.model import Score
+from lumirage.scoring.backends import backend_for
 from lumirage.scoring.inputs import ScoreInputs
 from lumirage.scoring.landmarks import error_of_centroids, error_of_points, sample_clamped, sample_cubic
 from lumirage.scoring.measures import FIXED_ABOVE_0, MOVING_ABOVE_0, STRICT, LabelMeasures, PairMeasures
@@ -22,9 +23,15 @@ NO_LANDMARKS = "no landmarks of both images"
 NO_REGIONS = "no landmark regions of both images"
 
 
-def score_pair(inputs: ScoreInputs, presets: Sequence[Preset], threads: int = 1) -> dict[str, list[Score]]:
-    """The rows of each preset. What several presets need is measured once."""
-    pair = PairMeasures(inputs, threads)
+def score_pair(
+    inputs: ScoreInputs, presets: Sequence[Preset], *, threads: int = 1, device: str = "cpu"
+) -> dict[str, list[Score]]:
+    """The rows of each preset. What several presets need is measured once.
+
+    `threads` and `device` (cpu, cuda, cuda:N) change how fast it is, not what comes out. Raises UnavailableError
+    where torch or a GPU is asked for and not there.
+    """
+    pair = PairMeasures(inputs, backend_for(device, threads), threads)
     sources = {name: LabelMeasures(pair, maps) for name, maps in sorted(inputs.labels.items())}
     return {preset.name: _score(pair, sources, preset) for preset in presets}
 
@@ -177,7 +184,7 @@ def _inverse(pair: PairMeasures) -> FieldValue:
     backward = pair.inputs.backward
     if backward is None:
         return None
-    lengths = inverse_consistency(pair.world, PairMeasures(backward, 1).world, pair.mask, pair.threads)
+    lengths = inverse_consistency(pair.world, PairMeasures(backward, pair.backend, 1).world, pair.mask, pair.threads)
     return lengths.mean, int(pair.mask.sum())
 
 

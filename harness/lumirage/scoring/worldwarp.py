@@ -72,15 +72,19 @@ def warp_world(fixed: Placed, moving: Placed, world: WorldMap, threads: int = 1)
     warped = labels.framed(fixed.dense.shape)
     from_moving = np.linalg.inv(moving.affine)
     to_moving = from_moving @ world.affine
-    towards = [moving.affine[np.argmax(np.abs(moving.affine[:3, axis])), axis] > 0 for axis in range(3)]
     call = _WorldWarp(
         np.ascontiguousarray(world.u), (np.linalg.inv(world.grid_affine) @ fixed.affine)[:3].copy(),
-        (to_moving @ fixed.affine)[:3].copy(), to_moving[:3, :3].copy(), np.array(towards),
+        (to_moving @ fixed.affine)[:3].copy(), to_moving[:3, :3].copy(), np.array(upward_axes(moving.affine)),
         moving.dense.ids, fixed.dense.ids, warped, labels.background,
     )  # fmt: skip
     size = labels.other + 1
     parts = map_slabs(lambda start, stop: _warp_slab(start, stop, call, size), fixed.dense.shape[0], threads)
     return overlap_of(fixed.dense, warped, moving.dense.counts, np.sum(parts, axis=0, dtype=np.int64))
+
+
+def upward_axes(affine: Matrix4) -> list[bool]:
+    """For each array axis whether its index rises to the right, to the front or upwards."""
+    return [bool(affine[np.argmax(np.abs(affine[:3, axis])), axis] > 0) for axis in range(3)]
 
 
 def pull_labels(
@@ -135,7 +139,7 @@ def interpolate(u: Any, x: float, y: float, z: float) -> Any:
 @njit(nogil=True, cache=True, inline="always")
 def _nearest(coordinate: Any, upward: Any) -> Any:
     """The nearest index; half-way goes up or down as told."""
-    return np.int64(np.floor(coordinate + 0.5 + 1e-6)) if upward else np.int64(np.ceil(coordinate - 0.5 - 1e-6))
+    return np.int64(np.floor(coordinate + 0.5 + SNAP)) if upward else np.int64(np.ceil(coordinate - 0.5 - SNAP))
 
 
 @njit(nogil=True, cache=True)

@@ -1,0 +1,59 @@
+"""Where the three heavy measurements are made: compiled kernels on the CPU, or torch on a GPU. They agree."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumirage.errors import UnavailableError, UsageError
+from lumirage.scoring.fields import Field
+from lumirage.scoring.labels import DenseLabels
+from lumirage.scoring.regularity import Regularity, regularity
+from lumirage.scoring.warp import Overlap, warp_voxels
+from lumirage.scoring.worldwarp import Placed, WorldMap, warp_world
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to make them."""
+
+    warp_voxels: Callable[[DenseLabels, DenseLabels, Field], Overlap]
+    warp_world: Callable[[Placed, Placed, WorldMap], Overlap]
+    regularity: Callable[[Field, NDArray[np.uint8], int], Regularity]
+
+
+def backend_for(device: str, threads: int) -> Backend:
+    """`cpu`: the kernels, on `threads` threads; `cuda`, `cuda:N`: torch on a GPU; `torch`: torch on the CPU, for
+    comparison.
+
+    Raises UsageError for other words, UnavailableError where torch or the GPU is not there.
+    """
+    if device == "cpu":
+        return Backend(
+            partial(warp_voxels, threads=threads),
+            partial(warp_world, threads=threads),
+            partial(regularity, threads=threads),
+        )
+    if device != "torch" and device.partition(":")[0] != "cuda":
+        raise UsageError(f"no score device '{device}'; choose cpu, cuda or cuda:N")
+    return _on_torch("cpu" if device == "torch" else device)
+
+
+def _on_torch(device: str) -> Backend:
+    try:
+        import torch
+
+        from lumirage.scoring.torch_regularity import regularity_torch
+        from lumirage.scoring.torch_warp import warp_voxels_torch, warp_world_torch
+    except ImportError as error:
+        raise UnavailableError("scoring with torch needs the extra: pip install 'lumirage-harness[torch]'") from error
+    if device != "cpu" and not torch.cuda.is_available():
+        raise UnavailableError(f"score device '{device}': torch sees no GPU here; use cpu")
+    place = torch.device(device)
+    return Backend(
+        partial(warp_voxels_torch, device=place),
+        partial(warp_world_torch, device=place),
+        partial(regularity_torch, device=place),
+    )
