@@ -1,14 +1,137 @@
 """`lumirage-harness methods`: the algorithms that can be compared."""
 
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
 import typer
+
+from lumirage.errors import EXIT_SOME_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from lumirage.planning.methods import MethodSource
 
 app = typer.Typer(help="The registration methods.", no_args_is_help=True, rich_markup_mode=None)
 
+Name = Annotated[str, typer.Argument(help="method by name or folder")]
+
+
+def extra_folders() -> tuple[Path, ...]:
+    """Where methods are looked for before the shipped ones: the folders in LUMIRAGE_METHODS."""
+    return tuple(Path(part) for part in os.environ.get("LUMIRAGE_METHODS", "").split(os.pathsep) if part)
+
 
 @app.command("list")
-def list_methods() -> None:
-    """Every method and variant, a line each."""
+def list_methods(json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
+    """Every method and variant: what is built, what lacks weights, what wants a GPU, what we ran ourselves."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from lumirage.methods.listing import images_here, table
     from lumirage.planning.methods import all_methods
 
-    for name, source in all_methods().items():
-        print(f"{name:28} {source.card.kind:10} {source.card.device:7} {source.card.summary}")
+    sources = all_methods(extra_folders()).values()
+    rows = table([(source.folder, source.card) for source in sources if source.folder], images_here())
+    if json:
+        print(dumps([asdict(row) for row in rows], indent=1))
+        return
+    for row in rows:
+        print(f"{row.name:28} {row.kind:9} {row.device:6} {row.image:10} {row.weights:14} {row.summary}")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="name of the new method")],
+    template: Annotated[str, typer.Option("--from", help="what to begin with: torch, cli or itk")] = "itk",
+    parent: Annotated[Path, typer.Option("--in", help="folder in which the method's folder is made")] = Path(),
+) -> None:
+    """Make the folder of a new method; it builds and passes `methods check` as it is."""
+    from lumirage.methods.scaffold import new_method
+
+    folder = new_method(name, template, parent)
+    print(f"made {folder}; next:\n  lumirage-harness methods build {folder}\n  lumirage-harness methods check {folder}")
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="method by name or folder, or `all`")],
+    base_image: Annotated[
+        str | None, typer.Option(help="image to build from; else LUMIRAGE_BASE_IMAGE, else the Dockerfile's")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="do not show what the build prints")] = False,
+) -> None:
+    """Build the image of a method."""
+    from dataclasses import replace
+
+    from lumirage.machine import build_settings
+    from lumirage.methods.build import build_method, image_name
+
+    settings = build_settings(os.environ)
+    settings = replace(settings, base_image=base_image or settings.base_image)
+    for source in _sources(name):
+        assert source.folder is not None  # _sources gives only folders
+        image = build_method(source.folder, source.card, settings, (lambda _: None) if quiet else print)
+        print(f"{source.card.name}: built {image_name(source.folder, source.card)} {image[:19]}")
+
+
+def _sources(name: str) -> "list[MethodSource]":
+    from lumirage.planning.methods import all_methods, find_method
+
+    if name.lower() != "all":
+        source = find_method(name, extra_folders())
+        if source.folder is None or not (source.folder / "Dockerfile").is_file():
+            raise UsageError(
+                f"{source.card.name} is a published image ({source.card.image}): pull it, there is nothing to build"
+            )
+        return [source]
+    by_folder = {s.folder: s for s in reversed(all_methods(extra_folders()).values()) if s.folder}
+    return [s for folder, s in sorted(by_folder.items()) if (folder / "Dockerfile").is_file()]
+
+
+@app.command()
+def fetch(
+    name: Name,
+    from_file: Annotated[list[Path], typer.Option("--from-file", help="a file you brought; may be repeated")] = [],  # noqa: B006
+) -> None:
+    """Put the trained weights of a method into the cache, from their address or from files; checked by SHA-256."""
+    from lumirage.cli.show import show
+    from lumirage.methods.weights import fetch_weights
+    from lumirage.planning.methods import find_method
+
+    card = find_method(name, extra_folders()).card
+    with show(False) as screen:
+        paths = fetch_weights(
+            card, from_files=tuple(from_file), progress=lambda done, total: screen.progress("fetch", done, total)
+        )
+    for path in paths:
+        print(path)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="method by name or folder, or an image on this machine")],
+    runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+    page: Annotated[Path | None, typer.Option(help="also write one HTML page to this file")] = None,
+) -> None:
+    """Run a method on known pairs and say whether it keeps the contract, and in which convention its field is."""
+    import tempfile
+
+    from lumirage.cli.show import show
+    from lumirage.machine import choose_machine
+    from lumirage.methods.check import check_method
+    from lumirage.methods.check_page import as_text, write_page
+    from lumirage.methods.weights import require_weights
+    from lumirage.trials import Trials
+
+    with show(False) as screen, tempfile.TemporaryDirectory(prefix="lumirage-check-") as scratch:
+        machine = choose_machine(runtime, screen)
+        source = machine.source(name)
+        use = machine.use(source)
+        machine.runtime.prepare(use.image)
+        trials = Trials(use.card, use.image, machine.runtime, Path(scratch), require_weights(use.card))
+        checkup = check_method(use.card, trials, Path(scratch) / "known")
+    print(as_text(checkup))
+    if page:
+        write_page(checkup, page)
+        print(f"page: {page}")
+    raise typer.Exit(0 if checkup.passed else EXIT_SOME_FAILED)
