@@ -30,12 +30,11 @@ def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:
     found = {str(row["method"]): row for row in records(against_base(rows).reset_index())}
     naive = literature(inputs, measure, condition)
     naive_of = {str(r["method"]): r for r in records(naive[naive["reference"] == base])}
-    methods = [m for m in inputs.methods if m in found]
+    methods = [m for m in inputs.methods if m in found and np.isfinite(number(found[m], "difference"))]
     lines = make_rows(methods, width, pitch=38)
     ends = [number(row, c) for row in found.values() for c in ("difference", "ci_low", "ci_high")]
     scale = fit([0.0, *ends], lines.left + 8, lines.right - 8)
-    unit = f", {measure.unit}" if measure.unit else ""
-    marks = x_axis(scale, lines.top, lines.bottom, f"{measure.title}: difference to {base}{unit}")
+    marks = x_axis(scale, lines.top, lines.bottom, f"{measure.named}: difference to {base}")
     marks.append(Line([(scale(0), lines.top), (scale(0), lines.bottom)], color="muted"))
     colors = colors_of(inputs.methods)
     marks += lines.marks(colors)
@@ -50,6 +49,12 @@ def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:
         told.append(text)
     name = f"forest-{measure.title}"
     return Scene(name, f"{measure.title}: effects", "; ".join(told), width, lines.bottom + 42, marks)
+
+
+def has_effects(inputs: Inputs, measure: Measure) -> bool:
+    """Whether any method has a difference to the reference in this measure."""
+    rows = against_base(comparisons(inputs, measure, inputs.conditions[0]))
+    return len(rows) > 0 and bool(rows["difference"].notna().any())
 
 
 def effect_text(method: str, base: str, row: Row) -> str:

@@ -10,9 +10,9 @@ import numpy as np
 
 from lumirage.layout import write_text, written_aside
 from lumirage.reporting import costs, failures
-from lumirage.reporting.analysed import against_base, comparisons, main_ranking
+from lumirage.reporting.analysed import main_ranking
 from lumirage.reporting.doses import axes_of, dose
-from lumirage.reporting.effects import forest, stability
+from lumirage.reporting.effects import forest, has_effects, stability
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.raster import to_png
 from lumirage.reporting.rows import NARROW, WIDE
@@ -47,7 +47,7 @@ def _drawings(inputs: Inputs) -> Iterator[tuple[str, Callable[[float], Scene]]]:
         if np.isfinite(inputs.matrix(measure, inputs.conditions[0])).any():
             yield ("strips", partial(strips, inputs, measure, inputs.conditions[0]))
     for measure in inputs.measures[:MOST_MEASURES]:
-        if len(against_base(comparisons(inputs, measure, inputs.conditions[0]))):
+        if has_effects(inputs, measure):
             yield ("forest", partial(forest, inputs, measure))
     if len(main_ranking(inputs, first, inputs.conditions[0])):
         yield ("stability", partial(stability, inputs, first))

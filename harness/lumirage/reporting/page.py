@@ -18,6 +18,16 @@ ASSETS = (HERE / "static" / "style.css", HERE / "static" / "report.js", HERE / "
 VIEWER = HERE / "viewer" / "niivue.umd.js"
 
 
+def breakable(name: str) -> Markup:
+    """A name that may break after its underscores."""
+    return Markup("<wbr>").join(part if not k else f"_{part}" for k, part in enumerate(name.split("_")))
+
+
+def moment(iso: str) -> str:
+    """A UTC time stamp for a reader, to the minute."""
+    return iso[:16].replace("T", " ") + " UTC"
+
+
 @functools.cache
 def environment() -> Environment:
     """Templates with autoescape; an unknown name is an error."""
@@ -34,6 +44,8 @@ def environment() -> Environment:
         "mebibytes": mebibytes,
         "json": as_json,
         "volumes": volumes_script,
+        "breakable": breakable,
+        "moment": moment,
     }
     made.globals |= {"theme": theme(), "cell": cell}
     return made

@@ -1,93 +1,68 @@
-"""Slices of a pair as PNG, and what is drawn on them as SVG: label contours and the warped grid."""
+"""Pictures of planes as PNG, and what is drawn on them as SVG: label contours and the warped grid."""
 
 import base64
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 import contourpy
 import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
+from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.image import imsave
 
-from lumirage.space import Array, Float, Single, points
-
-Plane = Literal["axial", "coronal", "sagittal"]
-PLANES: tuple[Plane, ...] = ("axial", "coronal", "sagittal")
-ACROSS = {"axial": 2, "coronal": 1, "sagittal": 0}
-"""The array axis that a plane cuts, on a working grid whose axes run along R, A, S."""
+from lumirage.reporting.cuts import Cut
+from lumirage.space import Array, Float, Single
 
 GRID_MM = 6.0
 """Distance of the lines of the warped grid before they are warped."""
 
-SHRINK = 2.0
-"""The Jacobian map's colours run from a shrinking by this factor squared to a growth by the same."""
+GROWTH = 4.0
+"""Growth or shrinking by this factor has the full colour in the Jacobian map."""
+
+CONTRAST = 0.6
+"""Share of the intensity range that has the full colour in the difference map."""
+
+DIVERGING = LinearSegmentedColormap.from_list(
+    "from-black", ["#c9e9ff", "#4da3e8", "#174a80", "#000000", "#8c2a14", "#f0703f", "#ffe3c4"]
+)
+"""Black in the middle, so that the pictures are calm on black: blue below, red above."""
+
+FOLD = (1.0, 0.93, 0.1, 1.0)
+"""Colour of voxels that fold."""
 
 
-@dataclass(frozen=True)
-class Cut:
-    """One plane through a grid. Pictures show anterior or superior on top, and left at the left."""
-
-    plane: Plane
-    index: int
-    size: tuple[int, int]
-    """Columns and rows of the picture."""
-    spacing: tuple[float, float]
-    """Voxel size along the picture's x and y, mm."""
-
-    def __call__(self, volume: Array) -> Array:
-        """The slice (rows, columns) of a volume (X, Y, Z, ...)."""
-        return np.swapaxes(np.take(volume, self.index, axis=ACROSS[self.plane]), 0, 1)[::-1]
-
-    @property
-    def axes(self) -> tuple[int, int]:
-        """Array axes along the picture's x and y."""
-        first, second = (a for a in range(3) if a != ACROSS[self.plane])
-        return first, second
+def gray_png(image: Array) -> str:
+    """A picture, 0..1, as a data URI."""
+    return _png(mpl.colormaps["gray"](np.clip(image, 0, 1)))
 
 
-def cuts(content: Array, affine: Float) -> Iterator[Cut]:
-    """Three planes through the middle of what is above 0 in `content`."""
-    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    for plane in PLANES:
-        axis = ACROSS[plane]
-        others = tuple(a for a in range(3) if a != axis)
-        area = (content > 0).sum(axis=others)
-        weight = int(area.sum())
-        index = int(np.searchsorted(np.cumsum(area), weight / 2)) if weight else content.shape[axis] // 2
-        size = (content.shape[others[0]], content.shape[others[1]])
-        yield Cut(plane, index, size, (float(spacing[others[0]]), float(spacing[others[1]])))
-
-
-def gray_png(image: Single) -> str:
-    """A slice, 0..1, as a data URI."""
-    return _png(image, "gray", 0, 1)
-
-
-def difference_png(difference: Single) -> str:
-    """A difference of two slices of 0..1 as a data URI: blue where the moved image is darker, red where brighter."""
-    return _png(difference, "RdBu_r", -1, 1)
+def difference_png(difference: Array) -> str:
+    """A difference of two pictures of 0..1 as a data URI: blue where negative, red where positive."""
+    return _png(_diverging(difference / CONTRAST))
 
 
 def jacobian_png(determinants: Single) -> str:
-    """log2 of the determinant as a data URI: blue shrinks, red grows, black folds."""
-    span = np.log2(SHRINK) * 2
-    shade = np.log2(np.maximum(determinants, 1e-3)) / span
-    rgba = mpl.colormaps["RdBu_r"](np.clip(0.5 + shade / 2, 0, 1))
-    rgba[determinants <= 0] = (0, 0, 0, 1)
-    return _png(rgba.astype(np.float32), None, 0, 1)
+    """log of the determinant as a data URI: blue shrinks, red grows, yellow folds."""
+    rgba = _diverging(np.log(np.maximum(determinants, 1e-3)) / np.log(GROWTH))
+    rgba[determinants <= 0] = FOLD
+    return _png(rgba)
 
 
-def _png(image: Array, colors: str | None, low: float, high: float) -> str:
+def _diverging(values: Array, colors: Colormap = DIVERGING) -> Array:
+    return np.asarray(colors(np.clip(0.5 + values / 2, 0, 1)))
+
+
+def _png(rgba: Array) -> str:
     held = io.BytesIO()
-    imsave(held, image, cmap=colors, vmin=low, vmax=high, format="png", pil_kwargs={"optimize": True})
+    gray = (rgba[..., 0] == rgba[..., 1]).all() and (rgba[..., 1] == rgba[..., 2]).all()
+    drawn = rgba[..., 0] if gray else rgba[..., :3]
+    imsave(held, drawn, cmap="gray", vmin=0, vmax=1, format="png", pil_kwargs={"optimize": True})
     return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
 
 
 def contours(labels: Array, kind: Literal["fixed", "moved"]) -> Markup:
-    """Outlines of the labels of a slice (rows, columns) as SVG paths; each knows its label."""
+    """Outlines of the labels of a picture (rows, columns) as SVG paths; each knows its label."""
     paths = []
     for value in np.unique(labels[labels != 0]):
         where = np.argwhere(labels == value)
@@ -101,7 +76,7 @@ def contours(labels: Array, kind: Literal["fixed", "moved"]) -> Markup:
 
 def warped_grid(u: Single, cut: Cut, affine: Float) -> Markup:
     """Lines of a regular grid of the fixed space where the field takes them, seen in the plane, as SVG paths."""
-    in_voxels = points(affine_of_vectors(affine), cut(u))[..., list(cut.axes)]
+    in_voxels = (cut(u) @ np.linalg.inv(affine[:3, :3]).T)[..., list(cut.axes)]
     rows, columns = in_voxels.shape[:2]
     x = np.arange(columns) + 0.5 + in_voxels[..., 0]
     y = (np.arange(rows) + 0.5)[:, None] - in_voxels[..., 1]
@@ -111,12 +86,5 @@ def warped_grid(u: Single, cut: Cut, affine: Float) -> Markup:
     return Markup(f'<path class="warped" d="{"".join(lines)}"/>')
 
 
-def affine_of_vectors(affine: Float) -> Float:
-    """The matrix that takes vectors in mm to voxels: the inverse without the translation."""
-    turned = np.eye(4)
-    turned[:3, :3] = np.linalg.inv(affine[:3, :3])
-    return turned
-
-
 def _path(line: Array, *, closed: bool = False) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) + ("Z" if closed else "")
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line.tolist()) + ("Z" if closed else "")

@@ -8,9 +8,19 @@ import pytest
 from lumirage.errors import DataError
 from lumirage.layout import Layout
 from lumirage.model import Pair, Prepared, Scan
-from lumirage.reporting.pictures import Scenery, jacobian, read_scenery, result_of, turn_of
-from lumirage.reporting.slices import Cut, contours, cuts, warped_grid
-from lumirage.space import make_grid, write_volume
+from lumirage.reporting.cuts import Cut, cuts
+from lumirage.reporting.pictures import (
+    Scenery,
+    fixed_labels,
+    jacobian,
+    moved_labels,
+    read_scenery,
+    result_of,
+    turn_of,
+)
+from lumirage.reporting.slices import contours, warped_grid
+from lumirage.reporting.volumes import reduced
+from lumirage.space import Volume, make_grid
 
 RAS = np.diag([2.0, 1.5, 1.0, 1.0])
 SHAPE = (12, 14, 10)
@@ -24,55 +34,71 @@ def orientations() -> dict[str, np.ndarray]:
     return {"RAS": RAS, "LPI": lpi, "SRA": sra}
 
 
-def scenery(tmp_path: Path, affine: np.ndarray, to_native: np.ndarray | None = None) -> Scenery:
+def scenery(affine: np.ndarray, to_native: np.ndarray | None = None) -> Scenery:
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 4, SHAPE).astype(np.int16)
-    write_volume(tmp_path / "labels.nii", labels, affine)
-    scan = Scan(name="s", subject="1", suffix="T1w", image=tmp_path / "x.nii", labels={"m": tmp_path / "labels.nii"})
+    labels = rng.integers(0, 4, SHAPE).astype(np.int32)
+    scan = Scan(name="s", subject="1", suffix="T1w", image=Path("x.nii"), labels={"m": Path("l.nii")})
     grid = make_grid(SHAPE, affine)
     native = np.eye(4) if to_native is None else to_native
     prepared = Prepared(
-        key="k",
-        fixed=tmp_path / "f.nii",
-        moving=tmp_path / "m.nii",
-        grid=grid,
-        affine=tuple(map(tuple, native.tolist())),
+        key="k", fixed=Path("f.nii"), moving=Path("m.nii"), grid=grid, affine=tuple(map(tuple, native.tolist()))
     )
-    image = rng.random(SHAPE).astype(np.float32)
-    return Scenery(grid, image, image, prepared, Pair(fixed=scan, moving=scan), "m", labels.astype(np.int32))
+    turn = turn_of(grid)
+    image = turn(rng.random(SHAPE).astype(np.float32))
+    volume = Volume(labels, affine)
+    return Scenery(Pair(fixed=scan, moving=scan), prepared, turn, image, image, "m", volume, volume)
+
+
+def planes(shape: tuple[int, int, int], affine: np.ndarray) -> list[Cut]:
+    return list(cuts(np.ones(shape, bool), affine))
 
 
 @pytest.mark.parametrize("name", ["RAS", "LPI", "SRA"])
-def test_whole_voxel_shift_is_exact(tmp_path: Path, name: str) -> None:
-    affine = orientations()[name]
-    s = scenery(tmp_path, affine)
-    u = np.broadcast_to((affine[:3, 0]).astype(np.float32), (*SHAPE, 3))  # one voxel along the first array axis
+def test_whole_voxel_shift_is_exact(name: str) -> None:
+    s = scenery(orientations()[name])
+    u = np.broadcast_to((s.affine[:3, 0]).astype(np.float32), (*s.fixed.shape, 3))  # one voxel to the right
     result = result_of(s, "m", u)
     assert np.allclose(result.moved[:-1], s.moving[1:], atol=1e-5)
+    for cut in planes(s.fixed.shape, s.affine):
+        if cut.plane != "sagittal":
+            fixed, moved = fixed_labels(s, cut), moved_labels(s, result, cut)
+            assert (moved[:-1] == fixed[1:]).all()
+            assert (moved[-1] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["RAS", "LPI", "SRA"])
+def test_fixed_labels_are_the_native_ones_turned(name: str) -> None:
+    s = scenery(orientations()[name])
     assert s.fixed_labels is not None
-    assert result.moved_labels is not None
-    assert (result.moved_labels[:-1] == s.fixed_labels[1:]).all()
-    assert (result.moved_labels[-1] == 0).all()
+    for cut in planes(s.fixed.shape, s.affine):
+        assert (fixed_labels(s, cut) == cut.take(s.turn(s.fixed_labels.data))).all()
 
 
-def test_labels_go_through_the_affine_once(tmp_path: Path) -> None:
+def test_labels_go_through_the_affine_once() -> None:
     shift = np.eye(4)
     shift[:3, 3] = (2.0, 0, 0)
-    s = scenery(tmp_path, RAS, shift)
+    s = scenery(RAS, shift)
     result = result_of(s, "m", np.zeros((*SHAPE, 3), np.float32))
-    assert s.fixed_labels is not None
-    assert result.moved_labels is not None
-    assert (result.moved_labels[:-1] == s.fixed_labels[1:]).all()
+    cut = planes(SHAPE, RAS)[0]
+    assert (moved_labels(s, result, cut)[:-1] == fixed_labels(s, cut)[1:]).all()
     assert np.allclose(result.moved, s.moving, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["RAS", "LPI", "SRA"])
-def test_jacobian_of_scaling_is_its_cube(name: str) -> None:
-    affine = orientations()[name]
-    index = np.moveaxis(np.indices(SHAPE), 0, -1)
-    world = index @ affine[:3, :3].T + affine[:3, 3]
-    assert np.allclose(jacobian((0.3 * world).astype(np.float32), affine), 1.3**3, atol=1e-3)
-    assert (jacobian((-1.2 * world).astype(np.float32), affine) < 0).all()
+@pytest.mark.parametrize("index", [0, 4, 9])
+def test_jacobian_of_scaling_is_its_cube(index: int) -> None:
+    world = np.moveaxis(np.indices(SHAPE), 0, -1) @ RAS[:3, :3].T
+    cut = Cut("axial", index, SHAPE, (2.0, 1.5), (0, 0, 12, 14))
+    assert np.allclose(jacobian((0.3 * world).astype(np.float32), RAS, cut), 1.3**3, atol=1e-3)
+    assert (jacobian((-1.2 * world).astype(np.float32), RAS, cut) < 0).all()
+
+
+def test_reduced_volume_keeps_mean_and_place() -> None:
+    shape = (162, 160, 164)
+    image = np.add.outer(np.add.outer(np.arange(162.0), np.zeros(160)), np.zeros(164)).astype(np.float32)
+    small, affine = reduced(image, RAS)
+    assert small.shape == (54, 53, 54)
+    assert small.shape[0] * 3 == shape[0]
+    assert np.allclose(affine[0, 0] * np.arange(54) + affine[0, 3], 2 * small[:, 0, 0])  # world x = 2 * index
 
 
 @pytest.mark.parametrize("name", ["RAS", "LPI", "SRA"])
@@ -89,13 +115,14 @@ def test_turn_gives_ras(name: str) -> None:
 
 
 def test_cuts_go_through_the_content_and_show_superior_on_top() -> None:
-    content = np.zeros((8, 8, 8))
-    content[2, 3, 6] = 1
+    content = np.zeros((8, 8, 8), bool)
+    content[2, 3, 6] = True
     found = {cut.plane: cut for cut in cuts(content, np.eye(4))}
     assert {plane: cut.index for plane, cut in found.items()} == {"axial": 6, "coronal": 3, "sagittal": 2}
     coronal = found["coronal"](content)
     assert coronal[8 - 1 - 6, 2] == 1  # row 0 is the highest z; x runs to the right
     assert coronal.sum() == 1
+    assert found["coronal"].window == (0, 0, 8, 8)
 
 
 def test_contour_of_a_box_runs_along_its_rim() -> None:
@@ -110,7 +137,7 @@ def test_contour_of_a_box_runs_along_its_rim() -> None:
 
 
 def test_grid_of_no_displacement_is_straight_and_a_shift_moves_it() -> None:
-    cut = Cut("axial", 5, (12, 14), (2.0, 1.5))
+    cut = Cut("axial", 5, SHAPE, (2.0, 1.5), (0, 0, 12, 14))
     still = warped_grid(np.zeros((*SHAPE, 3), np.float32), cut, RAS)
     assert "M0.5 0.5L2.5 0.5" in still
     moved = warped_grid(np.broadcast_to(np.float32([2.0, 1.5, 0]), (*SHAPE, 3)), cut, RAS)
