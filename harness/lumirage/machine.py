@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lumirage.errors import UnavailableError, UsageError
 from lumirage.methods.build import BuildSettings, build_method, image_name, pip_arguments
+from lumirage.methods.listing import images_here, table
 from lumirage.methods.weights import require_weights
 from lumirage.model import Method
 from lumirage.planning.methods import MethodSource, find_method
@@ -51,14 +52,13 @@ class Machine:
     def _image(self, source: MethodSource) -> Image:
         if self.runtime.name == "local":
             return self.runtime.resolve(str(source.folder))
-        reference = image_name(source.folder, source.card) if source.folder else source.card.image
-        try:
-            return self.runtime.resolve(reference)
-        except UnavailableError:
-            if source.folder is None or not (source.folder / "Dockerfile").is_file():
-                raise
-        self.screen.say(f"building image {reference}, once; this can take some minutes")
-        build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
+        if source.folder is None or not (source.folder / "Dockerfile").is_file():
+            return self.runtime.resolve(source.card.image)
+        reference = image_name(source.folder, source.card)
+        state = table([(source.folder, source.card)], images_here())[0].image
+        if state in ("not built", "outdated"):
+            self.screen.say(f"image {reference} is {state}: it is built now, which can take some minutes")
+            build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
         return self.runtime.resolve(reference)
 
 
