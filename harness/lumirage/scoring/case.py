@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from lumirage.errors import DataError
@@ -87,20 +88,40 @@ def expand_control(control: NDArray[np.int16], step: int, shape: tuple[int, ...]
     each of the first two axes, all roundings floor(x + 1/2), so it is the same everywhere.
     """
     field = np.empty((3, *shape), np.float32)
+    weights = _axis_weights(step, shape[2])
     for component, planes in zip(control.astype(np.int64), field, strict=True):
         columns = _expand_axis(_expand_axis(component, 0, step, (shape[0], 16)), 1, step, (shape[1], 16))
-        for x, column in enumerate(columns):
-            planes[x] = (_expand_axis(column, 1, step, (shape[2], 1)) + 128 >> 8).astype(np.float32) / np.float32(QUANT)
+        _expand_columns(columns.astype(np.float64), weights.astype(np.float64), step, planes)
     return field
+
+
+@njit(cache=True, error_model="numpy")
+def _expand_columns(columns: Any, weights: Any, step: int, planes: Any) -> None:
+    """The last axis, in one pass. In float64: all integers here are below 2^50, so the floors are those of integers."""
+    whole = 8.0 * step * step
+    first, second, third = weights[0], weights[1], weights[2]
+    for x in range(planes.shape[0]):
+        for y in range(planes.shape[1]):
+            column, out = columns[x, y], planes[x, y]
+            for start in range(0, out.size, step):
+                a, b, c = column[start // step], column[start // step + 1], column[start // step + 2]
+                for z in range(start, min(start + step, out.size)):
+                    total = first[z] * a + second[z] * b + third[z] * c
+                    rounded = np.floor((2.0 * total + whole) / (2.0 * whole))
+                    out[z] = np.float32(np.floor((rounded + 128.0) / 256.0) / 1024.0)
+
+
+def _axis_weights(step: int, length: int) -> NDArray[np.int64]:
+    """Of the three control points around each of `length` samples, times 8 step^2."""
+    twice = 2 * (np.arange(length) % step) + 1
+    whole = 8 * step * step
+    return np.stack([(2 * step - twice) ** 2, whole - (2 * step - twice) ** 2 - twice**2, twice**2])
 
 
 def _expand_axis(grid: NDArray[np.int64], axis: int, step: int, target: tuple[int, int]) -> NDArray[np.int64]:
     """One axis to `target[0]` samples, multiplied by `target[1]`."""
     length, extra = target
-    sample = np.arange(length)
-    twice = 2 * (sample % step) + 1
-    whole = 8 * step * step
-    weights = np.stack([(2 * step - twice) ** 2, whole - (2 * step - twice) ** 2 - twice**2, twice**2])
+    sample, whole, weights = np.arange(length), 8 * step * step, _axis_weights(step, length)
     moved = np.moveaxis(grid, axis, -1)
     total = sum(moved[..., sample // step + k] * weights[k] for k in range(3))
     return np.moveaxis((2 * total * extra + whole) // (2 * whole), -1, axis)

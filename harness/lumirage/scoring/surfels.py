@@ -94,17 +94,13 @@ def _scan_slab(start: int, stop: int, ids: Any, scored: int) -> Any:
     """The surfels at corners of planes start..stop, in scan order, and their number for each label."""
     flags = np.zeros((ids.shape[2] + 7) // 8 * 8, np.uint8)
     words = flags.view(np.uint64)
-    mixed = 0
-    for x in range(start, stop):
-        for y in range(ids.shape[1] - 1):
-            mixed += _flag_row(ids, x, y, flags)
-    found = np.empty(8 * mixed, np.uint64)
+    # At most eight labels meet at a corner; pages of it that are never written cost nothing.
+    found = np.empty(8 * (stop - start) * (ids.shape[1] - 1) * (ids.shape[2] - 1), np.uint64)
     counts = np.zeros(scored, np.int64)
     size = 0
     for x in range(start, stop):
         for y in range(ids.shape[1] - 1):
-            if _flag_row(ids, x, y, flags) == 0:
-                continue
+            _flag_row(ids, x, y, flags)
             for word in range(words.size):
                 if words[word] == 0:
                     continue
@@ -115,18 +111,14 @@ def _scan_slab(start: int, stop: int, ids: Any, scored: int) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _flag_row(ids: Any, x: int, y: int, flags: Any) -> int:
-    """Marks the corners of one row whose eight voxels are not all alike; their number."""
+def _flag_row(ids: Any, x: int, y: int, flags: Any) -> None:
+    """Marks the corners of one row whose eight voxels are not all alike."""
     a, b, c, d = ids[x, y], ids[x, y + 1], ids[x + 1, y], ids[x + 1, y + 1]
     n = a.size - 1
     for z in range(n):
         p = a[z]
         r = (p ^ a[z + 1]) | (p ^ b[z]) | (p ^ b[z + 1]) | (p ^ c[z]) | (p ^ c[z + 1]) | (p ^ d[z]) | (p ^ d[z + 1])
         flags[z] = np.uint8(r != 0)
-    mixed = 0
-    for z in range(n):
-        mixed += flags[z]
-    return mixed
 
 
 @njit(nogil=True, cache=True)
