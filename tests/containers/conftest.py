@@ -63,6 +63,16 @@ def docker_image() -> Iterator[str]:
     client.close()
 
 
+@pytest.fixture(scope="session")
+def sif(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The same image as a SIF."""
+    from lumirage.methods.sif import from_engine, make_sif
+
+    source = from_engine(docker_image)
+    assert source is not None
+    return str(make_sif(docker_image, source, folder=tmp_path_factory.mktemp("sif")))
+
+
 def archive(files: dict[str, bytes]) -> io.BytesIO:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
@@ -79,6 +89,8 @@ def image(runtime: Runtime, request: pytest.FixtureRequest, tmp_path_factory: py
     """What the runtime at hand starts."""
     if runtime.name == "docker":
         return str(request.getfixturevalue("docker_image"))
+    if runtime.name == "apptainer":
+        return str(request.getfixturevalue("sif"))
     folder = tmp_path_factory.mktemp("method")
     (folder / "run.py").write_bytes(SCRIPT.read_bytes())
     (folder / "method.yaml").write_text("name: tiny\n")

@@ -52,6 +52,13 @@ def ok(pair):
     answer(pair)
 
 
+def fingerprint(pair):
+    """An answer that depends on the two images, after half a second."""
+    time.sleep(float(JOB["parameters"].get("seconds", 0.5)))
+    seen = Path(pair["fixed"]).read_bytes() + Path(pair["moving"]).read_bytes()
+    answer(pair, value=float(sum(seen) % 97))
+
+
 def silent(pair):
     pass
 
