@@ -1,9 +1,10 @@
-"""What starts methods: docker (or podman through its socket) and local. `choose` gives one by name."""
+"""What starts methods: docker (or podman through its socket), apptainer and local. `choose` gives one by name."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from lumirage.errors import UnavailableError, UsageError, nearest
+from lumirage.running.runtimes.apptainer import ApptainerRuntime
 from lumirage.running.runtimes.call import Runtime
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.local import LocalRuntime
@@ -11,6 +12,7 @@ from lumirage.running.runtimes.local import LocalRuntime
 AUTO = "auto"
 RUNTIMES: dict[str, Callable[[Path | None], Runtime]] = {
     "docker": lambda _: DockerRuntime(),
+    "apptainer": lambda _: ApptainerRuntime(),
     "local": lambda cache: LocalRuntime(cache=cache),
 }
 """Name -> how it is made, given the cache folder (None: the user's). In the order in which `auto` tries them."""

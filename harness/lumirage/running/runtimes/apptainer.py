@@ -1,0 +1,219 @@
+"""Starts methods as containers of Apptainer or Singularity, from SIF files: no daemon, no root."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from lumirage.errors import EngineError, UnavailableError
+from lumirage.layout import file_digest
+from lumirage.model import Limits
+from lumirage.running.cgroups import Hierarchy
+from lumirage.running.marked import OWNER_VARIABLE, kill_marked
+from lumirage.running.own_group import OwnGroup, remove_groups
+from lumirage.running.runtimes.apptainer_argv import (
+    OPTIONAL,
+    Place,
+    Site,
+    apptainer_argv,
+    apptainer_environment,
+    isolation,
+    options,
+)
+from lumirage.running.runtimes.apptainer_process import Container
+from lumirage.running.runtimes.call import Call, Ended, Image, Mount, StopReason, Watch
+from lumirage.running.supervise import over_quota, pump, supervise
+from lumirage.sif import find_sif, record_of
+
+PROGRAMS = ("apptainer", "singularity")
+CARD = "/method/method.yaml"
+PROBE_S = 120.0
+LOG_DRAINED_WITHIN_S = 20.0
+QUOTA_EVERY_S = 0.25
+
+
+class ApptainerRuntime:
+    """Apptainer, or Singularity where there is no other."""
+
+    name = "apptainer"
+    isolated = True
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._site: Site | None = None
+
+    @property
+    def _program(self) -> str:
+        found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+        if found is None:
+            raise UnavailableError(
+                "neither apptainer nor singularity is on the PATH; load the module of your site "
+                "(such as `module load apptainer`), or choose another --runtime"
+            )
+        return found
+
+    def check(self) -> None:
+        """See Runtime."""
+        done = _command([self._program, "--version"])
+        if done.returncode:
+            raise UnavailableError(f"{self._program} does not work: {_last(done)}")
+
+    def resolve(self, reference: str) -> Image:
+        """A SIF file, or the name of an image of which the SIF cache has one. A file without a record of ours is its
+        own identity; else the OCI image is."""
+        path = Path(reference) if reference.endswith(".sif") else find_sif(reference)
+        if path is None or not path.is_file():
+            raise UnavailableError(
+                f"no SIF of {reference} is here; make it with `lumirage-harness methods build NAME --sif` where an "
+                "engine is, or get it with `lumirage-harness methods pull NAME --sif`"
+            )
+        record = record_of(path)
+        return Image(str(path.resolve()), record.digest if record else f"sha256:{file_digest(path)}")
+
+    def prepare(self, image: str) -> None:
+        """Find out, once, what this site permits. Raises UnavailableError where it permits nothing."""
+        self._permitted(image)
+
+    def card(self, image: str) -> bytes:
+        """See Runtime."""
+        site = self._permitted(image)
+        done = _command([site.program, "--quiet", "exec", *options(site), image, "cat", CARD])
+        if done.returncode:
+            raise UnavailableError(f"{image}: holds no card {CARD} ({_last(done)})")
+        return done.stdout
+
+    def _permitted(self, image: str) -> Site:
+        with self._lock:
+            if self._site is None:
+                self._site = _try_out(Site(self._program, root=os.geteuid() == 0), image)
+            return self._site
+
+    def sees(self, mount: Mount) -> str:
+        """See Runtime."""
+        return mount.target
+
+    @cached_property
+    def _hierarchy(self) -> Hierarchy:
+        return Hierarchy.found()
+
+    @cached_property
+    def _own_groups(self) -> bool:
+        """Whether control groups with limits can be made here."""
+        if not self._hierarchy.can_own():
+            return False
+        try:
+            OwnGroup(self._hierarchy, f"probe-{os.getpid()}-{id(self)}", Limits()).close()
+        except OSError:
+            return False
+        return True
+
+    def isolation(self) -> dict[str, str]:
+        """See Runtime. Known when the first image was prepared."""
+        return isolation(self._site or Site(), self._own_groups)
+
+    def run(self, call: Call, watch: Watch) -> Ended:
+        """See Runtime."""
+        site = self._permitted(call.image)
+        record = record_of(Path(call.image))
+        with _workdir(call) as workdir, self._group(call) as group:
+            place = Place(workdir, record.workdir if record else "/", group.procs if group else ())
+            argv = apptainer_argv(call, site, place)
+            container = Container(argv, apptainer_environment(call, site, os.environ), call, group)
+            try:
+                reader = pump(container.chunks(), watch)
+                began_s = container.wait_for_start(workdir / "tmp")
+                guarded = _WithTmpQuota(watch, workdir, call.limits.memory_bytes)
+                watched = supervise(container, call, guarded, began_s, memory_limit=group is None)
+                container.kill()  # what it left behind
+                reader.join(LOG_DRAINED_WITHIN_S)
+                return Ended(container.usage(watched), watched.timeline, watched.stopped == "interrupted")
+            finally:
+                container.close()
+
+    @contextlib.contextmanager
+    def _group(self, call: Call) -> Iterator[OwnGroup | None]:
+        if not self._own_groups:
+            yield None
+            return
+        group = OwnGroup(self._hierarchy, f"{call.owner}-{call.name}", call.limits)
+        try:
+            yield group
+        finally:
+            group.kill()
+            group.close()
+
+    def remove_stale(self, owner: str) -> int:
+        """See Runtime. Found by their control groups, and by a variable of their environment."""
+        killed = remove_groups(self._hierarchy, f"{owner}-") if self._hierarchy.can_own() else 0
+        killed += kill_marked(OWNER_VARIABLE, owner)
+        for folder in Path(tempfile.gettempdir()).glob(f"lumirage-{owner}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
+        return killed
+
+
+class _WithTmpQuota:
+    """The watch of a call, which also ends it when its /tmp, which lies on this disk, grows beyond the memory limit:
+    in other runtimes /tmp is memory."""
+
+    def __init__(self, watch: Watch, folder: Path, limit_bytes: int):
+        self._watch, self._folder, self._limit_bytes, self._next_s = watch, folder, limit_bytes, 0.0
+        self.output, self.started = watch.output, watch.started
+
+    def reason_to_stop(self, now_s: float) -> StopReason | None:
+        """See Watch."""
+        reason = self._watch.reason_to_stop(now_s)
+        if reason is None and now_s >= self._next_s:
+            self._next_s = now_s + QUOTA_EVERY_S
+            if over_quota(self._folder, self._limit_bytes):
+                return "quota"
+        return reason
+
+
+@contextlib.contextmanager
+def _workdir(call: Call) -> Iterator[Path]:
+    """The call's own /tmp and home, on the disk that TMPDIR names."""
+    folder = Path(tempfile.mkdtemp(prefix=f"lumirage-{call.owner}-"))
+    try:
+        home = folder / "tmp" / "home"
+        home.mkdir(parents=True)
+        (folder / "tmp").chmod(0o1777)
+        home.chmod(0o1777)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_out(site: Site, image: str) -> Site:
+    """The site with those of the optional isolations that work here."""
+    if _works(site, image) is None:
+        return site
+    bare = Site(site.program, (), site.root)
+    refused = _works(bare, image)
+    if refused is not None:
+        raise UnavailableError(f"{site.program} cannot start {image}: {refused}")
+    held = tuple(name for name in OPTIONAL if _works(Site(site.program, (name,), site.root), image) is None)
+    return Site(site.program, held, site.root)
+
+
+def _works(site: Site, image: str) -> str | None:
+    """Why a container cannot be started so; None where it can."""
+    done = _command([site.program, "--quiet", "exec", *options(site), image, "/bin/sh", "-c", ":"])
+    return _last(done) if done.returncode else None
+
+
+def _command(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PROBE_S)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise EngineError(f"cannot run {argv[0]}: {error}") from error
+
+
+def _last(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The program's own last words, without colours."""
+    lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    return lines[-1] if lines else f"exit code {done.returncode}"
