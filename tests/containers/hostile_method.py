@@ -258,6 +258,13 @@ def looks_around(pair):
     answer(pair)
 
 
+def shows_environment(pair):
+    for name in ("CUDA_VISIBLE_DEVICES", "PYTHONPATH", "HOME"):
+        print(f"{name}={os.environ.get(name, '')}")
+    print("leak", "found" if Path("/leak").exists() else "absent")
+    answer(pair)
+
+
 def other_id(pair):
     answer(pair, folder=OUT / JOB["pairs"][1]["id"])
 
