@@ -23,6 +23,8 @@ class Scale:
     start: float
     end: float
     log: bool = False
+    whole: bool = False
+    """Only whole numbers are ticks."""
 
     def __call__(self, value: float) -> float:
         """The pixel of a value; values outside are held at the ends."""
@@ -32,7 +34,8 @@ class Scale:
 
     def ticks(self, about: int = 5) -> list[float]:
         """Round values within the scale."""
-        return _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high, about)
+        found = _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high, about)
+        return [tick for tick in found if tick == int(tick)] if self.whole else found
 
 
 def fit(values: Sequence[float], start: float, end: float, *, log: bool = False) -> Scale:
@@ -62,7 +65,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(_log(low)), math.ceil(_log(high)) + 1)
     factors = (1,) if _log(high) - _log(low) > 3 else (1, 2, 5)
     ticks = [f * 10.0**p for p in powers for f in factors if low <= f * 10.0**p <= high]
-    return ticks or _round_ticks(low, high, 3)
+    return ticks if len(ticks) >= 3 else _round_ticks(low, high, 4)
 
 
 def short(value: float | None, digits: int = 3) -> str:

@@ -127,10 +127,11 @@ def _scoring(inputs: Inputs) -> str:
 
 def _statistics(inputs: Inputs) -> str:
     table = inputs.tables["comparisons"]
+    table = table[~table["literature"].astype(bool)]
     draws, seed = (sorted(set(table[c].dropna())) for c in ("draws", "seed"))
     designs = ", ".join(sorted(set(table["design"].dropna().astype(str))))
     return (
-        f"Pairs share subjects (design: {designs}). Effects are mean paired differences with intervals from resampling "
+        f"Design of the pairs: {designs}. Effects are mean paired differences with intervals from resampling "
         f"subjects ({', '.join(map(str, draws))} draws, seed {', '.join(map(str, seed))}; weight of a pair w_i w_j, "
         "standard error and t with n_subjects - 1 degrees of freedom [snijders1999]). p-values are corrected by Holm "
         "[holm1979] over methods and tracks."

@@ -86,7 +86,7 @@ def stability(inputs: Inputs, measure: Measure, width: float) -> Scene:
     best = rows[rows["policy"] == own].set_index("method")["rank"].astype(float)
     methods = sorted(set(rows["method"].astype(str)), key=lambda m: (best.get(m, 99.0), m))
     lines = make_rows(methods, width, pitch=44)
-    scale = fit([1.0, float(max(len(methods), 2))], lines.left + 10, lines.right - 60)
+    scale = Scale(0.9, max(len(methods), 2) + 0.1, lines.left + 10, lines.right - 60, whole=True)
     colors = colors_of(inputs.methods)
     marks = x_axis(scale, lines.top, lines.bottom, f"rank by {measure.title}, 1 is best") + lines.marks(colors)
     told = []

@@ -168,8 +168,11 @@ def has_rank(rows: pd.DataFrame) -> bool:
 
 
 def _warned(runs: pd.DataFrame) -> list[tuple[str, int]]:
-    counts = runs.loc[runs["warnings"] != "", "warnings"].value_counts()
-    return [(str(text), int(count)) for text, count in counts.head(12).items()]
+    """Kinds of warning and on how many runs: those that differ in numbers only are one kind, told by its first."""
+    told = runs.loc[runs["warnings"] != "", "warnings"].astype(str)
+    kinds = told.groupby(told.str.replace(r"\d+(\.\d+)?", "#", regex=True)).agg(["first", "size"])
+    kinds = kinds.sort_values("size", ascending=False, kind="stable").head(12)
+    return [(str(text), int(count)) for text, count in zip(kinds["first"], kinds["size"], strict=True)]
 
 
 def _facts(inputs: Inputs) -> dict[str, int]:

@@ -70,7 +70,7 @@
     });
     if (!svg.drawn.length) return;
     svg.setAttribute("tabindex", "0");
-    svg.cursorAt = null;
+    svg.keyAt = null; // where the keyboard is; the mouse comes and goes without moving it
     const ring = document.createElementNS(SVG, "circle");
     ring.setAttribute("class", "cursor");
     ring.setAttribute("r", "6");
@@ -95,7 +95,6 @@
   }
 
   function point(svg, hit, event) {
-    svg.cursorAt = hit;
     svg.ring.setAttribute("visibility", hit ? "visible" : "hidden");
     svg.style.cursor = hit ? "pointer" : "";
     if (!hit) { hideTip(); return; }
@@ -111,20 +110,21 @@
 
   function walk(svg, event) {
     const rows = svg.drawn, step = { ArrowRight: 1, ArrowLeft: -1 }[event.key], jump = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Enter" && svg.cursorAt) { open(svg.cursorAt.point[2]); return; }
+    if (event.key === "Enter" && svg.keyAt) { open(svg.keyAt.point[2]); return; }
     if (event.key === "Escape") { hideCard(); return; }
     if (!step && !jump) return;
     event.preventDefault();
-    let row = svg.cursorAt ? svg.cursorAt.row : rows.findIndex((r) => r.points.length);
-    const here = svg.cursorAt && svg.cursorAt.point;
+    let row = svg.keyAt ? svg.keyAt.row : rows.findIndex((r) => r.points.length);
+    const here = svg.keyAt && svg.keyAt.point;
     if (jump) {
       do { row = (row + jump + rows.length) % rows.length; } while (!rows[row].points.length);
     }
     const order = rows[row].points.map((p, i) => i).sort((a, b) => rows[row].points[a][3] - rows[row].points[b][3]);
     let at = 0;
     if (here && jump) at = Math.max(0, order.findIndex((i) => rows[row].points[i][2] === here[2]));
-    else if (here) at = (order.indexOf(svg.cursorAt.index) + step + order.length) % order.length;
-    point(svg, { row, index: order[at], point: rows[row].points[order[at]] });
+    else if (here) at = (order.indexOf(svg.keyAt.index) + step + order.length) % order.length;
+    svg.keyAt = { row, index: order[at], point: rows[row].points[order[at]] };
+    point(svg, svg.keyAt);
   }
 
   // -- tips and cards -------------------------------------------------------------------------------------------
