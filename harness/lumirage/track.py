@@ -18,6 +18,7 @@ class Select(Record):
 
     suffixes: tuple[str, ...] = Field(default=("T1w",), description="contrasts, such as T1w")
     subjects: tuple[str, ...] = ()
+    exclude_subjects: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
     entities: dict[str, str] = Field(default={}, description="further BIDS entities, such as acquisition: mprage")
     exclude: tuple[str, ...] = Field(default=(), description="scan names that are left out, such as sub-01_T1w")
