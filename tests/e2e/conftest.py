@@ -38,3 +38,17 @@ def harness() -> Command:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """A Docker engine that answers; a user's machine without one skips, CI fails."""
+    from lumirage.errors import UnavailableError
+    from lumirage.running.runtimes import choose
+
+    try:
+        choose("docker")
+    except UnavailableError as error:
+        if os.environ.get("LUMIRAGE_REQUIRE_ENGINE") == "1":
+            raise
+        pytest.skip(f"docker: {error}")
