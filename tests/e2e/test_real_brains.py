@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-
 from tests.e2e.conftest import HARNESS, SHARED
 
 OASIS = Path(__file__).parents[1] / "data" / "oasis.yaml"
