@@ -12,7 +12,7 @@ from lumirage.planning.plan import Plan, Request, make_plan
 from lumirage.planning.tracks import load_track
 from lumirage.running.lock import held
 from lumirage.screen import Screen
-from lumirage.stages import Summary, compare, report, score, summarize
+from lumirage.stages import Scorers, Summary, compare, report, score, summarize
 from lumirage.track import Track
 
 
@@ -46,7 +46,7 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
         if "run" in stages:
             execute(plan, machine, order.jobs, order.gpus, screen)
         if "score" in stages:
-            score(plan.layout, plan.evaluation.track.presets, order.jobs, screen)
+            score(plan.layout, plan.evaluation.track.presets, Scorers(order.jobs), screen)
         if "compare" in stages:
             compare(plan.layout, screen)
         if "report" in stages:

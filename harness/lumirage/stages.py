@@ -53,7 +53,15 @@ def load_runs(layout: Layout, evaluation: Evaluation) -> dict[RunKey, Run]:
 # -- score -------------------------------------------------------------------------------------------------------------
 
 
-def score(layout: Layout, names: Sequence[str], workers: int, screen: Screen) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Scorers:
+    """How many processes score, and on what."""
+
+    workers: int = 1
+    device: str = "cpu"
+
+
+def score(layout: Layout, names: Sequence[str], scorers: Scorers, screen: Screen) -> pd.DataFrame:
     """Score what is not scored yet under these presets and write the tables; gives the table."""
     evaluation = load_evaluation(layout)
     presets = [preset_named(name) for name in names or evaluation.track.presets]
@@ -66,7 +74,7 @@ def score(layout: Layout, names: Sequence[str], workers: int, screen: Screen) ->
         for task in _tasks(layout, evaluation, runs)
         if (lacking := tuple(p for p in presets if _key(task) not in have[p.name]))
     ]
-    _score_tasks(layout, tasks, workers, screen)
+    _score_tasks(layout, tasks, scorers, screen)
     failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
     return assemble(layout, presets, failed)
 
@@ -76,11 +84,11 @@ def _key(task: ScoreTask) -> RunKey:
 
 
 def _score_tasks(
-    layout: Layout, tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], workers: int, screen: Screen
+    layout: Layout, tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], scorers: Scorers, screen: Screen
 ) -> None:
     pending: dict[tuple[Preset, str], list[list[dict[str, object]]]] = {}
     screen.progress("score", 0, len(tasks))
-    for done, (task, scores) in enumerate(score_many(tasks, workers), start=1):
+    for done, (task, scores) in enumerate(score_many(tasks, scorers.workers, scorers.device), start=1):
         for preset, rows in scores.items():
             part = pending.setdefault((preset, task.method), [])
             part.append(rows_of(task, preset, rows))

@@ -1,8 +1,6 @@
 """`evaluate` and its stages `run`, `score`, `compare`, `report`, each of which works alone from the files of OUT."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +11,6 @@ from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
 if TYPE_CHECKING:
     from lumirage.cli.show import Shown
     from lumirage.evaluate import Order
-    from lumirage.layout import Layout
 
 STAGES = ("run", "score", "compare", "report")
 
@@ -22,7 +19,6 @@ BidsDir = Annotated[
     typer.Argument(metavar="BIDS_DIR", help="BIDS dataset; else LUMIRAGE_BIDS_DIR, else a phantom made in the cache"),
 ]
 Out = Annotated[Path | None, typer.Argument(metavar="OUT", help="output folder; default lumirage-<dataset>-<track>")]
-Done = Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")]
 Methods = Annotated[list[str], typer.Option("--method", "-m", help="method by name or folder; may be repeated")]
 TrackName = Annotated[str | None, typer.Option("--track", "-t", help="name of a track, or a YAML file")]
 Derivatives = Annotated[
@@ -43,10 +39,6 @@ Timeout = Annotated[float | None, typer.Option(min=0.1, help="seconds a pair may
 Memory = Annotated[float | None, typer.Option(min=0.01, help="memory of a container, GB; default from the track")]
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of a container; default from the track")]
 Gpus = Annotated[str, typer.Option(help="GPUs to use, by index or UUID, separated by commas; default all")]
-Presets = Annotated[
-    list[str], typer.Option("--preset", help="scoring preset; default those of the track; may be repeated")
-]
-Workers = Annotated[int, typer.Option(min=1, help="processes that score")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print the jobs and stop")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and no progress")]
 
@@ -55,8 +47,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("evaluate", help=_EVALUATE)(_command(STAGES))
     app.command("run", help="Execute methods on pairs; scoring comes later, from the files.")(_command(STAGES[:1]))
-    for function in (score, compare, report):
-        app.command()(function)
 
 
 _EVALUATE = """Run methods on the pairs of a dataset, score the answers, compare the methods, write a report.
@@ -146,56 +136,6 @@ def _carry_out(order: "Order", stages: tuple[str, ...], *, dry_run: bool, screen
     summary = flow.evaluate(order, stages, screen)
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
-
-
-def score(
-    out: Done,
-    preset: Presets = [],  # noqa: B006
-    workers: Workers = 1,
-    json: Json = False,
-) -> None:
-    """Score the answers in OUT again, with other presets if asked; nothing is run and older scores stay."""
-    from lumirage import stages
-    from lumirage.cli.show import show
-
-    with show(json) as screen, _working_in(out) as layout:
-        stages.score(layout, preset, workers, screen)
-        screen.summary(stages.summarize(layout))
-
-
-def compare(out: Done, json: Json = False) -> None:
-    """Compare the methods in OUT from its scores: effects, intervals, rankings."""
-    from lumirage import stages
-    from lumirage.cli.show import show
-
-    with show(json) as screen, _working_in(out) as layout:
-        stages.compare(layout, screen)
-        screen.summary(stages.summarize(layout))
-
-
-def report(
-    out: Done,
-    pair: Annotated[list[str], typer.Option("--pair", help="id of a pair that gets a page; may be repeated")] = [],  # noqa: B006
-    one_file: Annotated[bool, typer.Option("--one-file", help="also write the report as one file")] = False,
-) -> None:
-    """Write the report of OUT from its tables and records."""
-    from lumirage import stages
-    from lumirage.cli.show import show
-
-    with show(False) as screen, _working_in(out) as layout:
-        print(f"report: {stages.report(layout, screen, pair, one_file=one_file)}")
-
-
-@contextmanager
-def _working_in(out: Path) -> "Iterator[Layout]":
-    from lumirage.layout import Layout
-    from lumirage.running.lock import held
-    from lumirage.stages import load_evaluation
-
-    layout = Layout(out)
-    load_evaluation(layout)  # first: the lock would make a folder
-    with held(layout.lock):
-        yield layout
 
 
 def bids_app_form(words: list[str]) -> list[str]:

@@ -13,11 +13,13 @@ from lumirage.scoring.score import score_pair
 Scored = tuple[ScoreTask, dict[Preset, list[Score]]]
 
 
-def score_many(tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], workers: int = 1) -> Iterator[Scored]:
+def score_many(
+    tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], workers: int = 1, device: str = "cpu"
+) -> Iterator[Scored]:
     """Score every task under its presets, in the order of the tasks. Raises what loading raises (DataError)."""
     if workers == 1:
         for task, presets in tasks:
-            yield _score(task, presets)
+            yield _score(task, presets, device)
         return
     # spawned, not forked: numba's threads and a parent's locks do not survive a fork
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -25,10 +27,10 @@ def score_many(tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], workers: i
         flying: deque[Future[Scored]] = deque()
         while waiting or flying:
             while waiting and len(flying) < 2 * workers:
-                flying.append(pool.submit(_score, *waiting.popleft()))
+                flying.append(pool.submit(_score, *waiting.popleft(), device))
             yield flying.popleft().result()
 
 
-def _score(task: ScoreTask, presets: tuple[Preset, ...]) -> Scored:
-    rows = score_pair(task.load(), presets)
+def _score(task: ScoreTask, presets: tuple[Preset, ...], device: str) -> Scored:
+    rows = score_pair(task.load(), presets, device=device)
     return task, {preset: rows[preset.name] for preset in presets}

@@ -1,0 +1,67 @@
+"""`doctor` and `clean`: what this machine can do, and what may be thrown away."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lumirage.errors import EXIT_SOME_FAILED
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(doctor)
+    app.command()(clean)
+
+
+def doctor(
+    runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+    image: Annotated[
+        str | None, typer.Option(help="a small image with Python; else the method zero-displacement")
+    ] = None,
+) -> None:
+    """Try on this machine what is promised of isolation, limits and measuring, and print what holds."""
+    from lumirage.cli.show import show
+    from lumirage.machine import choose_machine
+    from lumirage.running.doctor import examine
+
+    with show(False) as screen:
+        machine = choose_machine(runtime, screen)
+        reference = image or machine.use(machine.source("zero-displacement")).image
+        findings = examine(machine.runtime, reference)
+    for finding in findings:
+        print(f"{'holds' if finding.held else 'FAILS':6} {finding.name:22} {finding.how}")
+    raise typer.Exit(0 if all(finding.held for finding in findings) else EXIT_SOME_FAILED)
+
+
+def clean(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
+    cache: Annotated[
+        bool, typer.Option("--cache", help="also the harness' own cache: phantoms, environments, not weights")
+    ] = False,
+) -> None:
+    """Remove what can be made again: OUT's work folder, and containers that a dead harness left."""
+    import shutil
+
+    from lumirage.cli.results import working_in
+    from lumirage.errors import UnavailableError
+    from lumirage.layout import cache_root, digest
+    from lumirage.running.runtimes import RUNTIMES
+
+    with working_in(out) as layout:
+        freed = sum(f.stat().st_size for f in layout.work.rglob("*") if f.is_file() and not f.is_symlink())
+        shutil.rmtree(layout.work, ignore_errors=True)
+        print(f"{layout.work}: {freed / 1e6:.0f} MB")
+        for name, make in RUNTIMES.items():
+            engine = make(None)
+            try:
+                engine.check()
+            except UnavailableError:
+                continue
+            print(f"{name}: {engine.remove_stale(digest(os.fspath(layout.root.resolve())))} containers or processes")
+    if cache:
+        for folder in cache_root().iterdir():
+            if folder.name != "weights":
+                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+                print(folder)
