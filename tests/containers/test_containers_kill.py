@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import docker
+import psutil
 import pytest
 
 from lumirage.model import Outcome, Run
@@ -176,13 +177,20 @@ class Daemon:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
-        (self._folder / "pid").unlink(missing_ok=True)
+        managed = self._folder / "exec" / "containerd" / "containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            os.kill(int(managed.read_text()), signal.SIGKILL)  # as a machine's service manager does
+        for stale in (managed, self._folder / "pid"):
+            stale.unlink(missing_ok=True)
 
     def stop(self) -> None:
         assert self._process is not None
         self._process.terminate()
         self._process.wait(30)
         self.socket.unlink(missing_ok=True)
+        for process in psutil.process_iter(["cmdline"]):
+            if any(str(self._folder) in word for word in process.info["cmdline"] or []):
+                process.kill()
 
 
 def test_the_engine_is_killed_once(tmp_path: Path, own_daemon: Daemon, docker_image_elsewhere: bytes):

@@ -1,0 +1,167 @@
+"""What is Apptainer's own: identity of SIF files, conversions, isolation, and life without root."""
+
+import os
+import pickle
+import pwd
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import docker
+import pytest
+from conftest import working
+from running_world import World, outcomes, with_limits
+
+from lumirage.errors import DataError, EngineError, UnavailableError
+from lumirage.methods.sif import from_archive, from_engine, make_sif
+from lumirage.model import Outcome
+from lumirage.running.runtimes.call import Runtime
+from lumirage.sif import find_sif, record_of
+
+HARNESS = Path(__file__).parents[2] / "harness"
+OTHER_USER = "www-data"
+
+
+@pytest.fixture(scope="session")
+def apptainer(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
+    return working("apptainer", tmp_path_factory)
+
+
+def test_a_sif_has_the_identity_of_its_image(apptainer: Runtime, sif: str, docker_image: str, docker_runtime: Runtime):
+    assert apptainer.resolve(sif).digest == docker_runtime.resolve(docker_image).digest
+    assert find_sif(docker_image, Path(sif).parent) == Path(sif)
+    assert find_sif(apptainer.resolve(sif).digest, Path(sif).parent) == Path(sif)
+
+
+def test_many_ask_and_one_converts(docker_image: str, tmp_path: Path):
+    source = from_engine(docker_image)
+    assert source is not None
+    made: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(make_sif(docker_image, source, folder=tmp_path))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    assert len(set(made)) == 1
+    (record,) = tmp_path.glob("*.json")
+    stamp = record.stat().st_mtime_ns
+    make_sif(docker_image, source, folder=tmp_path)
+    assert record.stat().st_mtime_ns == stamp
+
+
+def test_an_archive_gives_the_same_identity(docker_image: str, sif: str, tmp_path: Path):
+    archive = tmp_path / "image.tar"
+    client = docker.from_env()
+    with archive.open("wb") as file:
+        for chunk in client.images.get(docker_image).save(named=True):
+            file.write(chunk)
+    client.close()
+    made = make_sif(docker_image, from_archive(archive), folder=tmp_path)
+    ours, other = record_of(made), record_of(Path(sif))
+    assert ours is not None
+    assert other is not None
+    assert ours.digest == other.digest
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):
+    (tmp_path / "x.tar").write_text("no")
+    with pytest.raises(DataError, match="not an archive"):
+        from_archive(tmp_path / "x.tar")
+
+
+def test_a_sif_that_was_cut_off_is_refused(apptainer: Runtime, sif: str, tmp_path: Path):
+    for file in (Path(sif), Path(sif).with_suffix(".json")):
+        (tmp_path / file.name).write_bytes(file.read_bytes()[:100_000])
+    with pytest.raises(DataError, match="its record says"):
+        apptainer.resolve(str(tmp_path / Path(sif).name))
+
+
+def test_a_sif_that_cannot_be_started_is_the_engines_failure(apptainer: Runtime, sif: str, world: World):
+    world.add_pairs(1)
+    broken = world.root / "broken.sif"
+    broken.write_bytes(Path(sif).read_bytes()[:100_000])
+    with pytest.raises((EngineError, UnavailableError)):
+        world.execute(world.job(str(broken)), apptainer)
+    assert not list(world.layout.work.glob("scratch/*"))
+
+
+@pytest.mark.parametrize("mode", ["as_root", "network", "symlink", "setuid", "floods", "hard_to_remove", "child_oom"])
+def test_hostile_methods_are_held(apptainer: Runtime, sif: str, world: World, mode: str):
+    world.add_pairs(1)
+    (run,) = world.execute(world.job(sif, mode=mode), apptainer)
+    expected = {
+        "network": Outcome.FAILED,
+        "symlink": Outcome.INVALID_ANSWER,
+        "child_oom": Outcome.OUT_OF_MEMORY if os.geteuid() == 0 else run.outcome,
+    }
+    assert run.outcome is expected.get(mode, Outcome.OK), run
+    assert "SUCCEEDED" not in world.files(run.pair).log.read_text()
+    assert not list(world.layout.scratch("").iterdir())
+
+
+def test_the_record_says_what_held(apptainer: Runtime, sif: str, world: World):
+    world.add_pairs(1)
+    (run,) = world.execute(world.job(sif), apptainer)
+    assert run.runtime == "apptainer"
+    assert run.isolated
+    assert run.isolation["network"] == "held: none"
+    assert run.isolation["home"].startswith("held")
+    assert run.usage.start_s is not None
+
+
+def test_temporary_files_are_bounded(apptainer: Runtime, sif: str, world: World):
+    world.add_pairs(1)
+    limits = with_limits(memory_bytes=128 * 2**20)
+    (run,) = world.execute(world.job(sif, mode="takes", kind="tmpfs", limits=limits), apptainer)
+    assert run.outcome is Outcome.FAILED
+    assert run.usage.over_quota
+
+
+def test_gpus_are_handed_on_and_nothing_else_is(apptainer: Runtime, sif: str, world: World, monkeypatch, tmp_path):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    monkeypatch.setenv("APPTAINERENV_PYTHONPATH", "/tmp")
+    monkeypatch.setenv("PYTHONPATH", "/tmp")
+    monkeypatch.setenv("APPTAINER_BIND", f"{tmp_path}:/leak")
+    world.add_pairs(1)
+    world.context = type(world.context)(**{**vars(world.context), "gpus": ("1",)})
+    (run,) = world.execute(world.job(sif, mode="shows_environment"), apptainer)
+    log = world.files(run.pair).log.read_text()
+    assert "CUDA_VISIBLE_DEVICES=1\n" in log
+    assert "PYTHONPATH=\n" in log
+    assert "HOME=/tmp/home\n" in log
+    assert "leak absent" in log
+
+
+def test_without_root(apptainer: Runtime, sif: str, tmp_path_factory: pytest.TempPathFactory):
+    """The whole life of a job as an ordinary user: no control group, memory by the process tree."""
+    if os.geteuid() != 0:
+        pytest.skip("the other tests run without root already")
+    import shutil
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="lumirage-user-"))
+    try:
+        shutil.copy(sif, folder / "image.sif")
+        user = pwd.getpwnam(OTHER_USER)
+        for path in (folder, folder / "image.sif"):
+            os.chown(path, user.pw_uid, user.pw_gid)
+        words = [sys.executable, str(Path(__file__).with_name("ordinary_user.py")), str(folder), str(user.pw_uid)]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(HARNESS)}
+        done = subprocess.run(words, env=environment, capture_output=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stderr.decode()
+        runs = pickle.loads((folder / "runs.pickle").read_bytes())
+    finally:
+        shutil.rmtree(folder)
+    good, hungry, late = runs
+    assert outcomes(runs) == [Outcome.OK, Outcome.OUT_OF_MEMORY, Outcome.TIMEOUT]
+    assert "proportional set size" in good.usage.memory_how
+    assert good.usage.peak_memory_bytes > 2**20
+    assert good.usage.cpu_s > 0
+    assert good.isolation["processes"].startswith("not held")
+    assert good.isolation["network"] == "held: none"
+    assert hungry.usage.peak_memory_bytes > 128 * 2**20
+    assert late.usage.timed_out
