@@ -33,8 +33,9 @@ class BidsFile:
 
 def bids_files(root: Path, *, derivative: bool) -> list[BidsFile]:
     """Every file of a dataset that belongs to a subject, sorted by path. Raises DataError for what is not BIDS."""
+    root = root.resolve()  # a linked dataset is the same one; links within it are kept as they are
     fingerprint = _fingerprint(root)
-    saved = cache_root() / "bids" / f"{digest(INDEX_VERSION, str(root.resolve()))}.json"
+    saved = cache_root() / "bids" / f"{digest(INDEX_VERSION, str(root))}.json"
     rows = _load(saved, fingerprint)
     if rows is None:
         rows = _enumerate(root, derivative=derivative)
@@ -66,7 +67,7 @@ def _enumerate(root: Path, *, derivative: bool) -> list[tuple[str, dict[str, str
     for file in layout.get():
         entities = {key: str(value) for key, value in file.get_entities().items()}
         if "subject" in entities:
-            rows.append((str(Path(file.path).relative_to(root.resolve())), entities))
+            rows.append((str(Path(file.path).relative_to(root)), entities))
     return sorted(rows)
 
 
