@@ -46,6 +46,7 @@ def find_derivatives(root: Path, given: Mapping[str, Path]) -> dict[str, Path]:
 def find_scans(root: Path, select: Select, derivatives: Mapping[str, Path]) -> list[Scan]:
     """The selected scans, sorted by name. Raises DataError when none is left, naming what the dataset has."""
     images = [file for file in bids_files(root, derivative=False) if file.path.name.endswith(IMAGE)]
+    _check_subjects(images, select)
     chosen = [file for file in images if _selected(file, select)]
     if not chosen:
         suffixes = sorted({file.entities.get("suffix", "?") for file in images})
@@ -53,7 +54,6 @@ def find_scans(root: Path, select: Select, derivatives: Mapping[str, Path]) -> l
             f"{root}: no scan is left by the track's select ({select.model_dump(exclude_defaults=True) or 'T1w'}); "
             f"the dataset has {len(images)} images with the suffixes {', '.join(suffixes) or 'none'}"
         )
-    _check_subjects(images, select)
     side = {name: bids_files(path, derivative=True) for name, path in derivatives.items()}
     by_subject = {
         name: {subject: list(_of_subject(files, subject)) for subject in {f.entities["subject"] for f in files}}
