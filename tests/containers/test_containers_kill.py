@@ -40,7 +40,8 @@ def finish(process: subprocess.Popen[str]) -> int:
 
 
 def out(root: Path) -> Path:
-    return next(root.glob("out *"))
+    (found,) = root.glob("out *")
+    return found
 
 
 def records(root: Path) -> dict[str, tuple[int, str]]:
@@ -96,7 +97,7 @@ def test_the_harness_is_killed_at_random_points(tmp_path: Path, runtime: Runtime
     assert {path: records(root)[path] for path in before} == before
     assert results(root) == undisturbed
     assert holder(out(root) / ".lock") is None
-    assert not any((out(root) / "work" / "scratch").iterdir())
+    assert not list((out(root) / "work" / "scratch").glob("*"))
     assert not list(out(root).rglob(".*-*_run.json"))
     if runtime.name == "docker":
         assert not containers(root)

@@ -76,6 +76,8 @@ class Here:
             while work.unfinished:
                 self._begin_what_fits(work, prepare, context, observer)
                 self._hear(self._news.get(), work, observer)
+            if work.engine_failed:  # it may have kept a container that it could not remove then
+                self._runtime.remove_stale(context.owner)
         except BaseException:
             context.stop.set()
             while work.running:
@@ -107,6 +109,7 @@ class Here:
                 work.ready.append((news.job, news.inputs or {}))
             case "retried":
                 assert isinstance(news.error, EngineError)
+                work.engine_failed = True
                 observer.job_retried(news.job, news.error)
             case "recorded":
                 assert news.run is not None
@@ -186,6 +189,7 @@ class _Work:
         self.ready: list[tuple[Job, Mapping[str, PairInput]]] = []
         self.running: dict[str, Slot] = {}
         self.overtaken = Counter[str]()
+        self.engine_failed = False
 
     @property
     def unfinished(self) -> bool:

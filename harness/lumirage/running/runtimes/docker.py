@@ -119,7 +119,7 @@ class DockerRuntime:
         engine = self.engine
         with contextlib.closing(self._client()) as client:
             self._sweep(client)
-            container = _create(client, docker_options(call, engine))
+            container = self._create(client, docker_options(call, engine))
             try:
                 return self._watch(client, container, call, watch)
             finally:
@@ -150,6 +150,15 @@ class DockerRuntime:
                 self._remove(container)  # before its parent group is removed
             attached.close()
             meter.close()
+
+    def _create(self, client: docker.DockerClient, options: dict[str, Any]) -> Container:
+        try:
+            return client.containers.create(**options)
+        except docker.errors.ImageNotFound as error:
+            raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
+        except API_FAILURES as error:
+            self._left_behind.add(options["name"])  # an engine that died may have made it and not said so
+            raise EngineError(f"cannot create a container: {reason(error)}") from error
 
     def _source(self, call: Call, container: Container, pid: int) -> Source | None:
         if self.engine.cgroup_parent:
@@ -249,15 +258,6 @@ class _Running:
     def sample(self) -> int | None:
         """See Process."""
         return self._meter.sample()
-
-
-def _create(client: docker.DockerClient, options: dict[str, Any]) -> Container:
-    try:
-        return client.containers.create(**options)
-    except docker.errors.ImageNotFound as error:
-        raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
-    except API_FAILURES as error:
-        raise EngineError(f"cannot create a container: {reason(error)}") from error
 
 
 def _remove_by_name(client: docker.DockerClient, name: str) -> None:

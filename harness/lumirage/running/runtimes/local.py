@@ -16,13 +16,12 @@ import psutil
 
 from lumirage.errors import EngineError, UnavailableError, UsageError
 from lumirage.layout import cache_root, digest, shipped
+from lumirage.running.marked import CALL_VARIABLE, OWNER_VARIABLE, kill_marked
 from lumirage.running.measure import End, Meter
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Watch
 from lumirage.running.sources import ProcessTree
 from lumirage.running.supervise import pump, supervise
 
-CALL_VARIABLE = "LUMIRAGE_CALL"
-OWNER_VARIABLE = "LUMIRAGE_OWNER"
 REQUIREMENTS = "requirements.txt"
 KIT = "_kit"
 CHUNK_BYTES = 32 * 1024
@@ -119,7 +118,7 @@ class LocalRuntime:
 
     def remove_stale(self, owner: str) -> int:
         """See Runtime. Found by a variable of their environment."""
-        return _kill_marked(OWNER_VARIABLE, owner)
+        return kill_marked(OWNER_VARIABLE, owner)
 
 
 CLOSED_WITHIN_S = 5.0
@@ -182,7 +181,7 @@ class _Running:
         """The whole session, and what fled from it into a session of its own."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, signal.SIGKILL)
-        _kill_marked(CALL_VARIABLE, self._name)
+        kill_marked(CALL_VARIABLE, self._name)
 
     def sample(self) -> int | None:
         """See Process."""
@@ -209,19 +208,6 @@ def _limit(pid: int, call: Call) -> None:
             resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
         if call.cpus and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(pid, call.cpus)
-
-
-def _kill_marked(variable: str, value: str) -> int:
-    """Kill every process of ours whose environment has variable=value; gives their number."""
-    killed = 0
-    for process in psutil.process_iter():
-        try:
-            if process.pid != os.getpid() and process.environ().get(variable) == value:
-                process.kill()
-                killed += 1
-        except (psutil.Error, OSError):
-            continue
-    return killed
 
 
 def _environment(call: Call, python: Path, folder: Path) -> dict[str, str]:
