@@ -38,11 +38,12 @@ def load_evaluation(layout: Layout) -> Evaluation:
     return read_json(layout.evaluation, Evaluation)
 
 
-def load_runs(layout: Layout, evaluation: Evaluation) -> dict[RunKey, Run]:
-    """The complete runs."""
+def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None) -> dict[RunKey, Run]:
+    """The complete runs, of these pairs or of all."""
     found: dict[RunKey, Run] = {}
+    chosen = evaluation.pairs if pairs is None else pairs
     for name, cell, repeat, pair in product(
-        evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), evaluation.pairs
+        evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), chosen
     ):
         record = layout.run_files(name, pair, cell.name, repeat).record
         if record.is_file():
@@ -68,15 +69,43 @@ def score(layout: Layout, names: Sequence[str], scorers: Scorers, screen: Screen
     runs = load_runs(layout, evaluation)
     if not runs:
         raise DataError(f"{layout.root}: no run is complete yet; 'lumirage-harness evaluate' or 'run' makes them")
-    have = {preset.name: scored_runs(layout, preset) for preset in presets}
-    tasks = [
-        (task, lacking)
-        for task in _tasks(layout, evaluation, runs)
-        if (lacking := tuple(p for p in presets if _key(task) not in have[p.name]))
-    ]
-    _score_tasks(layout, tasks, scorers, screen)
+    _score_missing(layout, _Asked(evaluation, evaluation.pairs, runs, presets), scorers, screen)
     failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
     return assemble(layout, presets, failed)
+
+
+def score_pairs(layout: Layout, pairs: Sequence[str], scorers: Scorers, screen: Screen) -> None:
+    """Score what is not scored yet of some pairs (by id), under the track's presets; the tables are made elsewhere.
+
+    Several processes may do this at once for different pairs of one OUT.
+    """
+    evaluation = load_evaluation(layout)
+    wanted = set(pairs)
+    chosen = tuple(pair for pair in evaluation.pairs if pair.id in wanted)
+    backward = {Pair(fixed=pair.moving, moving=pair.fixed).id for pair in chosen} | wanted
+    runs = load_runs(layout, evaluation, [pair for pair in evaluation.pairs if pair.id in backward])
+    presets = [preset_named(name) for name in evaluation.track.presets]
+    _score_missing(layout, _Asked(evaluation, chosen, runs, presets), scorers, screen)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be scored: the pairs, their runs and, for consistency, those of the reversed pairs."""
+
+    evaluation: Evaluation
+    pairs: Sequence[Pair]
+    runs: Mapping[RunKey, Run]
+    presets: Sequence[Preset]
+
+
+def _score_missing(layout: Layout, asked: _Asked, scorers: Scorers, screen: Screen) -> None:
+    have = {preset.name: scored_runs(layout, preset) for preset in asked.presets}
+    tasks = [
+        (task, lacking)
+        for task in _tasks(layout, asked, have)
+        if (lacking := tuple(p for p in asked.presets if _key(task) not in have[p.name]))
+    ]
+    _score_tasks(layout, tasks, scorers, screen)
 
 
 def _key(task: ScoreTask) -> RunKey:
@@ -106,12 +135,18 @@ def _flush(
     add_part(layout, preset, method, [row for rows in pending.pop(key) for row in rows])
 
 
-def _tasks(layout: Layout, evaluation: Evaluation, runs: Mapping[RunKey, Run]) -> Iterator[ScoreTask]:
-    """The sentinels and the methods, pair by pair, so that what a pair needs is read once."""
-    preparer = Preparer(layout)
-    for pair, cell in product(evaluation.pairs, evaluation.track.cells()):
-        keys = [key for key in runs if key[1] == cell.name and key[3] == pair.id and runs[key].outcome is Outcome.OK]
-        if not any(key[1] == cell.name and key[3] == pair.id for key in runs):
+def _tasks(layout: Layout, asked: _Asked, have: Mapping[str, set[RunKey]]) -> Iterator[ScoreTask]:
+    """The sentinels and the methods, pair by pair, so that what a pair needs is read once; a pair that has all its
+    scores is passed over, so that nothing is prepared for it again."""
+    preparer, evaluation = Preparer(layout), asked.evaluation
+    by_cell: dict[tuple[str, str], list[RunKey]] = {}
+    for key in asked.runs:
+        by_cell.setdefault((key[1], key[3]), []).append(key)
+    for pair, cell in product(asked.pairs, evaluation.track.cells()):
+        there = by_cell.get((cell.name, pair.id), [])
+        keys = [key for key in there if asked.runs[key].outcome is Outcome.OK]
+        wanted = {*keys, *((sentinel, cell.name, 0, pair.id) for sentinel in SENTINELS)}
+        if not there or all(wanted <= done for done in have.values()):
             continue
         forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
         task = partial(ScoreTask, condition=cell.name, track=evaluation.track, names=evaluation.label_names)
@@ -120,7 +155,7 @@ def _tasks(layout: Layout, evaluation: Evaluation, runs: Mapping[RunKey, Run]) -
         for method, _, repeat, _ in keys:
             field_path = layout.run_files(method, pair, cell.name, repeat).field
             answer = Direction(pair, forward.prepared, field_path)
-            backward = _backward(layout, evaluation, runs, (method, cell, repeat, pair))
+            backward = _backward(layout, evaluation, asked.runs, (method, cell, repeat, pair))
             yield task(method=method, repeat=repeat, forward=answer, backward=backward)
 
 
