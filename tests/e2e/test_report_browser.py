@@ -154,6 +154,23 @@ def test_keyboard_walks_points_and_opens(page: Any) -> None:
     assert wait(page, opened)
 
 
+def test_pair_without_a_page_shows_its_numbers_and_closes(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    assert page.execute_script("return document.querySelector('#card').hidden")
+    svg = page.execute_script(
+        "const data = JSON.parse(document.querySelector('#data').textContent);"
+        "const svg = document.querySelector('#pairs figure:not([hidden]) .wide svg');"
+        "const index = svg.drawn[0].points.findIndex((p) => !data.pages[data.pairs[p[2]][0]]);"
+        "svg.keyAt = {row: 0, index, point: svg.drawn[0].points[index]}; svg.focus(); return svg"
+    )
+    svg.send_keys(Keys.ENTER)
+    assert wait(page, "!document.querySelector('#card').hidden")
+    assert "alpha" in page.execute_script("return document.querySelector('#card table').textContent")
+    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert wait(page, "document.querySelector('#card').hidden")
+
+
 def test_search_highlights_a_subject_everywhere(page: Any) -> None:
     page.find_element("id", "find").send_keys("1002")
     wait(page, "document.body.classList.contains('searching')")

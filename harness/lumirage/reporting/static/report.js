@@ -110,7 +110,11 @@
 
   function walk(svg, event) {
     const rows = svg.drawn, step = { ArrowRight: 1, ArrowLeft: -1 }[event.key], jump = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Enter" && svg.keyAt) { open(svg.keyAt.point[2]); return; }
+    if (event.key === "Enter" && svg.keyAt) {
+      event.preventDefault(); // else the same key press would close the card that takes the focus
+      open(svg.keyAt.point[2]);
+      return;
+    }
     if (event.key === "Escape") { hideCard(); return; }
     if (!step && !jump) return;
     event.preventDefault();

@@ -10,7 +10,10 @@
     const box = section.querySelector(".viewer"), choice = section.querySelector(".volume-choice");
     const opacity = section.querySelector(".volume-opacity");
     box.hidden = false;
-    const viewer = new niivue.Niivue({ show3Dcrosshair: true, backColor: [0, 0, 0, 1], logLevel: "error", isResizeCanvas: true });
+    const viewer = new niivue.Niivue({
+      backColor: [0, 0, 0, 1], crosshairColor: [0.35, 0.76, 0.84, 0.8], crosshairWidth: 0.4, show3Dcrosshair: true,
+      multiplanarLayout: niivue.MULTIPLANAR_TYPE.GRID, multiplanarShowRender: niivue.SHOW_RENDER.ALWAYS, logLevel: "error",
+    });
     await viewer.attachToCanvas(section.querySelector("canvas"));
     viewer.setSliceType(viewer.sliceTypeMultiplanar);
     async function show() {
