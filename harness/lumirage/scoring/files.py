@@ -13,6 +13,7 @@ from lumirage.errors import DataError
 from lumirage.layout import file_digest
 from lumirage.model import Convention, Pair, Prepared
 from lumirage.scoring.inputs import LabelMaps, Landmarks, ScoreInputs
+from lumirage.scoring.labels import values_in
 from lumirage.space import Displacement, Float, Single, Volume
 from lumirage.track import Labels, Track
 
@@ -99,7 +100,7 @@ def _label_maps(pair: Pair, labels: Labels, names: Mapping[str, Mapping[int, str
 def _scored(fixed: Volume, moving: Volume, labels: Labels) -> tuple[int, ...]:
     if labels.include:
         return tuple(label for label in labels.include if label not in labels.exclude)
-    found = {int(label) for volume in (fixed, moving) for label in np.unique(volume.data)}
+    found = {label for volume in (fixed, moving) for label in values_in(volume.data)}
     return tuple(sorted(found - {0} - set(labels.exclude)))
 
 

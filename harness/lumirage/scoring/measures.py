@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lumirage.scoring.backends import Backend
 from lumirage.scoring.fields import Field, voxel_planes
 from lumirage.scoring.inputs import LabelMaps, ScoreInputs
-from lumirage.scoring.labels import DenseLabels, LabelSet, relabel
+from lumirage.scoring.labels import DenseLabels, LabelSet, relabel, values_in
 from lumirage.scoring.onehot import SoftOverlap, soft_overlap
 from lumirage.scoring.regularity import Regularity, mask_bits
 from lumirage.scoring.similarity import Similarity, similarity
@@ -91,8 +91,7 @@ class LabelMeasures:
     def labels(self) -> LabelSet:
         """The scored labels and the background."""
         maps = self.maps
-        found = maps.scored or np.union1d(np.unique(maps.fixed.data), np.unique(maps.moving.data)).tolist()
-        return LabelSet.of([0, *found])
+        return LabelSet.of([0, *(maps.scored or values_in(maps.fixed.data) + values_in(maps.moving.data))])
 
     @cached_property
     def native(self) -> tuple[Placed, Placed]:

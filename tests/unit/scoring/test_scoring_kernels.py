@@ -13,7 +13,7 @@ from scipy import ndimage
 from lumirage.scoring import nearest
 from lumirage.scoring import regularity as regularity_module
 from lumirage.scoring.fields import component_planes, voxel_planes
-from lumirage.scoring.labels import LabelSet, relabel
+from lumirage.scoring.labels import LabelSet, relabel, values_in
 from lumirage.scoring.landmarks import sample_clamped, sample_cubic, sample_linear
 from lumirage.scoring.logarithm import log_row
 from lumirage.scoring.onehot import soft_overlap
@@ -58,6 +58,13 @@ def test_labels_far_apart_negative_or_broken_are_found_or_are_other() -> None:
     assert relabel(volume, LabelSet.of([-5, 7, 2_000_000_000])).counts.tolist() == [1, 1, 1]
     broken = np.array([1.0, 1.5, np.nan, np.inf]).reshape(2, 2, 1)
     assert relabel(broken, LabelSet.of([1])).counts.tolist() == [1]
+
+
+def test_the_values_of_a_map_are_found_near_and_far() -> None:
+    for values in ([0, 3, 7], [-4, 0, 2_000_000_000], [5]):
+        volume = np.asfortranarray(RNG.choice(np.array(values), size=(9, 9, 9)))
+        assert values_in(volume) == values
+    assert values_in(np.zeros((0, 2, 2), np.int32)) == []
 
 
 def test_three_hundred_labels_need_wider_ids() -> None:
