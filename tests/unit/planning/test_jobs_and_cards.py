@@ -1,0 +1,76 @@
+"""Jobs are pure and fair; cards are found by name, folder and variant."""
+
+from pathlib import Path
+
+import pytest
+
+from lumirage.errors import UsageError
+from lumirage.model import Limits, Method, Pair, Scan
+from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.planning.methods import all_methods, find_method
+from lumirage.track import Condition, MethodUse, Prepare
+
+
+def use(name: str) -> MethodUse:
+    card = Method(name=name, version="1", summary="", kind="iterative")
+    return MethodUse(card=card, image=f"image/{name}", digest=f"sha256:{name}")
+
+
+def pair(i: int) -> Pair:
+    scans = [Scan(name=f"sub-{i}{s}_T1w", subject=f"{i}{s}", suffix="T1w", image=Path("/x")) for s in "fm"]
+    return Pair(fixed=scans[0], moving=scans[1])
+
+
+CONDITIONS = [Condition(name=name, prepare=Prepare()) for name in ("reference", "other")]
+PAIRS = [pair(i) for i in range(5)]
+
+
+def test_every_run_is_in_one_job_and_methods_take_turns() -> None:
+    settings = JobSettings(Limits(), batch=2, repeats=2)
+    jobs = make_jobs([use("a"), use("b")], CONDITIONS, PAIRS, settings, lambda *_: False)
+    runs = [(j.method.name, j.condition, j.repeat, p) for j in jobs for p in j.pairs]
+    assert len(runs) == len(set(runs)) == 2 * 2 * 2 * 5
+    assert [j.method.name for j in jobs[:4]] == ["a", "b", "a", "b"]
+    assert max(len(j.pairs) for j in jobs) == 2
+    assert len({j.id for j in jobs}) == len(jobs)
+
+
+def test_what_is_done_is_not_planned_and_the_same_plan_has_the_same_ids() -> None:
+    settings = JobSettings(Limits())
+    done = {PAIRS[0].id, PAIRS[3].id}
+    jobs = make_jobs([use("a")], CONDITIONS[:1], PAIRS, settings, lambda _m, p, _c, _r: p.id in done)
+    assert [j.pairs[0] for j in jobs] == [PAIRS[i].id for i in (1, 2, 4)]
+    assert jobs == make_jobs([use("a")], CONDITIONS[:1], PAIRS, settings, lambda _m, p, _c, _r: p.id in done)
+
+
+def test_twenty_thousand_jobs_are_planned() -> None:
+    many = [pair(i) for i in range(10_000)]
+    assert len(make_jobs([use("a"), use("b")], CONDITIONS[:1], many, JobSettings(Limits()), lambda *_: False)) == 20_000
+
+
+def test_shipped_methods_are_found_whatever_the_case() -> None:
+    assert find_method("GREEDY").card.name == "greedy"
+    assert find_method("Greedy-Fine").card.parameters["iterations"] == "100x100x50"
+    with pytest.raises(UsageError, match="did you mean 'greedy'"):
+        find_method("gredy")
+
+
+def test_a_folder_given_first_hides_a_shipped_method(tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "greedy"
+    folder.mkdir(parents=True)
+    (folder / "method.yaml").write_text("name: greedy\nversion: '9'\nsummary: mine\nkind: iterative\n")
+    assert find_method("greedy", [tmp_path / "mine"]).card.version == "9"
+    assert find_method(str(folder)).folder == folder
+    assert all_methods([tmp_path / "mine"])["greedy"].folder == folder
+
+
+def test_a_wrong_card_names_file_and_field(tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "method.yaml").write_text("name: m\nversion: '1'\nsummary: s\nkind: magic\n")
+    with pytest.raises(UsageError, match=r"method\.yaml: kind"):
+        find_method(str(tmp_path / "m"))
+    (tmp_path / "m" / "method.yaml").write_text(
+        "name: m\nversion: '1'\nsummary: s\nkind: deep\nvariants: {x: {speed: 1}}\n"
+    )
+    with pytest.raises(UsageError, match=r"variant 'x' sets \['speed'\]"):
+        all_methods([tmp_path])

@@ -1,0 +1,71 @@
+"""Tracks as people write them: what is shipped is valid, what is wrong is named."""
+
+from pathlib import Path
+
+import pytest
+
+from lumirage.errors import UsageError
+from lumirage.planning.tracks import load_track, shipped_tracks
+from lumirage.track import Track
+
+
+@pytest.mark.parametrize("name", sorted(shipped_tracks()))
+def test_every_shipped_track_is_valid_and_says_what_it_is(name: str) -> None:
+    track = load_track(name.upper())
+    assert track.name == name
+    assert track.summary.endswith(".")
+    assert track.how_to_get or name == "t1w"
+    assert track.cells()[0].prepare == track.prepare
+
+
+def written(tmp_path: Path, text: str) -> str:
+    (tmp_path / "t.yaml").write_text(text)
+    return str(tmp_path / "t.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: x\nprepair: {}\n", r"t\.yaml: prepair: no such field"),
+        ("name: x\nprepare: {orientation: RRS}\n", r"prepare\.orientation: must name each of the axes"),
+        ("name: x\nprepare: {shape: [1, 2]}\n", r"prepare\.shape"),
+        ("name: x\npairing: {scheme: random}\n", r"pairing: scheme 'random' needs 'count'"),
+        ("name: x\npairing: {scheme: star}\n", r"pairing: scheme 'star' needs 'target'"),
+        ("name: x\nconditions: {axes: {colour: [1]}}\n", r"conditions\.axes\.colour: not a field of prepare"),
+        ("name: x\nlimits: {memory_bytes: -1}\n", r"limits\.memory_bytes"),
+        ("name: 'a b'\n", r"t\.yaml: name"),
+        ("[1, 2]\n", "a mapping of fields is wanted"),
+        ("name: [\n", "not YAML"),
+        ("schema_version: 2\nname: x\n", r"schema_version"),
+    ],
+)
+def test_a_wrong_track_is_refused_with_file_and_field(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        load_track(written(tmp_path, text))
+
+
+def test_one_spacing_stands_for_three(tmp_path: Path) -> None:
+    assert load_track(written(tmp_path, "name: x\nprepare: {spacing_mm: 1.5}\n")).prepare.spacing_mm == (1.5, 1.5, 1.5)
+
+
+def test_a_pair_list_lies_beside_its_track(tmp_path: Path) -> None:
+    track = load_track(written(tmp_path, "name: x\npairing: {scheme: list, file: pairs.tsv}\n"))
+    assert track.pairing.file == tmp_path / "pairs.tsv"
+
+
+def test_one_at_a_time_changes_one_thing_and_leaves_the_reference_out() -> None:
+    axes = {"orientation": ["RAS", "LPS"], "affine_error": [{"rotation_deg": 10}]}
+    track = Track.model_validate({"name": "x", "conditions": {"axes": axes}})
+    cells = track.cells()
+    assert [c.name for c in cells] == ["reference", "orientation-LPS", "affine_error-rotation_deg10"]
+    assert cells[1].prepare.model_copy(update={"orientation": "RAS"}) == track.prepare
+    assert cells[2].prepare.affine_error.rotation_deg == 10
+
+
+def test_a_full_grid_crosses_everything() -> None:
+    axes = {"orientation": ["RAS", "LPS"], "gamma": [1.0, 2.0]}
+    cells = Track.model_validate({"name": "x", "conditions": {"design": "full", "axes": axes}}).cells()
+    assert len(cells) == 4, "the reference is one of the four"
+    assert {(c.prepare.orientation, c.prepare.gamma) for c in cells} == {
+        ("RAS", 1.0), ("RAS", 2.0), ("LPS", 1.0), ("LPS", 2.0),
+    }  # fmt: skip
