@@ -19,7 +19,7 @@ SPACING_MM = 2.5
 AMPLITUDE = 0.045
 """Largest displacement as a share of the field of view: large enough to tell pull from push, far from folding."""
 INVERSION_STEPS = 40
-POINTS = 3000
+POINTS = 1000
 """Voxels of the head at which a field is held against the truth."""
 OBLIQUE_DEGREES = (17.0, -11.0, 23.0)
 
