@@ -1,0 +1,37 @@
+"""The schemas in specs/ are what the models say. LUMIRAGE_UPDATE=1 writes them anew."""
+
+import json
+import os
+
+import pytest
+from pydantic import BaseModel
+
+from lumirage.layout import shipped
+from lumirage.model import Job, Method, Prepared, Run
+from lumirage.running.contract import JobFile
+from lumirage.track import Evaluation, Track
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "evaluation": Evaluation,
+    "job": JobFile,
+    "method": Method,
+    "plan-job": Job,
+    "prepared": Prepared,
+    "run": Run,
+    "track": Track,
+}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schema_is_generated_from_the_model(name: str) -> None:
+    path = shipped("specs") / "schemas" / f"{name}.schema.json"
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name].model_json_schema()}
+    wanted = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+    if os.environ.get("LUMIRAGE_UPDATE"):
+        path.write_text(wanted)
+    assert path.read_text() == wanted
+
+
+def test_no_schema_is_left_over() -> None:
+    there = {path.name.removesuffix(".schema.json") for path in (shipped("specs") / "schemas").iterdir()}
+    assert there == set(SCHEMAS)
