@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -126,13 +127,16 @@ def results_of_all(root: Path) -> dict[str, tuple[str, str]]:
 
 
 @pytest.fixture
-def own_daemon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A second dockerd that may be killed: its own socket, folders and no network. Needs root and dockerd."""
-    if os.getuid() != 0 or not shutil.which("dockerd"):
+def own_daemon(monkeypatch: pytest.MonkeyPatch):
+    """A second dockerd that may be killed: its own socket, folders and network namespace. Needs root and dockerd.
+
+    The namespace is not for the tests' sake: a dockerd without a bridge removes docker0, which is the machine's own.
+    """
+    if os.getuid() != 0 or not (shutil.which("dockerd") and shutil.which("unshare")):
         if os.environ.get("LUMIRAGE_REQUIRE_ENGINE") == "1":
             pytest.fail("this test starts a dockerd of its own, which needs root and dockerd")
         pytest.skip("this test starts a dockerd of its own, which needs root and dockerd")
-    daemon = Daemon(tmp_path)
+    daemon = Daemon(Path(tempfile.mkdtemp(prefix="lumirage-dockerd-")))
     daemon.start()
     monkeypatch.setenv("DOCKER_HOST", f"unix://{daemon.socket}")
     yield daemon
@@ -158,7 +162,9 @@ class Daemon:
         ]
         with (self._folder / "dockerd.log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["dockerd", f"--host=unix://{self.socket}", *options, *places], stdout=log, stderr=log
+                ["unshare", "--net", "dockerd", f"--host=unix://{self.socket}", *options, *places],
+                stdout=log,
+                stderr=log,
             )
         until = time.monotonic() + 60
         while time.monotonic() < until:
@@ -192,6 +198,7 @@ class Daemon:
         for process in psutil.process_iter(["cmdline"]):
             if any(str(self._folder) in word for word in process.info["cmdline"] or []):
                 process.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)  # what is still mounted cannot be removed by pytest either
 
 
 def test_the_engine_is_killed_once(tmp_path: Path, own_daemon: Daemon, docker_image_elsewhere: bytes):

@@ -6,6 +6,7 @@ cache is no better: a program that writes 2 GB is charged 56 MiB of buffer heads
 other by up to 250 MiB while it does so (measured on Linux 6.18).
 """
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -210,3 +211,13 @@ class Hierarchy:
                     Path(folder).rmdir()
                 except OSError:
                     continue
+
+    def remove_empty(self, path: str) -> None:
+        """Remove the groups right below `path` that hold no group: what a harness left that died while it removed.
+
+        One in use holds its call's own group, and the kernel keeps it.
+        """
+        for root in set(self.mounts.values()):
+            for folder in (root / path.lstrip("/")).glob("*/"):
+                with contextlib.suppress(OSError):
+                    folder.rmdir()

@@ -111,3 +111,11 @@ def test_the_rungs_of_the_ladder_are_named_and_read(v1: Hierarchy):
     assert not live.lasting
     assert "last sample" in live.cpu_how
     live.close()
+
+
+def test_only_empty_groups_are_cleared(v1: Hierarchy):
+    dead, alive = v1.mounts["memory"] / "lumirage/dead", v1.mounts["memory"] / "lumirage/x"
+    dead.mkdir()
+    v1.remove_empty("/lumirage")
+    assert not dead.exists()
+    assert (alive / "child").exists()

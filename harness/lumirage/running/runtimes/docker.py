@@ -194,8 +194,8 @@ class DockerRuntime:
             ]
             for name in names:
                 _remove_by_name(client, name)
-                if self.engine.cgroup_parent:
-                    self._hierarchy.remove(f"{self.engine.cgroup_parent}/{name}")
+        if self.engine.cgroup_parent:
+            self._hierarchy.remove_empty(self.engine.cgroup_parent)
         return len(names)
 
 

@@ -1,0 +1,39 @@
+"""Parts of a tree held by several, the whole by one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lumirage.errors import BusyError
+from lumirage.running.lock import held
+from lumirage.running.shared_lock import held_in_part
+
+
+def test_disjoint_parts_go_together_and_equal_ones_do_not(tmp_path: Path):
+    whole, a, b = tmp_path / ".lock", tmp_path / ".lock-a", tmp_path / ".lock-b"
+    with held_in_part(whole, [a]):
+        with held_in_part(whole, [b]):
+            pass
+        with pytest.raises(BusyError), held_in_part(whole, [b, a]):
+            pass
+        with pytest.raises(BusyError), held(whole):
+            pass
+        with held_in_part(whole, [b]):
+            pass
+    with held(whole), pytest.raises(BusyError, match="as a whole"), held_in_part(whole, [a]):
+        pass
+    with held(whole):
+        pass
+
+
+def test_a_killed_holder_lets_go(tmp_path: Path):
+    code = (
+        "import sys, os, signal; from pathlib import Path; from lumirage.running.shared_lock import held_in_part\n"
+        "p = Path(sys.argv[1])\n"
+        "with held_in_part(p / '.lock', [p / '.lock-a']): os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    with held(tmp_path / ".lock"), held(tmp_path / ".lock-a"):
+        pass
