@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumirage.execution import execute
-from lumirage.layout import cache_root
+from lumirage.layout import Layout, cache_root
 from lumirage.machine import Machine, choose_machine
-from lumirage.planning.outputs import begin_tree
+from lumirage.planning.filters import filtered
+from lumirage.planning.outputs import begin_tree, place_work
 from lumirage.planning.plan import Plan, Request, make_plan
 from lumirage.planning.tracks import load_track
+from lumirage.planning.validation import check_names
 from lumirage.running.lock import held
+from lumirage.running.shared_lock import changing, held_in_part
 from lumirage.screen import Screen
-from lumirage.stages import Scorers, Summary, compare, report, score, summarize
+from lumirage.stages import Scorers, Summary, compare, report, score, score_pairs, summarize
 from lumirage.track import Track
 
 
@@ -26,6 +29,10 @@ class Order:
     track: str | None = None
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    bids_filter: Path | None = None
+    skip_validation: bool = False
+    work: Path | None = None
     pairs: tuple[str, ...] = ()
     limit: int | None = None
     runtime: str = "auto"
@@ -42,6 +49,7 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
     machine = choose_machine(order.runtime, screen)
     plan = plan_order(order, machine, screen)
     with held(plan.layout.lock):
+        place_work(plan.layout, order.work)
         begin_tree(plan.layout, plan.evaluation)
         if "run" in stages:
             execute(plan, machine, order.jobs, order.gpus, screen)
@@ -52,6 +60,28 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
         if "report" in stages:
             report(plan.layout, screen)
     return summarize(plan.layout)
+
+
+def evaluate_participants(order: Order, screen: Screen) -> Summary:
+    """Execute and score the pairs of some participants, beside others who do the same for theirs in the same OUT.
+
+    Without participants it is the whole OUT, alone. The tables are made by the group level.
+    """
+    if order.bids and not order.skip_validation:
+        check_names(order.bids)
+    machine = choose_machine(order.runtime, screen)
+    begun = order.out is not None and order.out.exists()
+    # whatever is wrong with the order is said before OUT is made
+    layout = Layout(order.out) if order.out and begun else plan_order(order, machine, screen).layout
+    parts = [layout.part_lock(label.removeprefix("sub-")) for label in sorted(set(order.participants))]
+    with held_in_part(layout.lock, parts) if parts else held(layout.lock):
+        with changing(layout.change_lock):
+            plan = plan_order(order, machine, screen)  # again: another participant may have begun the tree meanwhile
+            place_work(layout, order.work)
+            begin_tree(layout, plan.evaluation)
+        execute(plan, machine, order.jobs, order.gpus, screen)
+        score_pairs(layout, [pair.id for pair in plan.pairs], Scorers(order.jobs), screen)
+    return summarize(layout)
 
 
 def plan_order(order: Order, machine: Machine, screen: Screen) -> Plan:
@@ -67,6 +97,7 @@ def plan_order(order: Order, machine: Machine, screen: Screen) -> Plan:
         derivatives=order.derivatives,
         pairs=order.pairs,
         participants=order.participants,
+        sessions=order.sessions,
         limit=order.limit,
         batch=order.batch,
         repeats=order.repeats,
@@ -79,6 +110,7 @@ def plan_order(order: Order, machine: Machine, screen: Screen) -> Plan:
 
 def _track(order: Order) -> Track:
     track = load_track(order.track or ("t1w" if order.bids else "phantom"))
+    track = filtered(track, order.bids_filter) if order.bids_filter else track
     return track.model_copy(update={"limits": track.limits.model_copy(update=dict(order.limits))})
 
 

@@ -46,7 +46,8 @@ def run_context(plan: Plan) -> RunContext:
     return RunContext(
         layout=plan.layout,
         track=plan.evaluation.track.name,
-        owner=digest(str(plan.layout.root.resolve())),
+        # several may work in one tree, each with participants of its own: one must not stop another's containers
+        owner=digest(str(plan.layout.root.resolve()), *plan.participants),
         weights=weights,
         host=host(),
     )

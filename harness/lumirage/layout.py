@@ -4,7 +4,7 @@ OUT/
     dataset_description.json  README.md  .bidsignore  participants.tsv
     evaluation.json           what this is made of: track, dataset, methods, images; a second command must match
     pairs.tsv                 the pairs, in order
-    .lock                     who works here now
+    .lock  .lock-<participant>  .lock.evaluation    who works here now
     <method>/                 one BIDS derivative dataset a method
         dataset_description.json
         sub-<fixed>/[ses-<fixed>/]anat/
@@ -101,6 +101,15 @@ class Layout:
     def lock(self) -> Path:
         """Held by the harness that works here."""
         return self.root / ".lock"
+
+    def part_lock(self, participant: str) -> Path:
+        """Held by the harness that works on this participant, where several share the tree."""
+        return self.root / f".lock-{participant}"
+
+    @property
+    def change_lock(self) -> Path:
+        """Held while evaluation.json is changed."""
+        return self.root / ".lock.evaluation"
 
     @property
     def work(self) -> Path:

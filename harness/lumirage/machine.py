@@ -8,6 +8,7 @@ from pathlib import Path
 from lumirage.errors import UnavailableError, UsageError
 from lumirage.methods.build import BuildSettings, build_method, image_name, pip_arguments
 from lumirage.methods.listing import images_here, table
+from lumirage.methods.sif import from_engine, make_sif
 from lumirage.methods.weights import require_weights
 from lumirage.model import Method
 from lumirage.planning.methods import MethodSource, find_method
@@ -15,6 +16,7 @@ from lumirage.records import parse_yaml
 from lumirage.running.runtimes import choose
 from lumirage.running.runtimes.call import Image, Runtime
 from lumirage.screen import Screen
+from lumirage.sif import find_sif
 from lumirage.track import MethodUse
 
 
@@ -53,12 +55,21 @@ class Machine:
         if self.runtime.name == "local":
             return self.runtime.resolve(str(source.folder))
         if source.folder is None or not (source.folder / "Dockerfile").is_file():
-            return self.runtime.resolve(source.card.image)
+            return self._start(source.card.image)
         reference = image_name(source.folder, source.card)
         state = table([(source.folder, source.card)], images_here())[0].image
         if state in ("not built", "outdated"):
             self.screen.say(f"image {reference} is {state}: it is built now, which can take some minutes")
             build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
+        return self._start(reference)
+
+    def _start(self, reference: str) -> Image:
+        """What the runtime starts: for apptainer the SIF of what the local engine has, made once, else that of the cache."""
+        if self.runtime.name == "apptainer" and not reference.endswith(".sif"):
+            there = from_engine(reference)
+            if there is not None and find_sif(there.digest or "") is None:
+                self.screen.say(f"image {reference} is converted to SIF, once; this can take a minute")
+            return self.runtime.resolve(str(make_sif(reference, there)) if there else reference)
         return self.runtime.resolve(reference)
 
 

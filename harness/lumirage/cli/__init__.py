@@ -7,7 +7,7 @@ from typing import NoReturn
 import typer
 
 from lumirage import __version__
-from lumirage.cli import dataset, evaluation, methods, results, tracks, upkeep
+from lumirage.cli import bids_app, dataset, evaluation, methods, results, tracks, upkeep
 from lumirage.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LumirageError
 
 # rich's markup of help texts costs 0.25 s at every start; the plain one answers in under 0.2 s
@@ -24,6 +24,7 @@ app = typer.Typer(
     add_completion=False,
 )
 evaluation.register(app)
+bids_app.register(app)
 results.register(app)
 upkeep.register(app)
 app.add_typer(methods.app, name="methods")
@@ -47,7 +48,7 @@ def _options(
 def main() -> NoReturn:
     """The entry point; the only place that catches errors. LUMIRAGE_DEBUG=1 shows where one came from."""
     try:
-        app(args=evaluation.bids_app_form(sys.argv[1:]), standalone_mode=True)
+        app(args=bids_app.words_of_command(sys.argv[1:], app), standalone_mode=True)
     except LumirageError as error:
         if os.environ.get("LUMIRAGE_DEBUG"):
             raise

@@ -1,6 +1,8 @@
 """`evaluate` and its stages `run`, `score`, `compare`, `report`, each of which works alone from the files of OUT."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,8 @@ from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
 if TYPE_CHECKING:
     from lumirage.cli.show import Shown
     from lumirage.evaluate import Order
+
+    CarryOut = Callable[[Order, bool, Shown], None]
 
 STAGES = ("run", "score", "compare", "report")
 
@@ -27,6 +31,22 @@ Derivatives = Annotated[
 ]
 Participants = Annotated[
     list[str], typer.Option("--participant-label", "--participant_label", help="only pairs with this fixed subject")
+]
+Sessions = Annotated[
+    list[str], typer.Option("--session-label", "--session_label", help="only pairs whose fixed scan is of this session")
+]
+Filter = Annotated[
+    Path | None,
+    typer.Option("--bids-filter-file", "--bids_filter_file", help='JSON such as {"t1w": {"acquisition": "mprage"}}'),
+]
+SkipValidation = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bids-validation", "--skip_bids_validation", help="BIDS App form: take files whose names are not BIDS"
+    ),
+]
+Work = Annotated[
+    Path | None, typer.Option("--work-dir", "-w", help="folder for OUT's intermediate files, such as a fast disk")
 ]
 Pairs = Annotated[list[str], typer.Option("--pair", help="FIX,MOV: only this pair; may be repeated")]
 Limit = Annotated[int | None, typer.Option(min=1, help="only the first N pairs")]
@@ -45,8 +65,10 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, an
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("evaluate", help=_EVALUATE)(_command(STAGES))
-    app.command("run", help="Execute methods on pairs; scoring comes later, from the files.")(_command(STAGES[:1]))
+    app.command("evaluate", help=_EVALUATE)(command_of(partial(_carry_out, STAGES)))
+    app.command("run", help="Execute methods on pairs; scoring comes later, from the files.")(
+        command_of(partial(_carry_out, STAGES[:1]))
+    )
 
 
 _EVALUATE = """Run methods on the pairs of a dataset, score the answers, compare the methods, write a report.
@@ -54,7 +76,9 @@ _EVALUATE = """Run methods on the pairs of a dataset, score the answers, compare
 Type the same command again to go on where it stopped; another --method adds to the same OUT."""
 
 
-def _command(stages: tuple[str, ...]):  # type: ignore[no-untyped-def]  # typer reads the signature below
+def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer reads the signature below
+    """A command with the options of `evaluate` that hands on the order."""
+
     def command(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
         method: Methods,
         bids_dir: BidsDir = None,
@@ -62,6 +86,10 @@ def _command(stages: tuple[str, ...]):  # type: ignore[no-untyped-def]  # typer 
         track: TrackName = None,
         derivatives: Derivatives = [],  # noqa: B006 -- typer copies it
         participant_label: Participants = [],  # noqa: B006
+        session_label: Sessions = [],  # noqa: B006
+        bids_filter_file: Filter = None,
+        skip_bids_validation: SkipValidation = False,
+        work_dir: Work = None,
         pair: Pairs = [],  # noqa: B006
         limit: Limit = None,
         runtime: Runtime = "auto",
@@ -86,6 +114,10 @@ def _command(stages: tuple[str, ...]):  # type: ignore[no-untyped-def]  # typer 
             track=track,
             derivatives=_derivatives(derivatives),
             participants=tuple(participant_label),
+            sessions=tuple(session_label),
+            bids_filter=bids_filter_file,
+            skip_validation=skip_bids_validation,
+            work=work_dir,
             pairs=tuple(pair),
             limit=limit,
             runtime=runtime,
@@ -97,7 +129,7 @@ def _command(stages: tuple[str, ...]):  # type: ignore[no-untyped-def]  # typer 
             gpus=tuple(filter(None, gpus.split(","))),
         )
         with show(json) as screen:
-            _carry_out(order, stages, dry_run=dry_run, screen=screen)
+            carry_out(order, dry_run, screen)
 
     return command
 
@@ -122,22 +154,24 @@ def _derivatives(words: list[str]) -> dict[str, Path]:
     return found
 
 
-def _carry_out(order: "Order", stages: tuple[str, ...], *, dry_run: bool, screen: "Shown") -> None:
+def _carry_out(stages: tuple[str, ...], order: "Order", dry_run: bool, screen: "Shown") -> None:
     from lumirage import evaluate as flow
-    from lumirage.machine import choose_machine
-    from lumirage.planning.plan import describe
 
     if dry_run:
-        plan = flow.plan_order(order, choose_machine(order.runtime, screen), screen)
-        for line in describe(plan.jobs):
-            print(line)
-        screen.say(f"{len(plan.jobs)} jobs, {len(plan.pairs)} pairs, {plan.complete} runs complete; nothing was done")
+        print_plan(order, screen)
         return
     summary = flow.evaluate(order, stages, screen)
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
 
-def bids_app_form(words: list[str]) -> list[str]:
-    """`BIDS_DIR OUT {participant,group} ...` as the words of a command; anything else as it is."""
-    return words
+def print_plan(order: "Order", screen: "Shown") -> None:
+    """What --dry-run prints: a line a job."""
+    from lumirage.evaluate import plan_order
+    from lumirage.machine import choose_machine
+    from lumirage.planning.plan import describe
+
+    plan = plan_order(order, choose_machine(order.runtime, screen), screen)
+    for line in describe(plan.jobs):
+        print(line)
+    screen.say(f"{len(plan.jobs)} jobs, {len(plan.pairs)} pairs, {plan.complete} runs complete; nothing was done")

@@ -1,8 +1,10 @@
 """The files that make an output tree a BIDS derivative, and tell a person what it is."""
 
 import json
+from pathlib import Path
 
-from lumirage.layout import Layout, write_text
+from lumirage.errors import UsageError
+from lumirage.layout import Layout, digest, write_text
 from lumirage.planning.pairs import pairs_tsv
 from lumirage.records import write_json
 from lumirage.track import Evaluation, MethodUse
@@ -36,6 +38,25 @@ report/
 work/
 .lock
 """
+
+
+def place_work(layout: Layout, work: Path | None) -> None:
+    """Let OUT's work folder lie elsewhere, such as on a node's own disk, by a link to a folder of its own there.
+
+    Raises UsageError when OUT has a work folder somewhere else already.
+    """
+    if work is None:
+        return
+    target = work.resolve() / digest(str(layout.root.resolve()))
+    if layout.work.is_symlink() and not layout.work.exists():
+        layout.work.unlink()  # the old place is gone, and what was there can be made again
+    if layout.work.exists():
+        if layout.work.resolve() != target:
+            raise UsageError(f"{layout.work} is in use already ({layout.work.resolve()}); remove it, or leave -w out")
+        return
+    target.mkdir(parents=True, exist_ok=True)
+    layout.root.mkdir(parents=True, exist_ok=True)
+    layout.work.symlink_to(target)
 
 
 def begin_tree(layout: Layout, evaluation: Evaluation) -> None:

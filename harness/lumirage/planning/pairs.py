@@ -103,9 +103,14 @@ def find_scan(word: str, scans: Sequence[Scan]) -> Scan:
 
 
 def choose(
-    pairs: Sequence[Pair], wanted: Sequence[str], subjects: Sequence[str], limit: int | None
+    pairs: Sequence[Pair],
+    wanted: Sequence[str],
+    subjects: Sequence[str],
+    limit: int | None,
+    sessions: Sequence[str] = (),
 ) -> tuple[Pair, ...]:
-    """The pairs to execute now: those of `--pair`, of `--participant-label` (the fixed subject), the first LIMIT."""
+    """The pairs to execute now: those of `--pair`, of `--participant-label` and `--session-label` (the fixed scan's), the
+    first LIMIT."""
     chosen = list(pairs)
     if wanted:
         chosen = [_pair_of(words, pairs) for words in wanted]
@@ -115,6 +120,12 @@ def choose(
         if absent:
             raise UsageError(f"no participant {absent}{nearest(absent[0], {p.fixed.subject for p in pairs})}")
         chosen = [p for p in chosen if p.fixed.subject in labels]
+    if sessions:
+        names = {s.removeprefix("ses-") for s in sessions}
+        absent = sorted(names - {p.fixed.session or "" for p in pairs})
+        if absent:
+            raise UsageError(f"no session {absent}{nearest(absent[0], {p.fixed.session or 'none' for p in pairs})}")
+        chosen = [p for p in chosen if p.fixed.session in names]
     return tuple(chosen if limit is None else chosen[:limit])
 
 

@@ -34,6 +34,7 @@ class Request:
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     pairs: tuple[str, ...] = ()
     participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
     limit: int | None = None
     batch: int = 1
     repeats: int = 1
@@ -50,6 +51,7 @@ class Plan:
     conditions: tuple[Condition, ...]
     jobs: tuple[Job, ...]
     complete: int = field(metadata={"note": "runs that were found done"})
+    participants: tuple[str, ...] = ()
 
 
 def make_plan(request: Request, resolve: Resolve) -> Plan:
@@ -59,7 +61,7 @@ def make_plan(request: Request, resolve: Resolve) -> Plan:
     """
     _check_places(request)
     evaluation = _merged(Layout(request.out), _evaluation(request, resolve))
-    chosen = choose(evaluation.pairs, request.pairs, request.participants, request.limit)
+    chosen = choose(evaluation.pairs, request.pairs, request.participants, request.limit, request.sessions)
     for scan in {s.name: s for p in chosen for s in (p.fixed, p.moving)}.values():
         check_scan(scan)
     conditions = request.track.cells()
@@ -68,7 +70,7 @@ def make_plan(request: Request, resolve: Resolve) -> Plan:
     done = _Completed(layout, evaluation)
     settings = JobSettings(request.track.limits, request.batch, request.repeats, request.seed)
     jobs = make_jobs(uses, conditions, chosen, settings, done)
-    return Plan(layout, evaluation, chosen, conditions, jobs, done.count)
+    return Plan(layout, evaluation, chosen, conditions, jobs, done.count, tuple(sorted(request.participants)))
 
 
 def _check_places(request: Request) -> None:
@@ -79,7 +81,11 @@ def _check_places(request: Request) -> None:
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out} is a file; give a folder")
-    if out.is_dir() and any(out.iterdir()) and not Layout(out).evaluation.is_file():
+    if (
+        out.is_dir()
+        and any(not p.name.startswith(".lock") for p in out.iterdir())
+        and not Layout(out).evaluation.is_file()
+    ):
         raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
 
 

@@ -1,0 +1,95 @@
+"""The BIDS App form: `lumirage-harness BIDS_DIR OUT {participant,group} [options]`, and the commands behind its levels."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from lumirage.cli.evaluation import command_of, print_plan
+from lumirage.cli.results import Done, Json, Workers
+from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED
+
+if TYPE_CHECKING:
+    from lumirage.cli.show import Shown
+    from lumirage.evaluate import Order
+
+LEVELS = ("participant", "group")
+SEVERAL = ("--participant-label", "--session-label")
+"""Options after which several values may stand, as BIDS Apps have it."""
+
+_PARTICIPANT = """Level `participant` of the BIDS App: run and score the pairs whose fixed scan is of these participants.
+
+Several may do so at once in one OUT, each with participants of its own. The level `group` makes the tables."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("participant", help=_PARTICIPANT)(command_of(_participant))
+    app.command("group", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(group)
+
+
+def _participant(order: "Order", dry_run: bool, screen: "Shown") -> None:
+    from lumirage.evaluate import evaluate_participants
+
+    if dry_run:
+        print_plan(order, screen)
+        return
+    summary = evaluate_participants(order, screen)
+    screen.summary(summary)
+    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+
+
+def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = False) -> None:
+    """Level `group` of the BIDS App: tables, comparisons and report, from OUT alone."""
+    from lumirage import stages
+    from lumirage.cli.results import working_in
+    from lumirage.cli.show import show
+
+    with show(json) as screen, working_in(out) as layout:
+        if context.args:
+            screen.say(f"not used at the level group: {' '.join(context.args)}")
+        stages.score(layout, (), stages.Scorers(workers), screen)
+        stages.compare(layout, screen)
+        stages.report(layout, screen)
+        summary = stages.summarize(layout)
+        screen.summary(summary)
+    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+
+
+def words_of_command(words: Sequence[str], app: typer.Typer) -> list[str]:
+    """The BIDS App form as the words of a command; anything else as it is."""
+    if not set(LEVELS) & set(words):
+        return list(words)
+    commands = getattr(typer.main.get_command(app), "commands", {})
+    if words[0] in commands:
+        return list(words)
+    places, options = _apart(words, commands["participant"])
+    if len(places) < 3 or places[2] not in LEVELS:
+        return list(words)
+    bids, out, level, *more = places
+    return [level, *options, "--", bids, out, *more] if level == "participant" else [level, out, *options, *more]
+
+
+def _apart(words: Sequence[str], command: Any) -> tuple[list[str], list[str]]:  # Any: typer brings a click of its own
+    """Positional words, and options with their values: hyphens for underscores, a list option once for each value."""
+    alone = {name for p in command.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
+    places: list[str] = []
+    options: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("-") or word == "-":
+            places.append(word)
+            continue
+        name, equals, value = word.partition("=")
+        name = name.replace("_", "-") if name.startswith("--") else name
+        if name in SEVERAL:
+            values = [value] if equals else []
+            while rest and not rest[0].startswith("-"):
+                values.append(rest.pop(0))
+            options += [part for one in values for part in (name, one)]
+        elif equals or name in alone or not rest:
+            options.append(f"{name}{equals}{value}")
+        else:
+            options += [name, rest.pop(0)]
+    return places, options

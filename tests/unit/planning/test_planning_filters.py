@@ -1,0 +1,87 @@
+"""BIDS filter files, names that are not BIDS, sessions, and a work folder elsewhere."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lumirage.errors import DataError, UsageError
+from lumirage.layout import Layout
+from lumirage.model import Pair, Scan
+from lumirage.planning.filters import filtered
+from lumirage.planning.outputs import place_work
+from lumirage.planning.pairs import choose
+from lumirage.planning.validation import check_names
+from lumirage.track import Select, Track
+
+TRACK = Track(name="t", select=Select(suffixes=("T1w",)))
+
+
+def narrowed(tmp_path: Path, content: object) -> Select:
+    file = tmp_path / "filter.json"
+    file.write_text(json.dumps(content))
+    return filtered(TRACK, file).select
+
+
+def test_the_query_of_the_tracks_contrast_counts(tmp_path: Path):
+    select = narrowed(
+        tmp_path,
+        {
+            "t1w": {"datatype": "anat", "suffix": "T1w", "acquisition": "mprage", "session": ["ses-1", "2"]},
+            "bold": {"task": "rest"},
+        },
+    )
+    assert select.entities == {"acquisition": "mprage"}
+    assert select.sessions == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([], "is the form"),
+        ({"t1w": {"acquisition": ["a", "b"]}}, "one text"),
+        ({"t1w": {"run": 1}, "T1W": {"run": 2}}, "for another"),
+    ],
+)
+def test_what_cannot_be_followed_is_refused(tmp_path: Path, content: object, words: str):
+    with pytest.raises(UsageError, match=words):
+        narrowed(tmp_path, content)
+
+
+def test_names_that_bids_does_not_know_are_named(tmp_path: Path):
+    good = tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz"
+    good.parent.mkdir(parents=True)
+    good.touch()
+    (tmp_path / "derivatives").mkdir()
+    (tmp_path / "derivatives" / "anything.x").touch()
+    check_names(tmp_path)
+    (tmp_path / "sub-01" / "brain.nii.gz").touch()
+    with pytest.raises(DataError, match=r"/sub-01/brain\.nii\.gz; rename"):
+        check_names(tmp_path)
+
+
+def pair(session: str | None) -> Pair:
+    def scan(subject: str) -> Scan:
+        name = f"sub-{subject}_ses-{session}_T1w"
+        return Scan(name=name, subject=subject, session=session, suffix="T1w", image=Path("x"))
+
+    return Pair(fixed=scan("01"), moving=scan("02"))
+
+
+def test_sessions_choose_by_the_fixed_scan():
+    pairs = [pair("1"), pair("2")]
+    assert choose(pairs, (), (), None, ("ses-2",)) == (pairs[1],)
+    with pytest.raises(UsageError, match="no session"):
+        choose(pairs, (), (), None, ("3",))
+
+
+def test_the_work_folder_may_lie_elsewhere_and_is_found_again(tmp_path: Path):
+    layout, disk = Layout(tmp_path / "out"), tmp_path / "disk"
+    place_work(layout, disk)
+    place_work(layout, disk)
+    assert layout.work.resolve().parent == disk
+    with pytest.raises(UsageError, match="in use already"):
+        place_work(layout, tmp_path / "other")
+    layout.work.resolve().rmdir()
+    place_work(layout, tmp_path / "other")
+    assert layout.work.resolve().parent == tmp_path / "other"
