@@ -1,6 +1,6 @@
 """Builds a method folder into an image, with Docker's API.
 
-The build context is the folder and, where the folder has none of its own, the kit as `_kit/lumirage_kit.py`.
+The build context is the folder and the kit, as `_kit/lumirage_kit.py`.
 A Dockerfile whose default base is `lumirage/base-NAME:...` gets that image built first, from `_base-NAME` beside the kit.
 """
 
@@ -77,9 +77,8 @@ def build_context(folder: Path) -> bytes:
 
 def _context_files(folder: Path) -> dict[str, bytes]:
     files = {str(path.relative_to(folder)): path for path in _counted(folder)}
-    if not (folder / KIT).is_dir():
-        kit = shipped("method_containers") / KIT
-        files |= {f"{KIT}/{path.relative_to(kit)}": path for path in _counted(kit)}
+    kit = shipped("method_containers") / KIT
+    files |= {f"{KIT}/{path.relative_to(kit)}": path for path in _counted(kit)}
     return {name: files[name].read_bytes() for name in sorted(files)}
 
 

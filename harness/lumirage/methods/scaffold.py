@@ -21,7 +21,7 @@ def templates() -> list[str]:
 
 
 def new_method(name: str, template: str, parent: Path) -> Path:
-    """Make the folder of a new method in `parent`, with the kit, so that plain `docker build` works on it alone.
+    """Make the folder of a new method in `parent`, with its own kit, so that plain `docker build` works on it.
 
     Raises UsageError for a name or template that cannot be, or a folder that is there already.
     """
@@ -35,7 +35,7 @@ def new_method(name: str, template: str, parent: Path) -> Path:
     containers = shipped("method_containers")
     left_out = shutil.ignore_patterns("__pycache__", ".*")
     shutil.copytree(containers / TEMPLATES / template, folder, ignore=left_out)
-    shutil.copytree(containers / KIT, folder / KIT, ignore=left_out)
+    shutil.copytree(containers / KIT, folder, ignore=left_out, dirs_exist_ok=True)
     card = (folder / CARD).read_text(encoding="utf-8")
     write_text(folder / CARD, card.replace(f"name: {PLACEHOLDER}\n", f"name: {name}\n", 1))
     read_yaml(folder / CARD, Method)

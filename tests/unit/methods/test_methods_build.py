@@ -39,15 +39,6 @@ def test_the_context_is_the_folder_and_the_kit(method_folder: Path) -> None:
     assert build_context(method_folder) == build_context(method_folder)
 
 
-def test_a_kit_of_its_own_wins(method_folder: Path) -> None:
-    (method_folder / "_kit").mkdir()
-    (method_folder / "_kit" / "lumirage_kit.py").write_text("mine")
-    with tarfile.open(fileobj=io.BytesIO(build_context(method_folder))) as archive:
-        kit = archive.extractfile("_kit/lumirage_kit.py")
-        assert kit is not None
-        assert kit.read() == b"mine"
-
-
 def test_the_digest_follows_the_files(method_folder: Path) -> None:
     before = source_digest(method_folder)
     (method_folder / "run.py").write_text("print('other')\n")

@@ -13,7 +13,7 @@ from lumirage.records import read_yaml
 def test_a_new_folder_is_whole(tmp_path: Path, template: str) -> None:
     folder = new_method("My-Method.2", template, tmp_path)
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    assert there == {"Dockerfile", "method.yaml", "requirements.txt", "run.py", "_kit/lumirage_kit.py"}
+    assert there == {"Dockerfile", "method.yaml", "requirements.txt", "run.py", "lumirage_kit.py"}
     assert read_yaml(folder / "method.yaml", Method).name == "My-Method.2"
     compile((folder / "run.py").read_text(), "run.py", "exec")
     assert build_context(folder)
