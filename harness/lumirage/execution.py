@@ -1,5 +1,6 @@
 """The stage `run`: jobs of a plan -> run records on disk."""
 
+import functools
 import os
 import platform
 from collections import Counter
@@ -9,17 +10,18 @@ from dataclasses import dataclass, field
 import psutil
 
 from lumirage.errors import EngineError, LumirageError
-from lumirage.layout import digest
+from lumirage.layout import Layout, digest
 from lumirage.machine import Machine
 from lumirage.methods.weights import weights_folder
-from lumirage.model import Job, Outcome, Run
+from lumirage.model import Job, Outcome, Pair, Run
 from lumirage.planning.plan import Plan
 from lumirage.planning.prepare import Preparer
 from lumirage.running.contract import PairInput
-from lumirage.running.execute import RunContext
+from lumirage.running.execute import RunContext, begin
 from lumirage.running.executors.here import Here
 from lumirage.running.executors.slots import resources_here
 from lumirage.screen import Screen
+from lumirage.track import Evaluation, Prepare
 
 
 def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen: Screen) -> None:
@@ -27,27 +29,29 @@ def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen
 
     Raises the error of the first job that could not be executed at all, after the others are done.
     """
-    context = run_context(plan)
-    machine.runtime.remove_stale(context.owner)
+    # several may work in one tree, each with participants of its own: one must not stop another's containers
+    context = run_context(plan.layout, plan.evaluation, plan.participants)
+    left = begin(plan.layout, context.owner, machine.runtime)
+    if left:
+        screen.say(f"{left} containers or processes that a dead harness left were removed")
     if plan.complete:
         screen.say(f"{plan.complete} runs are complete and are kept")
     watcher = _Watcher(plan, screen)
-    inputs = Inputs(plan)
+    inputs = Inputs(plan.layout, plan.evaluation)
     here = Here(machine.runtime, resources_here(gpus), most)
     here.execute(plan.jobs, inputs.of_job, context, watcher)
     if watcher.left_out:
         raise watcher.left_out[0]
 
 
-def run_context(plan: Plan) -> RunContext:
-    """What all jobs of this output tree share."""
-    cards = [use.card for use in plan.evaluation.methods.values()]
+def run_context(layout: Layout, evaluation: Evaluation, part: Sequence[str] = ()) -> RunContext:
+    """What all jobs of this output tree share, or of this part of it: containers of one part are not another's."""
+    cards = [use.card for use in evaluation.methods.values()]
     weights = {card.name: folder for card in cards if (folder := weights_folder(card))}
     return RunContext(
-        layout=plan.layout,
-        track=plan.evaluation.track.name,
-        # several may work in one tree, each with participants of its own: one must not stop another's containers
-        owner=digest(str(plan.layout.root.resolve()), *plan.participants),
+        layout=layout,
+        track=evaluation.track.name,
+        owner=digest(str(layout.root.resolve()), *part),
         weights=weights,
         host=host(),
     )
@@ -76,15 +80,25 @@ def _processor() -> str:
 class Inputs:
     """Prepares the pairs of a job when its turn comes."""
 
-    plan: Plan
+    layout: Layout
+    evaluation: Evaluation
+
+    @functools.cached_property
+    def _pairs(self) -> Mapping[str, Pair]:
+        return {pair.id: pair for pair in self.evaluation.pairs}
+
+    @functools.cached_property
+    def _prepare(self) -> Mapping[str, Prepare]:
+        return {cell.name: cell.prepare for cell in self.evaluation.track.cells()}
 
     def of_job(self, job: Job) -> Mapping[str, PairInput]:
         """Pair id -> what the method is given."""
-        prepare = {cell.name: cell.prepare for cell in self.plan.conditions}[job.condition]
-        preparer = Preparer(self.plan.layout)
-        by_id = {pair.id: pair for pair in self.plan.pairs}
-        prepared = {pair: preparer.prepare(by_id[pair], prepare) for pair in job.pairs}
-        return {name: PairInput(by_id[name], made, made.truth) for name, made in prepared.items()}
+        return {pair: self.of_pair(pair, job.condition) for pair in job.pairs}
+
+    def of_pair(self, pair: str, condition: str) -> PairInput:
+        """What a method is given for one pair."""
+        made = Preparer(self.layout).prepare(self._pairs[pair], self._prepare[condition])
+        return PairInput(self._pairs[pair], made, made.truth)
 
 
 @dataclass

@@ -1,13 +1,14 @@
 """The command line: words in, calls out, exit codes back. Nothing heavy is imported before a command is known."""
 
 import os
+import signal
 import sys
 from typing import NoReturn
 
 import typer
 
 from lumirage import __version__
-from lumirage.cli import bids_app, dataset, evaluation, methods, results, tracks, upkeep
+from lumirage.cli import bids_app, cluster, dataset, evaluation, methods, results, tracks, upkeep
 from lumirage.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LumirageError
 
 # rich's markup of help texts costs 0.25 s at every start; the plain one answers in under 0.2 s
@@ -27,6 +28,7 @@ evaluation.register(app)
 bids_app.register(app)
 results.register(app)
 upkeep.register(app)
+cluster.register(app)
 app.add_typer(methods.app, name="methods")
 app.add_typer(tracks.app, name="tracks")
 app.add_typer(dataset.app, name="dataset")
@@ -47,6 +49,7 @@ def _options(
 
 def main() -> NoReturn:
     """The entry point; the only place that catches errors. LUMIRAGE_DEBUG=1 shows where one came from."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's or engine's polite stop is a Ctrl-C
     try:
         app(args=bids_app.words_of_command(sys.argv[1:], app), standalone_mode=True)
     except LumirageError as error:

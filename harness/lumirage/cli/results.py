@@ -151,15 +151,17 @@ def _print_changes(first: Path, second: Path) -> None:
 
 def report(
     out: Done,
-    pair: Annotated[list[str], typer.Option("--pair", help="id of a pair that gets a page; may be repeated")] = [],  # noqa: B006
+    pair: Annotated[list[str], typer.Option("--pair", help="FIX,MOV of a pair that gets a page; may be repeated")] = [],  # noqa: B006
     one_file: Annotated[bool, typer.Option("--one-file", help="also write the report as one file")] = False,
 ) -> None:
     """Write the report of OUT from its tables and records."""
     from lumirage import stages
     from lumirage.cli.show import show
+    from lumirage.planning.pairs import choose
 
     with show(False) as screen, working_in(out) as layout:
-        print(f"report: {stages.report(layout, screen, pair, one_file=one_file)}")
+        wanted = [each.id for each in choose(stages.load_evaluation(layout).pairs, pair, (), None)] if pair else []
+        print(f"report: {stages.report(layout, screen, wanted, one_file=one_file)}")
 
 
 def export(
