@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lumirage.cluster import missing, submit_all, write_scripts
 from lumirage.execution import execute
 from lumirage.layout import Layout, cache_root
 from lumirage.machine import Machine, choose_machine
@@ -12,10 +13,12 @@ from lumirage.planning.outputs import begin_tree, place_work
 from lumirage.planning.plan import Plan, Request, make_plan
 from lumirage.planning.tracks import load_track
 from lumirage.planning.validation import check_names
+from lumirage.running.executors.slurm import AT_ONCE, Site
 from lumirage.running.lock import held
 from lumirage.running.shared_lock import changing, held_in_part
 from lumirage.screen import Screen
 from lumirage.stages import Scorers, Summary, compare, report, score, score_pairs, summarize
+from lumirage.standing import Queued, in_queue, unscored
 from lumirage.track import Track
 
 
@@ -42,6 +45,9 @@ class Order:
     seed: int = 0
     limits: Mapping[str, float] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
+    executor: str = "here"
+    slurm: tuple[str, ...] = ()
+    write_sbatch: Path | None = None
 
 
 def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
@@ -81,6 +87,46 @@ def evaluate_participants(order: Order, screen: Screen) -> Summary:
             begin_tree(layout, plan.evaluation)
         execute(plan, machine, order.jobs, order.gpus, screen)
         score_pairs(layout, [pair.id for pair in plan.pairs], Scorers(order.jobs), screen)
+    return summarize(layout)
+
+
+def submit(order: Order, screen: Screen) -> Summary | None:
+    """Submit to Slurm what neither lies on disk nor waits in the queue; with everything there, make the tables here.
+
+    Gives None while there is something to wait for. Raises UnavailableError where Slurm does not answer.
+    """
+    machine = choose_machine(order.runtime, screen)
+    plan = plan_order(order, machine, screen)
+    layout, site = plan.layout, Site.of_words(order.slurm, order.jobs if order.jobs > 1 else AT_ONCE)
+    with held_in_part(layout.lock, []), changing(layout.change_lock):
+        place_work(layout, order.work)
+        begin_tree(layout, plan.evaluation)
+        queued = Queued() if order.write_sbatch else in_queue(layout)
+        wanted = missing(plan, unscored(layout, plan.evaluation), queued)
+        runs = sum(len(job.pairs) for job in wanted.jobs)
+        words = f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing"
+        screen.say(words)
+        if order.write_sbatch:
+            write_scripts(plan, wanted, site, machine.runtime.name, order.write_sbatch)
+            screen.say(f"nothing was submitted; look at {order.write_sbatch} and the scripts it names, then run it")
+            return None
+        if wanted.jobs or wanted.pairs:
+            numbers = submit_all(plan, wanted, site, machine.runtime.name)
+            screen.say(f"submitted: {', '.join(f'{name} {number}' for name, number in numbers.items())}")
+        if wanted.jobs or wanted.pairs or queued.busy:
+            screen.say(
+                f"look with 'lumirage-harness status {layout.root}'; type this command again when all have ended"
+            )
+            return None
+    return finish(layout, screen)
+
+
+def finish(layout: Layout, screen: Screen) -> Summary:
+    """The tables and the report of what is complete."""
+    with held(layout.lock):
+        score(layout, (), Scorers(), screen)
+        compare(layout, screen)
+        report(layout, screen)
     return summarize(layout)
 
 

@@ -20,7 +20,7 @@ OUT/
         affine/<key>.json
         prepared/<key>/fixed.nii moving.nii prepared.json
         scratch/<job>/        inputs and outputs of a container under way
-        jobs/<id>.json        the jobs of the plan, for a cluster's tasks
+        jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
 """
 
 import functools
@@ -64,6 +64,35 @@ class RunFiles:
     def memory(self) -> Path:
         """Time line of memory: columns seconds, bytes."""
         return self._file("_memory.tsv")
+
+
+@dataclass(frozen=True)
+class SubmissionFiles:
+    """The files of one submission to a cluster. `record` is written before anything is submitted."""
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """What was submitted: `lumirage.running.executors.slurm.Submission`."""
+        return self.folder / "submission.json"
+
+    @property
+    def logs(self) -> Path:
+        """What the tasks printed."""
+        return self.folder / "logs"
+
+    def tasks(self, array: str) -> Path:
+        """The tasks of an array, a JSON line each."""
+        return self.folder / f"{array}.jsonl"
+
+    def script(self, array: str) -> Path:
+        """The batch script of an array."""
+        return self.folder / f"{array}.sh"
+
+    def number(self, array: str) -> Path:
+        """The number that the cluster gave an array; its presence means that it was submitted."""
+        return self.folder / f"{array}.id"
 
 
 @dataclass(frozen=True)
@@ -120,6 +149,15 @@ class Layout:
     def jobs(self) -> Path:
         """Jobs of the plan as files, for a cluster."""
         return self.work / "jobs"
+
+    def submission(self, name: str) -> SubmissionFiles:
+        """One submission to a cluster."""
+        return SubmissionFiles(self.jobs / name)
+
+    @property
+    def tables_lock(self) -> Path:
+        """Held by the task of a cluster that makes the tables."""
+        return self.root / ".lock.tables"
 
     def scratch(self, job: str) -> Path:
         """Inputs and outputs of one container under way."""

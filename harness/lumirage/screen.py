@@ -11,3 +11,13 @@ class Screen(Protocol):
 
     def progress(self, what: str, done: int, total: int) -> None:
         """`done` of `total`, under the name `what`."""
+
+
+class Silent:
+    """Nobody watches."""
+
+    def say(self, text: str) -> None:
+        """Nothing."""
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nothing."""

@@ -29,12 +29,14 @@ def register(app: typer.Typer) -> None:
 
 
 def _participant(order: "Order", dry_run: bool, screen: "Shown") -> None:
-    from lumirage.evaluate import evaluate_participants
+    from lumirage.evaluate import evaluate_participants, submit
 
     if dry_run:
         print_plan(order, screen)
         return
-    summary = evaluate_participants(order, screen)
+    summary = submit(order, screen) if order.executor == "slurm" else evaluate_participants(order, screen)
+    if summary is None:
+        return
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
+from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
 
 if TYPE_CHECKING:
     from lumirage.cli.show import Shown
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     CarryOut = Callable[[Order, bool, Shown], None]
 
+EXECUTORS = ("here", "slurm")
 STAGES = ("run", "score", "compare", "report")
 
 BidsDir = Annotated[
@@ -51,7 +52,10 @@ Work = Annotated[
 Pairs = Annotated[list[str], typer.Option("--pair", help="FIX,MOV: only this pair; may be repeated")]
 Limit = Annotated[int | None, typer.Option(min=1, help="only the first N pairs")]
 Runtime = Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="containers at a time")]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, help="containers at a time; tasks of an array at a time (then 1 means 256)"),
+]
 Batch = Annotated[int, typer.Option(min=1, help="pairs that one container registers")]
 Repeats = Annotated[int, typer.Option(min=1, help="how often each pair is run")]
 Seed = Annotated[int, typer.Option(help="seed given to the methods")]
@@ -59,6 +63,16 @@ Timeout = Annotated[float | None, typer.Option(min=0.1, help="seconds a pair may
 Memory = Annotated[float | None, typer.Option(min=0.01, help="memory of a container, GB; default from the track")]
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of a container; default from the track")]
 Gpus = Annotated[str, typer.Option(help="GPUs to use, by index or UUID, separated by commas; default all")]
+Executor = Annotated[str, typer.Option(help="here: this machine; slurm: job arrays, and the command returns at once")]
+Slurm = Annotated[
+    list[str],
+    typer.Option(
+        "--slurm", help="KEY=VALUE for sbatch, such as partition=gpu; setup=COMMAND before each task; repeatable"
+    ),
+]
+WriteSbatch = Annotated[
+    Path | None, typer.Option("--write-sbatch", help="write what Slurm would get to this script; submit nothing")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="print the jobs and stop")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and no progress")]
 
@@ -101,6 +115,9 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         memory: Memory = None,
         cpus: Cpus = None,
         gpus: Gpus = "",
+        executor: Executor = "here",
+        slurm: Slurm = [],  # noqa: B006
+        write_sbatch: WriteSbatch = None,
         dry_run: DryRun = False,
         json: Json = False,
     ) -> None:
@@ -127,6 +144,9 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
             seed=seed,
             limits=_limits(timeout, memory, cpus),
             gpus=tuple(filter(None, gpus.split(","))),
+            executor=_executor(executor, write_sbatch),
+            slurm=tuple(slurm),
+            write_sbatch=write_sbatch,
         )
         with show(json) as screen:
             carry_out(order, dry_run, screen)
@@ -137,6 +157,12 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
 def _limits(timeout: float | None, memory: float | None, cpus: int | None) -> dict[str, float | int]:
     given = {"pair_timeout_s": timeout, "memory_bytes": int(memory * 1e9) if memory else None, "cpus": cpus}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _executor(name: str, script: Path | None) -> str:
+    if name not in EXECUTORS:
+        raise UsageError(f"unknown executor '{name}'{nearest(name, EXECUTORS)}")
+    return "slurm" if script else name
 
 
 def _from_environment() -> Path | None:
@@ -160,7 +186,9 @@ def _carry_out(stages: tuple[str, ...], order: "Order", dry_run: bool, screen: "
     if dry_run:
         print_plan(order, screen)
         return
-    summary = flow.evaluate(order, stages, screen)
+    summary = flow.submit(order, screen) if order.executor == "slurm" else flow.evaluate(order, stages, screen)
+    if summary is None:
+        return
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 

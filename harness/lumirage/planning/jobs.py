@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lumirage.layout import digest
-from lumirage.model import Job, Limits, Pair
+from lumirage.model import Job, Limits, Method, Pair
 from lumirage.track import Condition, MethodUse
 
 
@@ -36,6 +36,11 @@ def make_jobs(
     return tuple(job for turn in rounds for job in turn if job is not None)
 
 
+def limits_of(card: Method, limits: Limits) -> Limits:
+    """The track's limits, and a GPU for a method that cannot do without one."""
+    return limits.model_copy(update={"gpus": 1}) if card.device == "gpu" and not limits.gpus else limits
+
+
 def _of_method(
     use: MethodUse, conditions: Sequence[Condition], pairs: Sequence[Pair], settings: JobSettings, done: Done
 ) -> Iterator[Job]:
@@ -50,6 +55,6 @@ def _of_method(
                 condition=condition.name,
                 repeat=repeat,
                 pairs=batch,
-                limits=settings.limits,
+                limits=limits_of(use.card, settings.limits),
                 seed=settings.seed,
             )

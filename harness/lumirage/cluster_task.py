@@ -1,0 +1,108 @@
+"""One task of a job array: what `lumirage-harness run-job` does on a node."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from lumirage.errors import EngineError
+from lumirage.execution import Inputs, run_context
+from lumirage.layout import Layout
+from lumirage.model import Job
+from lumirage.planning.jobs import limits_of
+from lumirage.records import read_json
+from lumirage.running.execute import execute_job
+from lumirage.running.executors.here import PAUSES_S
+from lumirage.running.executors.slurm import Submission, Task, cpus_of_task, gpus_of_task, read_task
+from lumirage.running.gpu import gpu_uuids
+from lumirage.running.runtimes import choose
+from lumirage.running.runtimes.call import Stopped
+from lumirage.running.shared_lock import held_in_part
+from lumirage.screen import Screen
+from lumirage.track import Evaluation
+
+
+def run_task(layout: Layout, submission: str, array: str, index: int, screen: Screen) -> None:
+    """Carry out one task of an array, as its batch script does. What is done already is not done again.
+
+    Raises Stopped when Slurm ends the task before it was done: what had ended is kept.
+    """
+    files = layout.submission(submission)
+    task = read_task(files.tasks(array), index)
+    evaluation = read_json(layout.evaluation, Evaluation)
+    runtime = read_json(files.record, Submission).runtime
+    with held_in_part(layout.lock, [layout.tables_lock] if task.kind == "finish" else []), _told_to_stop() as stop:
+        match task.kind:
+            case "prepare":
+                inputs = Inputs(layout, evaluation)
+                for pair in task.pairs:
+                    _unless(stop)
+                    inputs.of_pair(pair, task.condition)
+            case "run":
+                _run(task, layout, evaluation, runtime, stop)
+            case "score":
+                from lumirage.stages import Scorers, score_pairs  # late: most tasks do not score
+
+                score_pairs(layout, task.pairs, Scorers(len(os.sched_getaffinity(0))), screen)
+            case "finish":
+                from lumirage.stages import Scorers, compare, report, score
+
+                score(layout, (), Scorers(), screen)
+                compare(layout, screen)
+                report(layout, screen)
+
+
+def _unless(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Set when Slurm says that the task will end: near its time limit (USR2), preempted or cancelled (TERM)."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGUSR2, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, stop: threading.Event) -> None:
+    runtime, _ = choose(runtime_name)
+    job = _job(task, evaluation)
+    # tasks of one tree share nodes: each stops only what an earlier life of its own left there
+    context = replace(
+        run_context(layout, evaluation, ("slurm", task.id)),
+        cpus=cpus_of_task(os.environ, os.sched_getaffinity(0)),
+        gpus=gpus_of_task(os.environ, gpu_uuids())[: job.limits.gpus],
+        stop=stop,
+    )
+    runtime.remove_stale(context.owner)
+    inputs = Inputs(layout, evaluation).of_job(job)
+    for pause_s in PAUSES_S:
+        _unless(stop)
+        try:
+            execute_job(job, inputs, context, runtime)
+        except EngineError:
+            stop.wait(pause_s)
+        else:
+            return
+    execute_job(job, inputs, context, runtime)
+
+
+def _job(task: Task, evaluation: Evaluation) -> Job:
+    use = evaluation.methods[task.method]
+    return Job(
+        id=task.id,
+        method=use.card,
+        image=use.image,
+        condition=task.condition,
+        repeat=task.repeat,
+        pairs=task.pairs,
+        limits=limits_of(use.card, evaluation.track.limits),
+        seed=evaluation.seed,
+    )

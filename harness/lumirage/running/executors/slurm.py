@@ -1,0 +1,220 @@
+"""Job arrays for Slurm: what they need, their batch scripts, their submission through submitit, and who is in the queue.
+
+Results are never asked of Slurm: they are files. Slurm is asked once a command: for its limits, or for its queue.
+"""
+
+import getpass
+import math
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from submitit.slurm import slurm as submitit_slurm
+
+from lumirage.errors import UnavailableError, UsageError
+from lumirage.layout import SubmissionFiles
+from lumirage.model import Limits, Record
+
+Kind = Literal["prepare", "run", "score", "finish"]
+GRACE_S = 90
+"""Before the time limit a task is told, so that it stops its container and keeps the pairs that had ended."""
+OWN_MEMORY_BYTES = 2 * 2**30
+"""For the harness itself, beside the method: it reads answers and checks them."""
+DEFAULT_ARRAY_SIZE = 1001
+"""Slurm's own, taken where scripts are written on a machine without Slurm."""
+AT_ONCE = 256
+SETUP = "setup"
+
+
+class Needs(Record):
+    """What one task of an array asks for."""
+
+    cpus: int = 1
+    memory_bytes: int
+    gpus: int = 0
+    minutes: int
+
+
+class Task(Record):
+    """One task of an array: a line of its file. A task of kind `run` is one job."""
+
+    id: str
+    kind: Kind
+    method: str = ""
+    condition: str = ""
+    repeat: int = 0
+    pairs: tuple[str, ...] = ()
+
+
+class Array(Record):
+    """Tasks of one kind with the same needs. `after` are the arrays that must have ended, well or not."""
+
+    name: str
+    kind: Kind
+    count: int
+    needs: Needs
+    after: tuple[str, ...] = ()
+
+
+class Submission(Record):
+    """What one command submitted, or wrote scripts for."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    created: str = Field(description="UTC, ISO 8601")
+    runtime: str
+    arrays: tuple[Array, ...]
+
+
+class Site(Record):
+    """What the user says of the cluster: `options` are sbatch's, by their long names; `setup` are shell lines."""
+
+    options: dict[str, str] = {}
+    setup: tuple[str, ...] = ()
+    at_once: int = AT_ONCE
+
+    @classmethod
+    def of_words(cls, words: Sequence[str], at_once: int) -> "Site":
+        """From KEY=VALUE words; setup=COMMAND may be repeated. Raises UsageError."""
+        options, setup = {}, []
+        for word in words:
+            key, equals, value = word.partition("=")
+            if not equals or not key:
+                raise UsageError(f"--slurm {word}: KEY=VALUE is wanted, such as --slurm partition=gpu")
+            if key == SETUP:
+                setup.append(value)
+            else:
+                options[key.removeprefix("--")] = value
+        return cls(options=options, setup=tuple(setup), at_once=at_once)
+
+
+def run_needs(limits: Limits, pairs: int) -> Needs:
+    """Of a task that registers so many pairs in a row. Ten minutes are for the queue's own start and for preparing."""
+    method_s = limits.container_timeout_s or pairs * limits.pair_timeout_s
+    return Needs(
+        cpus=limits.cpus,
+        memory_bytes=limits.memory_bytes + OWN_MEMORY_BYTES,
+        gpus=limits.gpus,
+        minutes=math.ceil((method_s + GRACE_S) / 60) + 10,
+    )
+
+
+def chunks(tasks: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
+    """Tasks in pieces that one array can hold."""
+    for start in range(0, len(tasks), size):
+        yield tasks[start : start + size]
+
+
+def parameters(array: Array, site: Site, dependency: str | None = None) -> dict[str, object]:
+    """The array in submitit's words."""
+    needs = array.needs
+    given: dict[str, object] = {
+        "job_name": f"lumirage-{array.name}",
+        "time": needs.minutes,
+        "cpus_per_task": needs.cpus,
+        "mem": f"{math.ceil(needs.memory_bytes / 2**20)}M",
+        "map_count": array.count,
+        "array_parallelism": site.at_once,
+        "stderr_to_stdout": True,
+        "use_srun": False,
+        "wckey": None,
+        "additional_parameters": {"requeue": True, "signal": f"B:USR2@{GRACE_S}", **site.options},
+    }
+    if needs.gpus:
+        given["gpus_per_node"] = needs.gpus
+    if site.setup:
+        given["setup"] = list(site.setup)
+    if dependency:
+        given["dependency"] = dependency
+    return given
+
+
+def script(array: Array, site: Site, files: SubmissionFiles, command: Sequence[str]) -> str:
+    """The batch script of an array, without what it waits for. The task replaces the shell, so that signals reach it."""
+    text = submitit_slurm._make_sbatch_string(
+        command=f"exec {shlex.join(command)}", folder=files.logs, **parameters(array, site)
+    )
+    return str(text)
+
+
+def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
+    """A shell script that submits the arrays in their order, for sites that want to see what is submitted."""
+    lines = ["#!/bin/sh", "# Submits what lumirage-harness planned; each script below may be edited first.", "set -eu"]
+    for array in arrays:
+        name = array.name.replace("-", "_")
+        waits = "".join(f":${one.replace('-', '_')}" for one in array.after)
+        option = f" --dependency=afterany{waits}" if waits else ""
+        place, number = shlex.quote(str(files.script(array.name))), shlex.quote(str(files.number(array.name)))
+        lines += [
+            f"{name}=$(sbatch --parsable{option} {place})",
+            f"{name}=${{{name}%%;*}}",
+            f'echo "${name}" >{number}',
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def submit(array: Array, site: Site, files: SubmissionFiles, command: Sequence[str]) -> str:
+    """Submit an array through submitit; gives its number. Raises UnavailableError in Slurm's own words."""
+    numbers = [files.number(one).read_text().strip() for one in array.after]
+    files.logs.mkdir(parents=True, exist_ok=True)
+    dependency = "afterany:" + ":".join(numbers) if numbers else None
+    try:
+        executor = submitit_slurm.SlurmExecutor(files.logs)
+        executor.parameters.update(parameters(array, site, dependency))
+        job = executor._submit_command(f"exec {shlex.join(command)}")
+    except (RuntimeError, OSError, subprocess.SubprocessError, submitit_slurm.utils.FailedJobError) as error:
+        raise UnavailableError(f"cannot submit {array.name} to Slurm: {error}") from error
+    return str(job.job_id)
+
+
+def max_array_size() -> int:
+    """How many tasks one array of this cluster may have."""
+    if shutil.which("scontrol") is None:
+        return DEFAULT_ARRAY_SIZE
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask(["scontrol", "show", "config"]), re.MULTILINE)
+    return int(found[1]) if found else DEFAULT_ARRAY_SIZE
+
+
+def queue(numbers: Iterable[str]) -> dict[tuple[str, int], str]:
+    """(array number, task) -> state of the user's tasks in the queue, of these arrays; by one call. Others have ended."""
+    wanted = set(numbers)
+    if not wanted:
+        return {}
+    lines = _ask(["squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format", "%F|%K|%T"]).splitlines()
+    rows = (line.strip().split("|") for line in lines)
+    return {(row[0], int(row[1])): row[2] for row in rows if len(row) == 3 and row[0] in wanted and row[1].isdigit()}
+
+
+def _ask(argv: list[str]) -> str:
+    if shutil.which(argv[0]) is None:
+        raise UnavailableError(f"there is no {argv[0]} here; --executor slurm wants a machine that submits to Slurm")
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise UnavailableError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def read_task(path: Path, index: int) -> Task:
+    """One line of an array's file. Raises UsageError for a number beyond its end."""
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            if number == index:
+                return Task.model_validate_json(line)
+    raise UsageError(f"{path}: has no task {index}")
+
+
+def gpus_of_task(environment: Mapping[str, str], visible: Sequence[str]) -> tuple[str, ...]:
+    """The GPUs that Slurm gave this task: as UUIDs where the driver tells them, else as Slurm names them."""
+    words = [word for word in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if word]
+    return tuple(visible[int(word)] if word.isdigit() and int(word) < len(visible) else word for word in words)
+
+
+def cpus_of_task(environment: Mapping[str, str], affinity: Iterable[int]) -> tuple[int, ...]:
+    """The CPUs to which Slurm confined this task; none where it did not: several tasks would take the same."""
+    cpus = tuple(sorted(affinity))
+    return cpus if environment.get("SLURM_CPUS_PER_TASK") == str(len(cpus)) else ()
