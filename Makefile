@@ -35,7 +35,7 @@ types: $(VENV)/.installed $(VENV)/.torch
 	$(BIN)/mypy
 
 unit: $(VENV)/.installed $(VENV)/.torch
-	$(BIN)/pytest -q -n 2 tests/unit tests/contract
+	$(BIN)/pytest -q -n 2 tests/unit
 
 test: lint types unit
 	$(BIN)/pytest -q tests/containers tests/e2e
