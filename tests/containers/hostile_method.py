@@ -261,7 +261,16 @@ def looks_around(pair):
 def shows_environment(pair):
     for name in ("CUDA_VISIBLE_DEVICES", "PYTHONPATH", "HOME"):
         print(f"{name}={os.environ.get(name, '')}")
-    print("leak", "found" if Path("/leak").exists() else "absent")
+    print("leak", "found" if Path("/leak").exists() else "absent", flush=True)
+    time.sleep(float(JOB["parameters"].get("seconds", 0)))
+    answer(pair)
+
+
+def some_fail(pair):
+    """Fails on one pair in ten, the same ones every time."""
+    time.sleep(float(JOB["parameters"]["seconds"]))
+    if sum(Path(pair["fixed"]).read_bytes() + Path(pair["moving"]).read_bytes()) % 10 == 0:
+        sys.exit(3)
     answer(pair)
 
 

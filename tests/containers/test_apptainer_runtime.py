@@ -10,8 +10,8 @@ from pathlib import Path
 
 import docker
 import pytest
-from conftest import working
 from running_world import World, outcomes, with_limits
+from tests.containers.conftest import working
 
 from lumirage.errors import DataError, EngineError, UnavailableError
 from lumirage.methods.sif import from_archive, from_engine, make_sif
