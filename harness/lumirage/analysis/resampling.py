@@ -5,7 +5,7 @@ counted three times in the variance of the draws (E[w^2]^2 - 1 = 3 for w ~ Poiss
 2007) and twice in the jackknife, because every pair goes with either of two subjects. What is counted too often is
 taken off again (Aronow, Samii and Assenova, Political Analysis 23(4), 2015, for the same point in the sandwich
 estimator), and no standard error is smaller than that of independent pairs. Left as they are, nominal 95 % intervals
-cover 99 % and more where subjects matter little; benchmarks/coverage.md has the figures of all variants.
+cover 99 % and more where subjects matter little; benchmarks/intervals.md has the figures of all variants.
 """
 
 from collections.abc import Iterator

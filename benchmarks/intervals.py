@@ -1,6 +1,6 @@
-"""How often a nominal 95 % interval of a mean paired difference holds the truth, by simulation; writes coverage.md.
+"""How often a nominal 95 % interval of a mean paired difference holds the truth, by simulation; writes intervals.md.
 
-    python benchmarks/coverage.py
+    python benchmarks/intervals.py
 
 The difference of two methods on the pair (fixed i, moving j) is mu + f_i + m_j + e_ij. A subject's effects as fixed
 and as moving image correlate by 0.6 (its anatomy is hard in both roles, not equally); the subjects' share of the
@@ -150,7 +150,7 @@ def rows() -> Iterator[str]:
 
 HEAD = f"""# Coverage of nominal 95 % intervals
 
-Made by `python benchmarks/coverage.py`: {EXPERIMENTS:,} experiments a row, {RESAMPLING.draws:,} bootstrap draws,
+Made by `python benchmarks/intervals.py`: {EXPERIMENTS:,} experiments a row, {RESAMPLING.draws:,} bootstrap draws,
 correlation of a subject's two roles {ROLE_CORRELATION}. The simulation's standard error is about .002 at .95 and .005
 at .5. "Share" is the subjects' part of the variance of a pair's difference.
 
@@ -171,7 +171,7 @@ at .5. "Share" is the subjects' part of the variance of a pair's difference.
 
 
 def main() -> None:
-    """Write coverage.md beside this file and print it."""
+    """Write intervals.md beside this file and print it."""
     text = HEAD
     for line in rows():
         text += line + "\n"
