@@ -11,10 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lumirage.layout import Layout, write_text, written_aside
+from lumirage.machine import choose_machine
 from lumirage.model import Job
+from lumirage.order import Order, plan_order
+from lumirage.planning.outputs import begin_tree, place_work
 from lumirage.planning.plan import Plan
 from lumirage.records import write_json
 from lumirage.running.executors.slurm import (
+    AT_ONCE,
     Array,
     Kind,
     Needs,
@@ -26,17 +30,53 @@ from lumirage.running.executors.slurm import (
     max_array_size,
     run_needs,
     script,
-    submit,
+    submit_array,
 )
-from lumirage.standing import Queued
+from lumirage.running.shared_lock import changing, held_in_part
+from lumirage.screen import Screen
+from lumirage.standing import Queued, in_queue, unscored
 
 SPREAD = 100
 """Preparing and scoring are spread over at most so many tasks."""
+AT_LEAST = 8
+"""Pairs that one of those tasks takes where there are so many: loading the scorers takes as long as scoring a few."""
 PREPARING = Needs(memory_bytes=6 * 2**30, minutes=0)
 SCORING = Needs(memory_bytes=6 * 2**30, minutes=0)
-TABLES = Needs(memory_bytes=12 * 2**30, minutes=120)
+TABLES = Needs(memory_bytes=8 * 2**30, minutes=120)
 MINUTES_A_PAIR = 4.0
 """To prepare or to score one pair, with much to spare."""
+
+
+def submit(order: Order, screen: Screen) -> Layout | None:
+    """Submit to Slurm what neither lies on disk nor waits in the queue, or write the scripts for it.
+
+    Gives the tree once everything is there, None while there is something to wait for. Raises UnavailableError where
+    Slurm does not answer.
+    """
+    machine = choose_machine(order.runtime, screen)
+    plan = plan_order(order, machine, screen)
+    layout, site = plan.layout, Site.of_words(order.slurm, order.jobs if order.jobs > 1 else AT_ONCE)
+    with held_in_part(layout.lock, []), changing(layout.change_lock):
+        place_work(layout, order.work)
+        begin_tree(layout, plan.evaluation)
+        queued = Queued() if order.write_sbatch else in_queue(layout)
+        wanted = missing(plan, unscored(layout, plan.evaluation), queued)
+        runs = sum(len(job.pairs) for job in wanted.jobs)
+        words = f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing"
+        screen.say(words)
+        if order.write_sbatch:
+            write_scripts(plan, wanted, site, machine.runtime.name, order.write_sbatch)
+            screen.say(f"nothing was submitted; look at {order.write_sbatch} and the scripts it names, then run it")
+            return None
+        if wanted.jobs or wanted.pairs:
+            numbers = submit_all(plan, wanted, site, machine.runtime.name)
+            screen.say(f"submitted: {', '.join(f'{name} {number}' for name, number in numbers.items())}")
+        if wanted.jobs or wanted.pairs or queued.busy:
+            screen.say(
+                f"look with 'lumirage-harness status {layout.root}'; type this command again when all have ended"
+            )
+            return None
+    return layout
 
 
 @dataclass(frozen=True)
@@ -53,7 +93,7 @@ def missing(plan: Plan, unscored: Sequence[str], queued: Queued) -> Wanted:
     for job in plan.jobs:
         pairs = tuple(p for p in job.pairs if (job.method.name, job.condition, job.repeat, p) not in queued.runs)
         if pairs:
-            left.append(job.model_copy(update={"pairs": pairs}))
+            left.append(job if pairs == job.pairs else job.model_copy(update={"pairs": pairs}))
     run = {pair for job in left for pair in job.pairs}
     score = run | {pair for pair in unscored if pair not in queued.scores}
     return Wanted(tuple(left), tuple(pair.id for pair in plan.pairs if pair.id in score))
@@ -73,7 +113,7 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
 
     for condition in dict.fromkeys(job.condition for job in wanted.jobs):
         pairs = dict.fromkeys(pair for job in wanted.jobs if job.condition == condition for pair in job.pairs)
-        size = -(-len(pairs) // SPREAD)
+        size = _share(len(pairs))
         add("prepare", _spread("prepare", list(pairs), size, condition), _timed(PREPARING, size), ())
     by_needs: dict[Needs, list[Task]] = {}
     for job in wanted.jobs:
@@ -83,16 +123,24 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
         by_needs.setdefault(run_needs(job.limits, len(job.pairs)), []).append(task)
     for needs, tasks in by_needs.items():
         add("run", tasks, needs, names("prepare"))
-    size = -(-len(wanted.pairs) // SPREAD)
-    each = size * len(plan.conditions) * (len(plan.evaluation.methods) * plan.evaluation.repeats + 2)
+    size = _share(len(wanted.pairs))
+    each = (
+        min(size, len(wanted.pairs))
+        * len(plan.conditions)
+        * (len(plan.evaluation.methods) * plan.evaluation.repeats + 2)
+    )
     add("score", _spread("score", wanted.pairs, size), _timed(SCORING, each), names("run"))
     if found:
         add("finish", [Task(id="finish", kind="finish")], TABLES, names("run", "score"))
     return found
 
 
+def _share(pairs: int) -> int:
+    return max(-(-pairs // SPREAD), AT_LEAST)
+
+
 def _spread(kind: Kind, pairs: Sequence[str], size: int, condition: str = "") -> list[Task]:
-    starts = range(0, len(pairs), max(size, 1))
+    starts = range(0, len(pairs), size)
     return [
         Task(id=f"{kind}-{condition}{start}", kind=kind, condition=condition, pairs=tuple(pairs[start : start + size]))
         for start in starts
@@ -108,7 +156,7 @@ def submit_all(plan: Plan, wanted: Wanted, site: Site, runtime: str) -> dict[str
     submission = _write(plan, wanted, site, runtime)
     files, numbers = plan.layout.submission(submission.name), {}
     for array in submission.arrays:
-        numbers[array.name] = submit(array, site, files, _command(plan.layout, submission, array))
+        numbers[array.name] = submit_array(array, site, files, _command(plan.layout, submission, array))
         write_text(files.number(array.name), numbers[array.name] + "\n")
     return numbers
 

@@ -10,8 +10,6 @@ from lumirage.layout import Layout
 from lumirage.model import SENTINELS, Outcome
 from lumirage.records import read_json
 from lumirage.running.executors.slurm import Array, Submission, Task, queue
-from lumirage.scoring.presets import preset_named
-from lumirage.scoring.store import scored_runs
 from lumirage.track import Evaluation
 
 RunName = tuple[str, str, int, str]
@@ -98,6 +96,10 @@ def standing(layout: Layout, evaluation: Evaluation, queued: Queued) -> Standing
 
 def unscored(layout: Layout, evaluation: Evaluation) -> list[str]:
     """Pairs with a good run, or with the sentinels' turn, that has no score under one of the track's presets."""
+    # late: loading what reads scores costs 200 MB, and looking at the queue needs none of it
+    from lumirage.scoring.presets import preset_named
+    from lumirage.scoring.store import scored_runs
+
     presets = [preset_named(name) for name in evaluation.track.presets]
     scored = set.intersection(*(scored_runs(layout, preset) for preset in presets))
     found: dict[str, None] = {}

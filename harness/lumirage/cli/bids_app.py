@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lumirage.cli.evaluation import command_of, print_plan
+from lumirage.cli.evaluation import command_of, on_cluster, print_plan
 from lumirage.cli.results import Done, Json, Workers
 from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
     from lumirage.cli.show import Shown
-    from lumirage.evaluate import Order
+    from lumirage.order import Order
 
 LEVELS = ("participant", "group")
 SEVERAL = ("--participant-label", "--session-label")
@@ -29,14 +29,15 @@ def register(app: typer.Typer) -> None:
 
 
 def _participant(order: "Order", dry_run: bool, screen: "Shown") -> None:
-    from lumirage.evaluate import evaluate_participants, submit
-
     if dry_run:
         print_plan(order, screen)
         return
-    summary = submit(order, screen) if order.executor == "slurm" else evaluate_participants(order, screen)
-    if summary is None:
+    if order.executor == "slurm":
+        on_cluster(order, screen)
         return
+    from lumirage.evaluate import evaluate_participants
+
+    summary = evaluate_participants(order, screen)
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 

@@ -12,7 +12,7 @@ from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
 
 if TYPE_CHECKING:
     from lumirage.cli.show import Shown
-    from lumirage.evaluate import Order
+    from lumirage.order import Order
 
     CarryOut = Callable[[Order, bool, Shown], None]
 
@@ -122,7 +122,7 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         json: Json = False,
     ) -> None:
         from lumirage.cli.show import show
-        from lumirage.evaluate import Order
+        from lumirage.order import Order
 
         order = Order(
             methods=tuple(method),
@@ -181,22 +181,37 @@ def _derivatives(words: list[str]) -> dict[str, Path]:
 
 
 def _carry_out(stages: tuple[str, ...], order: "Order", dry_run: bool, screen: "Shown") -> None:
-    from lumirage import evaluate as flow
-
     if dry_run:
         print_plan(order, screen)
         return
-    summary = flow.submit(order, screen) if order.executor == "slurm" else flow.evaluate(order, stages, screen)
-    if summary is None:
+    if order.executor == "slurm":
+        on_cluster(order, screen)
         return
+    from lumirage.evaluate import evaluate
+
+    summary = evaluate(order, stages, screen)
+    screen.summary(summary)
+    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+
+
+def on_cluster(order: "Order", screen: "Shown") -> None:
+    """Submit what is missing and return; or, with everything there, make the tables."""
+    from lumirage.cluster import submit
+
+    complete = submit(order, screen)
+    if complete is None:
+        return
+    from lumirage.evaluate import finish
+
+    summary = finish(complete, screen)
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
 
 def print_plan(order: "Order", screen: "Shown") -> None:
     """What --dry-run prints: a line a job."""
-    from lumirage.evaluate import plan_order
     from lumirage.machine import choose_machine
+    from lumirage.order import plan_order
     from lumirage.planning.plan import describe
 
     plan = plan_order(order, choose_machine(order.runtime, screen), screen)

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -19,13 +19,15 @@ from rich.progress import (
 from rich.table import Table
 
 from lumirage.screen import Screen
-from lumirage.stages import Summary
+
+if TYPE_CHECKING:
+    from lumirage.stages import Summary
 
 
 class Shown(Screen, Protocol):
     """A screen that also shows how it ended."""
 
-    def summary(self, summary: Summary) -> None:
+    def summary(self, summary: "Summary") -> None:
         """The closing table."""
 
 
@@ -66,7 +68,7 @@ class RichScreen:
             self._bars[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._bars[what], completed=done, total=total)
 
-    def summary(self, summary: Summary) -> None:
+    def summary(self, summary: "Summary") -> None:
         """The closing table."""
         self._progress.stop()
         table = Table(title=f"{summary.title}", title_justify="left", header_style="bold")
@@ -90,6 +92,6 @@ class JsonScreen:
     def progress(self, what: str, done: int, total: int) -> None:
         """Nothing."""
 
-    def summary(self, summary: Summary) -> None:
+    def summary(self, summary: "Summary") -> None:
         """One object."""
         print(json.dumps(summary.as_json(), indent=1))

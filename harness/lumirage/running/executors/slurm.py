@@ -158,7 +158,7 @@ def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
     return "\n".join(lines) + "\n"
 
 
-def submit(array: Array, site: Site, files: SubmissionFiles, command: Sequence[str]) -> str:
+def submit_array(array: Array, site: Site, files: SubmissionFiles, command: Sequence[str]) -> str:
     """Submit an array through submitit; gives its number. Raises UnavailableError in Slurm's own words."""
     numbers = [files.number(one).read_text().strip() for one in array.after]
     files.logs.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,60 @@
+"""A Slurm that answers, and a small evaluation for it."""
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import HARNESS
+
+METHOD = Path(__file__).parents[1] / "containers" / "hostile_method.py"
+CARD = "name: tiny\nversion: '1'\nsummary: for tests\nkind: reference\n"
+TRACK = """name: many
+pairing: {scheme: all}
+prepare: {affine: none}
+limits: {pair_timeout_s: 60, memory_bytes: 268435456}
+on_failure: identity
+"""
+
+
+def require_slurm() -> None:
+    """Fail or skip where no Slurm answers."""
+    works = shutil.which("sinfo") and subprocess.run(["sinfo", "-h"], capture_output=True, check=False).returncode == 0
+    if not works and os.environ.get("LUMIRAGE_REQUIRE_ENGINE") == "1":
+        raise RuntimeError("no Slurm answers, and LUMIRAGE_REQUIRE_ENGINE=1 wants one")
+    if not works:
+        pytest.skip("no Slurm answers")
+
+
+def make_method(folder: Path, card: str = CARD) -> Path:
+    """A method of the standard library alone, for the runtime local."""
+    folder.mkdir()
+    shutil.copy(METHOD, folder / "run.py")
+    (folder / "method.yaml").write_text(card)
+    return folder
+
+
+def wait_for_queue(out: Path, timeout_s: float = 600) -> None:
+    """Until no task of this tree is in Slurm's queue."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        numbers = {path.read_text().strip() for path in out.glob("work/jobs/*/*.id")}
+        told = subprocess.run(["squeue", "-h", "-o", "%F"], capture_output=True, text=True, check=True).stdout.split()
+        if not numbers & set(told):
+            return
+        time.sleep(1)
+    raise TimeoutError(f"{out}: tasks are still in the queue after {timeout_s} s")
+
+
+def harness(*words: object) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*HARNESS, *map(str, words)], capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    return done
+
+
+def count(out: Path, state: str) -> int:
+    import json
+
+    return sum(row[state] for row in json.loads(harness("status", out, "--json").stdout).values())

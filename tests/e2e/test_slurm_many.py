@@ -1,0 +1,78 @@
+"""Twenty thousand jobs with a Slurm that only pretends: time and memory of planning, submitting and looking."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.e2e.slurm_world import make_method
+
+from lumirage.space import write_volume
+
+SUBJECTS = 142
+JOBS = SUBJECTS * (SUBJECTS - 1)
+MOST_S, MOST_BYTES = 20.0, 500 * 10**6
+FAKES = {
+    "sbatch": 'n=$(cat "$FAKE/n" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >"$FAKE/n"\n'
+    'cp "$1" "$FAKE/script-$n"; echo "Submitted batch job $n"',
+    "scontrol": "echo 'MaxArraySize = 10001'",
+    "srun": "",
+    "squeue": 'i=0; for j in 2 3 4; do i=0; while [ $i -lt 10001 ]; do echo "$j|$i|PENDING"; i=$((i + 1)); done; done',
+}
+
+
+@pytest.fixture
+def crowd(tmp_path: Path) -> Path:
+    """People with a tiny image each."""
+    root = tmp_path / "crowd"
+    for i in range(SUBJECTS):
+        folder = root / f"sub-{i:03d}" / "anat"
+        folder.mkdir(parents=True)
+        write_volume(folder / f"sub-{i:03d}_T1w.nii", np.full((4, 4, 4), i, np.float32), np.eye(4))
+    (root / "dataset_description.json").write_text(json.dumps({"Name": "crowd", "BIDSVersion": "1.10.0"}))
+    return root
+
+
+def measured(words: list[str], environment: dict[str, str]) -> tuple[float, int, str]:
+    """CPU seconds and peak bytes of a command and all it starts, and what it printed."""
+    code = (
+        "import resource, subprocess, sys\n"
+        "done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, check=True)\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
+        "print(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)\n"
+        "sys.stdout.write(done.stdout.decode())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment, check=False, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    first, _, rest = done.stdout.partition("\n")
+    return float(first.split()[0]), int(first.split()[1]), rest
+
+
+def test_twenty_thousand_jobs(crowd: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    fakes = tmp_path / "fakes"
+    fakes.mkdir()
+    for name, text in FAKES.items():
+        (fakes / name).write_text(f"#!/bin/bash\n{text}\n")
+        (fakes / name).chmod(stat.S_IRWXU)
+    environment = {**os.environ, "PATH": f"{fakes}:{os.environ['PATH']}", "FAKE": str(fakes)}
+    track, out = tmp_path / "all.yaml", tmp_path / "out"
+    track.write_text("name: all\npairing: {scheme: all}\nprepare: {affine: none}\n")
+    method = make_method(tmp_path / "tiny")
+    harness = [sys.executable, "-m", "lumirage.cli"]
+    options = ["-m", str(method), "--runtime", "local", "--track", str(track), "--executor", "slurm", "-j", "50"]
+    submitting_s, submitting_bytes, _ = measured([*harness, "evaluate", *options, str(crowd), str(out)], environment)
+    looking_s, looking_bytes, printed = measured([*harness, "status", str(out), "--json"], environment)
+    record_property("measured", f"{submitting_s:.1f} s {submitting_bytes} B, {looking_s:.1f} s {looking_bytes} B")
+    assert json.loads(printed) == {"tiny": {"done": 0, "failed": 0, "running": 0, "pending": JOBS, "missing": 0}}
+    text = (fakes / "script-2").read_text()
+    assert "--array=0-10000%50" in text
+    assert f"--array=0-{JOBS - 2 * 10001 - 1}%" in (fakes / "script-4").read_text()
+    assert submitting_s + looking_s < MOST_S
+    assert max(submitting_bytes, looking_bytes) < MOST_BYTES
