@@ -59,9 +59,17 @@ def build(
         str | None, typer.Option(help="image to build from; else LUMIRAGE_BASE_IMAGE, else the Dockerfile's")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="do not show what the build prints")] = False,
+    sif: Annotated[bool, typer.Option("--sif", help="also convert it to a SIF file, for Apptainer")] = False,
+    from_archive: Annotated[
+        Path | None, typer.Option(help="with --sif: what `docker save` wrote elsewhere, where no engine is here")
+    ] = None,
 ) -> None:
     """Build the image of a method."""
     from dataclasses import replace
+
+    if from_archive:
+        _convert_archive(name, from_archive, sif)
+        return
 
     from lumirage.machine import build_settings
     from lumirage.methods.build import build_method, image_name
@@ -72,6 +80,71 @@ def build(
         assert source.folder is not None  # _sources gives only folders
         image = build_method(source.folder, source.card, settings, (lambda _: None) if quiet else print)
         print(f"{source.card.name}: built {image_name(source.folder, source.card)} {image[:19]}")
+        if sif:
+            print(f"{source.card.name}: {_sif_of(image_name(source.folder, source.card))}")
+
+
+def _sif_of(reference: str) -> Path:
+    from lumirage.errors import UnavailableError
+    from lumirage.methods.sif import from_engine, make_sif
+
+    there = from_engine(reference)
+    if there is None:
+        raise UnavailableError(f"no engine here has the image {reference}; bring an archive of it with --from-archive")
+    return make_sif(reference, there)
+
+
+def _convert_archive(name: str, archive: Path, sif: bool) -> None:
+    from lumirage.methods.build import image_name
+    from lumirage.methods.sif import from_archive, make_sif
+    from lumirage.planning.methods import find_method
+
+    if not sif:
+        raise UsageError("--from-archive makes a SIF file: add --sif")
+    source = find_method(name, extra_folders())
+    reference = image_name(source.folder, source.card) if source.folder else source.card.image
+    print(f"{source.card.name}: {make_sif(reference, from_archive(archive), again=True)}")
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="method by name or folder")],
+    sif: Annotated[bool, typer.Option("--sif", help="as a SIF file, for Apptainer")] = False,
+    image: Annotated[str | None, typer.Option(help="where the image is published; else what the card says")] = None,
+) -> None:
+    """Get the published image of a method from its registry."""
+    from lumirage.methods.build import image_name
+    from lumirage.methods.sif import from_registry, make_sif, pull_to_engine
+    from lumirage.planning.methods import find_method
+
+    source = find_method(name, extra_folders())
+    published = image or source.card.image
+    if not published:
+        raise UsageError(f"{source.card.name} is published nowhere: build it, or say where it is with --image")
+    reference = image_name(source.folder, source.card) if source.folder else published
+    made = make_sif(reference, from_registry(published), again=True) if sif else pull_to_engine(published, reference)
+    print(f"{source.card.name}: {made}")
+
+
+@app.command()
+def prefetch(
+    names: Annotated[list[str], typer.Argument(help="methods by name or folder")],
+    runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+) -> None:
+    """Put all that methods need where compute nodes without internet find it: images or environments, and weights."""
+    from lumirage.cli.show import show
+    from lumirage.machine import choose_machine
+    from lumirage.methods.weights import fetch_weights, missing_weights
+
+    with show(False) as screen:
+        machine = choose_machine(runtime, screen)
+        for name in names:
+            source = machine.source(name)
+            if missing_weights(source.card):
+                fetch_weights(source.card, progress=lambda done, total: screen.progress("fetch", done, total))
+            use = machine.use(source)
+            machine.runtime.prepare(use.image)
+            print(f"{source.card.name}: {use.image} {use.digest[:19]}")
 
 
 def _sources(name: str) -> "list[MethodSource]":

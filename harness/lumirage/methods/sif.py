@@ -71,6 +71,22 @@ def from_registry(reference: str) -> Source:
     return Source(f"docker://{reference}")
 
 
+def pull_to_engine(published: str, reference: str) -> str:
+    """Pull an image into the local engine under our name for it; gives its id. Raises UnavailableError."""
+    try:
+        client = docker.from_env(timeout=600, version="auto")
+        try:
+            repository, _, tag = full_name(published).rpartition(":")
+            image = client.images.pull(repository, tag=tag)
+            name, _, label = full_name(reference).rpartition(":")
+            image.tag(name, tag=label)
+        finally:
+            client.close()
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        raise UnavailableError(f"cannot pull {published}: {error}") from error
+    return str(image.id)
+
+
 def make_sif(reference: str, source: Source, *, again: bool = False, folder: Path | None = None) -> Path:
     """The SIF of an image, made if the cache has none; `again` makes it anew where the source may have changed.
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from lumirage.errors import UnavailableError, UsageError, nearest
 from lumirage.running.runtimes.apptainer import ApptainerRuntime
 from lumirage.running.runtimes.call import Runtime
-from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.local import LocalRuntime
+from lumirage.running.runtimes.siblings import docker_runtime
 
 AUTO = "auto"
 RUNTIMES: dict[str, Callable[[Path | None], Runtime]] = {
-    "docker": lambda _: DockerRuntime(),
+    "docker": lambda _: docker_runtime(),
     "apptainer": lambda _: ApptainerRuntime(),
     "local": lambda cache: LocalRuntime(cache=cache),
 }
