@@ -240,7 +240,7 @@ def run_all(sizes: list[str], reference: str | None) -> list[str]:
 def _child(name: str, path: Path, threads: int, reference: str | None) -> dict[str, float] | None:
     python = (reference if name in REFERENCE else sys.executable) or sys.executable
     environment = os.environ | {v: str(threads) for v in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    # -P: coverage.py beside this file is not the package that numba looks for
+    # -P: files beside this one must not hide packages
     call = [python, "-P", __file__, "--child", name, str(path), str(threads)]
     done = subprocess.run(call, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
