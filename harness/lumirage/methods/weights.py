@@ -28,9 +28,9 @@ def weights_folder(card: Method, cache: Path | None = None) -> Path | None:
 
 
 def needed_weights(card: Method) -> tuple[Weights, ...]:
-    """The files that these parameters ask for by name; all of the card's files where no parameter names one."""
-    named = tuple(item for item in card.weights if item.file in card.parameters.values())
-    return named or card.weights
+    """The file that the parameter `weights` names, or none if it names no file; all files without such a parameter."""
+    wanted = card.parameters.get("weights")
+    return tuple(item for item in card.weights if wanted in (None, item.file))
 
 
 def missing_weights(card: Method, cache: Path | None = None) -> tuple[Weights, ...]:

@@ -1,0 +1,1 @@
+"""Stands in for torchvision, which icon_registration imports and uses for its examples only."""
