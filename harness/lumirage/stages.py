@@ -27,6 +27,8 @@ from lumirage.scoring.store import RunKey, add_part, assemble, rows_of, scored_r
 from lumirage.screen import Screen
 from lumirage.track import Condition, Evaluation
 
+INVERSE = "inverse_consistency_mm"
+"""The one metric that needs another run."""
 PART = 64
 """Runs whose scores are written together: what an interruption can cost."""
 
@@ -49,9 +51,6 @@ def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | No
         if record.is_file():
             found[name, cell.name, repeat, pair.id] = read_json(record, Run)
     return found
-
-
-# -- score -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -99,13 +98,24 @@ class _Asked:
 
 
 def _score_missing(layout: Layout, asked: _Asked, scorers: Scorers, screen: Screen) -> None:
-    have = {preset.name: scored_runs(layout, preset) for preset in asked.presets}
+    have = {preset.name: _scored(layout, preset, asked) for preset in asked.presets}
     tasks = [
         (task, lacking)
         for task in _tasks(layout, asked, have)
         if (lacking := tuple(p for p in asked.presets if _key(task) not in have[p.name]))
     ]
     _score_tasks(layout, tasks, scorers, screen)
+
+
+def _scored(layout: Layout, preset: Preset, asked: _Asked) -> set[RunKey]:
+    """The runs that need no scoring any more; not those that were scored before their reversed pair was run."""
+    found = scored_runs(layout, preset)
+    if INVERSE not in preset.metrics:
+        return found
+    reverse = {pair.id: Pair(fixed=pair.moving, moving=pair.fixed).id for pair in asked.evaluation.pairs}
+    good = {key for key, run in asked.runs.items() if run.outcome is Outcome.OK}
+    both = {key for key in good if (*key[:3], reverse[key[3]]) in good}
+    return found - (both - scored_runs(layout, preset, INVERSE))
 
 
 def _key(task: ScoreTask) -> RunKey:
@@ -176,9 +186,6 @@ def _backward(
     return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)
 
 
-# -- compare and report ------------------------------------------------------------------------------------------------
-
-
 def compare(layout: Layout, screen: Screen) -> None:
     """Effects, rankings, power, changes between conditions and the sentences that they allow, from scores and records."""
     evaluation = load_evaluation(layout)
@@ -222,9 +229,6 @@ def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_fil
     """The report; gives its page."""
     options = ReportOptions(pairs=tuple(pairs), one_file=one_file)
     return write_report(layout, options, lambda what, done, total: screen.progress(f"report: {what}", done, total))
-
-
-# -- summary -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

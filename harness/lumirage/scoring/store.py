@@ -51,12 +51,12 @@ def add_part(layout: Layout, preset: Preset, method: str, rows: Sequence[Mapping
         pq.write_table(pa.Table.from_pylist(list(rows), _SCHEMA), aside, compression="zstd")
 
 
-def scored_runs(layout: Layout, preset: Preset) -> set[RunKey]:
-    """The runs that have scores under this preset, its settings and this scorer."""
+def scored_runs(layout: Layout, preset: Preset, metric: str | None = None) -> set[RunKey]:
+    """The runs that have scores, or this one, under this preset, its settings and this scorer."""
     columns = ["method", "condition", "repeat", "pair"]
     found: set[RunKey] = set()
     for part in _parts(layout.scores(preset.name, preset.settings)):
-        table = pq.read_table(part, columns=columns)
+        table = pq.read_table(part, columns=columns, filters=[("metric", "==", metric)] if metric else None)
         found |= set(zip(*(table.column(c).to_pylist() for c in columns), strict=True))
     return found
 
