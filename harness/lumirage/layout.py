@@ -1,12 +1,12 @@
 """Every path of an output tree, and of what ships with the harness. Nowhere else is a file name spelled.
 
 OUT/
-    dataset_description.json  README.md  .bidsignore  participants.tsv
+    dataset_description.json  README.md  .bidsignore
     evaluation.json           what this is made of: track, dataset, methods, images; a second command must match
     pairs.tsv                 the pairs, in order
     .lock  .lock-<participant>  .lock.evaluation    who works here now
     <method>/                 one BIDS derivative dataset a method
-        dataset_description.json
+        dataset_description.json  README.md  .bidsignore  participants.tsv
         sub-<fixed>/[ses-<fixed>/]anat/
             <entities>_from-<moving>_to-<fixed>_mode-image_desc-<condition>_xfm.nii      the answer: mm, RAS+, pull
             <the same>_run.json     the run record; written last, its presence means that the run is complete
@@ -120,6 +120,11 @@ class Layout:
     def bidsignore(self) -> Path:
         """Names for which BIDS has no rule."""
         return self.root / ".bidsignore"
+
+    @property
+    def participants(self) -> Path:
+        """The people of a dataset."""
+        return self.root / "participants.tsv"
 
     @property
     def pairs(self) -> Path:

@@ -22,21 +22,29 @@ Registration methods compared by lumirage-harness {harness} on {dataset}, track 
 - `pairs.tsv`, `evaluation.json`: what was compared
 - `work/`: may be deleted; it is made again when needed
 """
-_IGNORED = """*_run.json
+_METHOD_README = """# {method}
+
+{summary}
+
+Answers of this method in the evaluation one folder up: displacement fields (`_xfm.nii`: mm, RAS+, pull:
+x_moving = x_fixed + u(x_fixed), on the working grid of the fixed image), and for each the record of its run (`_run.json`),
+what the method printed (`_log.txt`) and its memory over time (`_memory.tsv`). Of a failed run there is no field.
+"""
+_IGNORED = """/*.tsv
+/*.parquet
+/evaluation.json
+/scores.json
+/verdicts.json
+/scores
+/report
+/work
+/.lock*
+"""
+"""What BIDS has no name for, in the whole; the folders of the methods are datasets of their own."""
+_METHOD_IGNORED = """*_xfm.nii
+*_run.json
 *_log.txt
 *_memory.tsv
-*_xfm.nii
-pairs.tsv
-evaluation.json
-verdicts.json
-scores*
-comparisons.tsv
-rankings*.tsv
-power.tsv
-conditions.tsv
-report/
-work/
-.lock
 """
 
 
@@ -71,14 +79,22 @@ def begin_tree(layout: Layout, evaluation: Evaluation) -> None:
         summary=track.summary,
     )
     write_text(layout.readme, readme)
-    write_text(layout.bidsignore, _IGNORED)
+    write_text(layout.bidsignore, _IGNORED + "".join(f"/{name}\n" for name in sorted(evaluation.methods)))
     write_text(layout.description, _description(title, evaluation))
     for use in evaluation.methods.values():
-        folder = layout.method(use.card.name)
-        text = _description(f"{use.card.name} {use.card.version}: {title}", evaluation, use)
-        write_text(Layout(folder).description, text)
+        _begin_method(Layout(layout.method(use.card.name)), evaluation, use, title)
     write_text(layout.pairs, pairs_tsv(evaluation.pairs))
     write_json(layout.evaluation, evaluation)
+
+
+def _begin_method(folder: Layout, evaluation: Evaluation, use: MethodUse, title: str) -> None:
+    """One method's own derivative dataset."""
+    card = use.card
+    write_text(folder.readme, _METHOD_README.format(method=f"{card.name} {card.version}", summary=card.summary))
+    write_text(folder.bidsignore, _METHOD_IGNORED)
+    write_text(folder.description, _description(f"{card.name} {card.version}: {title}", evaluation, use))
+    people = sorted({f"sub-{pair.fixed.subject}" for pair in evaluation.pairs})
+    write_text(folder.participants, "\n".join(["participant_id", *people]) + "\n")
 
 
 def _description(title: str, evaluation: Evaluation, method: MethodUse | None = None) -> str:
