@@ -97,9 +97,12 @@ class SubmissionFiles:
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of one output tree."""
+    """The paths of one output tree; all absolute, as engines take no relative mounts."""
 
     root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.absolute())
 
     @property
     def evaluation(self) -> Path:

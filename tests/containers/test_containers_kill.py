@@ -22,7 +22,7 @@ from lumirage.running.lock import holder
 from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
 
 PAIRS = 8
-KILLS = {"docker": 20, "local": 6}
+KILLS = {"docker": 20, "local": 6, "apptainer": 6}
 WORKER = Path(__file__).with_name("kill_worker.py")
 
 
