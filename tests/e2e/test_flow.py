@@ -89,6 +89,24 @@ def test_killed_and_typed_again_only_what_is_missing_is_run(done: Path, phantom:
     assert (out / "scores.tsv").read_bytes() == (done / "scores.tsv").read_bytes()
 
 
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
+    done: Path, phantom: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
+    out = tmp_path / "stopped"
+    words = [*HARNESS, "evaluate", *METHODS, str(phantom), str(out)]
+    running = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    while not (out / "evaluation.json").exists() and time.monotonic() < deadline and running.poll() is None:
+        time.sleep(0.02)
+    running.send_signal(stop)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "type the same command to go on" in said
+    subprocess.run(words, check=True, timeout=600, stdout=subprocess.DEVNULL)
+    assert (out / "scores.tsv").read_bytes() == (done / "scores.tsv").read_bytes()
+
+
 def test_dry_run_prints_the_jobs_and_writes_nothing(phantom: Path, tmp_path: Path, harness: Command) -> None:
     answer = harness("evaluate", *METHODS, "--dry-run", phantom, tmp_path / "none")
     assert answer.returncode == 0

@@ -56,16 +56,25 @@ def main() -> NoReturn:
         if os.environ.get("LUMIRAGE_DEBUG"):
             raise
         print(f"lumirage-harness: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        _leave(error.exit_code)
+    except SystemExit as end:
+        if end.code != EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+            raise
         print("lumirage-harness: interrupted; type the same command to go on", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+        _leave(EXIT_INTERRUPTED)
     except OSError as error:
         if os.environ.get("LUMIRAGE_DEBUG"):
             raise
         print(f"lumirage-harness: {_explain(error)}", file=sys.stderr)
-        sys.exit(EXIT_INTERNAL)
+        _leave(EXIT_INTERNAL)
     sys.exit(0)
+
+
+def _leave(code: int) -> NoReturn:
+    """End now. A thread that still aligns a pair is in the middle of C++, and the interpreter's own end would abort there."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _explain(error: OSError) -> str:
