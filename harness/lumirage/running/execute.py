@@ -87,7 +87,7 @@ def _execute_container(
 ) -> tuple[list[Run], bool]:
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
-    folder = context.layout.scratch(name)
+    folder = context.layout.scratch(f"{context.owner}-{name}")
     try:
         with _full_disk(folder):
             desk = Desk(folder / "in", folder / "out", runtime.sees, runtime.isolated)
@@ -183,5 +183,6 @@ def begin(layout: Layout, owner: str, runtime: Runtime) -> int:
     Gives the number of containers and processes. Only for who holds the lock. Raises EngineError.
     """
     found = runtime.remove_stale(owner)
-    _remove(layout.scratch(""))
+    for folder in layout.scratch("").glob(f"{owner}-*"):
+        _remove(folder)
     return found

@@ -180,7 +180,7 @@ def test_the_stop_is_told_to_the_runtime(world: World):
 
 
 def test_what_a_dead_harness_left_is_cleared(world: World):
-    left = world.layout.scratch("lumirage-dead") / "out"
+    left = world.layout.scratch(f"{world.owner}-lumirage-dead") / "out"
     left.mkdir(parents=True)
     (left / "file").write_text("x")
     assert begin(world.layout, world.owner, FakeRuntime()) == 0
