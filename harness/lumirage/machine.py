@@ -83,11 +83,19 @@ def choose_machine(runtime: str, screen: Screen) -> Machine:
     return Machine(chosen, folders, screen)
 
 
+BASE_HERE = "lumirage/base:bookworm"
+"""A base image that a site without a registry has made for itself is taken where it is there."""
+
+
+def _base_here() -> str | None:
+    return BASE_HERE if BASE_HERE in (images_here() or {}) else None
+
+
 def build_settings(environment: Mapping[str, str]) -> BuildSettings:
     """How to build on this machine: the base image from LUMIRAGE_BASE_IMAGE, pip's own settings, its folder of wheels."""
     links = environment.get("PIP_FIND_LINKS", "")
     return BuildSettings(
-        base_image=environment.get("LUMIRAGE_BASE_IMAGE"),
+        base_image=environment.get("LUMIRAGE_BASE_IMAGE") or _base_here(),
         arguments=pip_arguments(environment),
         wheels=Path(links) if links and Path(links).is_dir() else None,
     )
