@@ -9,7 +9,7 @@ import docker
 import requests
 
 from lumirage.methods.build import SOURCE_LABEL, image_name, source_digest
-from lumirage.methods.weights import megabytes, missing_weights
+from lumirage.methods.weights import megabytes, missing_weights, needed_weights
 from lumirage.model import Method
 
 ImageState = Literal["built", "outdated", "not built", "no engine"]
@@ -70,7 +70,9 @@ def _state(folder: Path, card: Method, images: Mapping[str, str] | None) -> Imag
 
 
 def _weights(card: Method, cache: Path | None) -> str:
+    if card.untrained or (card.weights and not needed_weights(card)):
+        return "untrained"
     if not card.weights:
-        return "untrained" if card.untrained else "none needed"
+        return "none needed"
     missing = missing_weights(card, cache)
     return f"missing {megabytes(sum(item.bytes for item in missing))}" if missing else "here"

@@ -83,6 +83,8 @@ def test_the_table_says_what_lacks(method_folder: Path, tmp_path: Path) -> None:
     images = {"lumirage/mine": source_digest(method_folder)}
     rows = table([(method_folder, card), (method_folder, deep)], images, tmp_path)
     assert [(row.image, row.weights) for row in rows] == [("built", "none needed"), ("built", "missing 283 MB")]
+    untrained = deep.model_copy(update={"parameters": {"weights": "none"}})
+    assert table([(method_folder, untrained)], images, tmp_path)[0].weights == "untrained"
     assert table([(method_folder, card)], {"lumirage/mine": "older"}, tmp_path)[0].image == "outdated"
     assert table([(method_folder, card)], {}, tmp_path)[0].image == "not built"
     assert table([(method_folder, card)], None, tmp_path)[0].image == "no engine"
