@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import BASE, working
+from tests.containers.conftest import BASE, working
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 

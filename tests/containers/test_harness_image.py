@@ -8,7 +8,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from conftest import BASE
+from tests.containers.conftest import BASE
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.machine import build_settings
