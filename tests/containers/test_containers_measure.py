@@ -24,18 +24,22 @@ def measure(world: World, runtime: Runtime, image: str, **parameters: object) ->
 def test_peak_memory_of_a_known_allocation(world: World, runtime: Runtime, image: str, kind: str):
     if runtime.name != "docker" and kind == "tmpfs":
         kind = "anonymous"  # only docker has its temporary files in memory
-    usage = measure(world, runtime, image, mode="takes", kind=kind)
-    assert usage.peak_memory_bytes is not None
     tolerance = 0.10 if kind == "spike" else 0.05
-    idle = measure(world, runtime, image, mode="ok").peak_memory_bytes or 0
-    assert (usage.peak_memory_bytes - idle) / MB == pytest.approx(KNOWN_MB[kind], rel=tolerance)
+    for _ in range(2):  # once more where the machine was too busy to be sampled 20 times a second
+        usage = measure(world, runtime, image, mode="takes", kind=kind)
+        assert usage.peak_memory_bytes is not None
+        idle = measure(world, runtime, image, mode="ok").peak_memory_bytes or 0
+        taken = (usage.peak_memory_bytes - idle) / MB
+        if taken == pytest.approx(KNOWN_MB[kind], rel=tolerance):
+            break
+    assert taken == pytest.approx(KNOWN_MB[kind], rel=tolerance)
     if usage.memory_watermark_bytes is not None:
         assert usage.memory_watermark_bytes >= 0.95 * usage.peak_memory_bytes
 
 
 def test_cpu_time_of_a_known_burn(world: World, runtime: Runtime, image: str):
     idle = measure(world, runtime, image, mode="ok").cpu_s
-    busy = measure(world, runtime, image, mode="burns", seconds=4.0).cpu_s
+    busy = measure(world, runtime, image, mode="burns", seconds=10.0).cpu_s
     assert idle is not None
     assert busy is not None
     log = world.files(next(iter(world.inputs))).log.read_text()
