@@ -78,7 +78,11 @@ def test_killed_and_typed_again_only_what_is_missing_is_run(done: Path, phantom:
     words = [*HARNESS, "evaluate", *METHODS, str(phantom), str(out)]
     victim = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
-    while not (kept := list(out.glob("*/sub-*/anat/*_run.json"))) and time.monotonic() < deadline and victim.poll() is None:
+    while (
+        not (kept := list(out.glob("*/sub-*/anat/*_run.json")))
+        and time.monotonic() < deadline
+        and victim.poll() is None
+    ):
         time.sleep(0.02)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
