@@ -324,11 +324,11 @@ def takes_page_cache():
     """100 MiB of its own beside 2 GB of a file that it wrote and read."""
     big = OUT / "big"
     with big.open("wb") as file:
-        for _ in range(2048):
-            file.write(b"1" * MB)
+        for _ in range(2048 * 16):  # small pieces: buffers of its own would count as taken
+            file.write(b"1" * 65536)
     HELD.append(bytearray(b"1") * (100 * MB))
     with big.open("rb") as file:
-        while file.read(MB):
+        while file.read(65536):
             pass
     time.sleep(0.6)
 
