@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -82,10 +83,11 @@ def rank(scores: pd.DataFrame, settings: RankSettings | None = None) -> pd.DataF
 
 
 def rank_agreement(rankings: pd.DataFrame) -> pd.DataFrame:
-    """How the order of the methods depends on preset, label source and metric: Kendall's tau between two lists.
+    """How the order of the methods depends on preset, label source and metric: two lists' Kendall's tau, Spearman's rho.
 
     One row a couple of lists of one track, condition, policy and scheme; sentinels are left out, since they would agree
-    anyway. `varies` says in what the two differ. tau is NaN where fewer than three methods are in both.
+    anyway. `varies` says in what the two differ. Both are NaN where fewer than three methods are in both
+    lists, or a list has all of them tied.
     """
     keys = ["track", "condition", "policy", "scheme"]
     names = ["metric", "preset", "settings", "source"]
@@ -100,16 +102,17 @@ def rank_agreement(rankings: pd.DataFrame) -> pd.DataFrame:
                 rows.append(
                     dict(zip(keys, key, strict=True))
                     | {"list_a": "/".join(filter(None, name_a)), "list_b": "/".join(filter(None, name_b))}
-                    | {"varies": ", ".join(different), "n_methods": len(both), "kendall_tau": _tau(both)}
+                    | {"varies": ", ".join(different), "n_methods": len(both)}
+                    | {"kendall_tau": _correlation(both, "kendall"), "spearman_rho": _correlation(both, "spearman")}
                 )
-    columns = [*keys, "list_a", "list_b", "varies", "n_methods", "kendall_tau"]
+    columns = [*keys, "list_a", "list_b", "varies", "n_methods", "kendall_tau", "spearman_rho"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _tau(both: pd.DataFrame) -> float:
-    if len(both) < 3:
+def _correlation(both: pd.DataFrame, method: Literal["kendall", "spearman"]) -> float:
+    if len(both) < 3 or (both.nunique() == 1).any():  # where all are tied, there is no order to agree with
         return float("nan")
-    return float(both.iloc[:, 0].corr(both.iloc[:, 1], method="kendall"))
+    return float(both.iloc[:, 0].corr(both.iloc[:, 1], method=method))
 
 
 def _gate(together: Sequence[RawCell], key: dict[str, str], gate: Gate) -> _Gated:

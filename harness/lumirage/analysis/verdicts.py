@@ -79,7 +79,7 @@ def effect_verdict(row: Row) -> Verdict:
     elif direction(metric) == 0:
         text = f"{method} differs from {reference} in {_name(row)} by {_interval(row)} {size}"
     else:
-        text = f"no difference between {method} and {reference} can be told on {_name(row)}: {_interval(row)} {size}"
+        text = f"No difference between {method} and {reference} can be told on {_name(row)}: {_interval(row)} {size}"
     if _there(row["p_equivalence"]) and _number(row["p_equivalence"]) < 0.05:
         text += f"; equivalent within {_number(row['margin']):g}"
     return Verdict(_sentence(text), "effect", str(row["track"]), str(row["condition"]), metric, method, reference)

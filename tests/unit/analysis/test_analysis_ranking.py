@@ -200,3 +200,4 @@ def test_rank_agreement_between_presets(swap, tau):
     assert one["varies"] == "preset"
     assert one["n_methods"] == 3
     np.testing.assert_allclose(one["kendall_tau"], tau)
+    np.testing.assert_allclose(one["spearman_rho"], tau)  # three methods in order, or all of them turned round
