@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from lumirage.analysis.compare import compare as compare_methods
-from lumirage.analysis.conditions import condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.conditions import ChangeSettings, condition_changes, growth_exponents, repeat_variance
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import rank, rank_agreement
 from lumirage.analysis.verdicts import verdicts
@@ -199,7 +199,7 @@ def compare(layout: Layout, screen: Screen) -> None:
         "rankings": rankings,
         "agreement": rank_agreement(rankings),
         "power": power_table(scores),
-        "conditions": condition_changes(scores),
+        "conditions": condition_changes(scores, ChangeSettings(policy=evaluation.track.on_failure)),
         "growth": growth_exponents(_costs_of_runs(load_runs(layout, evaluation).values())),
         "repeats": repeat_variance(scores),
     }
