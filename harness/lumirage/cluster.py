@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumirage.layout import Layout, write_text, written_aside
+from lumirage.layout import Layout, digest, write_text, written_aside
 from lumirage.machine import choose_machine
-from lumirage.model import Job
+from lumirage.model import SENTINELS, Job
 from lumirage.order import Order, plan_order
 from lumirage.planning.outputs import begin_tree, place_work
 from lumirage.planning.plan import Plan
@@ -37,14 +37,16 @@ from lumirage.screen import Screen
 from lumirage.standing import Queued, in_queue, unscored
 
 SPREAD = 100
-"""Preparing and scoring are spread over at most so many tasks."""
+"""Preparing and scoring are spread over about so many tasks."""
 AT_LEAST = 8
 """Pairs that one of those tasks takes where there are so many: loading the scorers takes as long as scoring a few."""
+AT_MOST_MINUTES = 240.0
+"""Of what such a task asks for, unless a single pair asks for more: sites refuse or delay what is long."""
 PREPARING = Needs(memory_bytes=6 * 2**30, minutes=0)
 SCORING = Needs(memory_bytes=6 * 2**30, minutes=0)
 TABLES = Needs(memory_bytes=8 * 2**30, minutes=120)
 MINUTES_A_PAIR = 4.0
-"""To prepare or to score one pair, with much to spare."""
+"""To prepare a pair, or to score one run of it, with much to spare."""
 
 
 def submit(order: Order, screen: Screen) -> Layout | None:
@@ -92,8 +94,10 @@ def missing(plan: Plan, unscored: Sequence[str], queued: Queued) -> Wanted:
     left = []
     for job in plan.jobs:
         pairs = tuple(p for p in job.pairs if (job.method.name, job.condition, job.repeat, p) not in queued.runs)
-        if pairs:
-            left.append(job if pairs == job.pairs else job.model_copy(update={"pairs": pairs}))
+        if pairs == job.pairs:
+            left.append(job)
+        elif pairs:  # a task stops what an earlier life of its own id left, so no other task may have that id
+            left.append(job.model_copy(update={"id": f"{job.id}-{digest(*pairs)}", "pairs": pairs}))
     run = {pair for job in left for pair in job.pairs}
     score = run | {pair for pair in unscored if pair not in queued.scores}
     return Wanted(tuple(left), tuple(pair.id for pair in plan.pairs if pair.id in score))
@@ -113,8 +117,9 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
 
     for condition in dict.fromkeys(job.condition for job in wanted.jobs):
         pairs = dict.fromkeys(pair for job in wanted.jobs if job.condition == condition for pair in job.pairs)
-        size = _share(len(pairs))
-        add("prepare", _spread("prepare", list(pairs), size, condition), _timed(PREPARING, size), ())
+        size = _share(len(pairs), MINUTES_A_PAIR)
+        minutes = min(size, len(pairs)) * MINUTES_A_PAIR
+        add("prepare", _spread("prepare", list(pairs), size, condition), _timed(PREPARING, minutes), ())
     by_needs: dict[Needs, list[Task]] = {}
     for job in wanted.jobs:
         task = Task(
@@ -123,20 +128,18 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
         by_needs.setdefault(run_needs(job.limits, len(job.pairs)), []).append(task)
     for needs, tasks in by_needs.items():
         add("run", tasks, needs, names("prepare"))
-    size = _share(len(wanted.pairs))
-    each = (
-        min(size, len(wanted.pairs))
-        * len(plan.conditions)
-        * (len(plan.evaluation.methods) * plan.evaluation.repeats + 2)
-    )
-    add("score", _spread("score", wanted.pairs, size), _timed(SCORING, each), names("run"))
+    runs = len(plan.conditions) * (len(plan.evaluation.methods) * plan.evaluation.repeats + len(SENTINELS))
+    size = _share(len(wanted.pairs), MINUTES_A_PAIR * runs)
+    minutes = min(size, len(wanted.pairs)) * MINUTES_A_PAIR * runs
+    add("score", _spread("score", wanted.pairs, size), _timed(SCORING, minutes), names("run"))
     if found:
         add("finish", [Task(id="finish", kind="finish")], TABLES, names("run", "score"))
     return found
 
 
-def _share(pairs: int) -> int:
-    return max(-(-pairs // SPREAD), AT_LEAST)
+def _share(pairs: int, minutes_a_pair: float) -> int:
+    """Pairs that one task takes."""
+    return min(max(-(-pairs // SPREAD), AT_LEAST), max(int(AT_MOST_MINUTES / minutes_a_pair), 1))
 
 
 def _spread(kind: Kind, pairs: Sequence[str], size: int, condition: str = "") -> list[Task]:
@@ -147,8 +150,8 @@ def _spread(kind: Kind, pairs: Sequence[str], size: int, condition: str = "") ->
     ]
 
 
-def _timed(needs: Needs, pairs: int) -> Needs:
-    return needs.model_copy(update={"minutes": 15 + int(pairs * MINUTES_A_PAIR)})
+def _timed(needs: Needs, minutes: float) -> Needs:
+    return needs.model_copy(update={"minutes": 15 + int(minutes)})
 
 
 def submit_all(plan: Plan, wanted: Wanted, site: Site, runtime: str) -> dict[str, str]:

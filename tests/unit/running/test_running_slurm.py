@@ -52,12 +52,14 @@ exec python -m lumirage.cli run-job '/data/o u'"'"'t; $x' one run-0
 DRIVER = """#!/bin/sh
 # Submits what lumirage-harness planned; each script below may be edited first.
 set -eu
-prepare_0=$(sbatch --parsable /out/one/prepare-0.sh)
+prepare_0=$(cat /out/one/prepare-0.id 2>/dev/null || sbatch --parsable /out/one/prepare-0.sh)
 prepare_0=${prepare_0%%;*}
 echo "$prepare_0" >/out/one/prepare-0.id
-run_0=$(sbatch --parsable --dependency=afterany:$prepare_0 /out/one/run-0.sh)
+echo "prepare-0: $prepare_0"
+run_0=$(cat /out/one/run-0.id 2>/dev/null || sbatch --parsable --dependency=afterany:$prepare_0 /out/one/run-0.sh)
 run_0=${run_0%%;*}
 echo "$run_0" >/out/one/run-0.id
+echo "run-0: $run_0"
 """
 
 

@@ -143,7 +143,10 @@ def script(array: Array, site: Site, files: SubmissionFiles, command: Sequence[s
 
 
 def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
-    """A shell script that submits the arrays in their order, for sites that want to see what is submitted."""
+    """A shell script that submits the arrays in their order, for sites that want to see what is submitted.
+
+    Typed again after it was cut off it submits the rest; what has a number already is not submitted twice.
+    """
     lines = ["#!/bin/sh", "# Submits what lumirage-harness planned; each script below may be edited first.", "set -eu"]
     for array in arrays:
         name = array.name.replace("-", "_")
@@ -151,9 +154,10 @@ def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
         option = f" --dependency=afterany{waits}" if waits else ""
         place, number = shlex.quote(str(files.script(array.name))), shlex.quote(str(files.number(array.name)))
         lines += [
-            f"{name}=$(sbatch --parsable{option} {place})",
+            f"{name}=$(cat {number} 2>/dev/null || sbatch --parsable{option} {place})",
             f"{name}=${{{name}%%;*}}",
             f'echo "${name}" >{number}',
+            f'echo "{array.name}: ${name}"',
         ]
     return "\n".join(lines) + "\n"
 

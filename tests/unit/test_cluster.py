@@ -1,0 +1,147 @@
+"""What is missing of a plan, and the arrays that are made of it."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from lumirage.cluster import AT_LEAST, AT_MOST_MINUTES, MINUTES_A_PAIR, SPREAD, Wanted, arrays_of, missing
+from lumirage.layout import Layout
+from lumirage.model import Limits, Method, Pair, Scan
+from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.planning.plan import Plan
+from lumirage.running.executors.slurm import Array, Kind, Task
+from lumirage.standing import Queued
+from lumirage.track import Conditions, Evaluation, MethodUse, Track
+
+LIMITS = Limits(pair_timeout_s=600, memory_bytes=2**30, cpus=2)
+OTHER = "spacing_mm-2"
+
+
+def pair(i: int) -> Pair:
+    fixed, moving = (Scan(name=f"sub-{i}{s}_T1w", subject=f"{i}{s}", suffix="T1w", image=Path("/x")) for s in "fm")
+    return Pair(fixed=fixed, moving=moving)
+
+
+def use(name: str, device: str = "cpu") -> MethodUse:
+    card = Method.model_validate({"name": name, "version": "1", "summary": "", "kind": "deep", "device": device})
+    return MethodUse(card=card, image=f"image/{name}", digest=f"sha256:{name}")
+
+
+def plan_of(pairs: int, *uses: MethodUse, batch: int = 1, repeats: int = 1, levels: tuple[int, ...] = ()) -> Plan:
+    """Nothing of it is complete."""
+    track = Track(name="t", limits=LIMITS, conditions=Conditions(axes={"spacing_mm": levels} if levels else {}))
+    chosen = tuple(pair(i) for i in range(pairs))
+    evaluation = Evaluation(
+        harness="1",
+        contract=1,
+        created="2026-01-01T00:00:00+00:00",
+        dataset=Path("/bids"),
+        dataset_name="d",
+        derivatives={},
+        runtime="apptainer",
+        track=track,
+        methods={one.card.name: one for one in uses},
+        pairs=chosen,
+        repeats=repeats,
+    )
+    cells = track.cells()
+    jobs = make_jobs(uses, cells, chosen, JobSettings(LIMITS, batch, repeats), lambda *_: False)
+    return Plan(Layout(Path("/out")), evaluation, chosen, cells, jobs, 0)
+
+
+def everything(plan: Plan) -> Wanted:
+    return missing(plan, [], Queued())
+
+
+def of_kind(kind: Kind, found: list[tuple[Array, list[Task]]]) -> list[tuple[Array, list[Task]]]:
+    return [(array, tasks) for array, tasks in found if array.kind == kind]
+
+
+def arrays(plan: Plan, wanted: Wanted | None = None, most: int = 1000) -> list[tuple[Array, list[Task]]]:
+    return [(array, list(tasks)) for array, tasks in arrays_of(wanted or everything(plan), plan, most)]
+
+
+def test_all_is_missing_at_first() -> None:
+    plan = plan_of(3, use("a"), use("b"))
+    assert everything(plan) == Wanted(plan.jobs, tuple(one.id for one in plan.pairs))
+
+
+def test_what_waits_in_the_queue_is_not_missing() -> None:
+    plan = plan_of(3, use("a"))
+    first, second, third = (one.id for one in plan.pairs)
+    queued = Queued({("a", "reference", 0, first): "PENDING", ("a", "reference", 0, third): "RUNNING"})
+    wanted = missing(plan, [], queued)
+    assert [job.pairs for job in wanted.jobs] == [(second,)]
+    assert wanted.pairs == (second,)
+
+
+def test_a_job_of_which_a_part_is_queued_is_another_job() -> None:
+    plan = plan_of(3, use("a"), batch=3)
+    (whole,) = plan.jobs
+    queued = Queued({("a", "reference", 0, whole.pairs[1]): "RUNNING"})
+    (left,) = missing(plan, [], queued).jobs
+    assert left.pairs == (whole.pairs[0], whole.pairs[2])
+    assert left.id != whole.id, "a task removes what an earlier one of its id left: that must not be the one that runs"
+
+
+def test_pairs_without_scores_are_scored_unless_that_is_queued_or_their_runs_come_first() -> None:
+    plan = plan_of(4, use("a"))
+    ids = [one.id for one in plan.pairs]
+    run = plan.jobs[3:]
+    rest = Plan(plan.layout, plan.evaluation, plan.pairs, plan.conditions, run, complete=3)
+    wanted = missing(rest, [ids[2], ids[0]], Queued(scores=frozenset({ids[0]})))
+    assert wanted == Wanted(run, (ids[2], ids[3]))
+
+
+def test_nothing_missing_is_no_array() -> None:
+    assert arrays(plan_of(1, use("a")), Wanted()) == []
+
+
+def test_the_arrays_wait_for_one_another() -> None:
+    found = arrays(plan_of(2, use("a"), use("g", "gpu")))
+    assert {array.name: array.after for array, _ in found} == {
+        "prepare-0": (),
+        "run-0": ("prepare-0",),
+        "run-1": ("prepare-0",),
+        "score-0": ("run-0", "run-1"),
+        "finish-0": ("run-0", "run-1", "score-0"),
+    }
+    assert [array.needs.gpus for array, _ in of_kind("run", found)] == [0, 1]
+    assert all(array.count == len(tasks) for array, tasks in found)
+
+
+def test_scores_alone_need_no_runs() -> None:
+    plan = plan_of(2, use("a"))
+    found = arrays(plan, Wanted(pairs=tuple(one.id for one in plan.pairs)))
+    assert {array.name: array.after for array, _ in found} == {"score-0": (), "finish-0": ("score-0",)}
+
+
+def test_every_run_is_one_task_and_each_pair_is_prepared_and_scored_once() -> None:
+    plan = plan_of(30, use("a"), use("b"), batch=4, repeats=2, levels=(2,))
+    found = arrays(plan, most=7)
+    assert max(array.count for array, _ in found) == 7
+    assert len({array.name for array, _ in found}) == len(found)
+    runs = [
+        (task.method, task.condition, task.repeat, one)
+        for _, tasks in of_kind("run", found)
+        for task in tasks
+        for one in task.pairs
+    ]
+    assert len(runs) == len(set(runs)) == 30 * 2 * 2 * 2
+    prepared = [(task.condition, one) for _, tasks in of_kind("prepare", found) for task in tasks for one in task.pairs]
+    assert len(prepared) == len(set(prepared)) == 30 * 2
+    assert {condition for condition, _ in prepared} == {"reference", OTHER}
+    scored = [one for _, tasks in of_kind("score", found) for task in tasks for one in task.pairs]
+    assert sorted(scored) == sorted(one.id for one in plan.pairs)
+
+
+@pytest.mark.parametrize(("pairs", "methods"), [(3, 1), (500, 1), (500, 12), (2000, 3)])
+def test_tasks_of_the_harness_take_some_pairs_and_not_all_day(pairs: int, methods: int) -> None:
+    found = arrays(plan_of(pairs, *(use(f"m{i}") for i in range(methods))), most=1000)
+    for kind, minutes_a_pair in (("prepare", MINUTES_A_PAIR), ("score", MINUTES_A_PAIR * (methods + 2))):
+        for array, tasks in of_kind(kind, found):
+            most = max(len(task.pairs) for task in tasks)
+            assert most * minutes_a_pair <= min(array.needs.minutes, AT_MOST_MINUTES)
+            wanted = min(pairs, AT_LEAST, AT_MOST_MINUTES // minutes_a_pair)
+            assert wanted <= most <= max(AT_LEAST, math.ceil(pairs / SPREAD))
