@@ -5,12 +5,14 @@ A Dockerfile whose default base is `lumirage/base-NAME:...` gets that image buil
 """
 
 import contextlib
+import errno
 import functools
 import http.server
 import io
 import re
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +33,8 @@ SOURCE_LABEL = "org.lumirage.source"
 PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_FIND_LINKS")
 WHEEL_PORT = 18765
 """Fixed: the address of the wheels is part of the key of Docker's layer cache."""
+WHEEL_WAIT_S = 3600.0
+"""How long to wait for the port while another build serves its wheels there."""
 LOG_LINES = 15
 
 Progress = Callable[[str], None]
@@ -133,7 +137,7 @@ def build_method(folder: Path, card: Method, settings: BuildSettings, progress: 
 
     Raises UsageError when the folder cannot be built, UnavailableError when there is no engine or the build fails.
     """
-    with _client() as client, _wheels(settings.wheels):
+    with _client() as client, serving(settings.wheels):
         if settings.arguments.get(TORCH_ARGUMENT) is None and _has_gpus(client):
             settings = BuildSettings(
                 base_image=settings.base_image,
@@ -210,13 +214,15 @@ def _has_gpus(client: docker.DockerClient) -> bool:
 
 
 @contextlib.contextmanager
-def _wheels(folder: Path | None) -> Iterator[None]:
-    """Serve a folder of wheels on the loopback for as long as a build lasts."""
+def serving(folder: Path | None, port: int = WHEEL_PORT, wait_s: float = WHEEL_WAIT_S) -> Iterator[None]:
+    """Serve a folder of wheels on the loopback for as long as a build lasts; one build at a time does.
+
+    Raises UnavailableError when somebody keeps the port.
+    """
     if folder is None:
         yield
         return
-    handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", WHEEL_PORT), handler) as server:
+    with _bound(folder, port, time.monotonic() + wait_s) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -224,6 +230,17 @@ def _wheels(folder: Path | None) -> Iterator[None]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _bound(folder: Path, port: int, until_s: float) -> http.server.ThreadingHTTPServer:
+    handler = functools.partial(_Quiet, directory=str(folder))
+    while True:
+        try:
+            return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or time.monotonic() > until_s:
+                raise UnavailableError(f"wheels cannot be served on port {port}: {error.strerror}") from error
+        time.sleep(0.2)
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

@@ -1,12 +1,15 @@
 """What would be built, without an engine."""
 
 import io
+import socket
 import tarfile
+import threading
+import urllib.request
 from pathlib import Path
 
 import pytest
 
-from lumirage.errors import UsageError
+from lumirage.errors import UnavailableError, UsageError
 from lumirage.layout import shipped
 from lumirage.methods.build import (
     BuildSettings,
@@ -16,6 +19,7 @@ from lumirage.methods.build import (
     labels,
     own_base,
     pip_arguments,
+    serving,
     source_digest,
 )
 from lumirage.methods.listing import table
@@ -63,6 +67,19 @@ def test_a_method_on_torch_keeps_the_base_of_the_project() -> None:
 def test_paths_of_this_machine_are_no_arguments() -> None:
     environment = {"PIP_FIND_LINKS": "/wheels", "PIP_INDEX_URL": "https://mirror/simple", "PIP_TRUSTED_HOST": "mirror"}
     assert pip_arguments(environment) == {"PIP_INDEX_URL": "https://mirror/simple", "PIP_TRUSTED_HOST": "mirror"}
+
+
+def test_a_build_waits_until_another_has_served_its_wheels(tmp_path: Path) -> None:
+    (tmp_path / "one.whl").write_text("wheel")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(UnavailableError, match=f"port {port}"), serving(tmp_path, port, wait_s=0.0):
+            pass
+        over = threading.Timer(0.3, other.close)
+        over.start()
+        with serving(tmp_path, port), urllib.request.urlopen(f"http://127.0.0.1:{port}/one.whl") as answer:
+            assert answer.read() == b"wheel"
+        over.join()
 
 
 def test_a_folder_without_dockerfile_is_an_error(tmp_path: Path) -> None:
