@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +28,23 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock file of an output tree, made with its folder where needed.
+    """Hold the lock file of an output tree alone, made with its folder where needed.
 
     Raises BusyError that names the holder, UsageError when the folder cannot be written.
+    """
+    with locked(
+        path, fcntl.LOCK_EX, lambda: f"{_described(path)}; wait for it, stop it, or choose another OUT"
+    ) as file:
+        os.pwrite(file, json.dumps(_self()).encode(), 0)
+        yield
+
+
+@contextmanager
+def locked(path: Path, kind: int, holder: Callable[[], str]) -> Iterator[int]:
+    """Hold a lock of this kind (LOCK_EX, LOCK_SH) on a file; gives its descriptor. What an earlier holder wrote into it
+    is gone.
+
+    Raises BusyError: it is in use by `holder()`. Raises UsageError when the folder cannot be written.
     """
     owner = os.getpid()
     try:
@@ -40,20 +54,15 @@ def held(path: Path) -> Iterator[None]:
         raise UsageError(f"{path.parent} cannot be written ({error.strerror}); choose another OUT") from error
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError as error:
-            raise BusyError(
-                f"{path.parent} is in use by {_described(path)}; wait for it, stop it, or choose another OUT"
-            ) from error
+            raise BusyError(f"{path.parent} is in use by {holder()}") from error
         _held.add(descriptor)
         os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(_self()).encode(), 0)
-        yield
+        yield descriptor
     finally:
         if os.getpid() == owner:  # in a forked child the descriptor is closed already
-            if descriptor in _held:
-                os.ftruncate(descriptor, 0)
-                _held.discard(descriptor)
+            _held.discard(descriptor)
             os.close(descriptor)
 
 

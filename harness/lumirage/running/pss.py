@@ -6,22 +6,21 @@ from pathlib import Path
 
 import psutil
 
-from lumirage.running.cgroups import PROC, Totals
+from lumirage.running.cgroups import PROC
+from lumirage.running.sources import ProcessTree
 
 DUTY = 0.05
 """Reading the pages of a process holds its memory map: at most this share of the time is spent on it."""
 
 
-class PssTree:
-    """The anonymous and shared memory of a process and its descendants, for the measuring ladder."""
+class PssTree(ProcessTree):
+    """The process tree, with each page that processes share counted once."""
 
-    lasting = False
     memory_how = "process tree, proportional set size of anonymous and shared memory, sampled at up to 20 Hz"
-    cpu_how = "process tree, last sample before the end"
 
     def __init__(self, members: Callable[[], list[psutil.Process]], proc: Path = PROC):
-        self._members, self._proc = members, proc
-        self._cpu: dict[int, float] = {}
+        super().__init__(members)
+        self._proc = proc
         self._next_s, self._last = 0.0, 0
 
     def memory_bytes(self) -> int:
@@ -36,23 +35,6 @@ class PssTree:
         self._last = sum(known)
         self._next_s = began + (time.monotonic() - began) / DUTY
         return self._last
-
-    def totals(self) -> Totals:
-        """CPU time of all members ever seen."""
-        for process in self._members():
-            try:
-                times = process.cpu_times()
-            except psutil.Error:
-                continue
-            self._cpu[process.pid] = times.user + times.system
-        return Totals(cpu_s=sum(self._cpu.values()) or None)
-
-    def pids(self) -> list[int]:
-        """See Source."""
-        return [process.pid for process in self._members()]
-
-    def close(self) -> None:
-        """Nothing is open."""
 
 
 def pss_bytes(rollup: Path) -> int | None:

@@ -28,14 +28,16 @@ def test_after_an_error_it_is_free(tmp_path: Path):
         pass
 
 
-HOLD = "import sys, time\nfrom pathlib import Path\nfrom lumirage.running.lock import held\n"
+SPEAKS = "print('held', flush=True)"
+HOLD = "import os, sys, time\nfrom pathlib import Path\nfrom lumirage.running.lock import held\n"
 
 
 @pytest.mark.parametrize("leaves_a_worker", [False, True])
 def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, leaves_a_worker: bool):
     path = tmp_path / ".lock"
-    fork = "import os\n    if os.fork() == 0: time.sleep(5); os._exit(0)\n    " if leaves_a_worker else ""
-    script = f"{HOLD}with held(Path({str(path)!r})):\n    {fork}print('held', flush=True)\n    time.sleep(60)\n"
+    # The worker speaks, where there is one: when it does, it has let go of what it inherited.
+    speaks = "if os.fork() == 0: print('held', flush=True); time.sleep(5); os._exit(0)" if leaves_a_worker else SPEAKS
+    script = f"{HOLD}with held(Path({str(path)!r})):\n    {speaks}\n    time.sleep(60)\n"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"

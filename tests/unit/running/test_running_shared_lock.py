@@ -37,3 +37,10 @@ def test_a_killed_holder_lets_go(tmp_path: Path):
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
     with held(tmp_path / ".lock"), held(tmp_path / ".lock-a"):
         pass
+
+
+def test_a_holder_that_died_is_not_named_for_those_who_share(tmp_path: Path):
+    whole = tmp_path / ".lock"
+    whole.write_text('{"pid": 1, "user": "dead", "host": "h", "since": "s", "command": "c"}')
+    with held_in_part(whole, []), pytest.raises(BusyError, match="another harness"), held(whole):
+        pass

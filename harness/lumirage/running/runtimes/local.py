@@ -8,14 +8,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
 import psutil
 
-from lumirage.errors import EngineError, UnavailableError, UsageError
+from lumirage.errors import UnavailableError, UsageError
 from lumirage.layout import cache_root, digest, shipped
+from lumirage.running.child import Child
 from lumirage.running.marked import CALL_VARIABLE, OWNER_VARIABLE, kill_marked
 from lumirage.running.measure import End, Meter
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Watch
@@ -24,7 +24,7 @@ from lumirage.running.supervise import pump, supervise
 
 REQUIREMENTS = "requirements.txt"
 KIT = "_kit"
-CHUNK_BYTES = 32 * 1024
+LOG_DRAINED_WITHIN_S = 5.0
 
 
 class LocalRuntime:
@@ -106,10 +106,10 @@ class LocalRuntime:
         entry = call.entrypoint or (str(python), str(folder / "run.py"))
         process = _Running([*entry, *call.arguments], _environment(call, python, folder), call)
         try:
-            reader = pump(process.chunks(), watch)
+            reader = pump(process.child.chunks(), watch)
             watched = supervise(process, call, watch, process.began_s, memory_limit=True)
             process.kill()  # what it left behind
-            reader.join(CLOSED_WITHIN_S)
+            reader.join(LOG_DRAINED_WITHIN_S)
             usage = process.meter.usage(watched, process.end())
             return Ended(usage, watched.timeline, watched.stopped == "interrupted")
         finally:
@@ -121,66 +121,27 @@ class LocalRuntime:
         return kill_marked(OWNER_VARIABLE, owner)
 
 
-CLOSED_WITHIN_S = 5.0
-
-
 class _Running:
-    """A method as a process in a session of its own, for `supervise`."""
+    """A method as a process, for `supervise`."""
 
     def __init__(self, argv: list[str], environment: dict[str, str], call: Call):
         self._name = call.name
-        self._status: int | None = None
-        self._cpu_s: float | None = None
         ordered = time.monotonic()
-        try:
-            self._popen = subprocess.Popen(
-                argv,
-                env=environment,
-                cwd=call.output,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise EngineError(f"cannot start {argv[0]}: {error}") from error
+        self.child = Child(argv, environment, call.output)
         self.began_s = time.monotonic()
         self._start_s = self.began_s - ordered
-        _limit(self._popen.pid, call)
-        self._leader = psutil.Process(self._popen.pid)
-        self.meter = Meter(ProcessTree(self._members), call.gpus)
-
-    def _members(self) -> list[psutil.Process]:
-        try:
-            return [self._leader, *self._leader.children(recursive=True)]
-        except psutil.Error:
-            return []
-
-    def chunks(self) -> Iterator[bytes]:
-        """What it prints."""
-        pipe = self._popen.stdout
-        assert pipe is not None  # we asked for one
-        while chunk := os.read(pipe.fileno(), CHUNK_BYTES):
-            yield chunk
+        _limit(self.child.pid, call)
+        self._leader = psutil.Process(self.child.pid)
+        self.meter = Meter(ProcessTree(lambda: [self._leader, *self.child.below()]), call.gpus)
 
     def ended(self, within_s: float) -> bool:
-        """See Process. Polls: only wait4 gives the CPU time of the process and its children."""
-        deadline = time.monotonic() + within_s
-        while self._status is None:
-            pid, status, usage = os.wait4(self._popen.pid, os.WNOHANG)
-            if pid:
-                self._status = self._popen.returncode = os.waitstatus_to_exitcode(status)
-                self._cpu_s = usage.ru_utime + usage.ru_stime
-            elif time.monotonic() >= deadline:
-                return False
-            else:
-                time.sleep(min(0.005, max(0.0, deadline - time.monotonic())))
-        return True
+        """See Process."""
+        return self.child.ended(within_s)
 
     def kill(self) -> None:
         """The whole session, and what fled from it into a session of its own."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
+            os.killpg(self.child.pid, signal.SIGKILL)
         kill_marked(CALL_VARIABLE, self._name)
 
     def sample(self) -> int | None:
@@ -189,15 +150,13 @@ class _Running:
 
     def end(self) -> End:
         """How it ended."""
-        status = self._status or 0
+        status = self.child.status or 0
         code, number = (status, None) if status >= 0 else (128 - status, -status)
-        return End(code, number, start_s=self._start_s, cpu_s=self._cpu_s)
+        return End(code, number, start_s=self._start_s, cpu_s=self.child.cpu_s)
 
     def close(self) -> None:
         """Give back what is open."""
-        self.ended(CLOSED_WITHIN_S)
-        if self._popen.stdout:
-            self._popen.stdout.close()
+        self.child.close()
         self.meter.close()
 
 
