@@ -97,8 +97,9 @@ class Inputs:
 
     def of_pair(self, pair: str, condition: str) -> PairInput:
         """What a method is given for one pair."""
-        made = Preparer(self.layout).prepare(self._pairs[pair], self._prepare[condition])
-        return PairInput(self._pairs[pair], made, made.truth)
+        under = self.evaluation.under(self._pairs[pair], condition)
+        made = Preparer(self.layout).prepare(under, self._prepare[condition])
+        return PairInput(under, made, made.truth)
 
 
 @dataclass

@@ -53,11 +53,12 @@ class Pair(Record):
     fixed: Scan
     moving: Scan
     truth: Path | None = Field(default=None, description="true displacement field, mm RAS+, pull, on the fixed grid")
+    stands_for: str = Field(default="", description="id of the pair whose place it takes under a condition")
 
     @property
     def id(self) -> str:
-        """Unique within an evaluation."""
-        return f"{self.fixed.label}-{self.moving.label}"
+        """Unique within a condition; a pair that stands for another has its id, so that conditions can be paired."""
+        return self.stands_for or f"{self.fixed.label}-{self.moving.label}"
 
 
 class Grid(Record):

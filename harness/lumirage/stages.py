@@ -47,7 +47,7 @@ def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | No
     for name, cell, repeat, pair in product(
         evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), chosen
     ):
-        record = layout.run_files(name, pair, cell.name, repeat).record
+        record = layout.run_files(name, evaluation.under(pair, cell.name), cell.name, repeat).record
         if record.is_file():
             found[name, cell.name, repeat, pair.id] = read_json(record, Run)
     return found
@@ -81,7 +81,7 @@ def score_pairs(layout: Layout, pairs: Sequence[str], scorers: Scorers, screen: 
     evaluation = load_evaluation(layout)
     wanted = set(pairs)
     chosen = tuple(pair for pair in evaluation.pairs if pair.id in wanted)
-    backward = {Pair(fixed=pair.moving, moving=pair.fixed).id for pair in chosen} | wanted
+    backward = {_reversed_id(pair) for pair in chosen} | wanted
     runs = load_runs(layout, evaluation, [pair for pair in evaluation.pairs if pair.id in backward])
     presets = [preset_named(name) for name in evaluation.track.presets]
     _score_missing(layout, _Asked(evaluation, chosen, runs, presets), scorers, screen)
@@ -112,10 +112,15 @@ def _scored(layout: Layout, preset: Preset, asked: _Asked) -> set[RunKey]:
     found = scored_runs(layout, preset)
     if INVERSE not in preset.metrics:
         return found
-    reverse = {pair.id: Pair(fixed=pair.moving, moving=pair.fixed).id for pair in asked.evaluation.pairs}
+    reverse = {pair.id: _reversed_id(pair) for pair in asked.evaluation.pairs}
     good = {key for key, run in asked.runs.items() if run.outcome is Outcome.OK}
     both = {key for key in good if (*key[:3], reverse[key[3]]) in good}
     return found - (both - scored_runs(layout, preset, INVERSE))
+
+
+def _reversed_id(pair: Pair) -> str:
+    """Id of the pair with its two scans the other way round."""
+    return Pair(fixed=pair.moving, moving=pair.fixed).id
 
 
 def _key(task: ScoreTask) -> RunKey:
@@ -152,12 +157,13 @@ def _tasks(layout: Layout, asked: _Asked, have: Mapping[str, set[RunKey]]) -> It
     by_cell: dict[tuple[str, str], list[RunKey]] = {}
     for key in asked.runs:
         by_cell.setdefault((key[1], key[3]), []).append(key)
-    for pair, cell in product(asked.pairs, evaluation.track.cells()):
-        there = by_cell.get((cell.name, pair.id), [])
+    for planned, cell in product(asked.pairs, evaluation.track.cells()):
+        there = by_cell.get((cell.name, planned.id), [])
         keys = [key for key in there if asked.runs[key].outcome is Outcome.OK]
-        wanted = {*keys, *((sentinel, cell.name, 0, pair.id) for sentinel in SENTINELS)}
+        wanted = {*keys, *((sentinel, cell.name, 0, planned.id) for sentinel in SENTINELS)}
         if not there or all(wanted <= done for done in have.values()):
             continue
+        pair = evaluation.under(planned, cell.name)
         forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
         task = partial(ScoreTask, condition=cell.name, track=evaluation.track, names=evaluation.label_names)
         for sentinel in SENTINELS:
@@ -165,7 +171,7 @@ def _tasks(layout: Layout, asked: _Asked, have: Mapping[str, set[RunKey]]) -> It
         for method, _, repeat, _ in keys:
             field_path = layout.run_files(method, pair, cell.name, repeat).field
             answer = Direction(pair, forward.prepared, field_path)
-            backward = _backward(layout, evaluation, asked.runs, (method, cell, repeat, pair))
+            backward = _backward(layout, evaluation, asked.runs, (method, cell, repeat, planned))
             yield task(method=method, repeat=repeat, forward=answer, backward=backward)
 
 
@@ -177,11 +183,11 @@ def _backward(
 ) -> Direction | None:
     """The answer to the reversed pair, where that was run and went well."""
     method, cell, repeat, pair = run
-    wanted = Pair(fixed=pair.moving, moving=pair.fixed).id
+    wanted = _reversed_id(pair)
     there = runs.get((method, cell.name, repeat, wanted))
     if there is None or there.outcome is not Outcome.OK:
         return None
-    reverse = next(other for other in evaluation.pairs if other.id == wanted)
+    reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)
     prepared = Preparer(layout).prepare(reverse, cell.prepare)
     return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)
 

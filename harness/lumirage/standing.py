@@ -84,7 +84,7 @@ def standing(layout: Layout, evaluation: Evaluation, queued: Queued) -> Standing
     for method in evaluation.methods:
         counts[method] = Counter(dict.fromkeys(STATES, 0))
         for cell, repeat, pair in product(cells, range(evaluation.repeats), evaluation.pairs):
-            good = _outcome_is_ok(layout.run_files(method, pair, cell, repeat).record)
+            good = _outcome_is_ok(layout.run_files(method, evaluation.under(pair, cell), cell, repeat).record)
             if good is None:
                 waits = queued.runs.get((method, cell, repeat, pair.id))
                 state = "missing" if waits is None else "pending" if waits == "PENDING" else "running"
@@ -110,7 +110,7 @@ def unscored(layout: Layout, evaluation: Evaluation) -> list[str]:
         evaluation.pairs,
     ):
         method, cell, repeat, pair = key
-        good = _outcome_is_ok(layout.run_files(method, pair, cell, repeat).record)
+        good = _outcome_is_ok(layout.run_files(method, evaluation.under(pair, cell), cell, repeat).record)
         if good is None:
             continue
         wanted = {(sentinel, cell, 0, pair.id) for sentinel in SENTINELS}

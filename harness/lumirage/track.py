@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,10 @@ from lumirage.model import Limits, Method, Pair, Record, Shape, Triple
 
 REFERENCE = "reference"
 """Name of the condition that is the track's own preparation."""
+
+ScanAxis = Literal["contrast", "session"]
+SCAN_AXES: tuple[ScanAxis, ...] = get_args(ScanAxis)
+"""Axes of conditions that are no preparation: the same people are paired by other scans of theirs."""
 
 
 class Select(Record):
@@ -101,13 +105,16 @@ class Condition(Record):
     """One cell of the grid of preparations."""
 
     name: str
-    axis: str = Field(default="", description="the field of `prepare` that was varied; empty for the reference")
+    axis: str = Field(default="", description="what was varied; empty for the reference")
     level: str = ""
     prepare: Prepare
+    scans: dict[ScanAxis, str] = Field(
+        default={}, description="contrast or session whose scans of the same people take the place of the pair's"
+    )
 
 
 class Conditions(Record):
-    """Preparations to cross: each axis is a field of `prepare` and its values."""
+    """Preparations to cross: each axis is a field of `prepare`, or `contrast` or `session`, and its values."""
 
     design: Literal["one_at_a_time", "full"] = "one_at_a_time"
     axes: dict[str, tuple[Any, ...]] = {}  # values are checked when Prepare is made of them
@@ -155,8 +162,9 @@ class Track(Record):
 
 def _vary(reference: Prepare, conditions: Conditions) -> Iterator[Condition]:
     for axis in conditions.axes:
-        if axis not in Prepare.model_fields:
-            raise ValueError(f"conditions.axes.{axis}: not a field of prepare ({', '.join(Prepare.model_fields)})")
+        if axis not in (*Prepare.model_fields, *SCAN_AXES):
+            known = ", ".join((*SCAN_AXES, *Prepare.model_fields))
+            raise ValueError(f"conditions.axes.{axis}: neither a kind of scan nor a field of prepare ({known})")
     if conditions.design == "one_at_a_time":
         combinations: Iterator[dict[str, Any]] = ({a: v} for a, values in conditions.axes.items() for v in values)
     else:
@@ -164,11 +172,13 @@ def _vary(reference: Prepare, conditions: Conditions) -> Iterator[Condition]:
             dict(zip(conditions.axes, v, strict=True)) for v in itertools.product(*conditions.axes.values())
         )
     for chosen in combinations:
-        prepare = Prepare.model_validate(reference.model_dump() | chosen)
-        if prepare != reference:
+        scans = {axis: str(chosen[axis]) for axis in SCAN_AXES if axis in chosen}
+        prepared = {axis: value for axis, value in chosen.items() if axis not in scans}
+        prepare = Prepare.model_validate(reference.model_dump() | prepared)
+        if scans or prepare != reference:
             levels = [f"{axis}-{_level(value)}" for axis, value in chosen.items()]
             axis = next(iter(chosen)) if len(chosen) == 1 else "several"
-            yield Condition(name="_".join(levels), axis=axis, level=", ".join(levels), prepare=prepare)
+            yield Condition(name="_".join(levels), axis=axis, level=", ".join(levels), prepare=prepare, scans=scans)
 
 
 def _level(value: object) -> str:
@@ -199,6 +209,13 @@ class Evaluation(Record):
     track: Track
     methods: dict[str, MethodUse]
     pairs: tuple[Pair, ...] = Field(description="all pairs of the track, in order, whether executed yet or not")
+    exchanged: dict[str, dict[str, Pair]] = Field(
+        default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
+    )
     label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
     seed: int = 0
     repeats: int = 1
+
+    def under(self, pair: Pair, condition: str) -> Pair:
+        """A pair as it is under a condition: the same people and id, by other scans where the condition exchanges them."""
+        return self.exchanged.get(condition, {}).get(pair.id, pair)

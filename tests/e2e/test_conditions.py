@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.e2e.conftest import HARNESS
+from tests.e2e.conftest import HARNESS, Command
+
+from lumirage.datasets.phantom import Body, PhantomSpec, make_phantom
 
 TRACK = """name: spoiled
 prepare: {affine: affine, intensity: percentile}
@@ -66,3 +68,35 @@ def test_repeats_of_a_deterministic_method_do_not_differ(done: Path) -> None:
     repeats = pd.read_csv(done / "repeats.tsv", sep="\t")
     assert (repeats["sd_repeats"] == 0).all()
     assert set(repeats["method"]) == {"oracle", "zero-displacement"}
+
+
+SCANS = """name: scans
+select: {suffixes: [T1w], sessions: [amp3smooth20]}
+prepare: {affine: none, intensity: percentile}
+conditions: {axes: {contrast: [T2w], session: [amp6smooth20]}}
+"""
+
+
+def test_other_scans_of_the_same_people_are_conditions(harness: Command, tmp_path: Path) -> None:
+    bodies = (Body(3.0, 20.0), Body(6.0, 20.0))
+    make_phantom(tmp_path / "bids", PhantomSpec(2, 6.0, ("T1w", "T2w"), seed=2, bodies=bodies))
+    (tmp_path / "track.yaml").write_text(SCANS)
+    words = ("evaluate", "-m", "oracle", "--runtime", "local", "-t", tmp_path / "track.yaml", tmp_path / "bids")
+    done = harness(*words, tmp_path / "out")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_parquet(tmp_path / "out/scores.parquet")
+    rows = table[(table["metric"] == "displacement_error_mm") & table["label"].isna()].set_index(
+        ["method", "condition"]
+    )
+    assert rows["pair"].nunique() == 1, "conditions are paired by the id of the reference's pair"
+    assert dict(zip(rows.loc["oracle"].index, rows.loc["oracle", "fixed"], strict=True)) == {
+        "reference": "sub-01_ses-amp3smooth20_T1w",
+        "contrast-T2w": "sub-01_ses-amp3smooth20_T2w",
+        "session-amp6smooth20": "sub-01_ses-amp6smooth20_T1w",
+    }
+    assert rows.loc["oracle", "value"].max() < 1e-3, "every condition has the true field of its own scans"
+    identity = rows.loc["identity", "value"]
+    assert identity["contrast-T2w"] == identity["reference"]
+    assert identity["session-amp6smooth20"] == pytest.approx(2 * identity["reference"], rel=0.2)
+    again = harness(*words, tmp_path / "out")
+    assert "3 runs are complete" in again.stdout + again.stderr

@@ -14,15 +14,25 @@ def phantom(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     spacing: float = typer.Option(2.0, help="voxel size, mm"),
     contrasts: str = typer.Option("T1w,T2w", help="contrasts, separated by commas"),
     seed: int = typer.Option(0, help="the same seed gives the same dataset"),
-    amplitude: float = typer.Option(3.0, help="RMS displacement between a person and the template, mm"),
-    smoothness: float = typer.Option(20.0, help="correlation length of that displacement, mm"),
+    amplitude: str = typer.Option(
+        "3", help="RMS displacement between a person and the template, mm; several, with commas, become sessions"
+    ),
+    smoothness: str = typer.Option("20", help="correlation length of that displacement, mm; also several"),
 ) -> None:
     """Make a small BIDS dataset of made-up people whose true pairwise displacement fields are known."""
-    from lumirage.datasets.phantom import PhantomSpec, make_phantom
+    from lumirage.datasets.phantom import PhantomSpec, bodies_of, make_phantom
 
     names = tuple(name.strip() for name in contrasts.split(","))
-    make_phantom(out, PhantomSpec(subjects, spacing, names, seed, amplitude, smoothness))
+    bodies = bodies_of(_millimetres("--amplitude", amplitude), _millimetres("--smoothness", smoothness))
+    make_phantom(out, PhantomSpec(subjects, spacing, names, seed, bodies))
     print(f"made {out}: {subjects} subjects, {contrasts}, {spacing:g} mm")
+
+
+def _millimetres(option: str, words: str) -> list[float]:
+    try:
+        return [float(word) for word in words.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} {words}: numbers separated by commas are wanted") from error
 
 
 @app.command("import")

@@ -4,7 +4,9 @@ Every person is the template brain seen through a smooth known deformation. phi_
 template, so the true field of a pair is u(x) = phi_moving^-1(phi_fixed(x)) - x, evaluated at every voxel and not resampled.
 """
 
-from collections.abc import Iterator
+import itertools
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
@@ -31,7 +33,8 @@ README = """Made-up people: one template brain seen through known smooth deforma
 Made by lumirage-harness {how}.
 derivatives/phantom: labels, brain masks and landmarks. derivatives/truth: the true displacement fields of pairs.
 """
-TRUTH_README = """True displacement fields, sub-F_from-subM_to-subF_mode-image_xfm.nii, on the native grid of F, the fixed one.
+TRUTH_README = """True displacement fields, sub-F_from-subM_to-subF_mode-image_xfm.nii, on the native grid of F, the fixed one
+(with sessions sub-F_ses-S_from-subMsesS_to-subFsesS_...).
 u(x) in millimetres, world axes RAS+, pull: a point x of the fixed image F shows what the moving image M has at x + u(x).
 NIfTI-1, float32, (X, Y, Z, 1, 3), intent vector (1007); not compressed, as gzip saves a third and costs most of the time.
 They hold for all contrasts; from one contrast of a person to another of the same person u is 0.
@@ -45,27 +48,50 @@ TRUTH_SIDECAR = {
 
 
 @dataclass(frozen=True)
+class Body:
+    """How far and how smoothly people differ from the template, mm."""
+
+    amplitude_mm: float
+    smoothness_mm: float
+
+    @property
+    def session(self) -> str:
+        """Name of the session in which people have such bodies: amp1p5smooth20."""
+        return f"amp{self.amplitude_mm:g}smooth{self.smoothness_mm:g}".replace(".", "p")
+
+
+def bodies_of(amplitudes_mm: Sequence[float], smoothnesses_mm: Sequence[float]) -> tuple[Body, ...]:
+    """The first amplitude with every smoothness, and every amplitude with the first smoothness: one changed at a time."""
+    first = [Body(amplitudes_mm[0], smoothness) for smoothness in smoothnesses_mm]
+    return (*first, *(Body(amplitude, smoothnesses_mm[0]) for amplitude in amplitudes_mm[1:]))
+
+
+@dataclass(frozen=True)
 class PhantomSpec:
     """What to make. The same spec gives the same bytes.
 
-    amplitude_mm: root mean square displacement between a person and the template; between two people about 1.4 times.
-    smoothness_mm: correlation length of that displacement.
+    bodies: (amplitude, smoothness) of the people's deformations, mm: the root mean square displacement between a person
+    and the template (between two people about 1.4 times that), and its correlation length. With more than one the
+    people come to as many sessions, each with a body of that kind.
     """
 
     subjects: int = 4
     spacing_mm: float = 2.0
     contrasts: tuple[str, ...] = ("T1w", "T2w")
     seed: int = 0
-    amplitude_mm: float = 3.0
-    smoothness_mm: float = 20.0
+    bodies: tuple[Body, ...] = (Body(3.0, 20.0),)
 
     def __post_init__(self) -> None:
         if not 2 <= self.subjects <= 999:
             raise UsageError(f"a phantom has 2 to 999 subjects, not {self.subjects}")
         if not 0.4 <= self.spacing_mm <= 8.0:
             raise UsageError(f"the phantom's spacing must be 0.4 to 8 mm, not {self.spacing_mm:g}")
-        if self.seed < 0 or self.amplitude_mm < 0 or not 5.0 <= self.smoothness_mm <= 200.0:
-            raise UsageError("the seed and the amplitude must not be negative, the smoothness 5 to 200 mm")
+        if self.seed < 0:
+            raise UsageError("the seed must not be negative")
+        if any(b.amplitude_mm < 0 or not 5.0 <= b.smoothness_mm <= 200.0 for b in self.bodies):
+            raise UsageError("amplitudes must not be negative, smoothnesses 5 to 200 mm")
+        if not self.bodies or len(set(self.bodies)) < len(self.bodies):
+            raise UsageError("name at least one amplitude and smoothness, and each only once")
         if not self.contrasts or len(set(self.contrasts)) < len(self.contrasts):
             raise UsageError("name at least one contrast, and each only once")
         for contrast in self.contrasts:
@@ -78,6 +104,10 @@ class PhantomSpec:
         width = max(2, len(str(self.subjects)))
         return tuple(f"{number:0{width}}" for number in range(1, self.subjects + 1))
 
+    def visit(self, subject: int, body: Body) -> str:
+        """BIDS entities of a person with one of the bodies: sub-01, or sub-01_ses-amp3smooth20 where there are several."""
+        return f"sub-{self.names[subject]}" + (f"_ses-{body.session}" if len(self.bodies) > 1 else "")
+
 
 def make_phantom(out: Path, spec: PhantomSpec) -> None:
     """Make the dataset `out`: raw images, derivatives/phantom (labels, masks, landmarks), derivatives/truth (fields).
@@ -86,15 +116,17 @@ def make_phantom(out: Path, spec: PhantomSpec) -> None:
     than one contrast also the zero field of each subject with itself.
     Written aside and renamed. Raises UsageError if `out` is not empty or the amplitude is too large for the smoothness.
     """
-    bodies = subject_deformations(spec)
+    people = {body: subject_deformations(spec, body) for body in spec.bodies}
     with bids.made_aside(out) as root:
         _write_descriptions(root, spec)
-        for fixed, name in enumerate(spec.names):
-            head = _head(spec, bodies[fixed])
-            _write_scans(root, spec, name, head)
-            _write_landmarks(root, name, bodies[fixed])
+        for body, fixed in itertools.product(spec.bodies, range(spec.subjects)):
+            maps, visit = people[body], spec.visit(fixed, body)
+            head = _head(spec, maps[fixed])
+            _write_scans(root, spec, (fixed, visit), head)
+            _write_landmarks(root, visit, maps[fixed])
             for moving in true_partners(fixed, spec):
-                _write_truth(root, spec, (fixed, moving), _true_field(head, bodies[moving], same=moving == fixed))
+                field = _true_field(head, maps[moving], same=moving == fixed)
+                _write_truth(root, (visit, spec.visit(moving, body)), field)
 
 
 @dataclass(frozen=True)
@@ -137,12 +169,15 @@ def _true_field(head: Head, moving: Deformation, *, same: bool) -> Displacement:
     return Displacement(field, head.affine)
 
 
-def subject_deformations(spec: PhantomSpec) -> tuple[Deformation, ...]:
-    """The template-to-subject maps, one for each subject; they depend on neither spacing nor contrasts."""
+def subject_deformations(spec: PhantomSpec, body: Body) -> tuple[Deformation, ...]:
+    """The template-to-subject maps, one for each subject; they depend on neither spacing nor contrasts.
+
+    Bodies of one smoothness differ by a factor: the same people, more or less deformed.
+    """
     axes = [np.arange(-n / 2, n / 2 + 1, 8.0) + c for n, c in zip(FIELD_OF_VIEW_MM, CENTRE_MM, strict=True)]
     probes = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
     return tuple(
-        random_deformation(spec.amplitude_mm, spec.smoothness_mm, probes, np.random.default_rng([spec.seed, subject]))
+        random_deformation(body.amplitude_mm, body.smoothness_mm, probes, np.random.default_rng([spec.seed, subject]))
         for subject in range(spec.subjects)
     )
 
@@ -186,7 +221,7 @@ def _write_descriptions(root: Path, spec: PhantomSpec) -> None:
     how = (
         f"dataset phantom --subjects {spec.subjects} --spacing {spec.spacing_mm:g} "
         f"--contrasts {','.join(spec.contrasts)} --seed {spec.seed} "
-        f"(amplitude {spec.amplitude_mm:g} mm, smoothness {spec.smoothness_mm:g} mm)"
+        f"(amplitude, smoothness: {', '.join(f'{b.amplitude_mm:g} mm, {b.smoothness_mm:g} mm' for b in spec.bodies)})"
     )
     bids.write_raw_description(root, "LUMIRAGE phantom", README.format(how=how))
     bids.write_participants(root, spec.names)
@@ -196,9 +231,10 @@ def _write_descriptions(root: Path, spec: PhantomSpec) -> None:
     bids.write_derivative_description(bids.derivative(root, "truth"), "truth", how, TRUTH_README)
 
 
-def _write_scans(root: Path, spec: PhantomSpec, name: str, head: Head) -> None:
-    """The images of one subject, and its labels and mask."""
-    draws = {c: np.random.default_rng([spec.seed, int(name), crc32(c.encode())]) for c in spec.contrasts}
+def _write_scans(root: Path, spec: PhantomSpec, who: tuple[int, str], head: Head) -> None:
+    """The images of one visit of a subject (its number and BIDS entities), and its labels and mask."""
+    subject, visit = who
+    draws = {c: np.random.default_rng([spec.seed, subject + 1, crc32(c.encode())]) for c in spec.contrasts}
     tissues = tuple(tissue_signal(CONTRASTS[contrast], draws[contrast]) for contrast in spec.contrasts)
     labels, signals = painted(head.template.reshape(-1, 3), tissues, softness_mm=0.25 + 0.16 * spec.spacing_mm)
     brain = labels > 0
@@ -207,26 +243,26 @@ def _write_scans(root: Path, spec: PhantomSpec, name: str, head: Head) -> None:
         image = np.zeros(len(labels), np.int16)
         image[brain] = scanned(signal[brain], world, draws[contrast])
         ending = CONTRASTS[contrast].ending
-        write_volume(bids.anat_file(root, f"sub-{name}", ending), image.reshape(head.shape), head.affine)
+        write_volume(bids.anat_file(root, visit, ending), image.reshape(head.shape), head.affine)
     derived = bids.derivative(root, "phantom")
     for ending, data in (
         ("seg-phantom_dseg.nii.gz", labels),
         ("desc-brain_mask.nii.gz", brain.astype(np.uint8)),
     ):
-        write_volume(bids.anat_file(derived, f"sub-{name}", ending), data.reshape(head.shape), head.affine)
+        write_volume(bids.anat_file(derived, visit, ending), data.reshape(head.shape), head.affine)
 
 
-def _write_landmarks(root: Path, name: str, body: Deformation) -> None:
+def _write_landmarks(root: Path, visit: str, body: Deformation) -> None:
     places = body.to_subject(np.array(list(LANDMARKS.values()), dtype=np.float64))
-    path = bids.anat_file(bids.derivative(root, "phantom"), f"sub-{name}", "desc-phantom_landmarks.tsv")
+    path = bids.anat_file(bids.derivative(root, "phantom"), visit, "desc-phantom_landmarks.tsv")
     bids.write_landmarks(path, zip(range(1, len(places) + 1), LANDMARKS, places, strict=True))
 
 
-def _write_truth(root: Path, spec: PhantomSpec, pair: tuple[int, int], field: Displacement) -> None:
-    """The field of one (fixed, moving) pair, and what it means."""
-    fixed, moving = (spec.names[i] for i in pair)
-    xfm = f"from-sub{moving}_to-sub{fixed}_mode-image_xfm"
+def _write_truth(root: Path, visits: tuple[str, str], field: Displacement) -> None:
+    """The field of one (fixed, moving) couple of visits, and what it means."""
+    fixed, moving = (re.sub(r"[-_]", "", visit) for visit in visits)
+    xfm = f"from-{moving}_to-{fixed}_mode-image_xfm"
     truth = bids.derivative(root, "truth")
-    write_displacement(bids.anat_file(truth, f"sub-{fixed}", f"{xfm}.nii"), field)
-    sources = [f"bids::sub-{fixed}", f"bids::sub-{moving}"]
-    bids.write_sidecar(bids.anat_file(truth, f"sub-{fixed}", f"{xfm}.json"), {**TRUTH_SIDECAR, "Sources": sources})
+    write_displacement(bids.anat_file(truth, visits[0], f"{xfm}.nii"), field)
+    sources = [f"bids::{visit.replace('_', '/')}" for visit in visits]
+    bids.write_sidecar(bids.anat_file(truth, visits[0], f"{xfm}.json"), {**TRUTH_SIDECAR, "Sources": sources})

@@ -133,8 +133,12 @@ def with_truth(pairs: Sequence[Pair], derivatives: Mapping[str, Path]) -> tuple[
 
 
 def _ends(pair: Pair) -> tuple[tuple[str, str], ...]:
-    """A true field is named after the scans, or after the people where all their scans share one grid."""
-    return (pair.moving.label, pair.fixed.label), (f"sub{pair.moving.subject}", f"sub{pair.fixed.subject}")
+    """A true field is named after the scans, or after the people or sessions where all their scans share one grid."""
+    return (pair.moving.label, pair.fixed.label), (_visit(pair.moving), _visit(pair.fixed))
+
+
+def _visit(scan: Scan) -> str:
+    return f"sub{scan.subject}" + (f"ses{scan.session}" if scan.session else "")
 
 
 def label_names(derivatives: Mapping[str, Path], sources: Iterable[str]) -> dict[str, dict[int, str]]:

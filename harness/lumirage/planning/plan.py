@@ -9,14 +9,15 @@ from typing import Any
 from lumirage import __version__
 from lumirage.errors import DataError, UsageError
 from lumirage.layout import Layout
-from lumirage.model import CONTRACT_VERSION, Job, Pair, Run
+from lumirage.model import CONTRACT_VERSION, Job, Pair, Run, Scan
 from lumirage.planning import dataset
+from lumirage.planning.exchange import exchange, widened
 from lumirage.planning.jobs import JobSettings, make_jobs
 from lumirage.planning.methods import MethodSource
 from lumirage.planning.pairs import choose, make_pairs
 from lumirage.planning.prepare import check_scan, prepared_key
 from lumirage.records import read_json
-from lumirage.track import Condition, Evaluation, MethodUse, Track
+from lumirage.track import Condition, Evaluation, MethodUse, Select, Track
 
 Resolve = Callable[[MethodSource], MethodUse]
 """A method's image as the chosen runtime would start it, with its digest. Planning knows no engine."""
@@ -62,9 +63,10 @@ def make_plan(request: Request, resolve: Resolve) -> Plan:
     _check_places(request)
     evaluation = _merged(Layout(request.out), _evaluation(request, resolve))
     chosen = choose(evaluation.pairs, request.pairs, request.participants, request.limit, request.sessions)
-    for scan in {s.name: s for p in chosen for s in (p.fixed, p.moving)}.values():
-        check_scan(scan)
     conditions = request.track.cells()
+    taken = [evaluation.under(pair, cell.name) for pair in chosen for cell in conditions]
+    for scan in {s.name: s for p in taken for s in (p.fixed, p.moving)}.values():
+        check_scan(scan)
     layout = Layout(request.out)
     uses = [evaluation.methods[source.card.name] for source in request.methods]
     done = _Completed(layout, evaluation)
@@ -92,16 +94,11 @@ def _check_places(request: Request) -> None:
 def _evaluation(request: Request, resolve: Resolve) -> Evaluation:
     name = dataset.dataset_name(request.bids)
     derivatives = dataset.find_derivatives(request.bids, request.derivatives)
-    scans = dataset.find_scans(request.bids, request.track.select, derivatives)
-    wanted = request.track.labels.sources
-    for source in wanted:
-        if not any(source in scan.labels for scan in scans):
-            raise DataError(
-                f"labels.sources: no scan has labels '{source}'; derivatives found: {sorted(derivatives) or 'none'}"
-            )
-    if wanted:
-        scans = [s.model_copy(update={"labels": {k: v for k, v in s.labels.items() if k in wanted}}) for s in scans]
+    scans = _scans(request, request.track.select, derivatives)
     pairs = dataset.with_truth(make_pairs(scans, request.track.pairing), derivatives)
+    cells = [cell for cell in request.track.cells() if cell.scans]
+    others = _scans(request, widened(request.track.select, cells), derivatives) if cells else []
+    exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
     return Evaluation(
         harness=__version__,
         contract=CONTRACT_VERSION,
@@ -113,10 +110,25 @@ def _evaluation(request: Request, resolve: Resolve) -> Evaluation:
         track=request.track,
         methods={source.card.name: resolve(source) for source in request.methods},
         pairs=pairs,
+        exchanged={name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
         label_names=dataset.label_names(derivatives, sorted({k for s in scans for k in s.labels})),
         seed=request.seed,
         repeats=request.repeats,
     )
+
+
+def _scans(request: Request, select: Select, derivatives: Mapping[str, Path]) -> list[Scan]:
+    """The selected scans with the labels that the track wants."""
+    scans = dataset.find_scans(request.bids, select, derivatives)
+    wanted = request.track.labels.sources
+    for source in wanted:
+        if not any(source in scan.labels for scan in scans):
+            raise DataError(
+                f"labels.sources: no scan has labels '{source}'; derivatives found: {sorted(derivatives) or 'none'}"
+            )
+    if not wanted:
+        return scans
+    return [s.model_copy(update={"labels": {k: v for k, v in s.labels.items() if k in wanted}}) for s in scans]
 
 
 def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
@@ -168,6 +180,7 @@ class _Completed:
         self.count = 0
 
     def __call__(self, method: str, pair: Pair, condition: Condition, repeat: int) -> bool:
+        pair = self._evaluation.under(pair, condition.name)
         record = self._layout.run_files(method, pair, condition.name, repeat).record
         if not record.is_file():
             return False

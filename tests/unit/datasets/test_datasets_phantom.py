@@ -11,7 +11,9 @@ from scipy.ndimage import map_coordinates
 from lumirage.datasets.anatomy import STRUCTURES
 from lumirage.datasets.deformation import random_deformation
 from lumirage.datasets.phantom import (
+    Body,
     PhantomSpec,
+    bodies_of,
     make_phantom,
     native_grid,
     subject_deformations,
@@ -19,7 +21,10 @@ from lumirage.datasets.phantom import (
 )
 from lumirage.errors import UsageError
 from lumirage.model import Convention
+from lumirage.planning.dataset import find_derivatives, find_scans, with_truth
+from lumirage.planning.pairs import make_pairs
 from lumirage.space import points, read_displacement, read_labels, read_volume
+from lumirage.track import Pairing, Select
 
 SMALL = PhantomSpec(subjects=2, spacing_mm=4.0, contrasts=("T1w", "inverted"), seed=3)
 
@@ -69,23 +74,23 @@ def test_the_jacobian_is_the_derivative() -> None:
 
 
 def test_the_amplitude_is_what_was_asked_for() -> None:
-    spec = PhantomSpec(subjects=2, spacing_mm=8.0, amplitude_mm=5.0)
+    spec = PhantomSpec(subjects=2, spacing_mm=8.0)
     places = grid_points(*native_grid(spec))
-    for body in subject_deformations(spec):
+    for body in subject_deformations(spec, Body(5.0, 20.0)):
         length = np.sqrt(((body.to_subject(places) - places) ** 2).sum(axis=1).mean())
         assert length == pytest.approx(5.0, rel=0.1)
 
 
 def test_too_steep_is_refused() -> None:
     with pytest.raises(UsageError, match="too large for a smoothness"):
-        subject_deformations(PhantomSpec(amplitude_mm=100.0, smoothness_mm=5.0))
+        subject_deformations(PhantomSpec(), Body(100.0, 5.0))
 
 
 def test_the_true_field_leads_to_the_same_template_point(phantom: Path) -> None:
     grid = read_labels(labels_of(phantom, "01")).grid
     field = read_displacement(truth_of(phantom, "01", "02"), Convention(), grid)
     x = grid_points(grid.shape, np.array(grid.affine))
-    first, second = subject_deformations(SMALL)
+    first, second = subject_deformations(SMALL, SMALL.bodies[0])
     there = second.to_template(x + field.u.reshape(-1, 3).astype(np.float64))
     # float32 holds a displacement of up to 16 mm to 1e-6 mm.
     np.testing.assert_allclose(there, first.to_template(x), atol=2e-6)
@@ -102,7 +107,7 @@ def test_labels_agree_under_the_true_field(phantom: Path) -> None:
 
 def test_landmarks_map_onto_one_another(phantom: Path) -> None:
     places = []
-    for subject, body in zip(("01", "02"), subject_deformations(SMALL), strict=True):
+    for subject, body in zip(("01", "02"), subject_deformations(SMALL, SMALL.bodies[0]), strict=True):
         table = phantom / f"derivatives/phantom/sub-{subject}/anat/sub-{subject}_desc-phantom_landmarks.tsv"
         rows = [line.split("\t") for line in table.read_text().splitlines()]
         assert rows[0] == ["index", "name", "x", "y", "z"]
@@ -176,6 +181,33 @@ def test_an_interrupted_making_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
+def test_several_bodies_become_sessions(tmp_path: Path) -> None:
+    bodies = bodies_of([3.0, 1.5], [20.0, 40.0])
+    assert bodies == (Body(3.0, 20.0), Body(3.0, 40.0), Body(1.5, 20.0))
+    make_phantom(tmp_path / "bids", PhantomSpec(subjects=2, spacing_mm=6.0, contrasts=("T1w",), bodies=bodies))
+    pairing = Pairing(scheme="all", subjects="between")
+    derivatives = find_derivatives(tmp_path / "bids", {})
+    lengths = {}
+    for body in bodies:
+        scans = find_scans(tmp_path / "bids", Select(sessions=(body.session,)), derivatives)
+        pairs = with_truth(make_pairs(scans, pairing), derivatives)
+        assert len(pairs) == 2
+        for pair in pairs:
+            assert pair.truth
+            assert pair.fixed.labels
+            assert pair.fixed.mask
+            assert pair.fixed.landmarks
+            field = read_displacement(pair.truth, Convention(), read_labels(pair.fixed.labels["phantom"]).grid)
+            lengths[body] = float(np.sqrt((field.u**2).sum(axis=-1).mean()))
+    # the same people, half as far from the template: about half as far from one another
+    assert lengths[Body(1.5, 20.0)] == pytest.approx(lengths[Body(3.0, 20.0)] / 2, rel=0.1)
+    assert lengths[Body(3.0, 40.0)] != pytest.approx(lengths[Body(3.0, 20.0)], rel=0.01)
+
+
+def test_one_body_has_no_session(phantom: Path) -> None:
+    assert not list(phantom.rglob("ses-*"))
+
+
 def test_partners() -> None:
     assert list(true_partners(0, PhantomSpec(subjects=3))) == [0, 1, 2]
     assert list(true_partners(0, PhantomSpec(subjects=3, contrasts=("T1w",)))) == [1, 2]
@@ -191,6 +223,9 @@ def test_partners() -> None:
         ({"contrasts": ("T1w", "T1w")}, "only once"),
         ({"contrasts": ()}, "at least one"),
         ({"seed": -1}, "not be negative"),
+        ({"bodies": (Body(-1.0, 20.0),)}, "not be negative"),
+        ({"bodies": (Body(3.0, 1.0),)}, "5 to 200 mm"),
+        ({"bodies": (Body(3.0, 20.0), Body(3.0, 20.0))}, "only once"),
     ],
 )
 def test_a_bad_spec_says_what_to_change(change: dict[str, object], message: str) -> None:

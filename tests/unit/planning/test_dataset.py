@@ -124,9 +124,9 @@ def test_select_by_entity_subject_and_exclusion(bids: Path) -> None:
         scans_of(bids, suffixes=["FLAIR"])
 
 
-def test_true_fields_are_found_by_scan_or_by_person(bids: Path) -> None:
+def test_true_fields_are_found_by_scan_or_by_visit(bids: Path) -> None:
     truth = described(bids / "derivatives" / "truth", "truth", "derivative")
-    image(truth / "sub-01" / "anat" / "sub-01_from-sub02_to-sub01_mode-image_xfm.nii")
+    image(truth / "sub-01" / "anat" / "sub-01_from-sub02_to-sub01ses1_mode-image_xfm.nii")
     image(truth / "sub-02" / "anat" / "sub-02_from-sub01ses1T1w_to-sub02T1w_mode-image_xfm.nii")
     derivatives = dataset.find_derivatives(bids, {})
     scans = dataset.find_scans(bids, Select(), derivatives)

@@ -31,7 +31,10 @@ def written(tmp_path: Path, text: str) -> str:
         ("name: x\nprepare: {shape: [1, 2]}\n", r"prepare\.shape"),
         ("name: x\npairing: {scheme: random}\n", r"pairing: scheme 'random' needs 'count'"),
         ("name: x\npairing: {scheme: star}\n", r"pairing: scheme 'star' needs 'target'"),
-        ("name: x\nconditions: {axes: {colour: [1]}}\n", r"conditions\.axes\.colour: not a field of prepare"),
+        (
+            "name: x\nconditions: {axes: {colour: [1]}}\n",
+            r"conditions\.axes\.colour: neither a kind of scan nor a field of prepare",
+        ),
         ("name: x\nlimits: {memory_bytes: -1}\n", r"limits\.memory_bytes"),
         ("name: 'a b'\n", r"t\.yaml: name"),
         ("[1, 2]\n", "a mapping of fields is wanted"),
@@ -69,3 +72,20 @@ def test_a_full_grid_crosses_everything() -> None:
     assert {(c.prepare.orientation, c.prepare.gamma) for c in cells} == {
         ("RAS", 1.0), ("RAS", 2.0), ("LPS", 1.0), ("LPS", 2.0),
     }  # fmt: skip
+
+
+def test_a_contrast_is_a_condition_with_the_tracks_own_preparation() -> None:
+    track = Track.model_validate({"name": "x", "conditions": {"axes": {"contrast": ["T2w"], "noise": [0.05]}}})
+    reference, contrast, noise = track.cells()
+    assert (contrast.name, contrast.axis, contrast.scans) == ("contrast-T2w", "contrast", {"contrast": "T2w"})
+    assert contrast.prepare == reference.prepare
+    assert noise.scans == {}
+
+
+def test_a_full_grid_crosses_scans_and_preparations() -> None:
+    axes = {"contrast": ["T2w"], "session": ["2"], "noise": [0.0, 0.05]}
+    track = Track.model_validate({"name": "x", "conditions": {"design": "full", "axes": axes}})
+    assert [(c.name, c.scans) for c in track.cells()[1:]] == [
+        ("contrast-T2w_session-2_noise-0.0", {"contrast": "T2w", "session": "2"}),
+        ("contrast-T2w_session-2_noise-0.05", {"contrast": "T2w", "session": "2"}),
+    ]
