@@ -8,8 +8,8 @@ from pathlib import Path
 from lumirage.errors import UnavailableError, UsageError
 from lumirage.methods.build import BuildSettings, build_method, image_name, pip_arguments
 from lumirage.methods.listing import images_here, table
-from lumirage.methods.sif import from_engine, make_sif
-from lumirage.methods.weights import require_weights
+from lumirage.methods.sif import from_engine, from_registry, make_sif, pull_to_engine
+from lumirage.methods.weights import fetch_weights, missing_weights, require_weights
 from lumirage.model import Method
 from lumirage.planning.methods import MethodSource, find_method
 from lumirage.records import parse_yaml
@@ -51,6 +51,25 @@ class Machine:
         image = self._image(source)
         return MethodUse(card=source.card, image=image.start, digest=image.digest)
 
+    def fetched(self, source: MethodSource) -> MethodUse:
+        """As `use`, but what is missing is fetched: weights, and an image that is published. Raises UnavailableError."""
+        if missing_weights(source.card):
+            fetch_weights(source.card, progress=lambda done, total: self.screen.progress("fetch", done, total))
+        try:
+            use = self.use(source)
+        except UnavailableError:
+            published = source.card.image
+            if not published or self.runtime.name == "local":
+                raise
+            self.screen.say(f"image {published} is pulled")
+            if self.runtime.name == "apptainer":
+                make_sif(published, from_registry(published))
+            else:
+                pull_to_engine(published, published)
+            use = self.use(source)
+        self.runtime.prepare(use.image)
+        return use
+
     def _image(self, source: MethodSource) -> Image:
         if self.runtime.name == "local":
             return self.runtime.resolve(str(source.folder))
@@ -58,7 +77,8 @@ class Machine:
             return self._start(source.card.image)
         reference = image_name(source.folder, source.card)
         state = table([(source.folder, source.card)], images_here())[0].image
-        if state in ("not built", "outdated"):
+        brought = self.runtime.name == "apptainer" and find_sif(reference) is not None
+        if state == "outdated" or (state == "not built" and not brought):
             self.screen.say(f"image {reference} is {state}: it is built now, which can take some minutes")
             build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
         return self._start(reference)

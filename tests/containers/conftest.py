@@ -6,6 +6,7 @@ import sys
 import tarfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,13 +52,26 @@ def working(name: str, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
 @pytest.fixture(scope="session")
 def docker_image() -> Iterator[str]:
     """An image made of the script here, and removed afterwards."""
+    dockerfile = f'FROM {BASE}\nCOPY run.py method.yaml /method/\nENTRYPOINT ["python", "/method/run.py"]\n'
+    with built(dockerfile, {"run.py": SCRIPT.read_bytes(), "method.yaml": b"name: tiny\n"}) as tag:
+        yield tag
+
+
+@pytest.fixture(scope="session")
+def empty_image() -> Iterator[str]:
+    """An image that holds a card and cannot run: what is only moved and converted need not be large."""
+    with built("FROM scratch\nCOPY method.yaml /method/\nWORKDIR /method\n", {"method.yaml": b"name: tiny\n"}) as tag:
+        yield tag
+
+
+@contextmanager
+def built(dockerfile: str, files: dict[str, bytes]) -> Iterator[str]:
     import docker
 
     client = docker.from_env()
     tag = f"lumirage-test:{uuid.uuid4().hex[:8]}"
-    dockerfile = f'FROM {BASE}\nCOPY run.py method.yaml /method/\nENTRYPOINT ["python", "/method/run.py"]\n'
-    files = {"Dockerfile": dockerfile.encode(), "run.py": SCRIPT.read_bytes(), "method.yaml": b"name: tiny\n"}
-    client.images.build(fileobj=archive(files), custom_context=True, tag=tag, rm=True, network_mode="none")
+    context = archive({"Dockerfile": dockerfile.encode(), **files})
+    client.images.build(fileobj=context, custom_context=True, tag=tag, rm=True, network_mode="none")
     yield tag
     client.images.remove(tag, force=True)
     client.close()

@@ -134,17 +134,12 @@ def prefetch(
     """Put all that methods need where compute nodes without internet find it: images or environments, and weights."""
     from lumirage.cli.show import show
     from lumirage.machine import choose_machine
-    from lumirage.methods.weights import fetch_weights, missing_weights
 
     with show(False) as screen:
         machine = choose_machine(runtime, screen)
         for name in names:
-            source = machine.source(name)
-            if missing_weights(source.card):
-                fetch_weights(source.card, progress=lambda done, total: screen.progress("fetch", done, total))
-            use = machine.use(source)
-            machine.runtime.prepare(use.image)
-            print(f"{source.card.name}: {use.image} {use.digest[:19]}")
+            use = machine.fetched(machine.source(name))
+            print(f"{use.card.name}: {use.image} {use.digest[:19]}")
 
 
 def _sources(name: str) -> "list[MethodSource]":

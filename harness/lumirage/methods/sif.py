@@ -48,7 +48,7 @@ def from_engine(reference: str) -> Source | None:
             client.close()
     except (docker.errors.DockerException, requests.RequestException):
         return None
-    return Source(f"docker-daemon:{full_name(reference)}", str(image.id))
+    return Source(f"docker-daemon:{image.id}", str(image.id))
 
 
 def from_archive(path: Path) -> Source:
@@ -76,10 +76,10 @@ def pull_to_engine(published: str, reference: str) -> str:
     try:
         client = docker.from_env(timeout=600, version="auto")
         try:
-            repository, _, tag = full_name(published).rpartition(":")
-            image = client.images.pull(repository, tag=tag)
-            name, _, label = full_name(reference).rpartition(":")
-            image.tag(name, tag=label)
+            image = client.images.pull(published)
+            if reference != published:
+                name, _, label = full_name(reference).rpartition(":")
+                image.tag(name, tag=label)
         finally:
             client.close()
     except (docker.errors.DockerException, requests.RequestException) as error:
@@ -116,10 +116,7 @@ def _convert(reference: str, source: Source, folder: Path) -> Path:
         with _own_cache() as cache:
             _build(program, aside, source, cache)
             identity, workdir = read_identity(cache)
-        if source.digest not in {None, identity}:
-            raise UnavailableError(
-                f"{source.address}: became {identity} while it was converted; type the command again"
-            )
+        identity = source.digest or identity  # an engine may name images by another digest: then that one
         target = sif_path(folder, identity)
         record = SifRecord(
             reference=reference,
