@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.layout import write_text, written_aside
-from lumirage.reporting import costs, failures
+from lumirage.reporting import costs, failures, preparation
 from lumirage.reporting.analysed import main_ranking
-from lumirage.reporting.doses import axes_of, dose
+from lumirage.reporting.doses import axes_of, dose, is_curve
 from lumirage.reporting.effects import forest, has_effects, stability
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.raster import to_png
@@ -19,7 +19,7 @@ from lumirage.reporting.rows import NARROW, WIDE
 from lumirage.reporting.scene import Scene, to_svg
 from lumirage.reporting.strips import strips
 
-SECTIONS = ("strips", "forest", "stability", "doses", "pareto", "times", "memory", "failures")
+SECTIONS = ("strips", "forest", "stability", "changes", "pareto", "times", "memory", "failures")
 """Sections of the page that hold figures."""
 
 
@@ -34,39 +34,59 @@ class Plate:
     section: str
     wide: Scene
     narrow: Scene
+    pick: str
+    """What the reader chooses it by; empty where it is always shown."""
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    section: str
+    draw: Callable[[float], Scene]
+    pick: str = ""
 
 
 def draw_plates(inputs: Inputs) -> list[Plate]:
     """All figures that these inputs allow."""
-    return [Plate(section, draw(WIDE), draw(NARROW)) for section, draw in _drawings(inputs)]
+    return [Plate(d.section, d.draw(WIDE), d.draw(NARROW), d.pick) for d in _drawings(inputs)]
 
 
-def _drawings(inputs: Inputs) -> Iterator[tuple[str, Callable[[float], Scene]]]:
+def _drawings(inputs: Inputs) -> Iterator[_Drawing]:
     first = inputs.measures[0]
     for measure in inputs.measures[:MOST_MEASURES]:
         if np.isfinite(inputs.matrix(measure, inputs.conditions[0])).any():
-            yield ("strips", partial(strips, inputs, measure, inputs.conditions[0]))
+            yield _Drawing("strips", partial(strips, inputs, measure, inputs.conditions[0]), measure.title)
     for measure in inputs.measures[:MOST_MEASURES]:
         if has_effects(inputs, measure):
-            yield ("forest", partial(forest, inputs, measure))
+            yield _Drawing("forest", partial(forest, inputs, measure), measure.title)
     if len(main_ranking(inputs, first, inputs.conditions[0])):
-        yield ("stability", partial(stability, inputs, first))
-    for axis in axes_of(inputs):
-        yield ("doses", partial(dose, inputs, first, axis))
+        yield _Drawing("stability", partial(stability, inputs, first))
+    yield from _changes(inputs)
     yield from _costs(inputs)
     if failures.failed_pairs(inputs):
-        yield ("failures", partial(failures.matrix, inputs))
+        yield _Drawing("failures", partial(failures.matrix, inputs))
 
 
-def _costs(inputs: Inputs) -> Iterator[tuple[str, Callable[[float], Scene]]]:
+def _changes(inputs: Inputs) -> Iterator[_Drawing]:
+    """By measure: the changes on axes of few levels or names, a curve for every other axis."""
+    tables = preparation.change_tables(inputs)
+    for table in tables:
+        if preparation.has_forest(table):
+            yield _Drawing("changes", partial(preparation.forest, inputs, table), table.measure.title)
+    for measure in [table.measure for table in tables] or inputs.measures[:1]:
+        for axis, levels in axes_of(inputs).items():
+            if is_curve(levels):
+                yield _Drawing("changes", partial(dose, inputs, measure, axis), measure.title)
+
+
+def _costs(inputs: Inputs) -> Iterator[_Drawing]:
     first = inputs.measures[0]
     if len(inputs.runs):
-        yield ("pareto", partial(costs.pareto, inputs, first, "wall_s"))
+        yield _Drawing("pareto", partial(costs.pareto, inputs, first, "wall_s"))
         if inputs.runs["peak_memory_bytes"].notna().any():
-            yield ("pareto", partial(costs.pareto, inputs, first, "peak_memory_bytes"))
-        yield ("times", partial(costs.times, inputs))
+            yield _Drawing("pareto", partial(costs.pareto, inputs, first, "peak_memory_bytes"))
+        yield _Drawing("times", partial(costs.times, inputs))
     if costs.has_time_lines(inputs):
-        yield ("memory", partial(costs.memory, inputs))
+        yield _Drawing("memory", partial(costs.memory, inputs))
 
 
 def file_name(scene: Scene) -> str:

@@ -14,7 +14,7 @@ def filled_values(inputs: Inputs, measure: Measure, condition: str) -> np.ndarra
     """Values (methods, pairs) with what is missing filled as the track's policy says; pairs nobody has are left out.
 
     identity: the value of doing nothing on that pair (where it was scored); worst: the worst of that pair;
-    drop: stays NaN.
+    drop: stays NaN. In measures of regularity, where doing nothing is perfect, identity is the worst too.
     """
     values = inputs.matrix(measure, condition)
     values = values[:, np.isfinite(values).any(axis=0)]
@@ -22,7 +22,7 @@ def filled_values(inputs: Inputs, measure: Measure, condition: str) -> np.ndarra
     if policy == "drop" or not values.size:
         return values
     worst = np.nanmin(values, axis=0) if measure.higher_is_better else np.nanmax(values, axis=0)
-    if policy == "identity" and "identity" in inputs.methods:
+    if policy == "identity" and "identity" in inputs.methods and not measure.is_regularity:
         nothing = values[inputs.methods.index("identity")]
         worst = np.where(np.isfinite(nothing), nothing, worst)
     return np.where(np.isfinite(values), values, worst)

@@ -19,12 +19,12 @@ from lumirage.model import SCORE_COLUMNS, SENTINELS, Pair, Run
 from lumirage.reporting.measures import Measure, measures_of
 from lumirage.track import REFERENCE, Evaluation
 
-ANALYSIS_TABLES = ("comparisons", "rankings", "power", "conditions")
+ANALYSIS_TABLES = ("comparisons", "rankings", "agreement", "power", "conditions", "growth", "repeats")
 VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label", "name", "scorer", "n", "note"}]
 RUN_COLUMNS = (
     "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",
     "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
-    "warnings", "host", "record",
+    "warnings", "host", "voxels", "record",
 )  # fmt: skip
 """One row a run. `record` is the path of the run record; logs stay on disk until a page wants them."""
 
@@ -170,7 +170,8 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
     return (
         run.method, run.condition, run.repeat, run.pair, run.outcome.value, run.message, run.wall_s, run.load_s,
         run.cold, run.timed_by, u.cpu_s, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
-        run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, str(path),
+        run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, run.voxels,
+        str(path),
     )  # fmt: skip
 
 

@@ -7,6 +7,9 @@ import pandas as pd
 HIGHER_IS_BETTER = ("dice", "jaccard", "nsd", "surface_dice", "ncc", "lncc", "mi_", "nmi", "correlation")
 """Beginnings of the names of metrics for which more is better. For all others less is better."""
 
+REGULARITY = ("ndv", "non_diffeo", "det_", "sdlogj")
+"""Beginnings of the names of metrics that judge the field alone. Doing nothing is perfect in them."""
+
 DEFAULT_PRESET = "strict"
 
 ORDER = ("dice", "tre", "displacement_error_mm", "hd95", "det_le0", "ndv_percent", "sdlogj", "msd", "inverse", "ncc")
@@ -33,6 +36,11 @@ class Measure:
     def higher_is_better(self) -> bool:
         """Whether more is better."""
         return self.metric.lower().startswith(HIGHER_IS_BETTER)
+
+    @property
+    def is_regularity(self) -> bool:
+        """Whether it judges the field alone, so that a failure must not count as doing nothing."""
+        return self.metric.lower().startswith(REGULARITY)
 
     @property
     def named(self) -> str:

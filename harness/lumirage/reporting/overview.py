@@ -18,6 +18,7 @@ from lumirage.reporting.figures import SECTIONS, Plate, file_name
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.page import inlined, render
 from lumirage.reporting.pair_page import PairPage
+from lumirage.reporting.preparation import change_tables
 from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
 from lumirage.reporting.tables import Standing, cell, leaderboard, shown, to_latex, to_tsv
@@ -47,6 +48,7 @@ class FigureHtml:
     file: str
     wide: Markup
     narrow: Markup
+    pick: str
 
 
 def render_overview(overview: Overview, *, one_file: bool = False) -> str:
@@ -76,6 +78,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         facts=_facts(inputs),
         findings=[f.sentence for f in inputs.verdicts if f.metric in {"", inputs.measures[0].metric}],
         further=[f.sentence for f in inputs.verdicts if f.metric not in {"", inputs.measures[0].metric}],
+        changes=change_tables(inputs),
         power=_power(inputs),
         tables=inputs.tables,
         data=_data(overview, one_file),
@@ -103,7 +106,9 @@ def failure_table(found: Sequence[Reason]) -> pd.DataFrame:
 def _figures(plates: Sequence[Plate]) -> dict[str, list[FigureHtml]]:
     found: dict[str, list[FigureHtml]] = {section: [] for section in SECTIONS}
     for plate in plates:
-        figure = FigureHtml(plate.wide.title, file_name(plate.wide), to_svg(plate.wide), to_svg(plate.narrow))
+        figure = FigureHtml(
+            plate.wide.title, file_name(plate.wide), to_svg(plate.wide), to_svg(plate.narrow), plate.pick
+        )
         found[plate.section].append(figure)
     return found
 

@@ -26,3 +26,11 @@ def report(layout: Layout) -> Path:
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     """Conditions, no pictures, and no tables of the analysis."""
     return read_inputs(make_out(tmp_path_factory.mktemp("bare"), Recipe(subjects=4, images=False)))
+
+
+@pytest.fixture(scope="session")
+def factors(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """Conditions, resolutions, two label sources, a known truth and repeats, compared; no pictures."""
+    made = make_out(tmp_path_factory.mktemp("factors"), Recipe(subjects=4, images=False, factors=True))
+    write_analysis(made)
+    return read_inputs(made)

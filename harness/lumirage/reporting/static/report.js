@@ -195,7 +195,7 @@
     search();
   }
   $$("select[data-picks]").forEach((select) => select.addEventListener("change", () => {
-    $$("#" + select.dataset.picks + " figure").forEach((figure) => { figure.hidden = figure.id !== select.value; });
+    $$("#" + select.dataset.picks + " [data-pick]").forEach((part) => { part.hidden = part.dataset.pick !== select.value; });
     drawSeen();
   }));
   $$("button[data-copy]").forEach((button) => button.addEventListener("click", () => {
