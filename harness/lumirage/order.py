@@ -9,6 +9,7 @@ from lumirage.machine import Machine
 from lumirage.planning.filters import filtered
 from lumirage.planning.plan import Plan, Request, make_plan
 from lumirage.planning.tracks import load_track
+from lumirage.planning.working_grid import unmet
 from lumirage.screen import Screen
 from lumirage.track import Track
 
@@ -62,7 +63,12 @@ def plan_order(order: Order, machine: Machine, screen: Screen) -> Plan:
     )
     if order.out is None:
         screen.say(f"output: {request.out}")
-    return make_plan(request, machine.use)
+    plan = make_plan(request, machine.use)
+    for source in request.methods:
+        if names := unmet(source.card.needs, plan.conditions):
+            wanted = source.card.needs.model_dump(exclude_defaults=True)
+            screen.say(f"{source.card.name} needs a working grid of {wanted}; it may fail under {', '.join(names)}")
+    return plan
 
 
 def _track(order: Order) -> Track:

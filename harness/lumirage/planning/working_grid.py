@@ -1,15 +1,16 @@
 """The working grid: the lattice in the fixed image's world on which methods get both images."""
 
 import itertools
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from lumirage import space
-from lumirage.model import Grid, Shape
+from lumirage.model import Grid, GridNeeds, Shape
 from lumirage.space import Array, Float, Volume
-from lumirage.track import AffineError, Prepare
+from lumirage.track import AffineError, Condition, Prepare
 
 _DIAGONAL = np.ones(3) / np.sqrt(3.0)
 
@@ -38,6 +39,17 @@ def working_grid(fixed: Volume, prepare: Prepare) -> Grid:
     affine[:3, 3] = (low + high) / 2 - spacing * (size - 1) / 2
     affine = _turn(affine, size, prepare.oblique_deg)
     return _reorient(affine, size, prepare.orientation)
+
+
+def unmet(needs: GridNeeds, cells: Sequence[Condition]) -> list[str]:
+    """Names of the conditions whose working grid, where the track fixes its shape, is not what a network demands."""
+    return [cell.name for cell in cells if cell.prepare.shape and not _meets(needs, cell.prepare, cell.prepare.shape)]
+
+
+def _meets(needs: GridNeeds, prepare: Prepare, shape: Shape) -> bool:
+    size = -(-np.array(shape) // prepare.divisible_by) * prepare.divisible_by
+    as_stored = _reorient(np.eye(4), size, prepare.orientation).shape
+    return needs.shape in {None, as_stored} and all(n % needs.divisible_by == 0 for n in as_stored)
 
 
 def _keeps_lattice(fixed: Volume, prepare: Prepare) -> bool:

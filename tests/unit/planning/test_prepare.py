@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from lumirage import space
 from lumirage.errors import DataError
 from lumirage.layout import Layout
-from lumirage.model import Pair, Scan
+from lumirage.model import GridNeeds, Pair, Scan
 from lumirage.planning.align import estimate_affine
 from lumirage.planning.prepare import Preparer, check_scan, prepared_key, resample
-from lumirage.planning.working_grid import rigid, working_grid
+from lumirage.planning.working_grid import rigid, unmet, working_grid
 from lumirage.space import Volume
-from lumirage.track import AffineError, Prepare
+from lumirage.track import AffineError, Prepare, Track
 
 
 def ball(affine: np.ndarray, shape: tuple[int, int, int], centre: tuple[float, float, float]) -> Volume:
@@ -146,3 +146,16 @@ def test_labels_on_another_grid_are_refused_with_what_to_do(tmp_path: Path) -> N
     bad = scan(tmp_path, "a", volume).model_copy(update={"labels": {"x": tmp_path / "l.nii.gz"}})
     with pytest.raises(DataError, match="resample it onto the image's grid"):
         check_scan(bad)
+
+
+def test_what_a_network_demands_of_the_grid_is_held_against_every_condition() -> None:
+    axes = {"orientation": ["LPS", "PIR"], "shape": [[160, 224, 200]]}
+    track = Track.model_validate(
+        {"name": "x", "prepare": {"shape": [160, 224, 192]}, "conditions": {"axes": axes}},
+    )
+    cells = track.cells()
+    assert unmet(GridNeeds(shape=(160, 224, 192)), cells) == ["orientation-PIR", "shape-160x224x200"]
+    assert unmet(GridNeeds(divisible_by=16), cells) == ["shape-160x224x200"]
+    assert unmet(GridNeeds(), cells) == []
+    open_grid = Track.model_validate({"name": "x"}).cells()
+    assert unmet(GridNeeds(divisible_by=16), open_grid) == [], "nobody knows before the images are read"
