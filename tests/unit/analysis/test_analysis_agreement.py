@@ -37,6 +37,14 @@ def test_naive_paired_t_is_scipys_and_pingouins(two):
     np.testing.assert_allclose([naive.ci_low, naive.ci_high], [low, high], **CLOSE)
 
 
+@pytest.mark.parametrize(
+    "d",
+    [[0.3, -0.1, 0.2, 0.5, 0.4], [0.1, -0.1, 0.2, 0.2, 0.0, 0.3], [0.0, 0.0, 1.0, -1.0], [0.2] * 4, [0.4], [-1.0, 0.0]],
+)
+def test_wilcoxon_of_few_pairs_is_scipys_with_and_without_ties(d):
+    np.testing.assert_allclose(wilcoxon_p(np.array(d)), stats.wilcoxon(d).pvalue, **CLOSE)
+
+
 def test_jackknife_interval_is_the_paired_t_where_nothing_is_shared(two):
     a, b = two
     pairs = pairs_of("within", len(a))
