@@ -6,7 +6,7 @@ Nothing here waits: the tasks write the same files as everywhere, and the same c
 import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,8 +49,8 @@ MINUTES_A_PAIR = 4.0
 """To prepare a pair, or to score one run of it, with much to spare."""
 
 
-def submit(order: Order, screen: Screen) -> Layout | None:
-    """Submit to Slurm what neither lies on disk nor waits in the queue, or write the scripts for it.
+def submit(order: Order, stages: Sequence[str], screen: Screen) -> Layout | None:
+    """Submit to Slurm what of these stages neither lies on disk nor waits in the queue, or write the scripts for it.
 
     Gives the tree once everything is there, None while there is something to wait for. Raises UnavailableError where
     Slurm does not answer.
@@ -62,7 +62,8 @@ def submit(order: Order, screen: Screen) -> Layout | None:
         place_work(layout, order.work)
         begin_tree(layout, plan.evaluation)
         queued = Queued() if order.write_sbatch else in_queue(layout)
-        wanted = missing(plan, unscored(layout, plan.evaluation), queued)
+        lacking = unscored(layout, plan.evaluation) if "score" in stages else []
+        wanted = asked(missing(plan, lacking, queued), stages)
         runs = sum(len(job.pairs) for job in wanted.jobs)
         words = f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing"
         screen.say(words)
@@ -83,10 +84,11 @@ def submit(order: Order, screen: Screen) -> Layout | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be submitted: runs that are missing, and pairs that lack scores."""
+    """What is to be submitted: runs that are missing, pairs that lack scores, and whether tables are made after them."""
 
     jobs: tuple[Job, ...] = ()
     pairs: tuple[str, ...] = ()
+    tables: bool = True
 
 
 def missing(plan: Plan, unscored: Sequence[str], queued: Queued) -> Wanted:
@@ -101,6 +103,11 @@ def missing(plan: Plan, unscored: Sequence[str], queued: Queued) -> Wanted:
     run = {pair for job in left for pair in job.pairs}
     score = run | {pair for pair in unscored if pair not in queued.scores}
     return Wanted(tuple(left), tuple(pair.id for pair in plan.pairs if pair.id in score))
+
+
+def asked(wanted: Wanted, stages: Sequence[str]) -> Wanted:
+    """What of it belongs to these stages."""
+    return replace(wanted, pairs=wanted.pairs if "score" in stages else (), tables="report" in stages)
 
 
 def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequence[Task]]]:
@@ -132,7 +139,7 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
     size = _share(len(wanted.pairs), MINUTES_A_PAIR * runs)
     minutes = min(size, len(wanted.pairs)) * MINUTES_A_PAIR * runs
     add("score", _spread("score", wanted.pairs, size), _timed(SCORING, minutes), names("run"))
-    if found:
+    if found and wanted.tables:
         add("finish", [Task(id="finish", kind="finish")], TABLES, names("run", "score"))
     return found
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.cluster import AT_LEAST, AT_MOST_MINUTES, MINUTES_A_PAIR, SPREAD, Wanted, arrays_of, missing
+from lumirage.cluster import AT_LEAST, AT_MOST_MINUTES, MINUTES_A_PAIR, SPREAD, Wanted, arrays_of, asked, missing
 from lumirage.layout import Layout
 from lumirage.model import Limits, Method, Pair, Scan
 from lumirage.planning.jobs import JobSettings, make_jobs
@@ -109,6 +109,19 @@ def test_the_arrays_wait_for_one_another() -> None:
     }
     assert [array.needs.gpus for array, _ in of_kind("run", found)] == [0, 1]
     assert all(array.count == len(tasks) for array, tasks in found)
+
+
+@pytest.mark.parametrize(
+    ("stages", "kinds"),
+    [
+        (("run",), ["prepare", "run"]),
+        (("run", "score"), ["prepare", "run", "score"]),
+        (("run", "score", "compare", "report"), ["prepare", "run", "score", "finish"]),
+    ],
+)
+def test_only_the_stages_that_were_asked_for(stages: tuple[str, ...], kinds: list[Kind]) -> None:
+    plan = plan_of(2, use("a"))
+    assert [array.kind for array, _ in arrays(plan, asked(everything(plan), stages))] == kinds
 
 
 def test_scores_alone_need_no_runs() -> None:

@@ -33,7 +33,7 @@ def _participant(order: "Order", dry_run: bool, screen: "Shown") -> None:
         print_plan(order, screen)
         return
     if order.executor == "slurm":
-        on_cluster(order, screen)
+        on_cluster(order, ("run", "score"), screen)
         return
     from lumirage.evaluate import evaluate_participants
 

@@ -185,7 +185,7 @@ def _carry_out(stages: tuple[str, ...], order: "Order", dry_run: bool, screen: "
         print_plan(order, screen)
         return
     if order.executor == "slurm":
-        on_cluster(order, screen)
+        on_cluster(order, stages, screen)
         return
     from lumirage.evaluate import evaluate
 
@@ -194,16 +194,17 @@ def _carry_out(stages: tuple[str, ...], order: "Order", dry_run: bool, screen: "
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
 
-def on_cluster(order: "Order", screen: "Shown") -> None:
-    """Submit what is missing and return; or, with everything there, make the tables."""
+def on_cluster(order: "Order", stages: tuple[str, ...], screen: "Shown") -> None:
+    """Submit what is missing of these stages and return; or, with everything there, make the tables they end with."""
     from lumirage.cluster import submit
 
-    complete = submit(order, screen)
+    complete = submit(order, stages, screen)
     if complete is None:
         return
     from lumirage.evaluate import finish
+    from lumirage.stages import summarize
 
-    summary = finish(complete, screen)
+    summary = finish(complete, screen) if "report" in stages else summarize(complete)
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
