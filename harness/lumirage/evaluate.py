@@ -8,7 +8,7 @@ from lumirage.machine import choose_machine
 from lumirage.order import Order, plan_order
 from lumirage.planning.outputs import begin_tree, place_work
 from lumirage.planning.validation import check_names
-from lumirage.running.lock import held
+from lumirage.running.lock import alone
 from lumirage.running.shared_lock import changing, held_in_part
 from lumirage.screen import Screen
 from lumirage.stages import Scorers, Summary, compare, report, score, score_pairs, summarize
@@ -18,7 +18,7 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
     """Carry out the stages that were asked for, in their order; what is complete already is not done again."""
     machine = choose_machine(order.runtime, screen)
     plan = plan_order(order, machine, screen)
-    with held(plan.layout.lock):
+    with alone(plan.layout):
         place_work(plan.layout, order.work)
         begin_tree(plan.layout, plan.evaluation)
         if "run" in stages:
@@ -44,7 +44,7 @@ def evaluate_participants(order: Order, screen: Screen) -> Summary:
     # whatever is wrong with the order is said before OUT is made
     layout = Layout(order.out) if order.out and begun else plan_order(order, machine, screen).layout
     parts = [layout.part_lock(label.removeprefix("sub-")) for label in sorted(set(order.participants))]
-    with held_in_part(layout.lock, parts) if parts else held(layout.lock):
+    with held_in_part(layout.lock, parts) if parts else alone(layout):
         with changing(layout.change_lock):
             plan = plan_order(order, machine, screen)  # again: another participant may have begun the tree meanwhile
             place_work(layout, order.work)
@@ -56,7 +56,7 @@ def evaluate_participants(order: Order, screen: Screen) -> Summary:
 
 def finish(layout: Layout, screen: Screen) -> Summary:
     """The tables and the report of what is complete."""
-    with held(layout.lock):
+    with alone(layout):
         score(layout, (), Scorers(), screen)
         compare(layout, screen)
         report(layout, screen)

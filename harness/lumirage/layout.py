@@ -29,11 +29,14 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from lumirage.model import Pair
+
+ASIDE = re.compile(r"\.[0-9a-f]{32}-")
+"""Begins the name of a file that is not yet whole."""
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     A reader therefore sees the old file, the new file or none, never half of one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")
+    aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")  # as ASIDE
     try:
         yield aside
         with aside.open("rb") as handle:
@@ -275,6 +278,15 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
+
+
+def remove_asides(layout: Layout) -> None:
+    """Remove what `written_aside` left of writers that were killed. Only for who is alone in the tree."""
+    for place in (layout.root, *([layout.work] if layout.work.is_symlink() else [])):
+        for folder, _, names in os.walk(place):
+            for name in filter(ASIDE.match, names):
+                with suppress(OSError):  # it does no harm
+                    Path(folder, name).unlink()
 
 
 def write_text(path: Path, text: str) -> None:

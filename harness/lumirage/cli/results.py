@@ -27,12 +27,12 @@ def register(app: typer.Typer) -> None:
 def working_in(out: Path) -> "Iterator[Layout]":
     """The tree of an evaluation, held against other harnesses. Raises DataError when there is none."""
     from lumirage.layout import Layout
-    from lumirage.running.lock import held
+    from lumirage.running.lock import alone
     from lumirage.stages import load_evaluation
 
     layout = Layout(out)
     load_evaluation(layout)  # first: the lock would make a folder
-    with held(layout.lock):
+    with alone(layout):
         yield layout
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lumirage.errors import BusyError, UsageError
+from lumirage.layout import Layout, remove_asides
 
 _held: set[int] = set()
 
@@ -24,6 +25,14 @@ def _let_go_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+@contextmanager
+def alone(layout: Layout) -> Iterator[None]:
+    """Hold a whole output tree, cleared of the halves of files that a killed harness left. Raises what `held` does."""
+    with held(layout.lock):
+        remove_asides(layout)
+        yield
 
 
 @contextmanager

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from lumirage.errors import BusyError, UsageError
-from lumirage.running.lock import held, holder
+from lumirage.layout import Layout, remove_asides, written_aside
+from lumirage.running.lock import alone, held, holder
 
 
 def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path):
@@ -54,3 +55,24 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="cannot be written"), held(tmp_path / "file" / ".lock"):
         pass
+
+
+def test_halves_of_files_go_when_somebody_is_alone(tmp_path: Path):
+    layout = Layout(tmp_path / "out")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    layout.root.mkdir()
+    layout.work.symlink_to(elsewhere)
+    halves = [place / f".{'0a' * 16}-x_run.json" for place in (layout.root / "m" / "anat", layout.prepared("k"))]
+    whole = [half.with_name(".0a-x_run.json") for half in halves]
+    for path in halves + whole:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    with alone(layout):
+        assert not any(path.exists() for path in halves)
+        assert all(path.exists() for path in whole)
+        with written_aside(layout.evaluation) as aside:
+            aside.touch()
+            remove_asides(layout)  # the name it has
+            assert not aside.exists()
+            aside.touch()
