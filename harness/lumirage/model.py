@@ -40,6 +40,7 @@ class Scan(Record):
     labels: dict[str, Path] = Field(default={}, description="label source (derivative name) -> label map")
     mask: Path | None = None
     landmarks: Path | None = None
+    landmark_map: Path | None = Field(default=None, description="label map in which each label is one landmark")
 
     @property
     def label(self) -> str:

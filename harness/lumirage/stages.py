@@ -253,7 +253,10 @@ class Summary:
         return {"title": self.title, "methods": methods, "failed": self.failed, "notes": list(self.notes)}
 
 
-_SHOWN = ("dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "det_le0_percent")
+_SHOWN = (
+    "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "det_le0_percent",
+    "dice_lumir", "hd95_vox_lumir", "tre_vox_lumir", "dice_argmax_fg",
+)  # fmt: skip
 
 
 def summarize(layout: Layout) -> Summary:

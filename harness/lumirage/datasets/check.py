@@ -105,6 +105,8 @@ def _label_source(folder: Path, images: Iterable[Path]) -> _Source:
     maps = {}
     for label_map in _files(folder, "_dseg"):
         own = _entities(label_map)
+        if own.get("desc") == "landmarks":
+            continue
         for image in images:
             entities = _entities(image)
             same = all(own.get(key) == entities.get(key) for key in ("sub", "ses", "acq", "run"))

@@ -153,6 +153,9 @@ def _write_side_files(root: Path, scan: IncomingScan, prefix: str, *, copy: bool
         found = read_landmarks(scan.landmarks, scan.image, scan.landmark_offset)
         folder = bids.derivative(root, "landmarks")
         bids.write_landmarks(bids.anat_file(folder, scan.entities, f"{prefix}desc-imported_landmarks.tsv"), found)
+        if scan.landmarks.name.endswith(ENDINGS):  # LUMIR's TRE warps the map itself
+            name = f"{prefix}desc-landmarks_dseg{ending(scan.landmarks)}"
+            _place(scan.landmarks, bids.anat_file(folder, scan.entities, name), copy=copy)
 
 
 def _write_derivatives(root: Path, incoming: Incoming) -> None:

@@ -87,15 +87,17 @@ def _check_subjects(images: Sequence[BidsFile], select: Select) -> None:
 
 def _scan(image: BidsFile, derivatives: Mapping[str, Mapping[str, Sequence[BidsFile]]]) -> Scan:
     labels: dict[str, Path] = {}
-    mask = landmarks = None
+    mask = landmarks = landmark_map = None
     for name, subjects in derivatives.items():
         side = [file for file in subjects.get(image.entities["subject"], ()) if _belongs(file, image)]
-        maps = [f for f in side if f.entities.get("suffix") == "dseg" and f.path.name.endswith(IMAGE)]
+        every = [f for f in side if f.entities.get("suffix") == "dseg" and f.path.name.endswith(IMAGE)]
+        maps = [f for f in every if f.entities.get("desc") != "landmarks"]
         for file in maps:
             source = name if len(maps) == 1 else f"{name}-{file.entities.get('segmentation', file.stem)}"
             labels[source] = file.path
         mask = mask or next((f.path for f in side if _is_brain_mask(f)), None)
         landmarks = landmarks or next((f.path for f in side if f.stem.endswith("_landmarks")), None)
+        landmark_map = landmark_map or next((f.path for f in every if f not in maps), None)
     return Scan(
         name=image.stem,
         subject=image.entities["subject"],
@@ -105,6 +107,7 @@ def _scan(image: BidsFile, derivatives: Mapping[str, Mapping[str, Sequence[BidsF
         labels=labels,
         mask=mask,
         landmarks=landmarks,
+        landmark_map=landmark_map,
     )
 
 

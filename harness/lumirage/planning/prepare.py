@@ -77,7 +77,7 @@ def load_prepared(folder: Path) -> Prepared:
 def check_scan(scan: Scan) -> None:
     """Raise DataError when the scan's image or its side images cannot be used; headers only, so that it is quick."""
     grid = space.read_grid(scan.image)
-    for path in (*scan.labels.values(), *((scan.mask,) if scan.mask else ())):
+    for path in (*scan.labels.values(), *filter(None, (scan.mask, scan.landmark_map))):
         other = space.read_grid(path)
         if not space.same_grid(grid, other):
             raise DataError(

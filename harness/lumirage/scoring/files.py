@@ -54,6 +54,7 @@ class ScoreTask:
             affine=inputs.affine,
             labels=_label_maps(pair, self.track.labels, self.names),
             landmarks=_landmarks(pair),
+            landmark_regions=_landmark_regions(pair),
             mask=_read_labels(pair.fixed.mask) if pair.fixed.mask else None,
             fixed_image=_read_image(self.forward.prepared.fixed),
             moving_image=_read_image(self.forward.prepared.moving),
@@ -113,6 +114,14 @@ def _landmarks(pair: Pair) -> Landmarks | None:
     return Landmarks(
         np.array([fixed[n] for n in names]).reshape(-1, 3), np.array([moving[n] for n in names]).reshape(-1, 3), names
     )
+
+
+def _landmark_regions(pair: Pair) -> LabelMaps | None:
+    """The maps of landmarks that both scans have."""
+    if not pair.fixed.landmark_map or not pair.moving.landmark_map:
+        return None
+    fixed, moving = _read_labels(pair.fixed.landmark_map), _read_labels(pair.moving.landmark_map)
+    return LabelMaps(fixed, moving, {}, _scored(fixed, moving, Labels()))
 
 
 def _read_points(path: Path) -> dict[str, tuple[float, float, float]]:

@@ -9,7 +9,9 @@ from bids_validator import BIDSValidator
 
 from lumirage.datasets.importers import ImportOptions, import_dataset
 from lumirage.errors import DataError, UsageError
+from lumirage.planning.dataset import find_derivatives, find_scans
 from lumirage.space import read_volume, write_volume
+from lumirage.track import Select
 
 AFFINE = np.array([[2.0, 0, 0, -8], [0, 2.0, 0, -6], [0, 0, 2.0, -4], [0, 0, 0, 1]])
 
@@ -83,6 +85,9 @@ def test_lumir(lumir: Path, tmp_path: Path) -> None:
     assert [row[0] for row in marks] == ["index", "1", "5"]
     # voxel (1, 2, 3) and the middle of three voxels (2, 2, 3)
     assert [[float(v) for v in row[2:]] for row in marks[1:]] == [[-6.0, -2.0, 2.0], [-4.0, -2.0, 2.0]]
+    scan = next(s for s in find_scans(out, Select(), find_derivatives(out, {})) if s.subject == "3454")
+    assert set(scan.labels) == {"labels", "synthseg"}, "the map of landmarks is no segmentation"
+    assert scan.landmark_map == out / "derivatives/landmarks/sub-3454/anat/sub-3454_desc-landmarks_dseg.nii.gz"
     assert_bids(out)
 
 
