@@ -10,6 +10,7 @@ from dataclasses import replace
 from lumirage.errors import EngineError
 from lumirage.execution import Inputs, run_context
 from lumirage.layout import Layout
+from lumirage.methods.weights import require_weights
 from lumirage.model import Job
 from lumirage.planning.jobs import limits_of
 from lumirage.records import read_json
@@ -74,6 +75,7 @@ def _told_to_stop() -> Iterator[threading.Event]:
 def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, stop: threading.Event) -> None:
     runtime, _ = choose(runtime_name)
     job = _job(task, evaluation)
+    require_weights(job.method)  # this node may not see the cache of the one that planned
     # tasks of one tree share nodes: each stops only what an earlier life of its own left there
     context = replace(
         run_context(layout, evaluation, ("slurm", task.id)),

@@ -33,6 +33,9 @@ def test_participants_side_by_side_then_the_group(phantom: Path, tmp_path: Path,
     again = harness(phantom, out, "participant", *OPTIONS, "--participant-label", "01", "02")
     assert again.returncode == 0, again.stderr
     assert "2 runs are complete and are kept" in again.stderr
+    assert harness("clean", out).returncode == 0
+    assert not (out / "work").is_symlink()
+    assert [path for path in (tmp_path / "disk").rglob("*") if path.is_file()] == []
 
 
 def test_the_group_level_needs_no_dataset(phantom: Path, tmp_path: Path, harness: Command) -> None:

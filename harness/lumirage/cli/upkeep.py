@@ -38,20 +38,27 @@ def doctor(
 def clean(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
     cache: Annotated[
-        bool, typer.Option("--cache", help="also the harness' own cache: phantoms, environments, not weights")
+        bool,
+        typer.Option("--cache", help="also the harness' own cache: phantoms, environments; not weights and SIF images"),
     ] = False,
 ) -> None:
     """Remove what can be made again: OUT's work folder, and containers that a dead harness left."""
     import shutil
 
     from lumirage.cli.results import working_in
-    from lumirage.errors import UnavailableError
+    from lumirage.errors import BusyError, UnavailableError
     from lumirage.layout import cache_root, digest
     from lumirage.running.runtimes import RUNTIMES
+    from lumirage.standing import in_queue
 
     with working_in(out) as layout:
-        freed = sum(f.stat().st_size for f in layout.work.rglob("*") if f.is_file() and not f.is_symlink())
-        shutil.rmtree(layout.work, ignore_errors=True)
+        if in_queue(layout).busy:
+            raise BusyError(f"tasks of {layout.root} are in the cluster's queue; wait for them, or cancel them first")
+        work = layout.work.resolve()  # with -w it is a link
+        freed = sum(f.stat().st_size for f in work.rglob("*") if f.is_file() and not f.is_symlink())
+        shutil.rmtree(work, ignore_errors=True)
+        if layout.work.is_symlink():
+            layout.work.unlink()
         print(f"{layout.work}: {freed / 1e6:.0f} MB")
         for name, make in RUNTIMES.items():
             engine = make(None)
@@ -62,6 +69,6 @@ def clean(
             print(f"{name}: {engine.remove_stale(digest(os.fspath(layout.root.resolve())))} containers or processes")
     if cache:
         for folder in cache_root().iterdir():
-            if folder.name != "weights":
+            if folder.name not in {"weights", "sif"}:
                 shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
                 print(folder)

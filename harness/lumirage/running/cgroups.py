@@ -212,12 +212,12 @@ class Hierarchy:
                 except OSError:
                     continue
 
-    def remove_empty(self, path: str) -> None:
-        """Remove the groups right below `path` that hold no group: what a harness left that died while it removed.
+    def remove_empty(self, path: str, prefix: str) -> None:
+        """Remove the groups right below `path` whose names begin so and that hold no group: what a dead harness left.
 
         One in use holds its call's own group, and the kernel keeps it.
         """
         for root in set(self.mounts.values()):
-            for folder in (root / path.lstrip("/")).glob("*/"):
+            for folder in (root / path.lstrip("/")).glob(f"{prefix}*/"):
                 with contextlib.suppress(OSError):
                     folder.rmdir()

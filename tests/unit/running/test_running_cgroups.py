@@ -113,9 +113,9 @@ def test_the_rungs_of_the_ladder_are_named_and_read(v1: Hierarchy):
     live.close()
 
 
-def test_only_empty_groups_are_cleared(v1: Hierarchy):
-    dead, alive = v1.mounts["memory"] / "lumirage/dead", v1.mounts["memory"] / "lumirage/x"
-    dead.mkdir()
-    v1.remove_empty("/lumirage")
-    assert not dead.exists()
-    assert (alive / "child").exists()
+def test_only_empty_groups_of_the_owner_are_cleared(v1: Hierarchy):
+    groups = v1.mounts["memory"] / "lumirage"
+    for name in ("me-dead", "me-alive/child", "other-about-to-be-read"):
+        (groups / name).mkdir(parents=True)
+    v1.remove_empty("/lumirage", "me-")
+    assert {path.name for path in groups.iterdir()} == {"x", "me-alive", "other-about-to-be-read"}

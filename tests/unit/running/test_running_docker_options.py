@@ -52,7 +52,7 @@ GOLDEN = """{
    "Capabilities": [["gpu", "compute", "utility"]], "Options": {}
   }
  ],
- "cgroup_parent": "/lumirage/lumirage-0001",
+ "cgroup_parent": "/lumirage/abcd-lumirage-0001",
  "ulimits": [{"Name": "core", "Soft": 0, "Hard": 0}]
 }"""
 

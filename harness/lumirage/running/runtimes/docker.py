@@ -15,7 +15,7 @@ from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.cgroups import Hierarchy
 from lumirage.running.measure import Meter, Source
 from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
-from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options
+from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options, parent_group
 from lumirage.running.runtimes.docker_state import API_FAILURES, end_of, engine_failures, reason, start
 from lumirage.running.sources import LiveGroup, ParentGroup
 from lumirage.running.supervise import pump, supervise
@@ -161,8 +161,8 @@ class DockerRuntime:
             raise EngineError(f"cannot create a container: {reason(error)}") from error
 
     def _source(self, call: Call, container: Container, pid: int) -> Source | None:
-        if self.engine.cgroup_parent:
-            return ParentGroup(self._hierarchy, f"{self.engine.cgroup_parent}/{call.name}", str(container.id))
+        if parent := parent_group(call, self.engine):
+            return ParentGroup(self._hierarchy, parent, str(container.id))
         try:
             return LiveGroup(self._hierarchy, self._hierarchy.path_of(pid))
         except OSError:
@@ -195,7 +195,7 @@ class DockerRuntime:
             for name in names:
                 _remove_by_name(client, name)
         if self.engine.cgroup_parent:
-            self._hierarchy.remove_empty(self.engine.cgroup_parent)
+            self._hierarchy.remove_empty(self.engine.cgroup_parent, f"{owner}-")
         return len(names)
 
 

@@ -65,8 +65,8 @@ def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
     if call.gpus:
         wanted = [["gpu", "compute", "utility"]]
         options["device_requests"] = [DeviceRequest(device_ids=list(call.gpus), capabilities=wanted)]
-    if engine.cgroup_parent:
-        options["cgroup_parent"] = f"{engine.cgroup_parent}/{call.name}"
+    if parent := parent_group(call, engine):
+        options["cgroup_parent"] = parent
     if engine.podman:
         options["ulimits"] = []  # podman's own defaults are above what a rootless user may set
         if engine.rootless:
@@ -74,3 +74,12 @@ def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
     else:
         options["ulimits"] = [Ulimit(name="core", soft=0, hard=0)]
     return options
+
+
+def parent_group(call: Call, engine: Engine) -> str | None:
+    """The control group above the call's own, from which it is measured after its end.
+
+    It begins with the owner, who alone may clear away what a dead harness left: one that has just lost its container
+    and is about to be read looks the same.
+    """
+    return f"{engine.cgroup_parent}/{call.owner}-{call.name}" if engine.cgroup_parent else None
