@@ -102,6 +102,14 @@ class Inputs:
         return PairInput(under, made, made.truth)
 
 
+def last_words(outcome: Outcome, log_tail: str) -> str:
+    """The last line that a failed method printed, without control characters: often the whole reason."""
+    lines = [line for line in log_tail.splitlines() if line.strip() and not line.startswith("@lumirage")]
+    if outcome not in {Outcome.FAILED, Outcome.CRASHED, Outcome.NO_ANSWER} or not lines:
+        return ""
+    return "; its log ends: " + "".join(c for c in lines[-1].strip()[:200] if c.isprintable())
+
+
 @dataclass
 class _Watcher:
     """Keeps count of what happens, method by method."""
@@ -130,7 +138,9 @@ class _Watcher:
         self._done[run.method] += 1
         self.screen.progress(run.method, self._done[run.method], self._total[run.method])
         if run.outcome is not Outcome.OK:
-            self.screen.say(f"{run.method} {run.pair}: {run.outcome}: {run.message}")
+            self.screen.say(
+                f"{run.method} {run.pair}: {run.outcome}: {run.message}{last_words(run.outcome, run.log_tail)}"
+            )
 
     def job_left_out(self, job: Job, error: LumirageError) -> None:
         """Keep it for the end."""

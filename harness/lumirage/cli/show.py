@@ -51,12 +51,13 @@ def show(as_json: bool) -> Iterator[Shown]:
 
 
 class RichScreen:
-    """Bars on stderr, the result on stdout."""
+    """Bars on stderr, or a line for every tenth in a log; the result on stdout."""
 
     def __init__(self, console: Console, progress: Progress) -> None:
         self._console = console
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
+        self._tenths: dict[str, int] = {}
 
     def say(self, text: str) -> None:
         """A line for the person who waits."""
@@ -67,6 +68,10 @@ class RichScreen:
         if what not in self._bars:
             self._bars[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._bars[what], completed=done, total=total)
+        tenth = 10 * done // max(total, 1)
+        if not self._console.is_terminal and total > 1 and tenth > self._tenths.get(what, 0):
+            self._tenths[what] = tenth
+            self.say(f"{what}: {done} of {total}")
 
     def summary(self, summary: "Summary") -> None:
         """The closing table."""
