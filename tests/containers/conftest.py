@@ -39,7 +39,7 @@ def docker_runtime(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
 
 
 def working(name: str, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
-    made = RUNTIMES[name](tmp_path_factory.mktemp("cache"))
+    made = RUNTIMES[name](cache_of(tmp_path_factory))
     try:
         made.check()
     except UnavailableError as error:
@@ -47,6 +47,11 @@ def working(name: str, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
             raise
         pytest.skip(f"{name}: {error}")
     return made
+
+
+def cache_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all tests: a virtual environment is made once."""
+    return tmp_path_factory.getbasetemp() / "cache"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,11 @@
-"""A harness to be killed: executes what is left of a fixed list of jobs. kill_worker.py ROOT RUNTIME IMAGE PAIRS MOST."""
+"""Harnesses to be killed: kill_worker.py RUNTIME IMAGE CACHE PAIRS SECONDS. For each ROOT on stdin one is forked, which
+executes what is left there; so imports are paid once. Prints "ready PID" when it holds the lock, "ended STATUS" when it is
+gone.
+"""
 
+import os
 import sys
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
@@ -10,17 +15,20 @@ from running_world import World, replaced
 from lumirage.running.execute import begin
 from lumirage.running.executors.here import Here
 from lumirage.running.executors.slots import resources_here
-from lumirage.running.lock import held
+from lumirage.running.lock import alone
 from lumirage.running.runtimes import RUNTIMES
 
+PAIRS_IN_JOB, AT_ONCE = 2, 2
 
-class Silent:
-    """An observer that hears nothing."""
+
+class Loud:
+    """An observer whose words are read by no program."""
 
     def job_started(self, job):
         return
 
-    job_retried = lambda self, job, error: print("retried", error, flush=True)  # noqa: E731, T201
+    def job_retried(self, job, error):
+        print("retried", error, file=sys.stderr, flush=True)  # noqa: T201
 
     def run_recorded(self, run):
         return
@@ -29,18 +37,34 @@ class Silent:
         raise error
 
 
-def main(root: Path, runtime_name: str, image: str, count: int, most: int) -> None:
+def execute(root: Path, runtime_name: str, image: str, cache: Path, count: int, seconds: float) -> None:
     world = World(root)
     world.context = replaced(world.context, owner=f"kill-{root.name}")
-    world.add_pairs(count)
-    runtime = RUNTIMES[runtime_name](root / "cache")
-    jobs = [world.job(image, pairs=[pair], mode="fingerprint") for pair in world.inputs]
-    left = [job for job in jobs if not world.files(job.pairs[0]).record.exists()]
-    with held(world.layout.lock):
-        print("ready", flush=True)  # noqa: T201
+    runtime = RUNTIMES[runtime_name](cache)
+    with alone(world.layout):
+        print("ready", os.getpid(), flush=True)  # noqa: T201
+        world.add_pairs(count)
+        left = [pair for pair in world.inputs if not world.files(pair).record.exists()]
+        groups = [left[i : i + PAIRS_IN_JOB] for i in range(0, len(left), PAIRS_IN_JOB)]
+        jobs = [world.job(image, pairs=group, mode="fingerprint", seconds=seconds) for group in groups]
         begin(world.layout, world.context.owner, runtime)
-        Here(runtime, resources_here(), most).execute(left, lambda job: world.inputs, world.context, Silent())
+        Here(runtime, resources_here(), AT_ONCE).execute(jobs, lambda job: world.inputs, world.context, Loud())
+
+
+def main(runtime_name: str, image: str, cache: str, count: str, seconds: str) -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                execute(Path(line.rstrip("\n")), runtime_name, image, Path(cache), int(count), float(seconds))
+                status = 0
+            except BaseException:  # noqa: BLE001 -- a fork has no other way to say it
+                traceback.print_exc()
+            os._exit(status)  # the loop is the parent's
+        _, status = os.waitpid(child, 0)
+        print("ended", os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]))
+    main(*sys.argv[1:])

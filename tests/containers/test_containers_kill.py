@@ -9,35 +9,90 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
 import psutil
 import pytest
+from tests.containers.conftest import cache_of
 
 from lumirage.model import Outcome, Run
 from lumirage.records import read_json
+from lumirage.running.cgroups import Hierarchy
 from lumirage.running.lock import holder
 from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
 
-PAIRS = 8
-KILLS = {"docker": 20, "local": 6, "apptainer": 6}
+PAIRS = 6
+KILLS = 20
 WORKER = Path(__file__).with_name("kill_worker.py")
+PATIENCE_S = 180.0
+Results = dict[str, tuple[Outcome, str]]
 
 
-def start(root: Path, runtime: Runtime, image: str) -> subprocess.Popen[str]:
-    arguments = [sys.executable, str(WORKER), str(root), runtime.name, image, str(PAIRS), "2"]
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    return process
+class Harness:
+    """Starts harnesses, one at a time, and kills them."""
+
+    def __init__(self, runtime: str, image: str, cache: Path, seconds: float):
+        words = [sys.executable, str(WORKER), runtime, image, str(cache), str(PAIRS), str(seconds)]
+        self._parent = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._pid: int | None = None
+
+    def begin(self, root: Path) -> None:
+        """Returns when it works in the tree of `root`."""
+        assert self._parent.stdin is not None
+        self._parent.stdin.write(f"{root}\n")
+        self._parent.stdin.flush()
+        word, number = self._read()
+        assert word == "ready", f"it ended with status {number}"
+        self._pid = int(number)
+
+    def kill(self) -> bool:
+        """Kill it; whether it was still there."""
+        assert self._pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGKILL)
+        return self.end() == -signal.SIGKILL
+
+    def end(self) -> int:
+        """Its exit status, once it has ended."""
+        word, status = self._read()
+        assert word == "ended"
+        return int(status)
+
+    def complete(self, root: Path) -> None:
+        """Let it do all that is left."""
+        self.begin(root)
+        assert self.end() == 0
+
+    def _read(self) -> tuple[str, str]:
+        assert self._parent.stdout is not None
+        impatience = threading.Timer(PATIENCE_S, self._parent.kill)
+        impatience.start()
+        try:
+            word, number = self._parent.stdout.readline().split()
+        finally:
+            impatience.cancel()
+        return word, number
+
+    def close(self) -> None:
+        self._parent.communicate(timeout=PATIENCE_S)
 
 
-def finish(process: subprocess.Popen[str]) -> int:
-    with process:
-        process.communicate(timeout=120)
-    return process.returncode
+@pytest.fixture
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Harness]]:
+    """Makes a harness for a runtime and an image; each pair takes so many seconds."""
+    made: list[Harness] = []
+
+    def start(runtime: str, image: str, seconds: float = 0.1) -> Harness:
+        made.append(Harness(runtime, image, cache_of(tmp_path_factory), seconds))
+        return made[-1]
+
+    yield start
+    for harness in made:
+        harness.close()
 
 
 def out(root: Path) -> Path:
@@ -50,21 +105,19 @@ def records(root: Path) -> dict[str, tuple[int, str]]:
     return {str(p): (p.stat().st_mtime_ns, p.read_text()) for p in out(root).rglob("*_run.json")}
 
 
-def results(root: Path) -> dict[str, tuple[str, str]]:
-    """Pair -> outcome and hash of its answer; each record must be whole."""
-    runs = [read_json(path, Run) for path in out(root).rglob("*_run.json")]
-    fields = {p.name.split("_xfm")[0]: p for p in out(root).rglob("*_xfm.nii")}
-    assert len(fields) == len(runs)
-    for path in out(root).rglob("*_run.json"):
-        digest = hashlib.sha256(fields[path.name.split("_run")[0]].read_bytes()).hexdigest()
-        assert read_json(path, Run).answer_sha256 == digest
-    return {run.pair: (run.outcome, str(run.answer_sha256)) for run in runs}
+def results(root: Path) -> Results:
+    """Pair -> outcome and hash of its answer; each record must be whole, and its answer the one it speaks of."""
+    runs = {path.name.split("_run")[0]: read_json(path, Run) for path in out(root).rglob("*_run.json")}
+    fields = {path.name.split("_xfm")[0]: path for path in out(root).rglob("*_xfm.nii")}
+    assert fields.keys() == {name for name, run in runs.items() if run.outcome is Outcome.OK}
+    for name, field in fields.items():
+        assert runs[name].answer_sha256 == hashlib.sha256(field.read_bytes()).hexdigest()
+    return {run.pair: (run.outcome, str(run.answer_sha256)) for run in runs.values()}
 
 
-@pytest.fixture
-def undisturbed(tmp_path: Path, runtime: Runtime, image: str) -> dict[str, tuple[str, str]]:
-    root = tmp_path / "undisturbed"
-    assert finish(start(root, runtime, image)) == 0
+def undisturbed(harness: Harness, root: Path) -> Results:
+    """What a run that nobody kills gives; the same on every engine and at every speed."""
+    harness.complete(root)
     found = results(root)
     assert len(found) == PAIRS
     assert {outcome for outcome, _ in found.values()} == {Outcome.OK}
@@ -72,58 +125,113 @@ def undisturbed(tmp_path: Path, runtime: Runtime, image: str) -> dict[str, tuple
     return found
 
 
-def containers(root: Path) -> list[str]:
+def containers(root: Path, **filters: str) -> list[str]:
+    chosen = {"label": f"{OWNER_LABEL}=kill-{root.name}", **filters}
     with contextlib.closing(docker.from_env()) as client:
-        return [
-            str(c.id) for c in client.containers.list(all=True, filters={"label": f"{OWNER_LABEL}=kill-{root.name}"})
-        ]
+        return [str(c.id) for c in client.containers.list(all=True, ignore_removed=True, filters=chosen)]
 
 
-def test_the_harness_is_killed_at_random_points(tmp_path: Path, runtime: Runtime, image: str, undisturbed):
-    root, draw = tmp_path / f"killed-{os.getpid()}-{runtime.name}", random.Random(0)
-    killed = 0
-    for _ in range(KILLS[runtime.name]):
-        process = start(root, runtime, image)
-        before = records(root)
-        time.sleep(draw.uniform(0.0, 0.9))
-        process.send_signal(signal.SIGKILL)
-        killed += finish(process) == -signal.SIGKILL
-        now = records(root)
-        assert {path: now[path] for path in before} == before
-        if len(now) == PAIRS:
-            break
-    before = records(root)
-    assert finish(start(root, runtime, image)) == 0
-    assert killed >= 3
-    assert {path: records(root)[path] for path in before} == before
-    assert results(root) == undisturbed
+def nothing_is_left(root: Path, runtime: str) -> None:
+    """No lock, no scratch, no half of a file, no container, no process."""
     assert holder(out(root) / ".lock") is None
     assert not list((out(root) / "work" / "scratch").glob("*"))
-    assert not list(out(root).rglob(".*-*_run.json"))
-    if runtime.name == "docker":
+    assert not [path for path in out(root).rglob(".*") if path.name != ".lock"]
+    if runtime == "docker":
         assert not containers(root)
+    owner = f"kill-{root.name}"
+    assert not list(Path(tempfile.gettempdir()).glob(f"lumirage-{owner}-*"))
+    assert not [group for mount in Hierarchy.found().mounts.values() for group in mount.glob(f"lumirage/{owner}-*")]
+    assert not [process for process in psutil.process_iter(["environ"]) if owner in str(process.info["environ"])]
 
 
-def test_a_container_is_killed_by_somebody_else(tmp_path: Path, docker_runtime: Runtime, docker_image: str):
-    root = tmp_path / f"container-{os.getpid()}"
-    process = start(root, docker_runtime, docker_image)
+class Disturbed:
+    """One tree in which harness after harness is killed, at a random point of what is left to do."""
+
+    def __init__(self, root: Path, lasts_s: float):
+        self.root, self._lasts_s = root, lasts_s
+        self.under_way = self.kept = 0
+
+    def kill(self, harness: Harness, draw: random.Random) -> bool:
+        """Whether a harness was there to be killed. What was recorded before must be as it was."""
+        harness.begin(self.root)
+        before = records(self.root)
+        time.sleep(draw.uniform(0.0, self._lasts_s * (PAIRS - len(before)) / PAIRS))
+        killed = harness.kill()
+        now = records(self.root)
+        assert {path: now[path] for path in before} == before
+        self.kept += bool(before)
+        self.under_way += bool(list((out(self.root) / "work" / "scratch").glob("*")))
+        return killed
+
+    @property
+    def is_complete(self) -> bool:
+        return len(records(self.root)) == PAIRS
+
+
+def test_the_harness_is_killed_at_random_points(
+    tmp_path: Path, runtime: Runtime, image: str, started: Callable[..., Harness]
+):
+    harness, draw = started(runtime.name, image), random.Random(0)
+    runtime.prepare(image)  # what is made once is not to be timed
+    began = time.monotonic()
+    expected = undisturbed(harness, tmp_path / "undisturbed")
+    lasts_s = time.monotonic() - began
+    trees: list[Disturbed] = []
+    killed = 0
+    while killed < KILLS:
+        if not trees or trees[-1].is_complete:
+            trees.append(Disturbed(tmp_path / f"killed-{os.getpid()}-{runtime.name}-{len(trees)}", lasts_s))
+            trees[-1].root.mkdir()
+        killed += trees[-1].kill(harness, draw)
+    for tree in trees:
+        before = records(tree.root)
+        harness.complete(tree.root)
+        after = records(tree.root)
+        assert {path: after[path] for path in before} == before
+        assert results(tree.root) == expected
+        nothing_is_left(tree.root, runtime.name)
+    # The points were good ones: in the middle of runs, and with records that had to be kept.
+    assert sum(tree.under_way for tree in trees) >= KILLS // 4
+    assert sum(tree.kept for tree in trees) >= KILLS // 4
+
+
+@pytest.fixture(scope="session")
+def expected(docker_image: str, docker_runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> Results:
+    with contextlib.closing(Harness("docker", docker_image, cache_of(tmp_path_factory), 0.1)) as harness:
+        return undisturbed(harness, tmp_path_factory.mktemp("undisturbed"))
+
+
+@pytest.mark.parametrize("by_whom", ["the engine", "the machine"])
+def test_a_container_is_killed(
+    tmp_path: Path, docker_image: str, started: Callable[..., Harness], expected: Results, by_whom: str
+):
+    """By the engine's order it is no word about the method, and is done again; without, it is: a method can kill itself.
+    Then it crashed, and the record says by which signal."""
+    harness = started("docker", docker_image, seconds=0.6)
+    root = tmp_path / f"container-{os.getpid()}-{by_whom[4:]}"
+    root.mkdir()
+    harness.begin(root)
     with contextlib.closing(docker.from_env()) as client:
-        while not containers(root):
-            time.sleep(0.05)
-        time.sleep(0.4)
-        with contextlib.suppress(docker.errors.APIError):
-            client.containers.get(containers(root)[0]).kill()
-    assert finish(process) == 0
-    outcomes = sorted(outcome for outcome, _ in results_of_all(root).values())
-    # Seen from outside it crashed: who killed it cannot be known, and the run says by which signal.
-    assert outcomes.count(Outcome.OK) >= PAIRS - 1
-    assert set(outcomes) <= {Outcome.OK, Outcome.CRASHED}
-    assert not containers(root)
-
-
-def results_of_all(root: Path) -> dict[str, tuple[str, str]]:
-    runs = [read_json(path, Run) for path in out(root).rglob("*_run.json")]
-    return {run.pair: (run.outcome, str(run.answer_sha256)) for run in runs}
+        until = time.monotonic() + PATIENCE_S
+        while not (there := containers(root, status="running")) and time.monotonic() < until:
+            time.sleep(0.02)
+        time.sleep(0.3)
+        if by_whom == "the engine":
+            client.containers.get(there[0]).kill()
+        else:  # a process beside the method, as a machine short of memory would: the engine gives no order
+            client.containers.get(there[0]).exec_run(["python3", "-c", "import os; os.kill(-1, 9)"])
+    assert harness.end() == 0
+    found = results(root)
+    if by_whom == "the engine":
+        assert found == expected
+    else:
+        crashed = {pair for pair, (outcome, _) in found.items() if outcome is Outcome.CRASHED}
+        assert len(crashed) == 1
+        assert {**found, **{pair: expected[pair] for pair in crashed}} == expected
+    before = records(root)
+    harness.complete(root)
+    assert records(root) == before
+    nothing_is_left(root, "docker")
 
 
 @pytest.fixture
@@ -201,27 +309,36 @@ class Daemon:
         shutil.rmtree(self._folder, ignore_errors=True)  # what is still mounted cannot be removed by pytest either
 
 
-def test_the_engine_is_killed_once(tmp_path: Path, own_daemon: Daemon, docker_image_elsewhere: bytes):
+def test_the_engine_is_killed_once(
+    tmp_path: Path,
+    own_daemon: Daemon,
+    docker_image_elsewhere: bytes,
+    started: Callable[..., Harness],
+    expected: Results,
+):
     with contextlib.closing(own_daemon.client()) as client:
         (loaded,) = client.images.load(docker_image_elsewhere)
+    harness = started("docker", str(loaded.id))
     root = tmp_path / f"engine-{os.getpid()}"
-
-    class Named:
-        name = "docker"
-
-    process = start(root, Named(), str(loaded.id))  # type: ignore[arg-type]
-    while not list(out(root).rglob("*_run.json")):
-        time.sleep(0.05)
-    time.sleep(0.3)
+    root.mkdir()
+    harness.begin(root)
+    until = time.monotonic() + PATIENCE_S
+    while not records(root) and time.monotonic() < until:
+        time.sleep(0.02)
     own_daemon.kill()
+    before = records(root)
+    assert 0 < len(before) < PAIRS
     time.sleep(1.0)
     own_daemon.start()
-    assert finish(process) == 0
-    found = results(root)
-    assert len(found) == PAIRS
-    assert {outcome for outcome, _ in found.values()} == {Outcome.OK}
+    assert harness.end() == 0
+    assert {path: records(root)[path] for path in before} == before
+    before = records(root)
+    harness.complete(root)
+    assert records(root) == before
+    assert results(root) == expected
     with contextlib.closing(own_daemon.client()) as client:
         assert not client.containers.list(all=True)
+    nothing_is_left(root, "docker")
 
 
 @pytest.fixture(scope="session")

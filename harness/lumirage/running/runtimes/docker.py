@@ -16,7 +16,7 @@ from lumirage.running.cgroups import Hierarchy
 from lumirage.running.measure import Meter, Source
 from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
 from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options, parent_group
-from lumirage.running.runtimes.docker_state import API_FAILURES, end_of, engine_failures, reason, start
+from lumirage.running.runtimes.docker_state import API_FAILURES, end_of, engine_failures, killed_through, reason, start
 from lumirage.running.sources import LiveGroup, ParentGroup
 from lumirage.running.supervise import pump, supervise
 
@@ -144,6 +144,8 @@ class DockerRuntime:
             attached.drain()
             with engine_failures("read how a container ended"):
                 end = end_of(container, started)
+            if end.exit_code and watched.stopped is None and killed_through(client, container, started):
+                raise EngineError("somebody told the engine to stop a container of ours")
             return Ended(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             if not self._keep:

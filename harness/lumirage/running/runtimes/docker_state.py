@@ -59,6 +59,19 @@ def end_of(container: Container, started: Started) -> End:
     )
 
 
+def killed_through(client: docker.DockerClient, container: Container, started: Started) -> bool:
+    """Whether the engine was told to kill or stop a container that we did not stop: no word about the method, which
+    cannot give the engine orders. False where the engine keeps no such events."""
+    now = time.time()
+    since, until = f"{now - (time.monotonic() - started.at_s) - 1:.9f}", f"{now:.9f}"  # past: the engine does not wait
+    asked = {"container": str(container.id), "event": "kill"}
+    try:
+        with contextlib.closing(client.api.events(since, until, asked)) as events:  # type: ignore[call-overload]  # the stubs know no fractions of a second
+            return any(True for _ in events)
+    except API_FAILURES:
+        return False
+
+
 def seconds(stamp: str) -> float | None:
     """Seconds since 1970 of the engine's time stamps, which have nanoseconds; None for its year 1 (never)."""
     head, _, zone = stamp.partition("Z") if stamp.endswith("Z") else (stamp[:-6], "", stamp[-6:])
