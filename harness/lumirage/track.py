@@ -100,6 +100,12 @@ class Prepare(Record):
             raise ValueError("must name each of the axes R/L, A/P, S/I once")
         return value
 
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.shape and self.crop_mm is not None:
+            raise ValueError("shape and crop_mm both say how large the working grid is; give one of them")
+        return self
+
 
 class Condition(Record):
     """One cell of the grid of preparations."""

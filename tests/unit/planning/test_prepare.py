@@ -148,6 +148,17 @@ def test_labels_on_another_grid_are_refused_with_what_to_do(tmp_path: Path) -> N
         check_scan(bad)
 
 
+def test_a_crop_is_the_foreground_and_its_margin() -> None:
+    volume = ball(RAS, SHAPE, (4.0, 0.0, -6.0))
+    tight, loose = (working_grid(volume, Prepare(crop_mm=margin)) for margin in (0, 5))
+    # voxels at -14 ... 14 mm of the middle: 15 of them, and 2.5 more on both sides
+    assert tight.shape == (15, 15, 15)
+    assert loose.shape == (20, 20, 20)
+    for grid in (tight, loose):
+        middle = space.points(np.array(grid.affine), (np.array(grid.shape) - 1) / 2)
+        np.testing.assert_allclose(middle, [4.0, 0.0, -6.0], atol=1e-9)
+
+
 def test_what_a_network_demands_of_the_grid_is_held_against_every_condition() -> None:
     axes = {"orientation": ["LPS", "PIR"], "shape": [[160, 224, 200]]}
     track = Track.model_validate(

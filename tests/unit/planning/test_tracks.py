@@ -29,6 +29,7 @@ def written(tmp_path: Path, text: str) -> str:
         ("name: x\nprepair: {}\n", r"t\.yaml: prepair: no such field"),
         ("name: x\nprepare: {orientation: RRS}\n", r"prepare\.orientation: must name each of the axes"),
         ("name: x\nprepare: {shape: [1, 2]}\n", r"prepare\.shape"),
+        ("name: x\nprepare: {shape: [9, 9, 9], crop_mm: 5}\n", r"prepare: shape and crop_mm both say how large"),
         ("name: x\npairing: {scheme: random}\n", r"pairing: scheme 'random' needs 'count'"),
         ("name: x\npairing: {scheme: star}\n", r"pairing: scheme 'star' needs 'target'"),
         (
