@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.layout import write_text, written_aside
-from lumirage.reporting import costs, failures, preparation
+from lumirage.reporting import costs, failures, preparation, resolution, resolution_figures
 from lumirage.reporting.analysed import main_ranking
 from lumirage.reporting.doses import axes_of, dose, is_curve
 from lumirage.reporting.effects import forest, has_effects, stability
@@ -19,7 +19,18 @@ from lumirage.reporting.rows import NARROW, WIDE
 from lumirage.reporting.scene import Scene, to_svg
 from lumirage.reporting.strips import strips
 
-SECTIONS = ("strips", "forest", "stability", "changes", "pareto", "times", "memory", "failures")
+SECTIONS = (
+    "strips",
+    "forest",
+    "stability",
+    "changes",
+    "resolution",
+    "resolution_costs",
+    "pareto",
+    "times",
+    "memory",
+    "failures",
+)
 """Sections of the page that hold figures."""
 
 
@@ -72,10 +83,17 @@ def _changes(inputs: Inputs) -> Iterator[_Drawing]:
     for table in tables:
         if preparation.has_forest(table):
             yield _Drawing("changes", partial(preparation.forest, inputs, table), table.measure.title)
-    for measure in [table.measure for table in tables] or inputs.measures[:1]:
+    measures = [table.measure for table in tables] or inputs.measures[:1]
+    sizes = resolution.sizes_of(inputs)
+    for measure in measures:
         for axis, levels in axes_of(inputs).items():
-            if is_curve(levels):
+            if is_curve(levels) and not (sizes and axis == resolution.AXIS):
                 yield _Drawing("changes", partial(dose, inputs, measure, axis), measure.title)
+    if sizes:
+        for measure in measures:
+            yield _Drawing("resolution", partial(resolution_figures.accuracy, inputs, measure), measure.title)
+        for cost in resolution.costs_of(inputs):
+            yield _Drawing("resolution_costs", partial(resolution_figures.cost, inputs, cost))
 
 
 def _costs(inputs: Inputs) -> Iterator[_Drawing]:

@@ -19,6 +19,7 @@ from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.page import inlined, render
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.preparation import change_tables
+from lumirage.reporting.resolution import costs_of, reaches, sizes_of
 from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
 from lumirage.reporting.tables import Standing, cell, leaderboard, shown, to_latex, to_tsv
@@ -79,6 +80,8 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         findings=[f.sentence for f in inputs.verdicts if f.metric in {"", inputs.measures[0].metric}],
         further=[f.sentence for f in inputs.verdicts if f.metric not in {"", inputs.measures[0].metric}],
         changes=change_tables(inputs),
+        reaches=reaches(inputs) if sizes_of(inputs) else [],
+        run_costs=costs_of(inputs),
         power=_power(inputs),
         tables=inputs.tables,
         data=_data(overview, one_file),

@@ -1,0 +1,194 @@
+"""The figures of resolution: accuracy and each cost against voxels. What died of a limit is a hollow triangle."""
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumirage.model import Outcome
+from lumirage.reporting.axes import Scale, fit, short, y_axis
+from lumirage.reporting.doses import end_labels, failures_by_condition
+from lumirage.reporting.filled import filled_means
+from lumirage.reporting.inputs import Inputs
+from lumirage.reporting.measures import Measure
+from lumirage.reporting.resolution import DEATHS, Cost, Death, Size, deaths_of, exponent, sizes_of, told_exponent
+from lumirage.reporting.rows import clip, colors_of
+from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
+
+TALL = 220.0
+"""Pixels that the values have."""
+
+LINE = 14.0
+"""Pixels a line of text takes."""
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where a panel lies: the sizes along x, the values from `bottom` to `top`, room for names at the right."""
+
+    sizes: Sequence[Size]
+    x: Scale
+    top: float
+    bottom: float
+    margin: float
+    """Where words above the panel begin."""
+
+    def axis(self, below: float) -> list[Mark]:
+        """A hairline at every size; its spacing and, where there is room, its voxels under `below`."""
+        marks: list[Mark] = []
+        ends = [-math.inf, -math.inf]
+        for size in sorted(self.sizes, key=lambda size: size.voxels):
+            at = self.x(size.voxels)
+            marks.append(Line([(at, self.top), (at, below)], color="rule", width=0.7))
+            for k, text in enumerate((f"{size.spacing_mm:g}", _count(size.voxels))):
+                half = text_width(text, 11) / 2 + 2
+                if at - half >= ends[k]:
+                    marks.append(Label((at, below + 15 + LINE * k), text, "muted" if k else "ink", 11, "middle"))
+                    ends[k] = at + half
+        middle = (self.x.start + self.x.end) / 2
+        return [*marks, Label((middle, below + 46), "spacing in mm; voxels of the working grid", "muted", 12, "middle")]
+
+
+def _frame(inputs: Inputs, width: float, deaths: Sequence[Death]) -> _Frame:
+    top = 40 + LINE * len({death.method for death in deaths})
+    sizes = sizes_of(inputs)
+    names = max(text_width(clip(m, 16), bold=True) for m in inputs.methods)
+    right = width - 20 - max(names, 70)
+    return _Frame(
+        sizes, fit([size.voxels for size in sizes], 68, right, log=True), top, top + TALL, 8 if width < 500 else 62
+    )
+
+
+def _count(voxels: float) -> str:
+    return f"{voxels / 1e6:.3g} M" if voxels >= 1e6 else f"{voxels / 1e3:.3g} k"
+
+
+def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
+    """Mean of a measure against voxels, failures filled; what died of a limit is a hollow triangle below."""
+    deaths, colors = deaths_of(inputs, DEATHS), colors_of(inputs.methods)
+    frame, failed = _frame(inputs, width, deaths), failures_by_condition(inputs)
+    means = {size.condition: filled_means(inputs, measure, size.condition) for size in frame.sizes}
+    y = fit([v for row in means.values() for v in row.values() if np.isfinite(v)], frame.bottom, frame.top)
+    below = frame.bottom + (20 if deaths else 4)
+    marks = y_axis(y, 62, frame.x.end + 6, "") + frame.axis(below)
+    marks.append(Label((frame.margin, 14), clip(measure.axis, int(width / 6.8)), "muted", 12))
+    ends = []
+    for method in inputs.methods:
+        points = [(s, means[s.condition][method]) for s in frame.sizes if np.isfinite(means[s.condition][method])]
+        if len(points) > 1:
+            marks.append(Line([(frame.x(s.voxels), y(v)) for s, v in points], color=colors[method], width=1.6))
+        hollow = {size.condition for size in frame.sizes if (method, size.condition) in failed}
+        marks += _points(method, points, lambda value: short(value, 4), (frame.x, y), colors[method], hollow)
+        ends += [(y(points[0][1]), clip(method, 16), colors[method])] if points else []
+    marks += _censored(deaths, frame, frame.bottom + 12, colors)
+    marks += end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom))
+    alt = f"Mean {measure.title} at {', '.join(s.text for s in frame.sizes)}. {'; '.join(d.told for d in deaths)}"
+    name, title = f"resolution-{measure.title}", f"{measure.title} against resolution"
+    return Scene(name, title, alt, width, below + 56, marks)
+
+
+def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
+    """Median cost of the runs that ended well against voxels, both logarithmic, with the fitted growth dashed.
+
+    Runs that died of this cost's own limit are hollow triangles at the limit: the cost is at least that.
+    """
+    deaths, colors = deaths_of(inputs, (of.death,)), colors_of(inputs.methods)
+    frame = _frame(inputs, width, deaths)
+    medians = {m: _medians(inputs, m, of, frame.sizes) for m in inputs.methods}
+    limit = of.limit(inputs.evaluation.track.limits) if deaths else None
+    known = [v for points in medians.values() for _, v in points]
+    y = fit([*known, *([limit / of.unit] if limit else [])], frame.bottom, frame.top, log=True)
+    marks = [*y_axis(y, 62, frame.x.end + 6, ""), *frame.axis(frame.bottom)]
+    marks.append(Label((frame.margin, 14), of.title, "muted", 12))
+    for method, points in medians.items():
+        marks += _fitted(inputs, method, of, points, (frame.x, y), colors[method])
+        marks += _points(method, points, lambda v: of.tell(v * of.unit), (frame.x, y), colors[method])
+    at = y(limit / of.unit) if limit else frame.top
+    if limit:
+        marks.append(Line([(62, at), (frame.x.end + 6, at)], color="bad", dash="5 4"))
+        marks.append(Label((66, at - 5), f"limit {of.tell(limit)}", "bad", 11))
+    marks += _censored(deaths, frame, at, colors)
+    marks += _names(inputs, of, medians, y, frame)
+    told = [f"{m}: exponent {told_exponent(inputs, m, of)}" for m, points in medians.items() if points]
+    alt = "; ".join([*told, *(d.told for d in deaths)])
+    return Scene(f"resolution-{of.column}", f"{of.title} against voxels", alt, width, frame.bottom + 56, marks)
+
+
+def _medians(inputs: Inputs, method: str, of: Cost, sizes: Sequence[Size]) -> list[tuple[Size, float]]:
+    runs = inputs.runs
+    mine = runs[(runs["method"] == method) & (runs["outcome"] == Outcome.OK.value)]
+    medians = mine.groupby("condition")[of.column].median().astype(float) / of.unit
+    there = [(size, float(medians.get(size.condition, math.nan))) for size in sizes]
+    return [(size, value) for size, value in there if value > 0]
+
+
+Points = Sequence[tuple[Size, float]]
+Scales = tuple[Scale, Scale]
+
+
+def _points(
+    method: str,
+    points: Points,
+    tell: Callable[[float], str],
+    scales: Scales,
+    color: str,
+    hollow: Collection[str] = (),
+) -> list[Mark]:
+    x, y = scales
+    return [
+        Dot(
+            (x(s.voxels), y(v)), 4, color, "paper" if s.condition in hollow else color, f"{method}, {s.text}: {tell(v)}"
+        )
+        for s, v in points
+    ]
+
+
+def _fitted(inputs: Inputs, method: str, of: Cost, points: Points, scales: Scales, color: str) -> list[Mark]:
+    """The line of the fitted growth, through the mean logarithms that it was fitted to, over the sizes that ran."""
+    power, _, _ = exponent(inputs, method, of)
+    if not math.isfinite(power) or len(points) < 2:
+        return []
+    runs = inputs.runs
+    mine = runs[(runs["method"] == method) & (runs["outcome"] == Outcome.OK.value) & (runs[of.column] > 0)]
+    logs = mine[[of.column, "voxels"]].astype(float).apply(np.log).groupby("voxels")[of.column].mean()
+    middle = float(logs.index.to_numpy(dtype=float).mean()), float(logs.mean()) - math.log(of.unit)
+    ends = [s.voxels for s, _ in (points[0], points[-1])]
+    x, y = scales
+    line = [(x(v), y(math.exp(middle[1] + power * (math.log(v) - middle[0])))) for v in ends]
+    return [Line(line, color=color, width=1.4, dash="3 3", title=f"{method}: {told_exponent(inputs, method, of)}")]
+
+
+def _names(
+    inputs: Inputs, of: Cost, medians: dict[str, list[tuple[Size, float]]], y: Scale, frame: _Frame
+) -> list[Mark]:
+    colors = colors_of(inputs.methods)
+    ends = [(y(points[0][1]), m, colors[m]) for m, points in medians.items() if points]
+    marks: list[Mark] = []
+    for label in end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom - 8), gap=28):
+        assert isinstance(label, Label)  # it gives nothing else
+        power, _, _ = exponent(inputs, label.text, of)
+        marks.append(Label(label.at, clip(label.text, 16), label.color, label.size, bold=True))
+        told = f"exponent {short(power)}" if math.isfinite(power) else "no exponent"
+        marks.append(Label((label.at[0], label.at[1] + 13), told, "muted", 10.5))
+    return marks
+
+
+def _censored(deaths: Sequence[Death], frame: _Frame, y: float, colors: dict[str, str]) -> list[Mark]:
+    """A hollow triangle where runs died, beside one another, and above the panel a line of words for each method."""
+    marks: list[Mark] = []
+    for k, method in enumerate(dict.fromkeys(death.method for death in deaths)):
+        mine = [death for death in deaths if death.method == method]
+        marks += [_triangle((frame.x(d.size.voxels) + 8 * k, y), colors[method], d.told) for d in mine]
+        sizes = ", ".join(dict.fromkeys(d.place for d in mine))
+        of = " and ".join(dict.fromkeys(DEATHS[d.outcome] for d in mine))
+        text = f"{clip(method, 16)} {of} at {sizes}"
+        marks.append(_triangle((frame.margin + 6, 26 + LINE * k), colors[method], text))
+        marks.append(Label((frame.margin + 16, 30 + LINE * k), text, colors[method], 11))
+    return marks
+
+
+def _triangle(at: tuple[float, float], color: str, told: str) -> Line:
+    x, y = at
+    corners = [(x - 5.5, y + 4.5), (x + 5.5, y + 4.5), (x, y - 5.5)]
+    return Line(corners, color=color, width=1.6, fill="paper", title=told)

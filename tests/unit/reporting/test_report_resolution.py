@@ -1,0 +1,99 @@
+"""Resolution as a dose: sizes, what died of which limit, how far down each method came, and the figures."""
+
+import numpy as np
+import pytest
+from synthetic_out import GIB, GROWTH
+
+from lumirage.model import Outcome
+from lumirage.reporting.figures import draw_plates
+from lumirage.reporting.inputs import Inputs
+from lumirage.reporting.resolution import COSTS, DEATHS, costs_of, deaths_of, exponent, reaches, sizes_of
+from lumirage.reporting.resolution_figures import accuracy, cost
+from lumirage.reporting.rows import NARROW, WIDE
+from lumirage.reporting.scene import Dot, Label, Line, Scene
+
+WALL, MEMORY, _ = COSTS
+
+
+def triangles(scene: Scene) -> list[Line]:
+    return [mark for mark in scene.marks if isinstance(mark, Line) and mark.fill == "paper"]
+
+
+def test_sizes_are_the_finest_first_with_their_voxels(factors: Inputs, bare: Inputs) -> None:
+    assert [(s.text, s.voxels) for s in sizes_of(factors)] == [("1 mm", 512_000), ("2 mm", 64_000), ("3 mm", 18_962)]
+    assert sizes_of(bare) == []
+
+
+def test_only_what_was_measured_is_a_cost(factors: Inputs) -> None:
+    assert [c.column for c in costs_of(factors)] == ["wall_s", "peak_memory_bytes"]
+
+
+def test_deaths_are_counted_by_method_size_and_limit(factors: Inputs) -> None:
+    told = [death.told for death in deaths_of(factors, DEATHS)]
+    assert told == [
+        "alpha ran out of time at 1 mm (12 of 24 runs)",
+        "beta ran out of time at 2 mm (4 of 24 runs)",
+        "gamma-untrained died of memory at 1 mm",
+    ]
+
+
+def test_how_far_down_each_method_came(factors: Inputs) -> None:
+    found = {reach.method: reach for reach in reaches(factors)}
+    assert list(found) == ["alpha", "beta", "gamma-untrained"]
+    assert found["alpha"].finest == "1 mm, 12 of 24 runs"
+    assert found["gamma-untrained"].finest == "2 mm, 22 of 24 runs"
+    assert found["gamma-untrained"].first_death == "1 mm: 24 of 24 runs died of memory"
+    assert found["beta"].first_death == "2 mm: 4 of 24 runs ran out of time"
+    assert len(found["alpha"].exponents) == 2
+
+
+def test_exponents_are_those_of_the_analysis(factors: Inputs) -> None:
+    assert exponent(factors, "alpha", MEMORY)[0] == pytest.approx(GROWTH, abs=0.01)
+    assert np.isnan(exponent(factors, "identity", MEMORY)[0])
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_death_of_memory_is_a_hollow_triangle_at_the_limit(factors: Inputs, width: float) -> None:
+    scene = cost(factors, MEMORY, width)
+    limit = next(mark for mark in scene.marks if isinstance(mark, Line) and mark.dash == "5 4")
+    at = limit.points[0][1]
+    drawn = [t for t in triangles(scene) if abs(np.mean([y for _, y in t.points]) - at) < 3]
+    assert [t.title for t in drawn] == ["gamma-untrained died of memory at 1 mm"]
+    sizes = {size.text: size for size in sizes_of(factors)}
+    dots = {m.title.split(":")[0]: m for m in scene.marks if isinstance(m, Dot)}
+    assert "gamma-untrained, 1 mm" not in dots
+    assert len(dots) == 3 + 3 + 2
+    finest = dots["beta, 1 mm"]
+    assert np.mean([x for x, _ in drawn[0].points]) == pytest.approx(finest.at[0])
+    assert sizes["1 mm"].voxels == 512_000
+    assert any(isinstance(m, Label) and m.text == "limit 4.00 GiB" for m in scene.marks)
+    assert factors.evaluation.track.limits.memory_bytes == 4 * GIB
+
+
+def test_the_fitted_line_goes_through_points_that_follow_it(factors: Inputs) -> None:
+    scene = cost(factors, MEMORY, WIDE)
+    dots = {m.title.split(":")[0]: m.at for m in scene.marks if isinstance(m, Dot)}
+    fit = next(m for m in scene.marks if isinstance(m, Line) and m.title.startswith("beta:") and m.dash)
+    np.testing.assert_allclose(fit.points[0], dots["beta, 1 mm"], atol=1.0)
+    np.testing.assert_allclose(fit.points[1], dots["beta, 3 mm"], atol=1.0)
+
+
+def test_accuracy_shows_the_dead_below_and_the_partly_failed_hollow(factors: Inputs) -> None:
+    scene = accuracy(factors, factors.measures[0], WIDE)
+    dots = {m.title.split(":")[0]: m for m in scene.marks if isinstance(m, Dot)}
+    assert "gamma-untrained, 1 mm" not in dots
+    assert dots["alpha, 1 mm"].fill == "paper"
+    assert dots["alpha, 2 mm"].fill != "paper"
+    below = [t.title for t in triangles(scene) if min(y for _, y in t.points) > max(d.at[1] for d in dots.values())]
+    assert below == [death.told for death in deaths_of(factors, DEATHS)]
+
+
+def test_spacing_has_its_own_section_and_is_no_axis_of_preparation(factors: Inputs) -> None:
+    sections = {plate.wide.name: plate.section for plate in draw_plates(factors)}
+    assert sections["resolution-wall_s"] == "resolution_costs"
+    assert not [name for name in sections if name.startswith("dose-spacing")]
+
+
+def test_every_outcome_of_a_limit_is_a_death() -> None:
+    assert set(DEATHS) == {Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_GPU_MEMORY, Outcome.TIMEOUT}
+    assert {c.death for c in COSTS} == set(DEATHS)
