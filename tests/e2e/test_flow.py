@@ -3,11 +3,14 @@
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tests.e2e.conftest import HARNESS, Command
+
+from lumirage.layout import ASIDE
 
 METHODS = ("--method", "Oracle", "--method", "zero-displacement", "--runtime", "local", "--track", "phantom")
 
@@ -73,24 +76,46 @@ def test_another_track_in_the_same_out_is_refused_with_what_differs(
     assert "track.name: phantom there, t1w now" in answer.stderr
 
 
-def test_killed_and_typed_again_only_what_is_missing_is_run(done: Path, phantom: Path, tmp_path: Path) -> None:
-    out = tmp_path / "killed"
-    words = [*HARNESS, "evaluate", *METHODS, str(phantom), str(out)]
+def stamps(out: Path) -> dict[Path, int]:
+    """When each record and each part of the scores was written; halves of files do not count."""
+    files = [*out.glob("*/sub-*/anat/[!.]*_run.json"), *out.glob("scores/*/*/[!.]*.parquet")]
+    return {path: path.stat().st_mtime_ns for path in files}
+
+
+def killed_when(words: list[str], due: Callable[[], bool]) -> None:
+    """Start a command and kill it once something is so."""
     victim = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
-    while (
-        not (kept := list(out.glob("*/sub-*/anat/*_run.json")))
-        and time.monotonic() < deadline
-        and victim.poll() is None
-    ):
-        time.sleep(0.02)
+    while not due() and time.monotonic() < deadline and victim.poll() is None:
+        time.sleep(0.01)
     victim.send_signal(signal.SIGKILL)
-    victim.wait()
-    assert kept, "killed before the first record"
-    stamps = {p: p.stat().st_mtime_ns for p in kept}
+    assert victim.wait() == -signal.SIGKILL, "it ended before it could be killed"
+
+
+def test_killed_and_typed_again_only_what_is_missing_is_done(done: Path, phantom: Path, tmp_path: Path) -> None:
+    """While it runs methods, while it scores, while it compares and reports: one tree, killed three times."""
+    out = tmp_path / "killed"
+    words = [*HARNESS, "evaluate", *METHODS, str(phantom), str(out)]
+    records = len(list(done.glob("*/sub-*/anat/*_run.json")))
+    kept: dict[Path, int] = {}
+    stages: dict[str, Callable[[], bool]] = {
+        "run": lambda: bool(stamps(out)),
+        "score": lambda: len(stamps(out)) >= records,
+        "compare": (out / "scores.tsv").exists,
+    }
+    for stage, reached in stages.items():
+        killed_when(words, reached)
+        now = stamps(out)
+        assert {path: now[path] for path in kept} == kept, "what was complete is not done again"
+        assert (out / "scores.tsv").exists() == (stage == "compare"), stage
+        assert not (out / "report" / "index.html").exists(), stage
+        kept = now
+    assert len(kept) > records, "killed with scores on disk"
     subprocess.run(words, check=True, timeout=600, stdout=subprocess.DEVNULL)
-    assert {p: p.stat().st_mtime_ns for p in kept} == stamps, "what was complete is not done again"
-    assert (out / "scores.tsv").read_bytes() == (done / "scores.tsv").read_bytes()
+    assert {path: stamps(out)[path] for path in kept} == kept
+    for table in ("scores.tsv", "comparisons.tsv", "rankings.tsv"):
+        assert (out / table).read_bytes() == (done / table).read_bytes(), table
+    assert not [path for path in out.rglob(".*") if ASIDE.match(path.name)], "no half of a file is left"
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -62,7 +62,8 @@ def scored_runs(layout: Layout, preset: Preset, metric: str | None = None) -> se
 
 
 def _parts(folder: Path) -> Iterator[Path]:
-    return iter(sorted(folder.rglob("*.parquet")))
+    """Those that are whole: what another harness is writing, or died writing, begins with a dot."""
+    return iter(sorted(folder.rglob("[!.]*.parquet")))
 
 
 def assemble(layout: Layout, presets: Sequence[Preset], failed: Mapping[RunKey, Outcome]) -> pd.DataFrame:
