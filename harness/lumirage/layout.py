@@ -178,6 +178,10 @@ class Layout:
         """Prepared images of one pair and condition."""
         return self.work / "prepared" / key
 
+    def prepared_record(self, key: str) -> Path:
+        """Says that they are whole, and where they lie."""
+        return self.prepared(key) / "prepared.json"
+
     def affine(self, key: str) -> Path:
         """The affine of one pair, whatever the condition."""
         return self.work / "affine" / f"{key}.json"

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from lumirage.errors import DataError, UsageError
 from lumirage.layout import write_text
+from lumirage.model import Prepared
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -61,3 +62,10 @@ def _explain(path: Path, error: ValidationError) -> str:
             message = "no such field"
         lines.append(f"{path}: {field}: {message}")
     return "\n".join(lines)
+
+
+def read_prepared(path: Path) -> Prepared:
+    """The record of prepared images, its paths made absolute, so that an output tree may be moved. Raises DataError."""
+    prepared = read_json(path, Prepared)
+    paths = {name: path.parent / at for name in ("fixed", "moving", "truth") if (at := getattr(prepared, name))}
+    return prepared.model_copy(update=paths)

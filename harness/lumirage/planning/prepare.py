@@ -20,7 +20,7 @@ from lumirage.model import Convention, Grid, Pair, Prepared, Scan
 from lumirage.planning.align import ALIGN_VERSION, estimate_affine
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.working_grid import about_centre, foreground, working_grid
-from lumirage.records import read_json, write_json
+from lumirage.records import read_prepared, write_json
 from lumirage.space import Displacement, Float, Single, Volume
 from lumirage.track import Prepare
 
@@ -37,11 +37,12 @@ class Preparer:
     def prepare(self, pair: Pair, prepare: Prepare) -> Prepared:
         """The prepared pair, made or found. Raises DataError when an image is missing, damaged or not 3-D."""
         key = prepared_key(pair, prepare)
-        folder = self.layout.prepared(key)
-        with _alone(folder):
-            if not (folder / "prepared.json").is_file():
-                _make(pair, prepare, folder, key, self._affine(pair, prepare))
-        return load_prepared(folder)
+        record = self.layout.prepared_record(key)
+        with _alone(record.parent):
+            if not record.is_file():
+                made = _make(pair, prepare, record.parent, key, self._affine(pair, prepare))
+                write_json(record, made)
+        return read_prepared(record)
 
     def _affine(self, pair: Pair, prepare: Prepare) -> Float:
         """Fixed world to moving world, from the cache of this output tree or estimated now."""
@@ -65,13 +66,6 @@ def _alone(made: Path) -> filelock.FileLock:
 def prepared_key(pair: Pair, prepare: Prepare) -> str:
     """Hash of the contents of the images and of the preparation: nothing else enters what is made."""
     return digest(PREPARE_VERSION, ALIGN_VERSION, *map(file_digest, _files(pair, prepare)), prepare.model_dump_json())
-
-
-def load_prepared(folder: Path) -> Prepared:
-    """The record in a folder, its paths made absolute, so that an output tree may be moved."""
-    prepared = read_json(folder / "prepared.json", Prepared)
-    paths = {name: folder / path for name in ("fixed", "moving", "truth") if (path := getattr(prepared, name))}
-    return prepared.model_copy(update=paths)
 
 
 def check_scan(scan: Scan) -> None:
@@ -105,7 +99,7 @@ def _image(scan: Scan, prepare: Prepare) -> Volume:
     return Volume(np.where(mask.data > 0, volume.data, np.float32(0)), volume.affine)
 
 
-def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -> None:
+def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -> Prepared:
     fixed, moving = _image(pair.fixed, prepare), _image(pair.moving, prepare)
     grid = working_grid(fixed, prepare)
     affine = affine @ about_centre(grid, prepare.affine_error)
@@ -116,7 +110,7 @@ def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -
         space.write_volume(folder / f"{name}.nii", picture, target)
     if pair.truth:
         space.write_displacement(folder / "truth.nii", _working_truth(pair.truth, affine, fixed.grid, grid))
-    record = Prepared(
+    return Prepared(
         key=key,
         fixed=Path("fixed.nii"),
         moving=Path("moving.nii"),
@@ -124,7 +118,6 @@ def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -
         affine=space.matrix(affine),
         truth=Path("truth.nii") if pair.truth else None,
     )
-    write_json(folder / "prepared.json", record)
 
 
 def _working_truth(path: Path, affine: Float, native: Grid, grid: Grid) -> Displacement:

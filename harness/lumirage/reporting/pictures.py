@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from lumirage.errors import DataError, InvalidAnswerError
 from lumirage.layout import Layout
 from lumirage.model import Convention, Grid, Pair, Prepared
+from lumirage.records import read_prepared
 from lumirage.reporting.cuts import Cut
 from lumirage.space import Array, Float, Single, Volume, read_displacement, read_labels, read_volume
 
@@ -65,12 +66,12 @@ class Result:
 
 def read_scenery(layout: Layout, pair: Pair, key: str) -> Scenery:
     """The shared part of a pair's pictures. Raises DataError when the prepared images are gone."""
-    record = layout.prepared(key) / "prepared.json"
+    record = layout.prepared_record(key)
     if not record.is_file():
         raise DataError(f"the prepared images of {pair.id} are no longer in {layout.work}; `run` makes them again")
-    prepared = Prepared.model_validate_json(record.read_bytes())
+    prepared = read_prepared(record)
     turn = turn_of(prepared.grid)
-    fixed, moving = (_scaled(read_volume(record.parent / path).data) for path in (prepared.fixed, prepared.moving))
+    fixed, moving = (_scaled(read_volume(path).data) for path in (prepared.fixed, prepared.moving))
     source = next((s for s in pair.fixed.labels if s in pair.moving.labels), "")
     labels = [read_labels(scan.labels[source]) if source else None for scan in (pair.fixed, pair.moving)]
     return Scenery(pair, prepared, turn, turn(fixed), turn(moving), source, *labels)
