@@ -43,6 +43,16 @@ def axes_of(inputs: Inputs) -> dict[str, list[Level]]:
     return found
 
 
+def condition_words(inputs: Inputs) -> dict[str, str]:
+    """Condition -> its axis and level for a reader."""
+    return {
+        level.condition: f"{axis_words(axis)}: {level.text}"
+        for axis, levels in axes_of(inputs).items()
+        for level in levels
+        if level.condition != REFERENCE
+    }
+
+
 def is_curve(levels: Sequence[Level]) -> bool:
     """Whether an axis is read as dose and response: its levels are numbers, and enough of them."""
     return len(levels) >= FEWEST and all(math.isfinite(level.value) for level in levels)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.layout import write_text, written_aside
-from lumirage.reporting import costs, failures, preparation, resolution, resolution_figures
+from lumirage.reporting import costs, failures, preparation, resolution, resolution_figures, sources, truth
 from lumirage.reporting.analysed import main_ranking
 from lumirage.reporting.doses import axes_of, dose, is_curve
 from lumirage.reporting.effects import forest, has_effects, stability
@@ -20,17 +20,9 @@ from lumirage.reporting.scene import Scene, to_svg
 from lumirage.reporting.strips import strips
 
 SECTIONS = (
-    "strips",
-    "forest",
-    "stability",
-    "changes",
-    "resolution",
-    "resolution_costs",
-    "pareto",
-    "times",
-    "memory",
-    "failures",
-)
+    "strips", "forest", "stability", "changes", "resolution", "resolution_costs", "truth", "sources", "pareto", "times",
+    "memory", "failures",
+)  # fmt: skip
 """Sections of the page that hold figures."""
 
 
@@ -72,6 +64,7 @@ def _drawings(inputs: Inputs) -> Iterator[_Drawing]:
     if len(main_ranking(inputs, first, inputs.conditions[0])):
         yield _Drawing("stability", partial(stability, inputs, first))
     yield from _changes(inputs)
+    yield from _orders(inputs)
     yield from _costs(inputs)
     if failures.failed_pairs(inputs):
         yield _Drawing("failures", partial(failures.matrix, inputs))
@@ -94,6 +87,14 @@ def _changes(inputs: Inputs) -> Iterator[_Drawing]:
             yield _Drawing("resolution", partial(resolution_figures.accuracy, inputs, measure), measure.title)
         for cost in resolution.costs_of(inputs):
             yield _Drawing("resolution_costs", partial(resolution_figures.cost, inputs, cost))
+
+
+def _orders(inputs: Inputs) -> Iterator[_Drawing]:
+    """The methods in order: by true error and by Dice; by each label source."""
+    if known := truth.truth_of(inputs):
+        yield _Drawing("truth", partial(truth.figure, inputs, known))
+    for of_metric in sources.sources_of(inputs):
+        yield _Drawing("sources", partial(sources.figure, inputs, of_metric), of_metric.metric)
 
 
 def _costs(inputs: Inputs) -> Iterator[_Drawing]:

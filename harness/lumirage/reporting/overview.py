@@ -22,7 +22,9 @@ from lumirage.reporting.preparation import change_tables
 from lumirage.reporting.resolution import costs_of, reaches, sizes_of
 from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
+from lumirage.reporting.sources import sources_of
 from lumirage.reporting.tables import Standing, cell, leaderboard, shown, to_latex, to_tsv
+from lumirage.reporting.truth import truth_of
 
 POWER_SHOWN = (
     "method", "reference", "target", "smallest_seen", "subjects_chain", "pairs_chain", "subjects_all_pairs",
@@ -82,6 +84,8 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         changes=change_tables(inputs),
         reaches=reaches(inputs) if sizes_of(inputs) else [],
         run_costs=costs_of(inputs),
+        truth=truth_of(inputs),
+        sources=sources_of(inputs),
         power=_power(inputs),
         tables=inputs.tables,
         data=_data(overview, one_file),

@@ -146,9 +146,9 @@ def _read_labels(path: Path) -> Volume:
     return _cached_labels(path, file_digest(path))
 
 
-@functools.lru_cache(maxsize=6)
+@functools.lru_cache(maxsize=16)
 def _cached_labels(path: Path, _digest: str) -> Volume:
-    """The methods of a pair are scored one after another: its label maps are unpacked once."""
+    """The methods of a pair are scored one after another: its label maps, of several sources too, are unpacked once."""
     return space.read_labels(path)
 
 

@@ -1,0 +1,88 @@
+"""The methods in order of several measures: truth beside Dice, and one label source beside another."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from synthetic_out import MERGED_DICE, TRUE_ERROR_MM
+
+from lumirage.reporting.axes import MINUS
+from lumirage.reporting.doses import condition_words
+from lumirage.reporting.inputs import Inputs
+from lumirage.reporting.orders import Order, moved, order_of, slopes, tau
+from lumirage.reporting.rows import NARROW, WIDE, colors_of
+from lumirage.reporting.scene import Dot, Label, Line
+from lumirage.reporting.sources import sources_of
+from lumirage.reporting.truth import truth_of
+
+A = Order("a", higher_is_better=True, means={"x": 0.9, "y": 0.8, "z": 0.8, "w": 0.1})
+B = Order("b", higher_is_better=False, means={"x": 1.0, "y": 3.0, "z": 2.0, "w": 4.0})
+
+
+def test_ranks_follow_the_direction_and_equals_share_the_better_place() -> None:
+    assert A.ranks == {"x": 1, "y": 2, "z": 2, "w": 4}
+    assert B.ranks == {"x": 1, "z": 2, "y": 3, "w": 4}
+    assert B.listed == ["x", "z", "y", "w"]
+    assert moved([A, B]) == ["y"]
+
+
+def test_tau_is_scipys_and_needs_three() -> None:
+    assert tau(A, B) == pytest.approx(stats.kendalltau([1, 2, 2, 4], [1, 3, 2, 4]).statistic)
+    few = Order("few", higher_is_better=True, means={"x": 1.0, "y": 0.5})
+    assert np.isnan(tau(A, few))
+
+
+def test_an_order_over_some_pairs_is_of_those_alone(factors: Inputs) -> None:
+    dice = factors.measures[0]
+    chosen = np.arange(12) % 3 != 1  # those on which beta does not fail
+    assert order_of(factors, dice, "reference", chosen).listed == ["beta", "alpha", "gamma-untrained"]
+    assert order_of(factors, dice, "reference").listed == ["alpha", "beta", "gamma-untrained"]
+
+
+def test_truth_and_dice_disagree_where_they_were_made_to(factors: Inputs) -> None:
+    truth = truth_of(factors)
+    assert truth is not None
+    places = {line.method: (line.by_error, line.by_dice) for line in truth.lines}
+    assert places == {"gamma-untrained": (1, 3), "alpha": (2, 1), "beta": (3, 2)}
+    gamma = truth.lines[0]
+    assert gamma.error_mm == pytest.approx(
+        (11 * TRUE_ERROR_MM["gamma-untrained"] + TRUE_ERROR_MM["identity"]) / 12, abs=0.05
+    )
+    parts = {part.title: part for part in truth.parts}
+    assert parts["all pairs"].tau == pytest.approx(-1 / 3)
+    assert parts["all pairs"].differing == "alpha 2 → 1, beta 3 → 2, gamma-untrained 1 → 3"
+    assert "noise: 0.05" in parts
+    assert np.isnan(parts["spacing, mm: 1"].tau), "two methods ran there"
+
+
+def test_without_a_truth_there_is_nothing(bare: Inputs) -> None:
+    assert truth_of(bare) is None
+    assert sources_of(bare) == []
+
+
+def test_sources_stand_side_by_side_with_the_agreement_of_the_analysis(factors: Inputs) -> None:
+    (dice,) = sources_of(factors)
+    assert [order.title for order in dice.orders] == ["manual", "merged"]
+    assert dice.orders[1].listed == ["gamma-untrained", "beta", "alpha"]
+    assert dice.orders[1].means["alpha"] == pytest.approx(MERGED_DICE["alpha"], abs=0.01)
+    assert dice.changing == ("alpha", "gamma-untrained")
+    (agreement,) = dice.agreement
+    assert (agreement.first, agreement.second, agreement.n_methods) == ("manual", "merged", "3")
+    assert agreement.kendall_tau == agreement.spearman_rho == f"{MINUS}1.00"
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_slopes_are_strong_where_a_method_moves(factors: Inputs, width: float) -> None:
+    (dice,) = sources_of(factors)
+    scene = slopes("s", "s", dice.orders, colors_of(factors.methods), width)
+    lines = {m.title.split(":")[0]: m for m in scene.marks if isinstance(m, Line)}
+    assert {name for name, line in lines.items() if line.width == 3} == set(dice.changing)
+    ranks = [m.text for m in scene.marks if isinstance(m, Label) and m.color == "paper"]
+    assert sorted(ranks) == sorted(["1", "2", "3"] * 2)
+    assert all(0 <= m.at[0] <= width for m in scene.marks if isinstance(m, Dot | Label))
+
+
+def test_conditions_are_named_for_a_reader(factors: Inputs) -> None:
+    words = condition_words(factors)
+    assert words["inverted-True"] == "inverted: yes"
+    assert words["spacing_mm-3"] == "spacing, mm: 3"
+    assert "reference" not in words
