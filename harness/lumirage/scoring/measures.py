@@ -13,7 +13,7 @@ from lumirage.scoring.onehot import SoftOverlap, soft_overlap
 from lumirage.scoring.regularity import Regularity, mask_bits
 from lumirage.scoring.similarity import Similarity, similarity
 from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
-from lumirage.scoring.truth import ErrorLengths, displacement_error
+from lumirage.scoring.truth import ErrorLengths, displacement_error, displacement_error_by_label
 from lumirage.scoring.warp import Overlap
 from lumirage.scoring.worldwarp import Placed, WorldMap, pull_labels
 from lumirage.space import Volume, make_grid, same_grid, spacing_of
@@ -128,6 +128,13 @@ class LabelMeasures:
         overlap = self.pair.backend.warp_voxels(*self.working, self.pair.field)
         options = SurfaceOptions(official_ties=True, mean=False)
         return overlap, surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
+
+    @cached_property
+    def truth(self) -> list[ErrorLengths] | None:
+        """Distance from the true displacement in each label of the fixed map, where the truth is known."""
+        truth = self.pair.inputs.truth
+        u = self.pair.inputs.displacement.u
+        return None if truth is None else displacement_error_by_label(u, truth, self.working[0])
 
     @cached_property
     def soft(self) -> SoftOverlap:

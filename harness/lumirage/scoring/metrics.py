@@ -87,7 +87,8 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "displacement_error_mm", "mm", "field", "lower",
-            "Mean of |u - u_true| over the voxels of the mask, where the true displacement is known.", EMPTY_MASK, "",
+            "Mean of |u - u_true| over the voxels of the mask, where the true displacement is known; rows with a label "
+            "are over that structure of the fixed image.", EMPTY_MASK, "",
         ),
         Metric("displacement_error_p95_mm", "mm", "field", "lower", "95th percentile of the same lengths.",
         EMPTY_MASK, ""), Metric(

@@ -10,8 +10,8 @@ from typing import Literal
 from lumirage.errors import UsageError, nearest
 from lumirage.scoring.metrics import METRICS
 
-SCORER_VERSION = "1"
-"""Raised whenever a number may come out differently. In every row, and in every settings hash."""
+SCORER_VERSION = "2"
+"""Raised whenever a number may come out differently or a row is added. In every row, and in every settings hash."""
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,13 @@ def missing_row(metric: str, why: str, source: str = "") -> Score:
     return Score(metric=metric, unit=METRICS[metric].unit, source=source, value=None, undefined=why)
 
 
+def structure_row(metric: str, source: tuple[str, Mapping[int, str]], label: int, value: float) -> Score:
+    """The row of a metric of the field inside one structure. `source`: its name and the labels' names."""
+    name, names = source
+    unit = METRICS[metric].unit
+    return Score(metric=metric, unit=unit, source=name, label=label, name=names.get(label, ""), value=value)
+
+
 def field_row(metric: str, value: float, n: int | None = None) -> Score:
     """The row of a metric of the field; NaN becomes a reason."""
     if math.isnan(value):

@@ -14,7 +14,7 @@ from lumirage.scoring.measures import FIXED_ABOVE_0, MOVING_ABOVE_0, STRICT, Lab
 from lumirage.scoring.metrics import METRICS
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.presets import Preset
-from lumirage.scoring.rows import LabelValues, field_row, label_rows, landmark_rows, missing_row
+from lumirage.scoring.rows import LabelValues, field_row, label_rows, landmark_rows, missing_row, structure_row
 from lumirage.scoring.truth import inverse_consistency
 from lumirage.space import points, spacing_of
 
@@ -59,6 +59,7 @@ def _score(pair: PairMeasures, sources: dict[str, LabelMeasures], preset: Preset
         else:
             value = FIELD_METRICS[metric](pair)
             rows += [] if value is None else [field_row(metric, *value)]
+            rows += _error_by_structure(metric, sources)
     return rows
 
 
@@ -180,6 +181,20 @@ def _of_truth(of: str) -> Callable[[PairMeasures], FieldValue]:
     return value
 
 
+TRUTH_METRICS = {"displacement_error_mm": "mean", "displacement_error_p95_mm": "p95"}
+
+
+def _error_by_structure(metric: str, sources: dict[str, LabelMeasures]) -> list[Score]:
+    """A row for each structure of the fixed image, where the truth is known."""
+    return [
+        structure_row(metric, (name, measures.maps.names), label, float(getattr(lengths, TRUTH_METRICS[metric])))
+        for name, measures in sources.items()
+        if metric in TRUTH_METRICS and measures.truth
+        for label, lengths in zip(measures.labels.values, measures.truth, strict=True)
+        if label != 0 and not math.isnan(lengths.mean)
+    ]
+
+
 def _inverse(pair: PairMeasures) -> FieldValue:
     backward = pair.inputs.backward
     if backward is None:
@@ -206,8 +221,7 @@ FIELD_METRICS: dict[str, Callable[[PairMeasures], FieldValue]] = {
     "ndv_percent_lumir24": _folding(MOVING_ABOVE_0, "percent"),
     "ndv_percent_lumir25": _folding(FIXED_ABOVE_0, "percent"),
     "sdlogj_offset3": lambda pair: (pair.regularity.inner.sd_log_offset3, pair.regularity.inner.count),
-    "displacement_error_mm": _of_truth("mean"),
-    "displacement_error_p95_mm": _of_truth("p95"),
+    **{metric: _of_truth(of) for metric, of in TRUTH_METRICS.items()},
     "inverse_consistency_mm": _inverse,
     "ncc_fixed_moved": _likeness("ncc"),
     "mi_fixed_moved": _likeness("mi"),

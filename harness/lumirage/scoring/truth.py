@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lumirage.scoring.labels import DenseLabels
 from lumirage.scoring.slabs import map_slabs
 from lumirage.scoring.worldwarp import WorldMap, interpolate
 
@@ -22,6 +23,16 @@ def displacement_error(u: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bo
     """|u - u_true| of two displacements (X, Y, Z, 3) in mm on one grid, inside a mask (X, Y, Z)."""
     apart = u[mask].astype(np.float64) - truth[mask]
     return _summary(np.sqrt((apart * apart).sum(axis=-1)))
+
+
+def displacement_error_by_label(u: NDArray[Any], truth: NDArray[Any], labels: DenseLabels) -> list[ErrorLengths]:
+    """The same inside each label of a map on that grid, in the order of its labels; NaN where one has no voxel there."""
+    ids = labels.ids[1:-1, 1:-1, 1:-1]
+    inside = ids < labels.labels.other
+    apart = u[inside].astype(np.float64) - truth[inside]
+    order = np.argsort(ids[inside], kind="stable")
+    lengths = np.sqrt((apart * apart).sum(axis=-1))[order]
+    return [_summary(part) for part in np.split(lengths, np.cumsum(labels.counts)[:-1])]
 
 
 def inverse_consistency(

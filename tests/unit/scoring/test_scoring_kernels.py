@@ -22,7 +22,7 @@ from lumirage.scoring.regularity import mask_bits, regularity
 from lumirage.scoring.similarity import pull_linear, similarity
 from lumirage.scoring.surface import SurfaceOptions, surface_distances
 from lumirage.scoring.surfels import surfel_areas, surfels
-from lumirage.scoring.truth import displacement_error, inverse_consistency
+from lumirage.scoring.truth import displacement_error, displacement_error_by_label, inverse_consistency
 from lumirage.scoring.warp import warp_voxels
 from lumirage.scoring.worldwarp import WorldMap
 
@@ -364,3 +364,15 @@ def test_a_shift_and_its_inverse_are_consistent_and_errors_are_lengths() -> None
     )
     assert displacement_error(u, u * 0, mask) == pytest.approx((3.0, 3.0, 3.0))
     assert math.isnan(displacement_error(u, u, mask & False).mean)
+
+
+def test_true_error_inside_each_label() -> None:
+    ids = np.zeros((4, 5, 6), np.uint8)
+    ids[1], ids[2], ids[3, 0, 0] = 7, 3, 99
+    u = np.zeros((4, 5, 6, 3), np.float32)
+    u[1, ..., 0], u[2, ..., 1] = 2.0, np.arange(30).reshape(5, 6)
+    found = displacement_error_by_label(u, u * 0, relabel(ids, LabelSet.of([0, 3, 5, 7])))
+    assert found[0] == (0.0, 0.0, 0.0), "59 voxels of background, where nothing is wrong"
+    assert found[1] == pytest.approx((14.5, np.percentile(np.arange(30), 95), 29.0))
+    assert math.isnan(found[2].mean)
+    assert found[3] == pytest.approx((2.0, 2.0, 2.0))

@@ -126,6 +126,24 @@ def test_labels_are_pulled_from_native_grids_unlike_the_working_one() -> None:
         assert values(rows)["dice_nearest_fg", "x", label] == pytest.approx(2 * kept / (size + kept))
 
 
+def test_the_true_error_has_a_row_for_each_structure_beside_that_of_the_mask() -> None:
+    u = np.zeros((*SHAPE, 3), np.float32)
+    u[...] = (1, 2, 2)
+    rows = [r for r in score_pair(inputs(u), [STRICT])["strict"] if r.metric.startswith("displacement_error")]
+    assert [r.value for r in rows] == pytest.approx([3.0] * len(rows))
+    structures = [r for r in rows if r.label is not None]
+    assert {(r.metric, r.source) for r in structures} == {
+        ("displacement_error_mm", "manual"),
+        ("displacement_error_p95_mm", "manual"),
+    }
+    assert 0 not in {r.label for r in structures}
+    assert {r.name for r in structures if r.label == 1} == {"first"}
+    assert [(r.metric, r.source) for r in rows if r.label is None] == [
+        ("displacement_error_mm", ""),
+        ("displacement_error_p95_mm", ""),
+    ]
+
+
 def test_landmark_errors_are_millimetres_in_the_world() -> None:
     u = np.zeros((*SHAPE, 3), np.float32)
     u[...] = (1, 2, 2)
