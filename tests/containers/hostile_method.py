@@ -68,6 +68,10 @@ def exits_3(pair):
     sys.exit(3)
 
 
+def kills_itself(pair):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def aborts(pair):
     os.abort()
 
@@ -308,11 +312,16 @@ def closes_output(pair):
 
 
 def burns(pair):
-    until = time.process_time() + float(JOB["parameters"]["seconds"])
-    while time.process_time() < until:
+    began = time.process_time()
+    while (burnt := time.process_time() - began) < JOB["parameters"]["seconds"]:
         pass
-    print("burnt", time.process_time(), flush=True)
+    print("burnt", burnt, flush=True)
     answer(pair)
+
+
+def takes_nothing():
+    """The interpreter alone, long enough to be seen whole."""
+    time.sleep(0.6)
 
 
 def takes_anonymous():
@@ -334,16 +343,22 @@ def takes_page_cache():
 
 
 def takes_forks():
-    children = []
+    """Held by all four at once: each waits until the others have theirs too."""
+    reading, writing = os.pipe()
+    over, ending = os.pipe()
     for _ in range(4):
-        child = os.fork()
-        if child == 0:
+        if os.fork() == 0:
+            os.close(ending)
             HELD.append(bytearray(b"1") * (256 * MB))
-            time.sleep(1.5)
+            os.write(writing, b".")
+            os.read(over, 1)  # until the parent closes it
             os._exit(0)
-        children.append(child)
-    for child in children:
-        os.waitpid(child, 0)
+    for _ in range(4):
+        os.read(reading, 1)
+    time.sleep(0.6)
+    os.close(ending)
+    for _ in range(4):
+        os.wait()
 
 
 def takes_spike():

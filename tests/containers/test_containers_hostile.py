@@ -24,6 +24,7 @@ EXPECTED = {
     "child_oom": (Outcome.OUT_OF_MEMORY, "memory"),
     "child_oom_answers": (OK, ""),
     "allocate": (Outcome.OUT_OF_MEMORY, "memory"),
+    "kills_itself": (Outcome.CRASHED, "signal 9"),  # not taken for a container that somebody else killed
     "sleeps": (Outcome.TIMEOUT, "time limit"),
     "forks": (Outcome.FAILED, "exit code 1"),
     "floods": (OK, ""),
