@@ -12,19 +12,16 @@ from tests.containers.conftest import BASE, working
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 
-METHODS = ("greedy", "zero-displacement")
-
 
 def test_the_same_numbers(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     for name in ("docker", "apptainer"):
         working(name, tmp_path_factory)
     data = tmp_path / "bids"
     make_phantom(data, PhantomSpec(subjects=3, spacing_mm=4.0, contrasts=("T1w",), seed=1))
-    chosen = [word for method in METHODS for word in ("-m", method)]
     environment = {**os.environ, "LUMIRAGE_BASE_IMAGE": BASE, "LUMIRAGE_SIF_DIR": str(tmp_path / "sif")}
     for name in ("docker", "apptainer"):
-        words = [sys.executable, "-m", "lumirage.cli", str(data), str(tmp_path / name), "participant", *chosen]
-        words += ["--track", "phantom", "--runtime", name]
+        words = [sys.executable, "-m", "lumirage.cli", "run", "-m", "greedy"]
+        words += ["--track", "phantom", "--runtime", name, str(data), str(tmp_path / name)]
         subprocess.run(words, check=True, timeout=900, env=environment, stdout=subprocess.DEVNULL)
     scores, images, answers = ({}, {}, {})
     for name in ("docker", "apptainer"):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,7 @@ USER = 65534
 @pytest.fixture(scope="module")
 def harness_image(docker_runtime: Runtime) -> Iterator[str]:
     """Built as the README says, but from the local base image; pip's own settings are those of this machine."""
-    tag = "lumirage/harness:test"
+    tag = f"lumirage-test:harness-{uuid.uuid4().hex[:8]}"
     arguments = build_settings(os.environ).arguments
     words = [word for name, value in arguments.items() for word in ("--build-arg", f"{name}={value}")]
     context = [
