@@ -77,9 +77,10 @@ class Machine:
             return self._start(source.card.image)
         reference = image_name(source.folder, source.card)
         state = table([(source.folder, source.card)], images_here())[0].image
-        brought = self.runtime.name == "apptainer" and find_sif(reference) is not None
-        if state == "outdated" or (state == "not built" and not brought):
-            self.screen.say(f"image {reference} is {state}: it is built now, which can take some minutes")
+        if state in ("not built", "outdated") or (state == "SIF" and self.runtime.name != "apptainer"):
+            self.screen.say(
+                f"image {reference} is {'not built' if state == 'SIF' else state}: it is built now, which can take some minutes"
+            )
             build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
         return self._start(reference)
 

@@ -11,8 +11,10 @@ import requests
 from lumirage.methods.build import SOURCE_LABEL, image_name, source_digest
 from lumirage.methods.weights import megabytes, missing_weights, needed_weights
 from lumirage.model import Method
+from lumirage.sif import find_sif
 
-ImageState = Literal["built", "outdated", "not built", "no engine"]
+ImageState = Literal["built", "outdated", "not built", "no engine", "SIF"]
+"""SIF: no engine here has the image, but Apptainer could start it."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,10 @@ def table(
 
 
 def _state(folder: Path, card: Method, images: Mapping[str, str] | None) -> ImageState:
-    if images is None:
-        return "no engine"
-    source = images.get(image_name(folder, card).removesuffix(":latest"))
+    name = image_name(folder, card)
+    source = None if images is None else images.get(name.removesuffix(":latest"))
     if source is None:
-        return "not built"
+        return "SIF" if find_sif(name) else "no engine" if images is None else "not built"
     ours = (folder / "Dockerfile").is_file() and not card.image
     return "outdated" if ours and source != source_digest(folder) else "built"
 
