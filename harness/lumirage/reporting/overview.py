@@ -19,6 +19,8 @@ from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.page import inlined, render
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.preparation import change_tables
+from lumirage.reporting.published import published_of
+from lumirage.reporting.repeats import repeat_tables
 from lumirage.reporting.resolution import costs_of, reaches, sizes_of
 from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
@@ -86,8 +88,12 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         run_costs=costs_of(inputs),
         truth=truth_of(inputs),
         sources=sources_of(inputs),
+        published=published_of(inputs),
+        repeats=repeat_tables(inputs),
         power=_power(inputs),
         tables=inputs.tables,
+        hrefs=_hrefs(overview, one_file),
+        harmed={page.choice.condition: page.choice for page in overview.pages},
         data=_data(overview, one_file),
         assets="assets/",
         inline=inlined() if one_file else None,
@@ -198,17 +204,24 @@ def _facts(inputs: Inputs) -> dict[str, int]:
     }
 
 
+def _hrefs(overview: Overview, one_file: bool) -> dict[str, str]:
+    """Name of a pair's page -> its address, seen from the overview."""
+    names = [page.choice.name for page in overview.pages]
+    return {name: f"#pair-{name}" if one_file else f"pairs/{name}.html" for name in names}
+
+
 def _data(overview: Overview, one_file: bool) -> dict[str, Any]:
     """Compact arrays: pairs by index, and per measure the values (methods x pairs) with four digits."""
     inputs = overview.inputs
     condition = inputs.conditions[0]
-    where = "#pair-" if one_file else "pairs/"
-    ending = "" if one_file else ".html"
+    hrefs = _hrefs(overview, one_file)
     return {
         "pairs": [
             [id_, p.fixed.name, p.moving.name, p.fixed.subject, p.moving.subject] for id_, p in inputs.pairs.items()
         ],
-        "pages": {page.choice.pair: f"{where}{page.choice.name}{ending}" for page in overview.pages},
+        "pages": {
+            page.choice.pair: hrefs[page.choice.name] for page in overview.pages if page.choice.condition == condition
+        },
         "methods": inputs.methods,
         "measures": [[m.title, m.unit] for m in inputs.measures],
         "values": {f"{i}/0": _compact(inputs.matrix(m, condition)) for i, m in enumerate(inputs.measures)},

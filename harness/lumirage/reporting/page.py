@@ -28,6 +28,11 @@ def moment(iso: str) -> str:
     return iso[:16].replace("T", " ") + " UTC"
 
 
+def sentence(text: str) -> str:
+    """A text that begins with a capital and ends with a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
 @functools.cache
 def environment() -> Environment:
     """Templates with autoescape; an unknown name is an error."""
@@ -46,6 +51,7 @@ def environment() -> Environment:
         "volumes": volumes_script,
         "breakable": breakable,
         "moment": moment,
+        "sentence": sentence,
     }
     made.globals |= {"theme": theme(), "cell": cell}
     return made

@@ -63,7 +63,7 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame) -
 
     A picture that cannot be made is a sentence on the page, not an error.
     """
-    pair = inputs.pairs[choice.pair]
+    pair = inputs.evaluation.under(inputs.pairs[choice.pair], choice.condition)
     runs = _runs(inputs, choice)
     stage, trouble = _stage(inputs, pair, runs)
     moved: dict[str, Single] = {}
@@ -103,14 +103,15 @@ def _stage(inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]]) -> tup
 
 def _part(stage: Stage | None, method: str, run: Run, record: Path, moved: dict[str, Single]) -> MethodPart:
     if run.outcome is not Outcome.OK:
-        return MethodPart(method, run, (), f"{run.outcome.value.replace('_', ' ')}: {run.message or 'no message'}")
+        ended = run.outcome.value.replace("_", " ").capitalize()
+        return MethodPart(method, run, (), f"{ended}: {run.message or 'no message'}")
     if stage is None:
         return MethodPart(method, run, (), "")
     field = files_of(record).field
     try:
         result = read_result(stage.scenery, method, field)
     except DataError as error:
-        return MethodPart(method, run, (), f"no pictures: {error}")
+        return MethodPart(method, run, (), f"No pictures: {error}.")
     moved[method] = result.moved
     return MethodPart(method, run, tuple(result_rows(stage, result)), "")
 

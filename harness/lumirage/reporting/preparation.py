@@ -39,6 +39,7 @@ class Change:
     n_pairs: int
     failed: int
     failed_reference: int
+    note: str
 
     @property
     def certain(self) -> bool:
@@ -79,6 +80,8 @@ class ChangeTable:
     measure: Measure
     methods: tuple[str, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+    """What the reader must know of the intervals."""
 
     @property
     def by_axis(self) -> list[tuple[str, list[Row]]]:
@@ -103,7 +106,8 @@ def _table(inputs: Inputs, measure: Measure) -> ChangeTable:
             if mine:
                 rows.append(Row(axis, reference, level.text, level.condition, is_curve(levels), mine))
     methods = tuple(m for m in inputs.methods if any(m in row.changes for row in rows) and not _unmoved(m, rows))
-    return ChangeTable(measure, methods, tuple(rows))
+    notes = dict.fromkeys(change.note for change in found.values() if change.note)
+    return ChangeTable(measure, methods, tuple(rows), tuple(notes))
 
 
 def _unmoved(method: str, rows: Sequence[Row]) -> bool:
@@ -117,6 +121,7 @@ def _changes(inputs: Inputs, measure: Measure) -> dict[tuple[str, str], Change]:
         return {}
     rows = of_measure(table, measure)
     rows = rows[(rows["policy"] == inputs.evaluation.track.on_failure) & rows["change"].notna()]
+    rows = rows.assign(note=rows["note"].astype("string").fillna(""))
     return {
         (str(r["condition"]), str(r["method"])): Change(
             method=str(r["method"]),
@@ -126,6 +131,7 @@ def _changes(inputs: Inputs, measure: Measure) -> dict[tuple[str, str], Change]:
             n_pairs=int(number(r, "n_pairs")),
             failed=int(number(r, "failed")),
             failed_reference=int(number(r, "failed_reference")),
+            note=str(r["note"]),
         )
         for r in records(rows)
     }

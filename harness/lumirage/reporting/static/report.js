@@ -226,7 +226,7 @@
     document.body.classList.toggle("searching", Boolean(hits));
     $$("path.found-points").forEach((old) => old.remove());
     $$("svg [data-pair]").forEach((mark) => mark.classList.toggle("hit", Boolean(hits) && hits.has(Number(mark.dataset.pair))));
-    $$(".gallery [data-open]").forEach((link) => { link.parentElement.style.opacity = hits && !hits.has(ids.get(link.dataset.open)) ? 0.25 : ""; });
+    $$(".gallery [data-of]").forEach((link) => { link.parentElement.style.opacity = hits && !hits.has(ids.get(link.dataset.of)) ? 0.25 : ""; });
     $("#found").textContent = hits ? hits.size + " of " + data.pairs.length + " pairs are with “" + find.value.trim() + "”" : "";
     if (!hits) return;
     $$("figure:not([hidden]) svg").forEach((svg) => (svg.drawn || []).forEach(({ cloud, points }) => {
