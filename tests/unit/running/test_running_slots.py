@@ -1,20 +1,29 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from running_world import with_limits
 
 from lumirage.errors import UnavailableError, UsageError
+from lumirage.running.executors.leases import Leases
 from lumirage.running.executors.slots import Resources, Slots, resources_here
 
 MACHINE = Resources(cpus=(0, 1, 4, 5), memory_bytes=1000, gpus=("GPU-a", "GPU-b"))
+
+
+def slots_of(folder: Path, most: int) -> Slots:
+    return Slots(MACHINE, most, Leases(folder))
 
 
 def limits(cpus: int = 1, memory_bytes: int = 100, gpus: int = 0):
     return with_limits(cpus=cpus, memory_bytes=memory_bytes, gpus=gpus)
 
 
-def test_shares_do_not_overlap():
-    slots = Slots(MACHINE, most=9)
+def test_shares_do_not_overlap(tmp_path: Path):
+    slots = slots_of(tmp_path, most=9)
     first, second = slots.take(limits(2, gpus=1)), slots.take(limits(2, gpus=1))
     assert first is not None
     assert second is not None
@@ -27,15 +36,49 @@ def test_shares_do_not_overlap():
     assert again.cpus == (0,)
 
 
-def test_at_most_so_many_at_once():
-    slots = Slots(MACHINE, most=2)
+def test_what_another_harness_uses_is_given_last_and_told(tmp_path: Path):
+    mine, theirs = slots_of(tmp_path, most=9), slots_of(tmp_path, most=9)
+    first = theirs.take(limits(2, gpus=1))
+    assert first is not None
+    second = mine.take(limits(1, gpus=1))
+    assert second is not None
+    assert (second.cpus, second.gpus, second.shared) == ((4,), ("GPU-b",), ())
+    third = mine.take(limits(2, gpus=1))
+    assert third is not None
+    assert (third.cpus, third.gpus, third.shared) == ((0, 5), ("GPU-a",), ("CPU 0", "GPU-a"))
+    theirs.give_back(first)
+    mine.give_back(third)
+    again = mine.take(limits(2))
+    assert again is not None
+    assert (again.cpus, again.shared) == ((0, 1), ())
+
+
+def test_what_a_killed_harness_used_is_free(tmp_path: Path):
+    code = f"""
+import os
+from pathlib import Path
+from lumirage.running.executors.leases import Leases
+
+assert Leases(Path({str(tmp_path)!r})).take(["CPU 0"], 1) == (["CPU 0"], [])
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert Leases(tmp_path).take(["CPU 0"], 1) == (["CPU 0"], [])
+
+
+def test_without_a_place_for_locks_the_work_goes_on():
+    assert Leases(Path("/dev/null/nowhere")).take(["CPU 0", "CPU 1"], 1) == (["CPU 0"], [])
+
+
+def test_at_most_so_many_at_once(tmp_path: Path):
+    slots = slots_of(tmp_path, most=2)
     assert slots.take(limits())
     assert slots.take(limits())
     assert slots.take(limits()) is None
 
 
-def test_memory_is_not_given_twice_but_one_alone_always_runs():
-    slots = Slots(MACHINE, most=9)
+def test_memory_is_not_given_twice_but_one_alone_always_runs(tmp_path: Path):
+    slots = slots_of(tmp_path, most=9)
     large = slots.take(limits(memory_bytes=5000))
     assert large is not None
     assert slots.take(limits(memory_bytes=1)) is None
@@ -45,8 +88,8 @@ def test_memory_is_not_given_twice_but_one_alone_always_runs():
     assert slots.take(limits(memory_bytes=400))
 
 
-def test_what_this_machine_can_never_give_is_said_at_once():
-    slots = Slots(MACHINE, most=1)
+def test_what_this_machine_can_never_give_is_said_at_once(tmp_path: Path):
+    slots = slots_of(tmp_path, most=1)
     with pytest.raises(UsageError, match="5 CPUs"):
         slots.require(limits(cpus=5))
     with pytest.raises(UnavailableError, match="3 GPUs"):
@@ -63,7 +106,7 @@ def test_this_machine():
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 1200), st.integers(0, 2)), max_size=12))
 def test_never_more_than_there_is(wishes: list[tuple[int, int, int]]):
-    slots = Slots(MACHINE, most=3)
+    slots = Slots(MACHINE, 3, Leases(Path("/dev/null/nowhere")))
     taken = [slot for wish in wishes if (slot := slots.take(limits(*wish)))]
     cpus = [cpu for slot in taken for cpu in slot.cpus]
     gpus = [gpu for slot in taken for gpu in slot.gpus]

@@ -15,6 +15,7 @@ from lumirage.errors import BusyError, EngineError, LumirageError, UnavailableEr
 from lumirage.model import Job, Run
 from lumirage.running.contract import PairInput
 from lumirage.running.execute import RunContext, execute_job
+from lumirage.running.executors.leases import Leases
 from lumirage.running.executors.slots import Resources, Slot, Slots
 from lumirage.running.runtimes.call import Runtime, Stopped
 
@@ -58,8 +59,8 @@ class _News:
 class Here:
     """Executes jobs on this machine; `most` containers at once."""
 
-    def __init__(self, runtime: Runtime, resources: Resources, most: int = 1):
-        self._runtime, self._slots, self._most = runtime, Slots(resources, most), most
+    def __init__(self, runtime: Runtime, resources: Resources, most: int = 1, leases: Leases | None = None):
+        self._runtime, self._slots, self._most = runtime, Slots(resources, most, leases or Leases()), most
         self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
 
     def execute(self, jobs: Sequence[Job], prepare: Prepare, context: RunContext, observer: Observer) -> None:

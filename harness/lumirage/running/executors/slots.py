@@ -9,6 +9,7 @@ import psutil
 
 from lumirage.errors import UnavailableError, UsageError, nearest
 from lumirage.model import Limits
+from lumirage.running.executors.leases import Leases
 from lumirage.running.gpu import gpu_uuids
 
 Item = TypeVar("Item")
@@ -42,16 +43,19 @@ class Slot:
     cpus: tuple[int, ...]
     memory_bytes: int
     gpus: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    """CPUs and GPUs of it that another harness uses too, because there were no others."""
 
 
 class Slots:
     """Gives out at most `most` shares at a time, none of which has a CPU or a GPU with another one.
 
-    Memory is held against the machine's, but one share alone is always given: the engine enforces the limit.
+    Those that no other harness uses are given first. Memory is held against the machine's, but one share alone is
+    always given: the engine enforces the limit.
     """
 
-    def __init__(self, resources: Resources, most: int):
-        self._resources, self._most = resources, most
+    def __init__(self, resources: Resources, most: int, leases: Leases):
+        self._resources, self._most, self._leases = resources, most, leases
         self._taken: list[Slot] = []
 
     def require(self, limits: Limits) -> None:
@@ -74,13 +78,18 @@ class Slots:
         full = len(self._taken) >= self._most or len(cpus) < limits.cpus or len(gpus) < limits.gpus
         if full or (self._taken and memory > self._resources.memory_bytes):
             return None
-        slot = Slot(tuple(cpus[: limits.cpus]), limits.memory_bytes, tuple(gpus[: limits.gpus]))
+        by_name = {f"CPU {cpu}": cpu for cpu in cpus}
+        chosen, shared = self._leases.take(list(by_name), limits.cpus)
+        chosen_gpus, shared_gpus = self._leases.take(gpus, limits.gpus)
+        given = tuple(sorted(by_name[name] for name in chosen))
+        slot = Slot(given, limits.memory_bytes, tuple(chosen_gpus), (*shared, *shared_gpus))
         self._taken.append(slot)
         return slot
 
     def give_back(self, slot: Slot) -> None:
         """Take a share back."""
         self._taken.remove(slot)
+        self._leases.give_back([*(f"CPU {cpu}" for cpu in slot.cpus), *slot.gpus])
 
 
 def _left(all_of: Sequence[Item], taken: Sequence[Item]) -> list[Item]:
