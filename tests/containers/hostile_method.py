@@ -295,6 +295,26 @@ def false_events(pair):
     answer(pair)
 
 
+def works_between_pairs(pair):
+    """What it does for the second pair it does before it says that it began."""
+    if pair is JOB["pairs"][0]:
+        answer(pair)
+        say("end", pair)
+        time.sleep(1.5)
+    else:
+        answer(pair)
+
+
+def borrows_time(pair):
+    """Says in time that the next pair begins, and goes on with this one."""
+    if pair is JOB["pairs"][0]:
+        time.sleep(2.0)
+        say("begin", JOB["pairs"][1])
+        time.sleep(2.0)
+        say("end", JOB["pairs"][1])
+    answer(pair)
+
+
 def daemon(pair):
     answer(pair)
     if os.fork() == 0:

@@ -140,6 +140,27 @@ def test_false_events_buy_nothing(guarded: World, docker_runtime: Runtime, docke
     assert any("after the method said" in warning for warning in run.warnings)
 
 
+def test_work_between_pairs_is_counted(world: World, docker_runtime: Runtime, docker_image: str):
+    world.add_pairs(2)
+    first, second = world.execute(world.job(docker_image, mode="works_between_pairs"), docker_runtime)
+    assert outcomes([first, second]) == [OK, OK]
+    assert first.wall_s is not None
+    assert second.wall_s is not None
+    assert second.wall_s >= 1.4 > first.wall_s
+    assert any("after the pair before had ended" in warning for warning in second.warnings)
+    assert not first.warnings
+
+
+def test_time_is_not_borrowed_from_another_pair(world: World, docker_runtime: Runtime, docker_image: str):
+    world.add_pairs(2)
+    job = world.job(docker_image, mode="borrows_time", limits=with_limits(pair_timeout_s=3))
+    first, second = world.execute(job, docker_runtime)
+    assert outcomes([first, second]) == [Outcome.TIMEOUT, OK]
+    assert first.wall_s is not None
+    assert first.wall_s >= 3.9
+    assert not world.files(first.pair).field.exists()
+
+
 def test_identities_are_drawn_anew_for_each_container(guarded: World, docker_runtime: Runtime, docker_image: str):
     pair = next(iter(guarded.inputs))
     seen = set()

@@ -47,6 +47,8 @@ class Standing:
     effect_high: float
     failed: int
     wall_s: float
+    load_s: float
+    """Median over containers: what passed before their first pair began, which is in no pair's time."""
     peak_memory_bytes: float
 
 
@@ -98,6 +100,7 @@ def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarra
         effect_high=_number(found.effects, method, "ci_high"),
         failed=int((runs["outcome"] != Outcome.OK.value).sum()),
         wall_s=float(runs["wall_s"].astype(float).median()),
+        load_s=float(runs["load_s"].astype(float).median()),
         peak_memory_bytes=float(runs["peak_memory_bytes"].astype(float).median()),
     )
 
@@ -130,7 +133,8 @@ def leaderboard(inputs: Inputs, lines: Sequence[Standing]) -> pd.DataFrame:
         row |= {"effect_low": s.effect_low, "effect_high": s.effect_high}
         for measure, mean, n in zip(inputs.measures, s.means, s.counts, strict=True):
             row |= {f"mean {measure.title}": mean, f"n {measure.title}": n}
-        row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_peak_memory_bytes": s.peak_memory_bytes}
+        row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_load_s": s.load_s}
+        row |= {"median_peak_memory_bytes": s.peak_memory_bytes}
         rows.append(row)
     return pd.DataFrame(rows)
 

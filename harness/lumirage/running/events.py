@@ -1,7 +1,8 @@
 """What a method says while it runs: `@lumirage {...}` lines, stamped on arrival, and everything else, which is log.
 
 The stream is hostile: lines may be forged, binary, endless. Only the first begin and the first end of a pair that is in
-the job count, an end only after its begin; all else is log.
+the job count, an end only after its begin; a begin ends the pair that was under way, so that no two pairs share a second.
+Times that a line names are not read. All else is log. docs/decisions/0004.md says what a method can gain by lying.
 """
 
 import json
@@ -15,6 +16,8 @@ MAX_LINE_BYTES = 8 * 1024
 MAX_PHASES = 64
 MAX_PHASE_NAME = 40
 MIN_LOG_BYTES = 16 * 1024
+MAX_EVENTS_A_PAIR = 1000
+"""Lines that are read as events, over all pairs of a container; a flood of them must not keep the harness busy."""
 GPU_MEMORY_WORDS = re.compile(
     r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
     r"|RESOURCE_EXHAUSTED: Out of memory|cublas\w*_ALLOC_FAILED",
@@ -62,11 +65,13 @@ def _readable(raw: bytes) -> str:
 
 @dataclass
 class PairEvents:
-    """What was said about one pair, and while it was under way; times are time.monotonic."""
+    """What was said about one pair, and while it was under way; times are time.monotonic. `after_s`: when the pair
+    before had ended; None for the first that was begun."""
 
     log: Log
     begin_s: float | None = None
     end_s: float | None = None
+    after_s: float | None = None
     phases: list[tuple[str, float]] = field(default_factory=list)
 
     @property
@@ -99,13 +104,15 @@ class EventReader:
         self.loading = PairEvents(Log(share))
         self.current: str | None = None
         self.last_mark_s: float | None = None
+        self._last_end_s: float | None = None
+        self._left = MAX_EVENTS_A_PAIR * max(len(ids), 1)
         self._about = self.loading
         self._rest = b""
 
     def feed(self, chunk: bytes, at_s: float) -> None:
         """Take the next bytes that arrived at `at_s`."""
         text = self._rest + chunk
-        if MARK not in text:
+        if MARK not in text or not self._left:
             # Most output holds no event, and a flood of it must cost next to nothing.
             self._about.log.add(chunk)
             self._rest = text[text.rfind(b"\n") + 1 :][: MAX_LINE_BYTES + 1]
@@ -120,6 +127,7 @@ class EventReader:
         self._rest = (self._rest + rest)[: MAX_LINE_BYTES + 1]
 
     def _event(self, raw: bytes, at_s: float) -> None:
+        self._left = max(0, self._left - 1)
         try:
             event = json.loads(raw)
         except (ValueError, RecursionError):
@@ -130,10 +138,15 @@ class EventReader:
             return
         kind = event.get("event")
         if kind == "begin" and pair.begin_s is None:
-            pair.begin_s = self.last_mark_s = at_s
+            if self.current:
+                self._end(self.pairs[self.current], at_s)
+            pair.begin_s, pair.after_s, self.last_mark_s = at_s, self._last_end_s, at_s
             self.current, self._about = name, pair
-        elif kind == "end" and pair.begin_s is not None and pair.end_s is None:
-            pair.end_s = self.last_mark_s = at_s
-            self.current = None if self.current == name else self.current
-        elif kind == "phase" and pair.begin_s is not None and pair.end_s is None and len(pair.phases) < MAX_PHASES:
+        elif kind == "end" and name == self.current:
+            self._end(pair, at_s)
+            self.current = None
+        elif kind == "phase" and name == self.current and len(pair.phases) < MAX_PHASES:
             pair.phases.append((str(event.get("phase"))[:MAX_PHASE_NAME], at_s))
+
+    def _end(self, pair: PairEvents, at_s: float) -> None:
+        pair.end_s = self.last_mark_s = self._last_end_s = at_s

@@ -11,13 +11,15 @@ SIGKILL = 9
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of one pair. `died`: its container ended abnormally while this pair was under way."""
+    """What is known of one pair. `died`: its container ended abnormally while this pair was under way. `late`: seen from
+    outside it took longer than it may, though its container went on, as where it said the words of other pairs."""
 
     usage: Usage
     limits: Limits
     died: bool
     answer: Literal["valid", "absent", "invalid"]
     answer_message: str = ""
+    late: bool = False
     gpu_memory_words: bool = False
     memory_words: bool = False
 
@@ -30,19 +32,20 @@ def died(usage: Usage) -> bool:
 def outcome_of(seen: Evidence) -> tuple[Outcome, str]:
     """The outcome and a sentence for people.
 
-    A valid answer of a container that lived counts whatever the log says. Otherwise: memory first, as the kernel killed
-    for it and all else follows from that; then what the harness stopped; then the log's own words; then the signal
-    and the exit code; then the answer.
+    A valid answer in time, of a container that lived, counts whatever the log says. Otherwise: memory first, as the
+    kernel killed for it and all else follows from that; then what the harness stopped or found too late; then the log's
+    own words; then the signal and the exit code; then the answer.
     """
     usage, limits = seen.usage, seen.limits
     rules: tuple[tuple[bool, Outcome, str], ...] = (
-        (seen.answer == "valid" and not seen.died, Outcome.OK, ""),
+        (seen.answer == "valid" and not seen.died and not seen.late, Outcome.OK, ""),
         (
             usage.out_of_memory or _killed_when_full(seen),
             Outcome.OUT_OF_MEMORY,
             f"killed for memory at the limit of {limits.memory_bytes} bytes",
         ),
         (seen.died and usage.timed_out, Outcome.TIMEOUT, "stopped after the time limit"),
+        (seen.late and not seen.died, Outcome.TIMEOUT, f"took longer than the {limits.pair_timeout_s:g} s of a pair"),
         (
             seen.died and usage.over_quota,
             Outcome.FAILED,

@@ -79,6 +79,7 @@ def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> R
     job, given, usage = container.job, container.inputs[pair], container.ended.usage
     events = container.events(pair)
     answer = read_answer(container.laid.expected[pair], job.method.output, given.prepared.grid, given.prepared.moving)
+    times = _times(container, pair)
     outcome, message = outcome_of(
         Evidence(
             usage=usage,
@@ -86,11 +87,11 @@ def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> R
             died=lost and not (events.begin_s is None and answer.state == "valid"),
             answer=answer.state,
             answer_message=answer.message,
+            late=times.longer_than(job.limits.pair_timeout_s),
             gpu_memory_words=events.gpu_memory or container.watch.events.loading.gpu_memory,
             memory_words=events.memory or container.watch.events.loading.memory,
         )
     )
-    times = _times(container, pair)
     log = _log(container, pair, lost)
     files = where.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
     run = _record(container, pair, times).model_copy(
@@ -122,8 +123,8 @@ def _times(container: Container, pair: str) -> Times:
 
 def _record(container: Container, pair: str, times: Times) -> Run:
     """What the container says of a pair, before its answer was judged."""
-    job, cold = container.job, pair == next(iter(container.inputs))
-    begin = container.events(pair).begin_s
+    job, events = container.job, container.events(pair)
+    first_begin = events.begin_s if events.after_s is None else None
     return Run(
         harness=lumirage.__version__,
         method=job.method.name,
@@ -141,9 +142,9 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         outcome=Outcome.FAILED,
         started=container.started.isoformat(timespec="milliseconds"),
         wall_s=times.wall_s,
-        load_s=max(0.0, begin - container.watch.began_s) if cold and begin is not None else None,
-        phases_s=container.events(pair).phases_s(),
-        cold=cold,
+        load_s=None if first_begin is None else max(0.0, first_begin - container.watch.began_s),
+        phases_s=events.phases_s(),
+        cold=pair == next(iter(container.inputs)),
         timed_by=times.by,
         usage=container.ended.usage,
         pairs_in_job=len(container.inputs),

@@ -13,14 +13,23 @@ LOOK_EVERY_S = 1.0
 
 
 class JobWatch:
-    """Watches one container. `answers` are the files that finished pairs leave, whichever of them comes first.
+    """Watches one container. `answers` are the files that finished pairs leave, whichever of them comes first; the clock
+    that stamps them is `ahead_s` ahead of this machine's.
 
     A container is overdue when no pair was begun, ended or answered for `pair_timeout_s`, or after
     `container_timeout_s`; each pair counts once, so that a method cannot buy time by talking.
     """
 
-    def __init__(self, events: EventReader, answers: Sequence[Path], limits: Limits, stop: threading.Event):
-        self.events, self._limits, self._stop = events, limits, stop
+    def __init__(
+        self,
+        events: EventReader,
+        answers: Sequence[Path],
+        limits: Limits,
+        stop: threading.Event,
+        *,
+        ahead_s: float = 0.0,
+    ):
+        self.events, self._limits, self._stop, self.ahead_s = events, limits, stop, ahead_s
         self._missing = set(answers)
         self._lock = threading.Lock()
         self._pairs = max(len(events.pairs), 1)

@@ -91,6 +91,16 @@ def test_every_table_is_also_tsv_and_latex(report: Path) -> None:
     assert board.loc["alpha", "mean dice"] == pytest.approx(alpha)
 
 
+def test_what_passed_before_the_first_pair_stands_beside_the_time_of_a_pair(report: Path) -> None:
+    board = pd.read_csv(report / "tables" / "leaderboard.tsv", sep="\t", na_values="n/a").set_index("method")
+    assert board.loc["alpha", "median_load_s"] == pytest.approx(1.4)
+    assert pd.isna(board.loc["identity", "median_load_s"])
+    told = [w for w in Page((report / "index.html").read_text(encoding="utf-8")).words if w.startswith("+ 1.4")]
+    slow = board["median_load_s"] > board["median_wall_s"] / 10
+    assert len(told) == slow.sum()
+    assert 0 < slow.sum() < board["median_load_s"].notna().sum()
+
+
 def test_who_fails_a_third_is_not_above_who_succeeds(layout: Layout, bare: Inputs) -> None:
     for inputs in (read_inputs(layout), bare):  # with the rankings of the analysis, and before there are any
         order = [line.method for line in standings(inputs, "reference")]

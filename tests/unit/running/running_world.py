@@ -126,7 +126,7 @@ class FakeRuntime:
 
 
 class Actor:
-    """A script that does `act` for each pair at a made-up time, one second a pair."""
+    """A script that does `act` for each pair at a made-up time, one second a pair, the next one 0.2 s later."""
 
     def __init__(self, act: Callable[[Path, int], None], *, events: bool = True, dies_at: int | None = None, **usage):
         self._act, self._events, self._dies_at, self._usage = act, events, dies_at, usage
@@ -137,15 +137,17 @@ class Actor:
         folders = sorted(call.output.iterdir(), key=lambda f: listed(call).index(f.name))
         for i, folder in enumerate(folders):
             if self._events:
-                watch.output(f'@lumirage {{"event": "begin", "pair": "{folder.name}"}}\n'.encode(), began + 2 * i + 0.5)
+                watch.output(
+                    f'@lumirage {{"event": "begin", "pair": "{folder.name}"}}\n'.encode(), began + 1.2 * i + 0.5
+                )
             if i == self._dies_at:
-                watch.output(b"the last words", began + 2 * i + 0.7)
+                watch.output(b"the last words", began + 1.2 * i + 0.7)
                 break
             self._act(folder, i)
             if self._events:
-                watch.output(f'@lumirage {{"event": "end", "pair": "{folder.name}"}}\n'.encode(), began + 2 * i + 1.5)
+                watch.output(f'@lumirage {{"event": "end", "pair": "{folder.name}"}}\n'.encode(), began + 1.2 * i + 1.5)
         fields = {"wall_s": 2.0 * len(folders), "exit_code": 0} | self._usage
-        return Ended(Usage.model_validate(fields), ((0.1, 1000), (1.0, 5000), (3.0, 7000)))
+        return Ended(Usage.model_validate(fields), ((0.1, 1000), (1.0, 5000), (2.2, 7000)))
 
 
 def listed(call: Call) -> list[str]:

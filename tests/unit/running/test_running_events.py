@@ -3,7 +3,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumirage.running.events import MAX_LINE_BYTES, EventReader, Log
+from lumirage.running.events import MAX_EVENTS_A_PAIR, MAX_LINE_BYTES, EventReader, Log
 
 
 def event(kind: str, pair: str, **more: object) -> bytes:
@@ -40,6 +40,41 @@ def test_an_end_without_a_begin_is_nothing():
     events.feed(event("end", "a"), 1.0)
     assert events.pairs["a"].end_s is None
     assert events.last_mark_s is None
+
+
+def test_two_pairs_never_share_a_second():
+    events = reader()
+    for at, kind, pair in ((1.0, "begin", "a"), (2.0, "begin", "b"), (3.0, "end", "a"), (4.0, "end", "b")):
+        events.feed(event(kind, pair), at)
+    a, b = events.pairs["a"], events.pairs["b"]
+    assert (a.begin_s, a.end_s, a.after_s) == (1.0, 2.0, None)
+    assert (b.begin_s, b.end_s, b.after_s) == (2.0, 4.0, 2.0)
+
+
+def test_a_pair_cannot_be_begun_again_or_ended_for_another():
+    events = reader()
+    said = [("begin", "a"), ("end", "b"), ("phase", "b"), ("end", "a"), ("begin", "b"), ("begin", "a"), ("end", "a")]
+    for at, (kind, pair) in enumerate(said):
+        events.feed(event(kind, pair, phase="x"), float(at))
+    assert (events.pairs["a"].begin_s, events.pairs["a"].end_s) == (0.0, 3.0)
+    assert (events.pairs["b"].begin_s, events.pairs["b"].end_s, events.pairs["b"].after_s) == (4.0, None, 3.0)
+    assert events.pairs["b"].phases == []
+    assert events.current == "b"
+
+
+def test_times_that_a_line_names_are_not_read():
+    events = reader()
+    for at, kind in ((1.0, "begin"), (2.0, "end")):
+        events.feed(event(kind, "a", time=1e12, at=-5, timestamp="2999-01-01T00:00:00Z", begin_s=0, end_s=1e12), at)
+    assert (events.pairs["a"].begin_s, events.pairs["a"].end_s) == (1.0, 2.0)
+
+
+def test_a_flood_of_events_is_log_in_the_end():
+    events = reader()
+    events.feed(event("begin", "a"), 0.0)
+    events.feed(event("end", "unknown") * (2 * MAX_EVENTS_A_PAIR), 1.0)
+    events.feed(event("end", "a"), 2.0)
+    assert events.pairs["a"].end_s is None
 
 
 def test_unknown_pairs_and_garbage_are_log():

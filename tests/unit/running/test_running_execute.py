@@ -3,14 +3,27 @@
 import errno
 import json
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from running_world import AFFINE, SHAPE, Actor, FakeRuntime, World, outcomes, replaced, write_field, write_nifti
+from running_world import (
+    AFFINE,
+    SHAPE,
+    Actor,
+    FakeRuntime,
+    World,
+    listed,
+    outcomes,
+    replaced,
+    with_limits,
+    write_field,
+    write_nifti,
+)
 
 from lumirage.errors import BusyError, EngineError
-from lumirage.model import Convention, Outcome, Run
+from lumirage.model import Convention, Outcome, Run, Usage
 from lumirage.records import read_json
 from lumirage.running.execute import begin
 from lumirage.running.runtimes.call import Ended, Stopped
@@ -37,6 +50,28 @@ def test_a_good_job(world: World):
         field = read_displacement(files.field, Convention(), world.inputs[run.pair].prepared.grid)
         assert np.array_equal(field.u, np.full((*SHAPE, 3), 0.5, np.float32))
     assert world.files(runs[1].pair).memory.read_text() == "seconds\tbytes\n0.500\t7000\n"
+
+
+def test_the_words_of_another_pair_buy_no_time(world: World):
+    """It says in time that the second begins, and goes on with the first."""
+    world.add_pairs(2)
+
+    def borrows(call, watch):
+        began = time.monotonic()
+        watch.started(began)
+        first, second = listed(call)
+        said = [("begin", first, 0.0), ("begin", second, 55.0), ("end", second, 100.0), ("end", first, 101.0)]
+        for kind, pair, at in said:
+            watch.output(f'@lumirage {{"event": "{kind}", "pair": "{pair}"}}\n'.encode(), began - 110 + at)
+        for pair in (first, second):
+            write_field(call.output / pair)
+        return Ended(Usage(wall_s=110.0, exit_code=0))
+
+    first, second = world.execute(world.job("x", limits=with_limits(pair_timeout_s=60)), FakeRuntime(borrows))
+    assert first.outcome is Outcome.TIMEOUT
+    assert "60 s of a pair" in first.message
+    assert first.wall_s == pytest.approx(110.0, abs=2.0)
+    assert second.outcome is OK
 
 
 def test_the_order_of_the_job_is_kept(world: World):

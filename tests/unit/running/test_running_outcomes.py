@@ -5,13 +5,14 @@ from lumirage.model import Outcome, Usage
 from lumirage.running.outcomes import Evidence, died, outcome_of
 
 
-def seen(answer="valid", *, dead=False, gpu=False, memory=False, **usage) -> Evidence:
+def seen(answer="valid", *, dead=False, late=False, gpu=False, memory=False, **usage) -> Evidence:
     return Evidence(
         usage=Usage(wall_s=1.0, **({"exit_code": 0} | usage)),
         limits=LIMITS,
         died=dead,
         answer=answer,
         answer_message="about the answer",
+        late=late,
         gpu_memory_words=gpu,
         memory_words=memory,
     )
@@ -24,6 +25,9 @@ def seen(answer="valid", *, dead=False, gpu=False, memory=False, **usage) -> Evi
         (seen(out_of_memory=True), Outcome.OK),
         (seen(gpu=True), Outcome.OK),
         (seen(exit_code=3), Outcome.OK),
+        (seen(late=True), Outcome.TIMEOUT),
+        (seen("absent", late=True), Outcome.TIMEOUT),
+        (seen("absent", late=True, dead=True, exit_code=139, signal=11), Outcome.CRASHED),
         (seen("absent"), Outcome.NO_ANSWER),
         (seen("invalid"), Outcome.INVALID_ANSWER),
         (seen("absent", out_of_memory=True), Outcome.OUT_OF_MEMORY),

@@ -18,8 +18,8 @@ def watch() -> JobWatch:
     return made
 
 
-def events(begin: float | None = None, end: float | None = None) -> PairEvents:
-    return PairEvents(Log(100), begin, end)
+def events(begin: float | None = None, end: float | None = None, after: float | None = None) -> PairEvents:
+    return PairEvents(Log(100), begin, end, after)
 
 
 def test_by_events(watch: JobWatch):
@@ -32,6 +32,31 @@ def test_an_end_said_too_early_is_not_believed(watch: JobWatch):
     assert times.wall_s == 8.0
     assert times.by == "answers"
     assert "7.0 s after" in times.warnings[0]
+
+
+def test_a_begin_said_too_late_is_not_believed(watch: JobWatch):
+    times = times_of(watch, USAGE, events(106.0, 107.0, after=102.0), Changes(5006.5))
+    assert (times.wall_s, times.by) == (5.0, "events")
+    assert "4.0 s after the pair before" in times.warnings[0]
+    prompt = times_of(watch, USAGE, events(102.4, 107.0, after=102.0), Changes(5006.5))
+    assert (prompt.begin_s, prompt.warnings) == (102.4, ())
+
+
+def test_both_ends_may_be_lies(watch: JobWatch):
+    times = times_of(watch, USAGE, events(106.0, 106.1, after=102.0), Changes(5009.0))
+    assert (times.wall_s, times.by, len(times.warnings)) == (7.0, "answers", 2)
+
+
+def test_a_clock_of_another_machine_is_set_right(watch: JobWatch):
+    watch.ahead_s = 3600.0
+    assert times_of(watch, USAGE, events(101.0, 104.0), Changes(5003.9 + 3600)).by == "events"
+    assert times_of(watch, USAGE, events(101.0, 102.0), Changes(5009.0 + 3600)).wall_s == 8.0
+
+
+def test_a_limit_has_the_slack_of_the_clocks():
+    assert not Times(0.0, 10.4, "events").longer_than(10.0)
+    assert Times(0.0, 10.6, "events").longer_than(10.0)
+    assert not Times(None, None, "answers").longer_than(10.0)
 
 
 def test_a_pair_that_never_ended_lasts_until_its_container_did(watch: JobWatch):
