@@ -6,6 +6,7 @@ as last seen; the engine's statistics; the process tree.
 
 import os
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import psutil
@@ -17,6 +18,9 @@ from lumirage.running.supervise import Watched
 
 BUSY_SHARE = 1.25
 """A load average above this many runnable tasks a core means that the method waited for its turn."""
+
+UNSEEN_S = 0.5
+"""Between two samples of memory, which are due every 0.05 s; longer is confessed."""
 
 
 class Source(Protocol):
@@ -132,7 +136,7 @@ class Meter:
             timed_out=watched.stopped == "timeout",
             over_quota=watched.stopped == "quota",
             load_1min=load,
-            warnings=(*self._disturbances(load), *self.gpu.warnings()),
+            warnings=(*self._disturbances(load), *_gaps(watched), *self.gpu.warnings()),
         )
 
     def _disturbances(self, load: float | None) -> list[str]:
@@ -150,6 +154,11 @@ class Meter:
         self.gpu.close()
         if self._source:
             self._source.close()
+
+
+def _gaps(watched: Watched) -> list[str]:
+    longest = max((later - earlier for (earlier, _), (later, _) in pairwise(watched.timeline)), default=0.0)
+    return [f"memory was not looked at for {longest:.1f} s: a peak may be missed"] if longest > UNSEEN_S else []
 
 
 def _latest(before: Totals, now: Totals) -> Totals:
