@@ -35,7 +35,8 @@ FULL_DISK_BYTES = 64 * 2**20
 class RunContext:
     """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
 
-    `owner` is the same for all calls of one output tree; `weights` gives the folder of a method's weights by its name.
+    `shared` of these are used by another harness too. `owner` is the same for all calls of one output tree; `weights`
+    gives the folder of a method's weights by its name.
     """
 
     layout: Layout
@@ -43,6 +44,7 @@ class RunContext:
     owner: str
     cpus: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
     weights: Mapping[str, Path] = field(default_factory=dict)
     host: Mapping[str, str | int | float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -102,7 +104,7 @@ def _execute_container(
         _refuse_full_disk(folder, ended)
         container = Container(job, inputs, laid, watch, ended, started, runtime, image)
         with _full_disk(folder):
-            runs = settle(container, Where(context.layout, context.track, context.host))
+            runs = settle(container, Where(context.layout, context.track, context.host, context.shared))
         return runs, ended.interrupted
     finally:
         _remove(folder)

@@ -44,6 +44,7 @@ class Where:
     layout: Layout
     track: str
     host: Mapping[str, str | int | float]
+    shared: tuple[str, ...] = ()
 
 
 def settle(container: Container, where: Where) -> list[Run]:
@@ -75,6 +76,10 @@ def _finished(container: Container, pair: str) -> bool:
     return events.end_s is not None or (events.begin_s is None and exists(container.laid.expected[pair]))
 
 
+def _shared(where: Where) -> tuple[str, ...]:
+    return (f"{', '.join(where.shared)} also used by another harness: times are too long",) if where.shared else ()
+
+
 def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> Run:
     job, given, usage = container.job, container.inputs[pair], container.ended.usage
     events = container.events(pair)
@@ -104,7 +109,7 @@ def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> R
             "answer_sha256": _write_field(answer, outcome, files),
             "moved_correlation": answer.moved_correlation,
             "info": answer.info,
-            "warnings": (*answer.warnings, *times.warnings, *_doubts(container, outcome)),
+            "warnings": (*answer.warnings, *times.warnings, *_doubts(container, outcome), *_shared(where)),
             "log_tail": "\n".join(log.rstrip().splitlines()[-20:])[-2000:],
         }
     )

@@ -5,14 +5,16 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from running_world import Actor, FakeRuntime, World, with_limits, write_field
 
 from lumirage.errors import BusyError, DataError, EngineError, UnavailableError, UsageError
-from lumirage.model import Job, Usage
+from lumirage.model import Job, Run, Usage
 from lumirage.running.executors import here as here_module
 from lumirage.running.executors.here import Here
+from lumirage.running.executors.leases import Leases
 from lumirage.running.executors.slots import Resources
 from lumirage.running.runtimes.call import Ended
 
@@ -90,6 +92,18 @@ def test_as_many_at_once_as_there_are_cpus(world: World):
     execute(world, FakeRuntime(slow), jobs(world, 6), most=5)
     assert slow.most == 2
     assert set(slow.cpus) == {(0,), (1,)}
+
+
+def test_a_cpu_that_another_harness_uses_is_confessed(world: World, tmp_path: Path):
+    leases = Leases(tmp_path / "leases")
+    leases.take(["CPU 1"], 1)
+    todo = jobs(world, 2)
+    Here(FakeRuntime(Slow(0.3)), MACHINE, 2, Leases(tmp_path / "leases")).execute(
+        todo, lambda job: world.inputs, world.context, Notes()
+    )
+    records = [Run.model_validate_json(world.files(pair).record.read_bytes()) for pair in world.inputs]
+    warned = [w for run in records for w in run.warnings if "another harness" in w]
+    assert warned == ["CPU 1 also used by another harness: times are too long"]
 
 
 def test_a_large_job_waits_and_is_not_starved(world: World):

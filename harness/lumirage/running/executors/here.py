@@ -97,7 +97,8 @@ class Here:
             work.ready.remove((job, inputs))
             work.running[job.id] = slot
             observer.job_started(job)
-            self._thread(self._execute, job, inputs, replace(context, cpus=slot.cpus, gpus=slot.gpus))
+            share = replace(context, cpus=slot.cpus, gpus=slot.gpus, shared=slot.shared)
+            self._thread(self._execute, job, inputs, share)
         while work.waiting and len(work.preparing) + len(work.ready) < self._most + 1:
             job = work.waiting.popleft()
             work.preparing.append(job.id)
