@@ -97,7 +97,7 @@ def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
         if _there(here) and _there(there) and here != there:
             would = "counted as doing nothing" if policy == "drop" else "left out"
             text += (
-                f"; were failures {would}, it would rank {there:.0f} instead of {here:.0f} on {metric}: "
+                f"; were failures {would}, it would rank {there:.0f} instead of {here:.0f} on {_name(row)}: "
                 "failures change the ranking"
             )
         else:

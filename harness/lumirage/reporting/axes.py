@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lumirage.reporting.scene import Label, Line, Mark
+from lumirage.reporting.scene import Label, Line, Mark, text_width
 
 NONE = "\N{EN DASH}"
 """Stands where there is no value."""
@@ -33,8 +33,10 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round values within the scale."""
+        """Round values within the scale, two at least where it has them."""
         found = _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high, about)
+        if len(found) < 2 and not self.log:
+            found = _round_ticks(self.low, self.high, about + 1)
         return [tick for tick in found if tick == int(tick)] if self.whole else found
 
 
@@ -102,13 +104,16 @@ def tick_label(value: float) -> str:
 
 
 def x_axis(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
-    """Vertical hairlines with numbers below, and the title under them."""
+    """Vertical hairlines with numbers below where they have room, and the title under them."""
     marks: list[Mark] = []
     about = max(2, int(abs(scale.end - scale.start) / 90))
+    free = -math.inf
     for tick in scale.ticks(about):
-        x = scale(tick)
+        x, half = scale(tick), text_width(tick_label(tick), 11) / 2
         marks.append(Line([(x, top), (x, bottom)], color="rule", width=0.7))
-        marks.append(Label((x, bottom + 15), tick_label(tick), color="muted", size=11, anchor="middle"))
+        if x - half > free:
+            marks.append(Label((x, bottom + 15), tick_label(tick), color="muted", size=11, anchor="middle"))
+            free = x + half + 3
     middle = (scale.start + scale.end) / 2
     return marks + ([Label((middle, bottom + 33), title, color="muted", size=12, anchor="middle")] if title else [])
 

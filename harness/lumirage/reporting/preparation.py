@@ -55,8 +55,8 @@ class Change:
 
     @property
     def failures(self) -> str:
-        """How many runs failed here, and in the reference where that differs from none; empty where none did."""
-        told = f"{self.failed} failed" if self.failed else ""
+        """On how many pairs it failed here, and in the reference where it did; empty where it never failed."""
+        told = f"{self.failed} pair{'s' if self.failed > 1 else ''} failed" if self.failed else ""
         return f"{told or 'none failed'}, {self.failed_reference} in the reference" if self.failed_reference else told
 
 

@@ -43,7 +43,7 @@ def test_changes_are_those_of_the_pairs(dice: ChangeTable) -> None:
     filled = [true_dice("identity" if k % 3 == 1 else "beta", "reference", k) for k in range(12)]
     now = [true_dice("beta", "noise-0.1", k) for k in range(12)]
     assert beta.change == pytest.approx(np.mean(now) - np.mean(filled))
-    assert rows["spacing_mm-1"].changes["gamma-untrained"].failures == "12 failed, 1 in the reference"
+    assert rows["spacing_mm-1"].changes["gamma-untrained"].failures == "12 pairs failed, 1 in the reference"
 
 
 def test_doing_nothing_has_no_column_where_nothing_moves_it(dice: ChangeTable) -> None:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from lumirage.reporting.axes import MINUS, NONE, Scale, fit, mebibytes, seconds, short
+from lumirage.reporting.axes import MINUS, NONE, Scale, fit, mebibytes, seconds, short, x_axis
 from lumirage.reporting.raster import SCALE, to_png
 from lumirage.reporting.rows import NARROW, WIDE, colors_of, jitter, make_rows
 from lumirage.reporting.scene import DARK, LIGHT, Box, Cloud, Dot, Label, Line, Scene, to_svg
@@ -72,6 +72,13 @@ def test_scale_maps_ends_and_holds_what_is_outside() -> None:
 def test_ticks_are_round_and_within() -> None:
     assert Scale(0.02, 0.61, 0, 1).ticks(5) == [0.2, 0.4, 0.6]
     assert Scale(0.9, 110, 0, 1, log=True).ticks() == [1, 2, 5, 10, 20, 50, 100]
+
+
+def test_a_narrow_scale_has_two_ticks_and_numbers_that_do_not_touch() -> None:
+    scale = Scale(-0.42, 0.28, 0, 60)
+    assert scale.ticks(2) == [-0.25, 0.0, 0.25]
+    numbers = [mark.text for mark in x_axis(scale, 0, 10, "") if isinstance(mark, Label)]
+    assert numbers == [f"{MINUS}0.25", "0.25"]
 
 
 def test_fit_survives_one_value_none_and_zero() -> None:
