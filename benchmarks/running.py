@@ -1,4 +1,4 @@
-"""What running costs: overhead of a hardened container, of sampling, of many starts, and what a second slot gains.
+"""What running costs: overhead of a hardened container, of sampling, and of many starts. (evaluation.py: of a second slot.)
 
     python benchmarks/running.py --starts 500 --image IMAGE
 
@@ -10,6 +10,7 @@ import os
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -76,17 +77,20 @@ def sampling(runtime: DockerRuntime, image: str, out: Path) -> float:
 
 
 def leaks(runtime: DockerRuntime, image: str, out: Path, starts: int) -> list[str]:
-    """What more there is after many starts than after ten: descriptors, resident memory, containers, groups."""
-    seen = []
-    for i in range(starts):
-        ended: Ended = runtime.run(call(image, "pass", out), Patient())
+    """What there is after ten starts, in the middle and after the last; the containers and control groups left."""
+    seen, names = [], []
+    for i in range(1, starts + 1):
+        one = call(image, "pass", out)
+        ended: Ended = runtime.run(one, Patient())
         assert ended.usage.exit_code == 0
-        if i in {9, starts - 1}:
+        names.append(one.name)
+        if i in {10, starts // 2, starts}:
             descriptors = len(list(Path("/proc/self/fd").iterdir()))
             resident = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-            seen.append(f"after {i + 1}: {descriptors} descriptors, {resident:.1f} MiB resident")
-    root = Hierarchy.found().mounts.get("memory", Path("/nowhere")) / "lumirage"
-    groups = list(root.glob("lumirage-*"))
+            threads = threading.active_count()
+            seen.append(f"after {i}: {descriptors} descriptors, {threads} threads, {resident:.1f} MiB resident")
+    roots = set(Hierarchy.found().mounts.values())
+    groups = [name for name in names if any((root / "lumirage" / name).exists() for root in roots)]
     return [*seen, f"containers left: {runtime.remove_stale('benchmark')}, groups left: {len(groups)}"]
 
 

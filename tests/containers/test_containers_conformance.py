@@ -4,6 +4,7 @@ import base64
 import os
 import threading
 import time
+from collections import Counter
 
 import psutil
 import pytest
@@ -126,6 +127,33 @@ def test_a_daemon_does_not_outlive_its_call(runtime: Runtime, image: str, world:
     left = [p for p in psutil.process_iter(["cmdline"]) if any(str(world.root) in w for w in p.info["cmdline"] or [])]
     assert not left
     assert runtime.remove_stale(world.owner) == 0
+
+
+def test_start_after_start_leaves_nothing_open(runtime: Runtime, image: str, world: World):
+    """benchmarks/running.py does it five hundred times."""
+    world.add_pairs(1)
+    me = psutil.Process()
+
+    def starts(count: int) -> None:
+        for _ in range(count):
+            world.forget()
+            assert outcomes(world.execute(world.job(image), runtime)) == [OK]
+
+    def is_open() -> Counter[str]:
+        found = {
+            "files": me.num_fds(),
+            "threads": threading.active_count(),
+            "children": len(me.children(recursive=True)),
+        }
+        return Counter(found)
+
+    starts(2)
+    before = is_open()
+    starts(8)
+    until = time.monotonic() + 5
+    while (more := is_open() - before) and time.monotonic() < until:
+        time.sleep(0.02)  # a thread that has done its work may take a moment to be gone
+    assert not more
 
 
 def test_the_card_is_read_from_the_image(runtime: Runtime, image: str):
