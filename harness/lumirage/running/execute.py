@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,12 +21,15 @@ from lumirage.model import Job, Run
 from lumirage.running.contract import Desk, Laid, PairInput, lay, pairs_per_container
 from lumirage.running.environment import CONTAINER_TMP, environment
 from lumirage.running.events import EventReader
+from lumirage.running.outcomes import died
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Stopped
-from lumirage.running.settle import Container, Where, settle
+from lumirage.running.settle import Container, Where, finished, settle
 from lumirage.running.watch import JobWatch
 
 NOBODY = 65534
 """Owner of what containers write when the harness is root. Else it is the harness' own user."""
+TOLD_WITHIN_S = 0.25
+"""A signal that ended a method reaches the harness in this time, if it was for both."""
 FULL_DISK_BYTES = 64 * 2**20
 """A method that fails with less than this left on the disk did not fail by itself."""
 
@@ -103,11 +106,22 @@ def _execute_container(
         ended = runtime.run(call, watch)
         _refuse_full_disk(folder, ended)
         container = Container(job, inputs, laid, watch, ended, started, runtime, image)
+        if _told_too(container, context.stop):
+            container = replace(container, ended=replace(ended, interrupted=True))
         with _full_disk(folder):
             runs = settle(container, Where(context.layout, context.track, context.host, context.shared))
-        return runs, ended.interrupted
+        return runs, container.ended.interrupted
     finally:
         _remove(folder)
+
+
+def _told_too(container: Container, stop: threading.Event) -> bool:
+    """Whether the method may have ended because it was told to stop as we were: a cluster's signal goes to every process
+    of a task, and which hears it first is open."""
+    usage = container.ended.usage
+    if usage.timed_out or usage.over_quota or all(finished(container, pair) for pair in container.inputs):
+        return False
+    return stop.wait(TOLD_WITHIN_S) if died(usage) else stop.is_set()
 
 
 def _call(

@@ -54,9 +54,9 @@ def settle(container: Container, where: Where) -> list[Run]:
     Each record is written last and whole. Raises OSError when the disk is full.
     """
     lost, dead = _lost(container), died(container.ended.usage)
-    over = [pair for pair in container.inputs if not dead or pair == lost or _finished(container, pair)]
+    over = [pair for pair in container.inputs if not dead or pair == lost or finished(container, pair)]
     if container.ended.interrupted:
-        over = [pair for pair in over if _finished(container, pair)]
+        over = [pair for pair in over if finished(container, pair)]
     return [_settle_pair(container, pair, pair == lost, where) for pair in over]
 
 
@@ -66,11 +66,11 @@ def _lost(container: Container) -> str | None:
         return None
     current = container.watch.events.current
     begun = [pair for pair, name in container.laid.ids.items() if name == current]
-    waiting = [pair for pair in container.inputs if not _finished(container, pair)]
+    waiting = [pair for pair in container.inputs if not finished(container, pair)]
     return next(iter([*begun, *waiting]), None)
 
 
-def _finished(container: Container, pair: str) -> bool:
+def finished(container: Container, pair: str) -> bool:
     """Whether the method was done with a pair: it said so, or it never said a word and left an answer."""
     events = container.events(pair)
     return events.end_s is not None or (events.begin_s is None and exists(container.laid.expected[pair]))

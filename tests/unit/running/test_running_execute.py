@@ -149,6 +149,26 @@ def test_interrupted_the_pairs_that_had_ended_count_and_the_one_under_way_does_n
     assert [world.files(pair).record.exists() for pair in pairs] == [True, False, False]
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "told"), [(143, True), (3, True), (0, True), (143, False)], ids=["killed", "left", "gave up", "own"]
+)
+def test_a_method_that_was_told_to_stop_as_the_harness_was_is_no_result(world: World, exit_code: int, told: bool):
+    pairs = world.add_pairs(3)
+
+    def ends(call, watch):
+        if told:
+            world.context.stop.set()
+        return Actor(answers, dies_at=1, exit_code=exit_code)(call, watch)
+
+    runtime = FakeRuntime(ends, Actor(answers))
+    if told:
+        with pytest.raises(Stopped):
+            world.execute(world.job("x"), runtime)
+        assert [world.files(pair).record.exists() for pair in pairs] == [True, False, False]
+    else:
+        assert outcomes(world.execute(world.job("x"), runtime)) == [OK, Outcome.FAILED, OK]
+
+
 def test_a_full_disk_is_not_the_methods_fault(world: World, monkeypatch: pytest.MonkeyPatch):
     (pair,) = world.add_pairs(1)
     monkeypatch.setattr("lumirage.running.execute.FULL_DISK_BYTES", 1 << 62)
