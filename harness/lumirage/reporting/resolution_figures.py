@@ -104,10 +104,11 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
     for method, points in medians.items():
         marks += _fitted(inputs, method, of, points, (frame.x, y), colors[method])
         marks += _points(method, points, lambda v: of.tell(v * of.unit), (frame.x, y), colors[method])
-    at = y(limit / of.unit) if limit else frame.top
+    at = y(limit / of.unit) if limit else frame.top - 6
     if limit:
         marks.append(Line([(62, at), (frame.x.end + 6, at)], color="bad", dash="5 4"))
-        marks.append(Label((66, at - 5), f"limit {of.tell(limit)}", "bad", 11))
+    if deaths:
+        marks.append(Label((66, at - 5), f"limit {of.tell(limit)}" if limit else "limit not recorded", "bad", 11))
     marks += _censored(deaths, frame, at, colors)
     marks += _names(inputs, of, medians, y, frame)
     told = [f"{m}: exponent {told_exponent(inputs, m, of)}" for m, points in medians.items() if points]

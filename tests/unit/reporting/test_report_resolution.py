@@ -1,5 +1,7 @@
 """Resolution as a dose: sizes, what died of which limit, how far down each method came, and the figures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_out import GIB, GROWTH
@@ -12,7 +14,7 @@ from lumirage.reporting.resolution_figures import accuracy, cost
 from lumirage.reporting.rows import NARROW, WIDE
 from lumirage.reporting.scene import Dot, Label, Line, Scene
 
-WALL, MEMORY, _ = COSTS
+_, MEMORY, GPU = COSTS
 
 
 def triangles(scene: Scene) -> list[Line]:
@@ -68,6 +70,19 @@ def test_death_of_memory_is_a_hollow_triangle_at_the_limit(factors: Inputs, widt
     assert sizes["1 mm"].voxels == 512_000
     assert any(isinstance(m, Label) and m.text == "limit 4.00 GiB" for m in scene.marks)
     assert factors.evaluation.track.limits.memory_bytes == 4 * GIB
+
+
+def test_where_the_limit_is_not_recorded_the_triangle_is_above_all_that_ran(factors: Inputs) -> None:
+    runs = factors.runs.assign(gpu_peak_memory_bytes=factors.runs["peak_memory_bytes"])
+    runs["outcome"] = runs["outcome"].replace(Outcome.OUT_OF_MEMORY.value, Outcome.OUT_OF_GPU_MEMORY.value)
+    inputs = replace(factors, runs=runs)
+    assert [c.column for c in costs_of(inputs)][2:] == ["gpu_peak_memory_bytes"]
+    scene = cost(inputs, GPU, WIDE)
+    drawn = [t for t in triangles(scene) if t.title == "gamma-untrained died of GPU memory at 1 mm"]
+    highest = min(m.at[1] for m in scene.marks if isinstance(m, Dot))
+    assert drawn
+    assert all(max(y for _, y in t.points) < highest for t in drawn)
+    assert any(isinstance(m, Label) and m.text == "limit not recorded" for m in scene.marks)
 
 
 def test_the_fitted_line_goes_through_points_that_follow_it(factors: Inputs) -> None:
