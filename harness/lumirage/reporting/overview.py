@@ -83,13 +83,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         facts=_facts(inputs),
         findings=[f.sentence for f in inputs.verdicts if f.metric in {"", inputs.measures[0].metric}],
         further=[f.sentence for f in inputs.verdicts if f.metric not in {"", inputs.measures[0].metric}],
-        changes=change_tables(inputs),
-        reaches=reaches(inputs) if sizes_of(inputs) else [],
-        run_costs=costs_of(inputs),
-        truth=truth_of(inputs),
-        sources=sources_of(inputs),
-        published=published_of(inputs),
-        repeats=repeat_tables(inputs),
+        **_factors(inputs),
         power=_power(inputs),
         tables=inputs.tables,
         hrefs=_hrefs(overview, one_file),
@@ -98,6 +92,19 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         assets="assets/",
         inline=inlined() if one_file else None,
     )
+
+
+def _factors(inputs: Inputs) -> dict[str, Any]:
+    """What the sections of what is varied are given."""
+    return {
+        "changes": change_tables(inputs),
+        "reaches": reaches(inputs) if sizes_of(inputs) else [],
+        "run_costs": costs_of(inputs),
+        "truth": truth_of(inputs),
+        "sources": sources_of(inputs),
+        "published": published_of(inputs),
+        "repeats": repeat_tables(inputs),
+    }
 
 
 def save_tables(overview: Overview, folder: Path) -> None:
