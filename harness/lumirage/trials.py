@@ -1,7 +1,6 @@
 """Lets a method register the doctor's known pairs through a runtime: what `methods check` needs of `running`."""
 
 import contextlib
-import os
 import threading
 import time
 import uuid
@@ -22,7 +21,7 @@ from lumirage.model import Job, Limits, Method, Pair, Prepared, Scan, Usage
 from lumirage.running.contract import Desk, Laid, PairInput, lay, pairs_per_container
 from lumirage.running.environment import CONTAINER_TMP, environment
 from lumirage.running.events import EventReader
-from lumirage.running.execute import NOBODY
+from lumirage.running.owner import hand_over
 from lumirage.running.runtimes.call import Call, Mount, Runtime
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.docker_options import docker_options
@@ -106,7 +105,7 @@ class Trials:
             limits=self.limits,
             cpus=self.cpus,
             gpus=self.gpus,
-            user=_hand_over(desk.out),
+            user=hand_over(desk.out, self.card),
         )
 
 
@@ -116,14 +115,6 @@ def _input(pair: CheckPair) -> PairInput:
     unit = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
     prepared = Prepared(key="check", fixed=pair.fixed, moving=pair.moving, grid=grid, affine=unit)
     return PairInput(Pair(fixed=scan, moving=scan), prepared, pair.field)
-
-
-def _hand_over(out: Path) -> tuple[int, int]:
-    if os.getuid() != 0:
-        return os.getuid(), os.getgid()
-    for place in (out, *out.iterdir()):
-        os.chown(place, NOBODY, NOBODY)
-    return NOBODY, NOBODY
 
 
 def _answers(laid: Laid) -> dict[View, Path]:

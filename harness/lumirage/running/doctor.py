@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lumirage.errors import LumirageError
 from lumirage.model import Limits
-from lumirage.running.execute import NOBODY
+from lumirage.running.owner import NOBODY
 from lumirage.running.runtimes.call import Call, Ended, Mount, Runtime, StopReason
 
 PIDS = 64

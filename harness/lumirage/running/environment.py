@@ -1,6 +1,7 @@
 """The variables that every method gets, so that no answer depends on who started it and where."""
 
 from lumirage.model import Job
+from lumirage.running.owner import own_user
 
 CONTAINER_TMP = "/tmp"
 """The container's own, in memory."""
@@ -26,10 +27,13 @@ CACHE_VARIABLES = {
     "HF_HOME": "huggingface",
     "CUDA_CACHE_PATH": "cuda",
 }
+OF_THE_HOME = ("HOME", "XDG_CACHE_HOME", "TORCH_HOME", "HF_HOME")
+"""What an image that works only as its own user has in its own home: packages, and weights it fetched when it was built."""
 
 
 def environment(job: Job, tmp: str, weights: str | None) -> dict[str, str]:
     """Threads, seed, home and caches. `tmp` and `weights` are where the method sees its own scratch and its weights."""
+    left_out = OF_THE_HOME if own_user(job.method) else ()
     fixed = {
         "TMPDIR": tmp,
         "USER": "method",
@@ -48,6 +52,6 @@ def environment(job: Job, tmp: str, weights: str | None) -> dict[str, str]:
     return {
         **fixed,
         **dict.fromkeys(THREAD_VARIABLES, str(job.limits.cpus)),
-        **{name: f"{tmp}/home/{place}".rstrip("/") for name, place in CACHE_VARIABLES.items()},
+        **{name: f"{tmp}/home/{place}".rstrip("/") for name, place in CACHE_VARIABLES.items() if name not in left_out},
         **({"LUMIRAGE_WEIGHTS": weights} if weights else {}),
     }

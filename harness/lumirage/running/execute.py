@@ -4,7 +4,6 @@ A container that dies takes one pair with it; the others go on in a new containe
 """
 
 import errno
-import os
 import shutil
 import threading
 import time
@@ -22,12 +21,11 @@ from lumirage.running.contract import Desk, Laid, PairInput, lay, pairs_per_cont
 from lumirage.running.environment import CONTAINER_TMP, environment
 from lumirage.running.events import EventReader
 from lumirage.running.outcomes import died
+from lumirage.running.owner import hand_over
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Stopped
 from lumirage.running.settle import Container, Where, finished, settle
 from lumirage.running.watch import JobWatch
 
-NOBODY = 65534
-"""Owner of what containers write when the harness is root. Else it is the harness' own user."""
 TOLD_WITHIN_S = 0.25
 """A signal that ended a method reaches the harness in this time, if it was for both."""
 FULL_DISK_BYTES = 64 * 2**20
@@ -98,7 +96,7 @@ def _execute_container(
         with _full_disk(folder):
             desk = Desk(folder / "in", folder / "out", runtime.sees, runtime.isolated)
             laid = lay(job, inputs, desk)
-            user = _hand_over(desk.out)
+            user = hand_over(desk.out, job.method)
         events = EventReader(list(laid.ids.values()), job.limits.log_bytes)
         watch = JobWatch(events, _answers(laid), job.limits, context.stop, ahead_s=_clock_ahead_s(folder))
         started = datetime.now(UTC)
@@ -157,17 +155,6 @@ def _clock_ahead_s(folder: Path) -> float:
     now = time.time()
     mark.touch()
     return mark.stat().st_ctime - now
-
-
-def _hand_over(out: Path) -> tuple[int, int] | None:
-    """Give the output folder to the user as whom containers run; gives that user, who is never root."""
-    if not hasattr(os, "getuid"):
-        return None
-    if os.getuid() != 0:
-        return os.getuid(), os.getgid()
-    for place in (out, *out.iterdir()):
-        os.chown(place, NOBODY, NOBODY)
-    return NOBODY, NOBODY
 
 
 @contextmanager

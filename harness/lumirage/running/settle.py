@@ -13,6 +13,7 @@ from lumirage.running.answers import Answer, changed_s, exists, read_answer
 from lumirage.running.contract import Laid, PairInput
 from lumirage.running.events import PairEvents
 from lumirage.running.outcomes import Evidence, died, outcome_of
+from lumirage.running.owner import OWN_USER, own_user
 from lumirage.running.runtimes.call import Ended, Image, Runtime
 from lumirage.running.timing import Changes, Times, memory_table, times_of
 from lumirage.running.watch import JobWatch
@@ -136,7 +137,7 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         image=container.image.digest,
         runtime=container.runtime.name,
         isolated=container.runtime.isolated,
-        isolation=container.runtime.isolation(),
+        isolation=container.runtime.isolation() | ({"user": OWN_USER} if own_user(job.method) else {}),
         track="",
         condition=job.condition,
         repeat=job.repeat,

@@ -58,8 +58,9 @@ CUDA_VISIBLE_DEVICES=GPU-1,GPU-2
 /sif/ab.sif
 /bin/sh
 -c
-HOME=/tmp/home; export HOME; : >/tmp/.lumirage-started; exec "$@"
+HOME=$1; shift; export HOME; : >/tmp/.lumirage-started; exec "$@"
 sh
+/tmp/home
 /.singularity.d/runscript
 register
 /in/job.json
@@ -78,7 +79,7 @@ def test_without_root_groups_and_gpus_and_with_what_the_site_permits():
     assert "--nv" not in words
     assert "--security" not in words
     assert "--no-mount" not in words
-    assert words[-2:] == ["sh", "/bin/x"]
+    assert words[-3:] == ["sh", "/root", "/bin/x"]  # no HOME was given: it is the image's own
 
 
 def test_the_users_variables_are_not_handed_on():

@@ -22,7 +22,7 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
 }
 """What a site or an old version may refuse; each is tried once."""
 LEAKS = ("APPTAINER_BIND", "APPTAINER_BINDPATH", "APPTAINER_MOUNT", "APPTAINER_NV", "APPTAINER_OVERLAY")
-ENTER = f'HOME=/tmp/home; export HOME; : >/tmp/{STARTED}; exec "$@"'
+ENTER = f'HOME=$1; shift; export HOME; : >/tmp/{STARTED}; exec "$@"'
 JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1" || exit 125; shift; n=$((n - 1)); done; exec "$@"'
 """The starting shell joins the control groups and becomes the container's starter: nothing runs outside of them."""
 
@@ -61,7 +61,8 @@ def apptainer_argv(call: Call, site: Site, place: Place) -> list[str]:
     if call.gpus:
         words += ["--nv", "--env", f"CUDA_VISIBLE_DEVICES={','.join(call.gpus)}"]
     entry = call.entrypoint or (RUNSCRIPT,)
-    words += [call.image, "/bin/sh", "-c", ENTER, "sh", *entry, *call.arguments]
+    home = call.environment.get("HOME", "/root")  # without: the image's own
+    words += [call.image, "/bin/sh", "-c", ENTER, "sh", home, *entry, *call.arguments]
     if not place.groups:
         return words
     return ["/bin/sh", "-c", JOIN, "sh", str(len(place.groups)), *map(str, place.groups), *words]
