@@ -83,6 +83,14 @@ def dies_second(pair):
     answer(pair)
 
 
+def lingers(pair):
+    """The second of three takes its time, and says so by a file."""
+    if len(JOB["pairs"]) == 3 and pair is JOB["pairs"][1]:
+        (OUT / pair["id"] / "lingers").touch()
+        time.sleep(600)
+    answer(pair)
+
+
 def third_sleeps(pair):
     if pair is JOB["pairs"][2]:
         time.sleep(600)

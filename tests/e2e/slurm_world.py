@@ -4,11 +4,14 @@ import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from tests.e2e.conftest import HARNESS
 
+Seen = TypeVar("Seen")
 METHOD = Path(__file__).parents[1] / "containers" / "hostile_method.py"
 CARD = "name: tiny\nversion: '1'\nsummary: for tests\nkind: reference\n"
 TRACK = """name: many
@@ -34,6 +37,16 @@ def make_method(folder: Path, card: str = CARD) -> Path:
     shutil.copy(METHOD, folder / "run.py")
     (folder / "method.yaml").write_text(card)
     return folder
+
+
+def wait_until(look: Callable[[], Seen], what: str, timeout_s: float = 300) -> Seen:
+    """What is seen once it is something."""
+    until = time.monotonic() + timeout_s
+    while time.monotonic() < until:
+        if seen := look():
+            return seen
+        time.sleep(0.05)
+    raise TimeoutError(f"not within {timeout_s} s: {what}")
 
 
 def wait_for_queue(out: Path, timeout_s: float = 600) -> None:
