@@ -84,12 +84,20 @@ def built(dockerfile: str, files: dict[str, bytes]) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sif(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The same image as a SIF."""
+    """The same image as a SIF, converted once for all processes that test: it takes as long as many tests."""
     from lumirage.methods.sif import from_engine, make_sif
 
     source = from_engine(docker_image)
     assert source is not None
-    return str(make_sif(docker_image, source, folder=tmp_path_factory.mktemp("sif")))
+    assert source.digest is not None
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "sif"
+    return str(make_sif(sif_name(source.digest), source, folder=folder))
+
+
+def sif_name(digest: str) -> str:
+    """Of the image with this id, whatever each of the processes calls it."""
+    return f"lumirage-test:{digest.partition(':')[2][:12]}"
 
 
 def archive(files: dict[str, bytes]) -> io.BytesIO:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from running_world import World, outcomes, with_limits
-from tests.containers.conftest import working
+from tests.containers.conftest import sif_name, working
 
 from lumirage.errors import DataError, EngineError, UnavailableError
 from lumirage.methods.sif import from_archive, from_engine, make_sif
@@ -30,8 +30,9 @@ def apptainer(tmp_path_factory: pytest.TempPathFactory) -> Runtime:
 
 def test_a_sif_has_the_identity_of_its_image(apptainer: Runtime, sif: str, docker_image: str, docker_runtime: Runtime):
     assert apptainer.resolve(sif).digest == docker_runtime.resolve(docker_image).digest
-    assert find_sif(docker_image, Path(sif).parent) == Path(sif)
-    assert find_sif(apptainer.resolve(sif).digest, Path(sif).parent) == Path(sif)
+    digest = apptainer.resolve(sif).digest
+    assert find_sif(sif_name(digest), Path(sif).parent) == Path(sif)
+    assert find_sif(digest, Path(sif).parent) == Path(sif)
 
 
 def test_many_ask_and_one_converts(empty_image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
