@@ -86,5 +86,5 @@ def _phantom(screen: Screen) -> Path:
     screen.say(f"no BIDS_DIR was given: a phantom is made in {folder}, once")
     from lumirage.datasets.phantom import PhantomSpec, make_phantom
 
-    make_phantom(folder, PhantomSpec(subjects=4, spacing_mm=2.0, contrasts=("T1w", "T2w"), seed=0))
+    make_phantom(folder, PhantomSpec(subjects=4, spacing_mm=2.0, contrasts=("T1w", "T2w"), seed=0), screen)
     return folder

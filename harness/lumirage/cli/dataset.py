@@ -20,11 +20,13 @@ def phantom(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     smoothness: str = typer.Option("20", help="correlation length of that displacement, mm; also several"),
 ) -> None:
     """Make a small BIDS dataset of made-up people whose true pairwise displacement fields are known."""
+    from lumirage.cli.show import show
     from lumirage.datasets.phantom import PhantomSpec, bodies_of, make_phantom
 
     names = tuple(name.strip() for name in contrasts.split(","))
     bodies = bodies_of(_millimetres("--amplitude", amplitude), _millimetres("--smoothness", smoothness))
-    make_phantom(out, PhantomSpec(subjects, spacing, names, seed, bodies))
+    with show(False) as screen:
+        make_phantom(out, PhantomSpec(subjects, spacing, names, seed, bodies), screen)
     print(f"made {out}: {subjects} subjects, {contrasts}, {spacing:g} mm")
 
 

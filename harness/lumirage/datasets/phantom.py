@@ -20,6 +20,7 @@ from lumirage.datasets.contrasts import CONTRASTS, Signal, scanned, tissue_signa
 from lumirage.datasets.deformation import Deformation, Points, random_deformation
 from lumirage.errors import UsageError, nearest
 from lumirage.model import Shape
+from lumirage.screen import Screen, Silent
 from lumirage.space import Displacement, points, write_displacement, write_volume
 
 FIELD_OF_VIEW_MM = np.array([160.0, 224.0, 192.0])
@@ -109,7 +110,7 @@ class PhantomSpec:
         return f"sub-{self.names[subject]}" + (f"_ses-{body.session}" if len(self.bodies) > 1 else "")
 
 
-def make_phantom(out: Path, spec: PhantomSpec) -> None:
+def make_phantom(out: Path, spec: PhantomSpec, screen: Screen | None = None) -> None:
     """Make the dataset `out`: raw images, derivatives/phantom (labels, masks, landmarks), derivatives/truth (fields).
 
     Fields are written for all ordered pairs of up to 6 subjects, else for neighbours in the chain, both ways; with more
@@ -117,9 +118,12 @@ def make_phantom(out: Path, spec: PhantomSpec) -> None:
     Written aside and renamed. Raises UsageError if `out` is not empty or the amplitude is too large for the smoothness.
     """
     people = {body: subject_deformations(spec, body) for body in spec.bodies}
+    visits = list(itertools.product(spec.bodies, range(spec.subjects)))
+    screen = screen or Silent()
     with bids.made_aside(out) as root:
         _write_descriptions(root, spec)
-        for body, fixed in itertools.product(spec.bodies, range(spec.subjects)):
+        for done, (body, fixed) in enumerate(visits):
+            screen.progress("phantom", done, len(visits))
             maps, visit = people[body], spec.visit(fixed, body)
             head = _head(spec, maps[fixed])
             _write_scans(root, spec, (fixed, visit), head)
