@@ -24,7 +24,7 @@ from lumirage.order import Order, plan_order
 from lumirage.planning.outputs import begin_tree
 from lumirage.records import read_json
 
-TRACK = "name: overhead\npairing: {scheme: all}\nprepare: {affine: none, intensity: none}\n"
+TRACK = "name: overhead\npairing: {scheme: all}\nprepare: {affine: none, intensity: none}\nlimits: {memory_bytes: 2000000000}\n"
 SPIN = """
 import time, numpy as np, lumirage_kit
 for pair in lumirage_kit.read_job():

@@ -19,7 +19,7 @@ from lumirage.planning.prepare import Preparer
 from lumirage.running.contract import PairInput
 from lumirage.running.execute import RunContext, begin
 from lumirage.running.executors.here import Here
-from lumirage.running.executors.slots import resources_here
+from lumirage.running.executors.slots import bound, resources_here
 from lumirage.screen import Screen
 from lumirage.track import Evaluation, Prepare
 
@@ -38,7 +38,12 @@ def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen
         screen.say(f"{plan.complete} runs are complete and are kept")
     watcher = _Watcher(plan, screen)
     inputs = Inputs(plan.layout, plan.evaluation)
-    here = Here(machine.runtime, resources_here(gpus), most)
+    resources = resources_here(gpus)
+    for limits in {job.limits for job in plan.jobs}:
+        fits, why = bound(resources, limits, min(most, len(plan.jobs)))
+        if why:
+            screen.say(f"-j {most}: no more than {fits} at a time, because {why}")
+    here = Here(machine.runtime, resources, most)
     here.execute(plan.jobs, inputs.of_job, context, watcher)
     if watcher.left_out:
         raise watcher.left_out[0]

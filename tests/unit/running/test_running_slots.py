@@ -9,7 +9,7 @@ from running_world import with_limits
 
 from lumirage.errors import UnavailableError, UsageError
 from lumirage.running.executors.leases import Leases
-from lumirage.running.executors.slots import Resources, Slots, resources_here
+from lumirage.running.executors.slots import Resources, Slots, bound, resources_here
 
 MACHINE = Resources(cpus=(0, 1, 4, 5), memory_bytes=1000, gpus=("GPU-a", "GPU-b"))
 
@@ -94,6 +94,16 @@ def test_what_this_machine_can_never_give_is_said_at_once(tmp_path: Path):
         slots.require(limits(cpus=5))
     with pytest.raises(UnavailableError, match="3 GPUs"):
         slots.require(limits(gpus=3))
+
+
+def test_what_keeps_containers_from_running_side_by_side_is_told():
+    assert bound(MACHINE, limits(), 4) == (4, "")
+    assert bound(MACHINE, limits(cpus=3), 4) == (1, "each may use 3 of 4 CPUs")
+    fits, why = bound(MACHINE, limits(memory_bytes=400), 4)
+    assert fits == 2
+    assert "memory (--memory)" in why
+    assert bound(MACHINE, limits(memory_bytes=4000), 2)[0] == 1, "one alone always runs"
+    assert bound(MACHINE, limits(gpus=1), 3) == (2, "each uses 1 of 2 GPUs")
 
 
 def test_this_machine():

@@ -36,6 +36,20 @@ def resources_here(gpus: Sequence[str] = ()) -> Resources:
     return Resources(tuple(sorted(cpus)), psutil.virtual_memory().total, chosen)
 
 
+def bound(resources: Resources, limits: Limits, most: int) -> tuple[int, str]:
+    """How many containers with these limits fit at a time, of `most` wanted; and what keeps it below, in words."""
+    room = {
+        f"each may use {limits.cpus} of {len(resources.cpus)} CPUs": len(resources.cpus) // limits.cpus,
+        f"each may use {limits.memory_bytes / 1e9:.3g} of {resources.memory_bytes / 1e9:.3g} GB of memory (--memory)": (
+            resources.memory_bytes // limits.memory_bytes
+        ),
+    }
+    if limits.gpus:
+        room[f"each uses {limits.gpus} of {len(resources.gpus)} GPUs"] = len(resources.gpus) // limits.gpus
+    why, fits = min(room.items(), key=lambda item: item[1])
+    return (max(fits, 1), why) if fits < most else (most, "")
+
+
 @dataclass(frozen=True)
 class Slot:
     """A share of the machine."""
