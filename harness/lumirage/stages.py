@@ -253,10 +253,12 @@ class Summary:
         return {"title": self.title, "methods": methods, "failed": self.failed, "notes": list(self.notes)}
 
 
-_SHOWN = (
-    "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "det_le0_percent",
-    "dice_lumir", "hd95_vox_lumir", "tre_vox_lumir", "dice_argmax_fg",
+_ACCURACY = (
+    "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "dice_lumir", "hd95_vox_lumir",
+    "tre_vox_lumir", "dice_argmax_fg",
 )  # fmt: skip
+_LIKENESS = ("ncc_fixed_moved", "mi_fixed_moved")
+_NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
 
 
 def summarize(layout: Layout) -> Summary:
@@ -264,7 +266,9 @@ def summarize(layout: Layout) -> Summary:
     evaluation = load_evaluation(layout)
     runs = list(load_runs(layout, evaluation).values())
     means = _means(layout)
-    shown = [metric for metric in _SHOWN if metric in means.columns and means[metric].notna().any()]
+    known = [metric for metric in means.columns if means[metric].notna().any()]
+    accuracy = [metric for metric in _ACCURACY if metric in known]
+    shown = [m for m in (*(accuracy or _LIKENESS), "det_le0_percent") if m in known]
     rows = {}
     for name in (*SENTINELS, *evaluation.methods):
         mine = [run for run in runs if run.method == name]
@@ -278,7 +282,7 @@ def summarize(layout: Layout) -> Summary:
         columns=("runs", "failed", *shown, "wall s", "cpu s", "peak MB"),
         rows=rows,
         failed=sum(run.outcome is not Outcome.OK for run in runs),
-        notes=(f"report: {page}",) if page.is_file() else (),
+        notes=((_NO_ACCURACY,) if known and not accuracy else ()) + ((f"report: {page}",) if page.is_file() else ()),
     )
 
 

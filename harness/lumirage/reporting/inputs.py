@@ -71,6 +71,11 @@ class Inputs:
         planned = [c.name for c in self.evaluation.track.cells() if c.name in scored]
         return planned + [c for c in scored if c not in planned]
 
+    @property
+    def knows_accuracy(self) -> bool:
+        """Whether anything was measured against labels, landmarks or a true field."""
+        return any(m.is_accuracy and self.of(m)["value"].notna().any() for m in self.measures)
+
     def of(self, measure: Measure) -> pd.DataFrame:
         """The rows of one measure."""
         v = self.values

@@ -10,7 +10,13 @@ HIGHER_IS_BETTER = ("dice", "jaccard", "nsd", "surface_dice", "ncc", "lncc", "mi
 REGULARITY = ("ndv", "non_diffeo", "det_", "sdlogj")
 """Beginnings of the names of metrics that judge the field alone. Doing nothing is perfect in them."""
 
+SIMILARITY = ("mi_", "ncc")
+"""Beginnings of the names of metrics of the images alone; the one that holds between contrasts first."""
+
 DEFAULT_PRESET = "strict"
+
+ACCURACY = ("dice", "jaccard", "tre", "displacement_error", "hd95", "msd")
+"""Beginnings of the names of metrics that need labels, landmarks or a true field."""
 
 ORDER = ("dice", "tre", "displacement_error_mm", "hd95", "det_le0", "ndv_percent", "sdlogj", "msd", "inverse", "ncc")
 """Beginnings of metric names in the order in which readers want them; others follow by name."""
@@ -43,6 +49,11 @@ class Measure:
         return self.metric.lower().startswith(REGULARITY)
 
     @property
+    def is_accuracy(self) -> bool:
+        """Whether it is measured against labels, landmarks or a true field."""
+        return self.metric.lower().startswith(ACCURACY)
+
+    @property
     def named(self) -> str:
         """Title with unit, where the name does not say it."""
         said = {"": True, "1": True, "%": "percent" in self.metric}.get(self.unit, f"_{self.unit}" in self.metric)
@@ -57,6 +68,7 @@ class Measure:
 def measures_of(values: pd.DataFrame) -> list[Measure]:
     """All measures of a table of values, the most wanted first, those without any value last.
 
+    Where nothing measures accuracy, the likeness of the images comes first, as folds alone say even less.
     A title names preset, settings and label source only where the table has several of them.
     """
     keys = ["preset", "settings", "metric", "source"]
@@ -66,10 +78,12 @@ def measures_of(values: pd.DataFrame) -> list[Measure]:
     presets = sorted(set(values["preset"].astype(str)), key=lambda name: (name != DEFAULT_PRESET, name))
     known = values[values["value"].notna()][keys].drop_duplicates().astype(str)
     there = set(known.itertuples(index=False, name=None))
-    return sorted(
-        measures,
-        key=lambda m: (m.key not in there, presets.index(m.preset), _rank(m.metric), m.metric, m.source, m.settings),
-    )
+    order = ORDER if any(m.is_accuracy and m.key in there for m in measures) else (*SIMILARITY, *ORDER)
+
+    def place(m: Measure) -> tuple[bool, int, int, str, str, str]:
+        return m.key not in there, presets.index(m.preset), _rank(m.metric, order), m.metric, m.source, m.settings
+
+    return sorted(measures, key=place)
 
 
 def _measure(row: tuple[str, ...], several: dict[str, bool]) -> Measure:
@@ -79,5 +93,5 @@ def _measure(row: tuple[str, ...], several: dict[str, bool]) -> Measure:
     return Measure(preset, settings, metric, source, unit, title)
 
 
-def _rank(metric: str) -> int:
-    return next((i for i, start in enumerate(ORDER) if metric.lower().startswith(start)), len(ORDER))
+def _rank(metric: str, order: tuple[str, ...]) -> int:
+    return next((i for i, start in enumerate(order) if metric.lower().startswith(start)), len(order))
