@@ -11,7 +11,8 @@ from lumirage.planning.validation import check_names
 from lumirage.running.lock import alone
 from lumirage.running.shared_lock import changing, held_in_part
 from lumirage.screen import Screen
-from lumirage.stages import Scorers, Summary, compare, report, score, score_pairs, summarize
+from lumirage.stages import Scorers, compare, report, score, score_pairs
+from lumirage.summary import Summary, summarize
 
 
 def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:

@@ -47,6 +47,7 @@ def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = 
     from lumirage import stages
     from lumirage.cli.results import working_in
     from lumirage.cli.show import show
+    from lumirage.summary import summarize
 
     with show(json) as screen, working_in(out) as layout:
         if context.args:
@@ -54,7 +55,7 @@ def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = 
         stages.score(layout, (), stages.Scorers(workers), screen)
         stages.compare(layout, screen)
         stages.report(layout, screen)
-        summary = stages.summarize(layout)
+        summary = summarize(layout)
         screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 

@@ -202,7 +202,7 @@ def on_cluster(order: "Order", stages: tuple[str, ...], screen: "Shown") -> None
     if complete is None:
         return
     from lumirage.evaluate import finish
-    from lumirage.stages import summarize
+    from lumirage.summary import summarize
 
     summary = finish(complete, screen) if "report" in stages else summarize(complete)
     screen.summary(summary)

@@ -75,10 +75,11 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
         raise UsageError("score: OUT is wanted, the output folder of an evaluation; or --lumir-submission, or --case")
     from lumirage import stages
     from lumirage.cli.show import show
+    from lumirage.summary import summarize
 
     with show(json) as screen, working_in(out) as layout:
         stages.score(layout, preset, stages.Scorers(workers, score_device), screen)
-        screen.summary(stages.summarize(layout))
+        screen.summary(summarize(layout))
 
 
 def _score_case(case: Path, presets: list[str], *, as_official: bool) -> None:
@@ -125,13 +126,14 @@ def compare(
     """Compare the methods in OUT from its scores: effects, intervals, rankings. With OUT2: what differs between the two."""
     from lumirage import stages
     from lumirage.cli.show import show
+    from lumirage.summary import summarize
 
     if other is not None:
         _print_changes(out, other)
         return
     with show(json) as screen, working_in(out) as layout:
         stages.compare(layout, screen)
-        screen.summary(stages.summarize(layout))
+        screen.summary(summarize(layout))
 
 
 def _print_changes(first: Path, second: Path) -> None:

@@ -21,7 +21,7 @@ from rich.table import Table
 from lumirage.screen import Screen
 
 if TYPE_CHECKING:
-    from lumirage.stages import Summary
+    from lumirage.summary import Summary
 
 
 class Shown(Screen, Protocol):
