@@ -30,7 +30,7 @@ _ACCURACY = (
     "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "dice_lumir", "hd95_vox_lumir",
     "tre_vox_lumir", "dice_argmax_fg",
 )  # fmt: skip
-_LIKENESS = ("ncc_fixed_moved", "mi_fixed_moved")
+_LIKENESS = ("mi_fixed_moved", "ncc_fixed_moved")
 _NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
 
 

@@ -95,10 +95,10 @@ def test_as_many_at_once_as_there_are_cpus(world: World):
 
 
 def test_a_cpu_that_another_harness_uses_is_confessed(world: World, tmp_path: Path):
-    leases = Leases(tmp_path / "leases")
+    leases = Leases(str(tmp_path))
     leases.take(["CPU 1"], 1)
     todo = jobs(world, 2)
-    Here(FakeRuntime(Slow(0.3)), MACHINE, 2, Leases(tmp_path / "leases")).execute(
+    Here(FakeRuntime(Slow(0.3)), MACHINE, 2, Leases(str(tmp_path))).execute(
         todo, lambda job: world.inputs, world.context, Notes()
     )
     records = [Run.model_validate_json(world.files(pair).record.read_bytes()) for pair in world.inputs]

@@ -1,22 +1,20 @@
-"""Which CPUs and GPUs other harnesses on this machine use: a lock file for each, which the kernel frees with its holder.
+"""Which CPUs and GPUs other harnesses on this machine use: an abstract socket for each, which the kernel frees with its holder.
 
-Without it every harness would pin its first container to the first CPU, and two would measure one another.
+Without it every harness would pin its first container to the first CPU, and two would measure one another. An abstract
+socket is a name and no file: every user takes part, and nobody can put a link where root would write.
 """
 
-import fcntl
+import errno
 import os
-import re
-import tempfile
+import socket
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 
 
 class Leases:
-    """Locks on things by name, held until given back or until the process ends."""
+    """Things held by name, until given back or until the process ends. Names count within `realm`."""
 
-    def __init__(self, folder: Path | None = None):
-        self._folder = folder or Path(tempfile.gettempdir()) / "lumirage-leases"
+    def __init__(self, realm: str = "lumirage"):
+        self._realm = realm
         self._held: dict[str, int] = {}
 
     def take(self, names: Sequence[str], count: int) -> tuple[list[str], list[str]]:
@@ -25,7 +23,7 @@ class Leases:
         for name in names:
             if len(free) == count:
                 break
-            if self._lock(name):
+            if self._hold(name):
                 free.append(name)
         shared = [name for name in names if name not in free][: count - len(free)]
         return [*free, *shared], shared
@@ -36,22 +34,13 @@ class Leases:
             if name in self._held:
                 os.close(self._held.pop(name))
 
-    def _lock(self, name: str) -> bool:
-        """Whether nobody else holds it; a folder that cannot be written keeps nobody from working."""
+    def _hold(self, name: str) -> bool:
+        """Whether nobody else holds it; a system without such sockets keeps nobody from working."""
+        held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._folder.mkdir(mode=0o777, exist_ok=True)
-            with suppress(PermissionError):
-                self._folder.chmod(0o1777)  # every user of the machine takes part
-            path = self._folder / re.sub(r"[^0-9A-Za-z-]", "_", name)
-            if not path.exists():  # kernels refuse O_CREAT on another user's file in such a folder
-                path.touch(0o666)
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            return True
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(descriptor)
-            return False
-        self._held[name] = descriptor
+            held.bind(f"\0{self._realm}/{name}")
+        except OSError as error:
+            held.close()
+            return error.errno != errno.EADDRINUSE
+        self._held[name] = held.detach()
         return True
