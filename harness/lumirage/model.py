@@ -184,6 +184,14 @@ class Outcome(StrEnum):
     INVALID_ANSWER = "invalid_answer"
 
 
+CENSORING = {
+    Outcome.OUT_OF_MEMORY: "died of memory",
+    Outcome.OUT_OF_GPU_MEMORY: "died of GPU memory",
+    Outcome.TIMEOUT: "ran out of time",
+}
+"""Outcomes that say that a cost is above a limit, not what it is, in a reader's words: censored points of a cost."""
+
+
 class Job(Record):
     """One container start: a method, a condition and the pairs it registers, in order."""
 

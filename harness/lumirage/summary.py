@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from lumirage.layout import Layout
+from lumirage.metrics import is_accuracy
 from lumirage.model import SENTINELS, Outcome, Run
 from lumirage.stages import load_evaluation, load_runs
 
@@ -26,11 +27,11 @@ class Summary:
         return {"title": self.title, "methods": methods, "failed": self.failed, "notes": list(self.notes)}
 
 
-_ACCURACY = (
+_SHOWN = (
     "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "dice_lumir", "hd95_vox_lumir",
-    "tre_vox_lumir", "dice_argmax_fg",
+    "tre_vox_lumir", "dice_argmax_fg", "mi_fixed_moved", "ncc_fixed_moved",
 )  # fmt: skip
-_LIKENESS = ("mi_fixed_moved", "ncc_fixed_moved")
+"""In this order; likeness of the images only where nothing measures accuracy."""
 _NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
 
 
@@ -40,8 +41,9 @@ def summarize(layout: Layout) -> Summary:
     runs = list(load_runs(layout, evaluation).values())
     means = _means(layout)
     known = [metric for metric in means.columns if means[metric].notna().any()]
-    accuracy = [metric for metric in _ACCURACY if metric in known]
-    shown = [m for m in (*(accuracy or _LIKENESS), "det_le0_percent") if m in known]
+    accuracy = any(map(is_accuracy, known))
+    shown = [m for m in _SHOWN if m in known and is_accuracy(m) is accuracy]
+    shown += [m for m in ("det_le0_percent",) if m in known]
     rows = {}
     for name in (*SENTINELS, *evaluation.methods):
         mine = [run for run in runs if run.method == name]

@@ -20,9 +20,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lumirage.analysis.designs import Design, detect_design
-from lumirage.analysis.metrics import direction, is_regularity
 from lumirage.analysis.resampling import FloatArray
 from lumirage.errors import DataError
+from lumirage.metrics import direction, is_regularity
 from lumirage.model import SENTINELS, Outcome
 
 Policy = Literal["identity", "worst", "drop"]

@@ -10,7 +10,6 @@ import pandas as pd
 from lumirage.analysis.cells import KEY, POLICIES, Cell, Policy, RawCell, cells_of
 from lumirage.analysis.designs import Design, DesignKind
 from lumirage.analysis.effects import Effects, paired_effects
-from lumirage.analysis.metrics import is_regularity
 from lumirage.analysis.resampling import FloatArray, Resampling, unit_contributions
 from lumirage.analysis.significance import (
     INTERPOLATION_EFFECT,
@@ -21,6 +20,7 @@ from lumirage.analysis.significance import (
     tost_p,
     wilcoxon_p,
 )
+from lumirage.metrics import is_regularity
 from lumirage.model import SENTINELS
 
 COMPARISON_COLUMNS = (

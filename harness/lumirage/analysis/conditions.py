@@ -12,7 +12,7 @@ from lumirage.analysis.cells import KEY, Cell, Policy, RawCell, cells_of
 from lumirage.analysis.effects import paired_effects
 from lumirage.analysis.resampling import FloatArray, Resampling
 from lumirage.analysis.significance import holm
-from lumirage.model import Outcome
+from lumirage.model import CENSORING, Outcome
 from lumirage.track import REFERENCE
 
 CHANGE_COLUMNS = (
@@ -30,9 +30,6 @@ GROWTH_COLUMNS = (
 REPEAT_COLUMNS = (
     *KEY, "method", "n_pairs", "n_repeats", "sd_repeats", "sd_pairs", "repeat_share", "largest_range", "note",
 )  # fmt: skip
-
-CENSORING = (Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_GPU_MEMORY, Outcome.TIMEOUT)
-"""Outcomes that say the cost is above a limit, not what it is."""
 
 COSTS = ("wall_s", "peak_memory_bytes", "gpu_peak_memory_bytes")
 

@@ -16,9 +16,9 @@ from scipy import optimize, sparse, stats
 from lumirage.analysis.cells import KEY, Cell, cells_of
 from lumirage.analysis.compare import comparisons_of
 from lumirage.analysis.designs import Design
-from lumirage.analysis.metrics import is_ranked
 from lumirage.analysis.resampling import FloatArray, jackknife_errors
 from lumirage.errors import UsageError
+from lumirage.metrics import is_accuracy
 
 POWER_COLUMNS = (
     *KEY, "method", "reference", "target", "power", "alpha", "n_pairs", "n_subjects", "sd", "smallest_seen",
@@ -141,7 +141,7 @@ def power_table(scores: pd.DataFrame, settings: PowerSettings | None = None) -> 
     rows: list[dict[str, object]] = []
     for raw in cells_of(scores):
         target = next((t for start, t in settings.targets.items() if raw.cell.metric.startswith(start)), None)
-        if target is not None and is_ranked(raw.cell.metric):
+        if target is not None and is_accuracy(raw.cell.metric):
             rows.extend(_rows(raw.under("drop"), target, settings))
     return pd.DataFrame(rows, columns=list(POWER_COLUMNS))
 

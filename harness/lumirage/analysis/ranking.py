@@ -11,8 +11,8 @@ import pandas as pd
 
 from lumirage.analysis import schemes
 from lumirage.analysis.cells import KEY, POLICIES, Cell, Policy, RawCell, cells_of
-from lumirage.analysis.metrics import is_ranked
 from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means
+from lumirage.metrics import is_accuracy
 from lumirage.model import SENTINELS
 
 RANKING_COLUMNS = (
@@ -75,7 +75,7 @@ def rank(scores: pd.DataFrame, settings: RankSettings | None = None) -> pd.DataF
     for _, cells in groupby(cells_of(scores), key=lambda raw: (raw.cell.key["track"], raw.cell.key["condition"])):
         together = list(cells)
         for raw in together:
-            if is_ranked(raw.cell.metric):
+            if is_accuracy(raw.cell.metric):
                 gated = _gate(together, raw.cell.key, settings.gate)
                 rows.extend(_rank_cell(raw, gated, settings))
         rows.extend(_rank_lumir(together, settings.policies))

@@ -7,8 +7,8 @@ from itertools import pairwise
 import pandas as pd
 
 from lumirage.analysis.cells import Policy
-from lumirage.analysis.metrics import direction, is_ranked
 from lumirage.analysis.ranking import AGGREGATE
+from lumirage.metrics import direction, is_accuracy
 from lumirage.model import SENTINELS
 from lumirage.track import REFERENCE
 
@@ -124,7 +124,7 @@ def _measures(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
         preset = "strict" if "strict" in presets else presets[0]
         here = of_track[(of_track["condition"] == condition) & (of_track["preset"] == preset)]
         for start in METRIC_ORDER:
-            fitting = here[here["metric"].str.startswith(start) & here["metric"].map(is_ranked)]
+            fitting = here[here["metric"].str.startswith(start) & here["metric"].map(is_accuracy)]
             for _, row in fitting.sort_values(["metric", "source"]).iterrows():
                 yield {name: str(row[name]) for name in MEASURE}
 

@@ -4,22 +4,15 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-HIGHER_IS_BETTER = ("dice", "jaccard", "nsd", "surface_dice", "ncc", "lncc", "mi_", "nmi", "correlation")
-"""Beginnings of the names of metrics for which more is better. For all others less is better."""
-
-REGULARITY = ("ndv", "non_diffeo", "det_", "sdlogj")
-"""Beginnings of the names of metrics that judge the field alone. Doing nothing is perfect in them."""
-
-SIMILARITY = ("mi_", "ncc")
-"""Beginnings of the names of metrics of the images alone; the one that holds between contrasts first."""
+from lumirage.metrics import direction, is_accuracy, is_regularity
 
 DEFAULT_PRESET = "strict"
 
-ACCURACY = ("dice", "jaccard", "tre", "displacement_error", "hd95", "msd")
-"""Beginnings of the names of metrics that need labels, landmarks or a true field."""
-
 ORDER = ("dice", "tre", "displacement_error_mm", "hd95", "det_le0", "ndv_percent", "sdlogj", "msd", "inverse", "ncc")
 """Beginnings of metric names in the order in which readers want them; others follow by name."""
+
+LIKENESS_FIRST = ("mi_", "ncc", *ORDER)
+"""The same where nothing measures accuracy: what holds between contrasts leads."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +34,17 @@ class Measure:
     @property
     def higher_is_better(self) -> bool:
         """Whether more is better."""
-        return self.metric.lower().startswith(HIGHER_IS_BETTER)
+        return direction(self.metric) > 0
 
     @property
     def is_regularity(self) -> bool:
         """Whether it judges the field alone, so that a failure must not count as doing nothing."""
-        return self.metric.lower().startswith(REGULARITY)
+        return is_regularity(self.metric)
 
     @property
     def is_accuracy(self) -> bool:
         """Whether it is measured against labels, landmarks or a true field."""
-        return self.metric.lower().startswith(ACCURACY)
+        return is_accuracy(self.metric)
 
     @property
     def named(self) -> str:
@@ -78,7 +71,7 @@ def measures_of(values: pd.DataFrame) -> list[Measure]:
     presets = sorted(set(values["preset"].astype(str)), key=lambda name: (name != DEFAULT_PRESET, name))
     known = values[values["value"].notna()][keys].drop_duplicates().astype(str)
     there = set(known.itertuples(index=False, name=None))
-    order = ORDER if any(m.is_accuracy and m.key in there for m in measures) else (*SIMILARITY, *ORDER)
+    order = ORDER if any(m.is_accuracy and m.key in there for m in measures) else LIKENESS_FIRST
 
     def place(m: Measure) -> tuple[bool, int, int, str, str, str]:
         return m.key not in there, presets.index(m.preset), _rank(m.metric, order), m.metric, m.source, m.settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from lumirage.model import Limits, Outcome
+from lumirage.model import CENSORING, Limits, Outcome
 from lumirage.reporting.analysed import records
 from lumirage.reporting.axes import NONE, mebibytes, seconds, short
 from lumirage.reporting.doses import axes_of, is_curve
@@ -14,12 +14,6 @@ from lumirage.reporting.effects import number
 from lumirage.reporting.inputs import Inputs
 
 AXIS = "spacing_mm"
-
-DEATHS = {
-    Outcome.OUT_OF_MEMORY: "died of memory", Outcome.OUT_OF_GPU_MEMORY: "died of GPU memory",
-    Outcome.TIMEOUT: "ran out of time",
-}  # fmt: skip
-"""Outcomes that say that a cost is above a limit, not what it is: censored points."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +70,7 @@ class Death:
     @property
     def told(self) -> str:
         """In words."""
-        return f"{self.method} {DEATHS[self.outcome]} at {self.place}"
+        return f"{self.method} {CENSORING[self.outcome]} at {self.place}"
 
 
 @dataclass(frozen=True)
@@ -122,13 +116,13 @@ def deaths_of(inputs: Inputs, outcomes: Collection[Outcome]) -> list[Death]:
 
 def reaches(inputs: Inputs) -> list[Reach]:
     """A line a method: the finest resolution that ran, the first that died, and the exponents of growth."""
-    sizes, costs, deaths = sizes_of(inputs), costs_of(inputs), deaths_of(inputs, DEATHS)
+    sizes, costs, deaths = sizes_of(inputs), costs_of(inputs), deaths_of(inputs, CENSORING)
     found = []
     for method in (m for m in inputs.methods if m in inputs.evaluation.methods):
         runs = inputs.runs[inputs.runs["method"] == method]
         first = next((d for d in deaths if d.method == method), None)
         exponents = tuple(told_exponent(inputs, method, cost) for cost in costs)
-        death = f"{first.size.text}: {first.count} of {first.total} runs {DEATHS[first.outcome]}" if first else ""
+        death = f"{first.size.text}: {first.count} of {first.total} runs {CENSORING[first.outcome]}" if first else ""
         found.append(Reach(method, _finest(runs, sizes), death, exponents))
     return found
 

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lumirage.model import Outcome
+from lumirage.model import CENSORING, Outcome
 from lumirage.reporting.axes import Scale, fit, short, y_axis
 from lumirage.reporting.doses import end_labels, failures_by_condition
 from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
-from lumirage.reporting.resolution import DEATHS, Cost, Death, Size, deaths_of, exponent, sizes_of, told_exponent
+from lumirage.reporting.resolution import Cost, Death, Size, deaths_of, exponent, sizes_of, told_exponent
 from lumirage.reporting.rows import clip, colors_of
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
@@ -66,7 +66,7 @@ def _count(voxels: float) -> str:
 
 def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
     """Mean of a measure against voxels, failures filled; what died of a limit is a hollow triangle below."""
-    deaths, colors = deaths_of(inputs, DEATHS), colors_of(inputs.methods)
+    deaths, colors = deaths_of(inputs, CENSORING), colors_of(inputs.methods)
     frame, failed = _frame(inputs, width, deaths), failures_by_condition(inputs)
     means = {size.condition: filled_means(inputs, measure, size.condition) for size in frame.sizes}
     y = fit([v for row in means.values() for v in row.values() if np.isfinite(v)], frame.bottom, frame.top)
@@ -182,7 +182,7 @@ def _censored(deaths: Sequence[Death], frame: _Frame, y: float, colors: dict[str
         mine = [death for death in deaths if death.method == method]
         marks += [_triangle((frame.x(d.size.voxels) + 8 * k, y), colors[method], d.told) for d in mine]
         sizes = ", ".join(dict.fromkeys(d.place for d in mine))
-        of = " and ".join(dict.fromkeys(DEATHS[d.outcome] for d in mine))
+        of = " and ".join(dict.fromkeys(CENSORING[d.outcome] for d in mine))
         text = f"{clip(method, 16)} {of} at {sizes}"
         marks.append(_triangle((frame.margin + 6, 26 + LINE * k), colors[method], text))
         marks.append(Label((frame.margin + 16, 30 + LINE * k), text, colors[method], 11))

@@ -1,11 +1,11 @@
 """specs/metrics.md, made from the registry of metrics and the presets, so that it cannot say otherwise than they do."""
 
-from lumirage.scoring.metrics import METRICS, Metric
+from lumirage.metrics import METRICS, Metric
 from lumirage.scoring.presets import PRESETS, SCORER_VERSION, Preset
 
 _HEAD = """# Metrics
 
-Made from `lumirage.scoring.metrics` and `lumirage.scoring.presets` (scorer {version}); a test compares them. To make
+Made from `lumirage.metrics` and `lumirage.scoring.presets` (scorer {version}); a test compares them. To make
 it again: `python -m lumirage.scoring.metric_page > specs/metrics.md`.
 
 ## What a row is
@@ -55,7 +55,7 @@ def _metric(metric: Metric) -> str:
     lines = [
         f"### {metric.name}",
         metric.definition,
-        f"- unit: {metric.unit}; of: {metric.of}; better: {metric.better}",
+        f"- unit: {metric.unit}; of: {metric.of}; judges: {metric.judges}; better: {metric.better}",
         f"- undefined: {metric.undefined}",
         f"- source: {metric.source or 'this harness'}",
     ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lumirage.metrics import METRICS
 from lumirage.model import Score
-from lumirage.scoring.metrics import METRICS
 from lumirage.scoring.presets import Preset
 
 VANISHED = "vanished: both maps have the label, the warp lost it"

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lumirage.metrics import METRICS
 from lumirage.model import Score
 from lumirage.scoring.backends import backend_for
 from lumirage.scoring.inputs import ScoreInputs
 from lumirage.scoring.landmarks import error_of_centroids, error_of_points, sample_clamped, sample_cubic
 from lumirage.scoring.measures import FIXED_ABOVE_0, MOVING_ABOVE_0, STRICT, LabelMeasures, PairMeasures
-from lumirage.scoring.metrics import METRICS
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.rows import LabelValues, field_row, label_rows, landmark_rows, missing_row, structure_row

@@ -6,10 +6,8 @@ from score_tables import pairs_of, row, scores
 from lumirage.analysis.cells import POLICIES, cells_of
 from lumirage.analysis.compare import COMPARISON_COLUMNS, CompareSettings, compare
 from lumirage.analysis.designs import detect_design
-from lumirage.analysis.metrics import direction, is_ranked, is_regularity
 from lumirage.analysis.resampling import Resampling
 from lumirage.errors import DataError, UsageError
-from lumirage.scoring.metrics import METRICS
 
 FAST = CompareSettings(Resampling(draws=200, seed=5))
 NAN = float("nan")
@@ -196,12 +194,6 @@ def test_a_table_without_what_is_needed_is_refused():
         compare(scores(pairs, values).drop(columns="outcome"))
     with pytest.raises(DataError, match="no pair-level row"):
         compare(scores(pairs, values).assign(label=3))
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_directions_are_those_of_the_scorer(metric):
-    assert direction(metric) == {"higher": 1, "lower": -1}[METRICS[metric].better]
-    assert not (is_ranked(metric) and is_regularity(metric))
 
 
 def test_a_metric_nobody_knows_is_compared_but_has_no_winner():

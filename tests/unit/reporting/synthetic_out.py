@@ -240,12 +240,12 @@ def _scores(method: str, cell: Condition, pair: Pair, k: int) -> list[tuple[obje
             pair.moving.subject, outcome.value, "strict", "abc123", "1")  # fmt: skip
     why = "" if ok else f"the run ended as {outcome.value}"
     found: list[tuple[str, str, int | None, str, float, str]] = [
-        ("dice", "manual", None, "", dice, ""),
+        ("dice_nearest_fg", "manual", None, "", dice, ""),
         ("hd95_mm", "manual", None, "", 12 * (1 - dice), "mm"),
         ("ndv_percent", "", None, "", 0.0 if method in {"identity", "affine"} else 0.05 * (1 + k % 3), "%"),
         ("sdlogj", "", None, "", 0.0 if method in {"identity", "affine"} else 0.3 + 0.01 * k, ""),
     ]
-    found += [("dice", "manual", n, name, dice + 0.05 * (n - 2), "") for n, name in LABELS.items()]
+    found += [("dice_nearest_fg", "manual", n, name, dice + 0.05 * (n - 2), "") for n, name in LABELS.items()]
     return [
         (*head, metric, source, label, name, value if ok else None, unit, why, None, "")
         for metric, source, label, name, value, unit in found
@@ -254,14 +254,16 @@ def _scores(method: str, cell: Condition, pair: Pair, k: int) -> list[tuple[obje
 
 def _with_factors(scores: pd.DataFrame) -> pd.DataFrame:
     """Also the second label source, the true error, and the second repeat of all but the sentinels."""
-    dice = scores[(scores["metric"] == "dice") & scores["label"].isna()]
+    dice = scores[(scores["metric"] == "dice_nearest_fg") & scores["label"].isna()]
     wave = dice["value"] - dice["method"].map(DICE)
     merged = dice.assign(source="merged", value=dice["method"].map(MERGED_DICE) + wave)
     error = dice["method"].map(TRUE_ERROR_MM) - wave
     error_rows = dice.assign(source="", metric="displacement_error_mm", unit="mm", value=error)
     once = pd.concat([scores, merged, error_rows])
     again = once[~once["method"].isin(SENTINELS)].assign(repeat=1)
-    better = (again["method"] == "gamma-untrained") & (again["metric"] == "dice") & (again["source"] == "manual")
+    better = (
+        (again["method"] == "gamma-untrained") & (again["metric"] == "dice_nearest_fg") & (again["source"] == "manual")
+    )
     again["value"] += REPEAT_STEP * better
     return pd.concat([once, again], ignore_index=True)
 

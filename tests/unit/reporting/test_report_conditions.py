@@ -16,7 +16,9 @@ from lumirage.reporting.scene import Dot, Label, Line, Scene
 
 @pytest.fixture(scope="module")
 def dice(factors: Inputs) -> ChangeTable:
-    return next(t for t in change_tables(factors) if t.measure.metric == "dice" and t.measure.source == "manual")
+    return next(
+        t for t in change_tables(factors) if t.measure.metric == "dice_nearest_fg" and t.measure.source == "manual"
+    )
 
 
 def test_numbers_are_curves_and_names_are_not(factors: Inputs) -> None:
@@ -105,4 +107,4 @@ def test_names_at_the_ends_are_pushed_apart_and_stay_within() -> None:
 
 def test_without_the_comparison_there_are_curves_and_no_table(bare: Inputs) -> None:
     assert change_tables(bare) == []
-    assert [p.wide.name for p in draw_plates(bare) if p.section == "changes"] == ["dose-noise-dice"]
+    assert [p.wide.name for p in draw_plates(bare) if p.section == "changes"] == ["dose-noise-dice_nearest_fg"]

@@ -56,7 +56,7 @@ def test_changes_of_image_scores_and_ranks_are_told(layout: Layout, tmp_path: Pa
     digest = text.split('"digest":"')[1][:71]
     second.evaluation.write_text(text.replace(digest, digest[:-4] + "beef"), encoding="utf-8")
     table = pd.read_parquet(second.score_table)
-    table.loc[(table["method"] == "alpha") & (table["metric"] == "dice"), "value"] -= 0.3
+    table.loc[(table["method"] == "alpha") & (table["metric"] == "dice_nearest_fg"), "value"] -= 0.3
     table.to_parquet(second.score_table)
     changes = compare_evaluations(layout, second)
     assert changes.parts["part"].tolist() == ["image of alpha"]

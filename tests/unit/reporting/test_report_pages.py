@@ -78,7 +78,14 @@ def test_overview_says_what_it_is_made_of(report: Path) -> None:
 def test_every_figure_is_also_svg_and_png(report: Path) -> None:
     names = {path.stem for path in (report / "figures").glob("*.svg")}
     assert names == {path.stem for path in (report / "figures").glob("*.png")}
-    assert {"strips-dice-reference", "forest-dice", "pareto-wall-s", "times", "memory", "failures"} <= names
+    assert {
+        "strips-dice-nearest-fg-reference",
+        "forest-dice-nearest-fg",
+        "pareto-wall-s",
+        "times",
+        "memory",
+        "failures",
+    } <= names
 
 
 def test_every_table_is_also_tsv_and_latex(report: Path) -> None:
@@ -88,7 +95,7 @@ def test_every_table_is_also_tsv_and_latex(report: Path) -> None:
     board = pd.read_csv(report / "tables" / "leaderboard.tsv", sep="\t", na_values="n/a").set_index("method")
     assert board.loc[FAILING, ["n", "dropped"]].tolist() == [8, 4]
     alpha = np.mean([true_dice("alpha", "reference", k) for k in range(12)])
-    assert board.loc["alpha", "mean dice"] == pytest.approx(alpha)
+    assert board.loc["alpha", "mean dice_nearest_fg"] == pytest.approx(alpha)
 
 
 def test_what_passed_before_the_first_pair_stands_beside_the_time_of_a_pair(report: Path) -> None:
@@ -145,7 +152,7 @@ def test_chosen_are_the_worst_failures_best_and_median(layout: Layout) -> None:
     inputs = read_inputs(layout)
     whys = [c.why for c in choose(inputs, [], 8)]
     assert len(whys) == 8
-    assert whys[0] == "worst dice of alpha"
+    assert whys[0] == "worst dice_nearest_fg of alpha"
     assert "a method failed on it" in whys
 
 
@@ -169,11 +176,11 @@ def test_pages_of_an_earlier_report_do_not_stay(layout: Layout, tmp_path: Path) 
 def test_measures_are_named_apart_only_where_needed_and_empty_ones_come_last() -> None:
     columns = ["preset", "settings", "metric", "source", "unit", "value"]
     rows = [
-        ("strict", "s", "dice", "manual", "1", None), ("strict", "s", "tre_mm", "", "mm", 2.0),
+        ("strict", "s", "dice_nearest_fg", "manual", "1", None), ("strict", "s", "tre_mm_linear", "", "mm", 2.0),
         ("strict", "s", "hd95_mm", "a", "mm", 1.0), ("strict", "s", "hd95_mm", "b", "mm", 1.0),
     ]  # fmt: skip
     measures = measures_of(pd.DataFrame(rows, columns=columns))
-    assert [m.title for m in measures] == ["tre_mm", "hd95_mm [a]", "hd95_mm [b]", "dice [manual]"]
+    assert [m.title for m in measures] == ["tre_mm_linear", "hd95_mm [a]", "hd95_mm [b]", "dice_nearest_fg [manual]"]
     assert not measures[0].higher_is_better
     assert measures[-1].higher_is_better
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lumirage.layout import shipped
+from lumirage.metrics import METRICS
 from lumirage.model import SENTINELS, Method
 from lumirage.records import read_yaml
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import measures_of
 from lumirage.reporting.published import QUANTITIES, is_for_challenge, published_of, read_published
-from lumirage.scoring.metrics import METRICS
 from lumirage.track import MethodUse, Track
 
 TABLE = shipped("specs") / "published" / "lumir24.tsv"
@@ -66,7 +66,7 @@ def test_only_tracks_of_the_challenge_have_them(bare: Inputs) -> None:
 
 @pytest.mark.parametrize(("metric", "same"), [("dice_lumir", True), ("dice_nearest_fg", False)])
 def test_ours_stand_beside_with_what_differs(bare: Inputs, metric: str, same: bool) -> None:
-    inputs = lumir(bare, {"dice": metric})
+    inputs = lumir(bare, {"dice_nearest_fg": metric})
     found = published_of(inputs)
     assert found is not None
     rows = {(result.set, result.method): ours for result, ours in found.rows}

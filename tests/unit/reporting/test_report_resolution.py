@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from synthetic_out import GIB, GROWTH
 
-from lumirage.model import Outcome
+from lumirage.model import CENSORING, Outcome
 from lumirage.reporting.figures import draw_plates
 from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.resolution import COSTS, DEATHS, costs_of, deaths_of, exponent, reaches, sizes_of
+from lumirage.reporting.resolution import COSTS, costs_of, deaths_of, exponent, reaches, sizes_of
 from lumirage.reporting.resolution_figures import accuracy, cost
 from lumirage.reporting.rows import NARROW, WIDE
 from lumirage.reporting.scene import Dot, Label, Line, Scene
@@ -31,7 +31,7 @@ def test_only_what_was_measured_is_a_cost(factors: Inputs) -> None:
 
 
 def test_deaths_are_counted_by_method_size_and_limit(factors: Inputs) -> None:
-    told = [death.told for death in deaths_of(factors, DEATHS)]
+    told = [death.told for death in deaths_of(factors, CENSORING)]
     assert told == [
         "alpha ran out of time at 1 mm (12 of 24 runs)",
         "beta ran out of time at 2 mm (4 of 24 runs)",
@@ -100,7 +100,7 @@ def test_accuracy_shows_the_dead_below_and_the_partly_failed_hollow(factors: Inp
     assert dots["alpha, 1 mm"].fill == "paper"
     assert dots["alpha, 2 mm"].fill != "paper"
     below = [t.title for t in triangles(scene) if min(y for _, y in t.points) > max(d.at[1] for d in dots.values())]
-    assert below == [death.told for death in deaths_of(factors, DEATHS)]
+    assert below == [death.told for death in deaths_of(factors, CENSORING)]
 
 
 def test_spacing_has_its_own_section_and_is_no_axis_of_preparation(factors: Inputs) -> None:
@@ -110,5 +110,5 @@ def test_spacing_has_its_own_section_and_is_no_axis_of_preparation(factors: Inpu
 
 
 def test_every_outcome_of_a_limit_is_a_death() -> None:
-    assert set(DEATHS) == {Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_GPU_MEMORY, Outcome.TIMEOUT}
-    assert {c.death for c in COSTS} == set(DEATHS)
+    assert set(CENSORING) == {Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_GPU_MEMORY, Outcome.TIMEOUT}
+    assert {c.death for c in COSTS} == set(CENSORING)

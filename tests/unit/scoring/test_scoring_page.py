@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from lumirage.metrics import METRICS
 from lumirage.scoring.metric_page import metrics_page
-from lumirage.scoring.metrics import METRICS
 from lumirage.scoring.presets import PRESETS
 from lumirage.scoring.score import FIELD_METRICS, LABEL_METRICS, LANDMARK_METRICS
 

@@ -9,9 +9,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from lumirage.errors import UsageError
+from lumirage.metrics import METRICS
 from lumirage.model import Score
 from lumirage.scoring.inputs import LabelMaps, Landmarks, ScoreInputs
-from lumirage.scoring.metrics import METRICS
 from lumirage.scoring.presets import PRESETS, preset_named
 from lumirage.scoring.score import score_pair, scores_of_failure
 from lumirage.space import Displacement, Volume

@@ -1,4 +1,5 @@
-"""Every metric that a score can have: what it is, in what unit, when it is undefined, and whose definition it is."""
+"""Every metric that a score can have: what it is, in what unit, what it judges, when it is undefined, and whose
+definition it is. The one table from which scoring, analysis and report know a metric."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,14 +13,24 @@ LUMIRAGE = "Jena, Chaudhari, Gee: The LUMirage, MIDL 2026, PMLR 315"
 EMPTY_MASK = "null where the mask holds no voxel"
 
 
+Direction = Literal[1, 0, -1]
+"""1: higher is better; -1: lower is better; 0: nobody said."""
+
+
 @dataclass(frozen=True)
 class Metric:
-    """One metric. `of` says what a row with a label is about: rows without one are means over them, or of the field."""
+    """One metric. `of` says what a row with a label is about: rows without one are means over them, or of the field.
+
+    `judges` says what it speaks of. accuracy: against labels, landmarks or a true field; methods are ranked by it alone.
+    regularity: the field alone, in which doing nothing is perfect, so a gate and never a reward. consistency: a method
+    with itself. likeness: the images, which a method can raise by moving anatomy wrongly.
+    """
 
     name: str
     unit: str
     of: Literal["label", "landmark", "field", "image"]
-    better: Literal["higher", "lower", "neither"]
+    judges: Literal["accuracy", "regularity", "consistency", "likeness"]
+    better: Literal["higher", "lower"]
     definition: str
     undefined: str
     source: str
@@ -29,14 +40,14 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric(
-            "dice_nearest_fg", "1", "label", "higher",
+            "dice_nearest_fg", "1", "label", "accuracy", "higher",
             "2 |F and W| / (|F| + |W|) of the fixed label F and the native moving label W pulled once, nearest "
             "neighbour, onto the score grid. "
             "Without the background. A label that both maps have and that the warp lost is 0.",
             ABSENT, "Dice 1945",
         ),
         Metric(
-            "hd95_mm", "mm", "label", "lower",
+            "hd95_mm", "mm", "label", "accuracy", "lower",
             "The larger of the two directed 95th percentiles of the distance between surfaces, each surface "
             "element weighted by its area, in "
             "millimetres of the score grid. A tie at the percentile (within 1e-9 of the area) takes the smaller "
@@ -46,115 +57,132 @@ METRICS: dict[str, Metric] = {
             NIKOLOV,
         ),
         Metric(
-            "msd_mm", "mm", "label", "lower",
+            "msd_mm", "mm", "label", "accuracy", "lower",
             "Mean distance between the surfaces, both directions together, weighted by area.",
             ABSENT + "; null for a label that the warp lost, which the mean counts as hd95_mm does", NIKOLOV,
         ),
         Metric(
-            "tre_mm_linear", "mm", "landmark", "lower",
+            "tre_mm_linear", "mm", "landmark", "accuracy", "lower",
             "|A (p + u(p)) - q| of a landmark p of the fixed and q of the moving image, points in world "
             "millimetres; u is read linearly.",
             "null without landmarks in both images", "Fitzpatrick et al. 1998",
         ),
         Metric(
-            "ndv_percent", "%", "field", "lower",
+            "ndv_percent", "%", "field", "regularity", "lower",
             "Non-diffeomorphic volume in percent of the mask: half the negative volume of the eight corner "
             "tetrahedra and of the two central ones "
             "of each voxel of the working grid, of x -> x + u(x) without the affine. Mask: the fixed image's, "
             "else where it is above 0.",
             EMPTY_MASK, LIU,
         ),
-        Metric("ndv_mm3", "mm^3", "field", "lower", "The same volume in cubic millimetres.", EMPTY_MASK, LIU),
+        Metric("ndv_mm3", "mm^3", "field", "regularity", "lower", "The same volume in cubic millimetres.", EMPTY_MASK, LIU),
         Metric(
-            "non_diffeo_voxels", "voxels", "field", "lower",
+            "non_diffeo_voxels", "voxels", "field", "regularity", "lower",
             "Voxels of the mask whose central-difference Jacobian determinant is <= 0.", EMPTY_MASK, LIU,
         ),
         Metric(
-            "non_diffeo_tetrahedra", "tetrahedra", "field", "lower",
+            "non_diffeo_tetrahedra", "tetrahedra", "field", "regularity", "lower",
             "Corners and central tetrahedra of the voxels of the mask with a determinant <= 0, each counted a tenth.",
             EMPTY_MASK, LIU,
         ),
         Metric(
-            "det_le0_percent", "%", "field", "lower",
+            "det_le0_percent", "%", "field", "regularity", "lower",
             "Voxels of the mask with a central-difference determinant <= 0, in percent.", EMPTY_MASK, "",
         ),
         Metric(
-            "sdlogj", "1", "field", "lower",
+            "sdlogj", "1", "field", "regularity", "lower",
             "Standard deviation of log(det) over the voxels of the mask whose central-difference determinant is "
             "positive; the others are "
             "told by det_le0_percent. No offset, no clipping.",
             "null where no determinant is positive", "Leow et al. 2007, without Learn2Reg's offset of 3",
         ),
         Metric(
-            "displacement_error_mm", "mm", "field", "lower",
+            "displacement_error_mm", "mm", "field", "accuracy", "lower",
             "Mean of |u - u_true| over the voxels of the mask, where the true displacement is known; rows with a label "
             "are over that structure of the fixed image.", EMPTY_MASK, "",
         ),
-        Metric("displacement_error_p95_mm", "mm", "field", "lower", "95th percentile of the same lengths.",
-        EMPTY_MASK, ""), Metric(
-            "inverse_consistency_mm", "mm", "field", "lower",
+        Metric("displacement_error_p95_mm", "mm", "field", "accuracy", "lower", "95th percentile of the same lengths.",
+        EMPTY_MASK, ""),
+        Metric(
+            "inverse_consistency_mm", "mm", "field", "consistency", "lower",
             "Mean distance of the voxels of the mask from where fixed to moving and back again takes them, where "
             "both directions were run.",
             EMPTY_MASK, "Christensen and Johnson 2001",
         ),
         Metric(
-            "ncc_fixed_moved", "1", "image", "higher",
+            "ncc_fixed_moved", "1", "image", "likeness", "higher",
             "Correlation of the prepared fixed and the moved image in the mask. Not a measure of accuracy.",
             "null where an image is constant in the mask", "",
         ),
         Metric(
-            "mi_fixed_moved", "nat", "image", "higher",
+            "mi_fixed_moved", "nat", "image", "likeness", "higher",
             "Mutual information of the same, from a joint histogram of 64 x 64 bins. Not a measure of accuracy.",
             "null where an image is constant in the mask", "Wells et al. 1996",
         ),
         Metric(
-            "dice_lumir", "1", "label", "higher",
+            "dice_lumir", "1", "label", "accuracy", "higher",
             "Dice with the background, moving labels on the working grid pulled as scipy's "
             "map_coordinates(order=0): what leaves the volume by "
             "any fraction of a voxel is label 0.",
             ABSENT, LUMIR,
         ),
         Metric(
-            "hd95_vox_lumir", "voxel", "label", "lower",
+            "hd95_vox_lumir", "voxel", "label", "accuracy", "lower",
             "As hd95_mm, of the same labels as dice_lumir, always with spacing 1; exact ties fall as the "
             "published code's rounding has it.",
             ABSENT + "; null for a label that the warp lost, where the challenge writes inf, and then for the mean too",
             LUMIR,
         ),
         Metric(
-            "tre_vox_lumir", "voxel", "landmark", "lower",
+            "tre_vox_lumir", "voxel", "landmark", "accuracy", "lower",
             "Distance between the centroids of each landmark's region in the fixed and in the warped map "
             "(nearest neighbour).",
             "null for a region that the warp lost, where the challenge writes nan, and then for the mean too", LUMIR,
         ),
         Metric(
-            "ndv_percent_lumir24", "%", "field", "lower",
+            "ndv_percent_lumir24", "%", "field", "regularity", "lower",
             "As ndv_percent, where the moving image is above 0.", EMPTY_MASK, LUMIR,
         ),
         Metric(
-            "ndv_percent_lumir25", "%", "field", "lower",
+            "ndv_percent_lumir25", "%", "field", "regularity", "lower",
             "As ndv_percent, where the fixed image is above 0.", EMPTY_MASK, LUMIR,
         ),
         Metric(
-            "sdlogj_offset3", "1", "field", "lower",
+            "sdlogj_offset3", "1", "field", "regularity", "lower",
             "Standard deviation of log(det + 3), clipped to [1e-9, 1e9], over all voxels two or more from the "
             "border. The offset hides folds.",
             "null for grids of fewer than five voxels along an axis", LEARN2REG,
         ),
         Metric(
-            "tre_mm_cubic_l2r", "mm", "landmark", "lower",
+            "tre_mm_cubic_l2r", "mm", "landmark", "accuracy", "lower",
             "|p + d(p) - q| of points in voxels, times the spacing, d read with the cubic spline through all "
             "voxels; 0 outside the grid.",
             "null without landmarks in both images", LEARN2REG,
         ),
         Metric(
-            "dice_argmax_fg", "1", "label", "higher",
+            "dice_argmax_fg", "1", "label", "accuracy", "higher",
             "Dice, without the background, of the label with the largest share after one-hot labels were pulled linearly.",
             ABSENT, LUMIRAGE,
         ),
         Metric(
-            "dice_soft_fg", "1", "label", "higher",
+            "dice_soft_fg", "1", "label", "accuracy", "higher",
             "2 sum(F W) / (sum F + sum W) of the linearly pulled one-hot labels W, without the background.", ABSENT, LUMIRAGE,
         ),
     )
 }  # fmt: skip
+
+
+def direction(metric: str) -> Direction:
+    """Which way is better; 0 for a metric that nobody knows."""
+    known = METRICS.get(metric)
+    return 0 if known is None else 1 if known.better == "higher" else -1
+
+
+def is_accuracy(metric: str) -> bool:
+    """Whether it is measured against labels, landmarks or a true field; what methods are ranked by."""
+    return metric in METRICS and METRICS[metric].judges == "accuracy"
+
+
+def is_regularity(metric: str) -> bool:
+    """Whether it judges the field alone, so that a failure must not count as doing nothing."""
+    return metric in METRICS and METRICS[metric].judges == "regularity"
