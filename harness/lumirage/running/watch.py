@@ -1,5 +1,6 @@
 """What the harness does while a container runs: reads its events, looks for answers, keeps its deadlines."""
 
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -60,7 +61,7 @@ class JobWatch:
         return "timeout" if late else None
 
     def _look(self, now_s: float) -> None:
-        there = {path for path in self._missing if path.exists()}
+        there = {path for path in self._missing if os.path.lexists(path)}  # follows no link, and raises nothing
         if there:
             self._missing -= there
             self._mark_s = now_s

@@ -1,9 +1,11 @@
 """A small world for the tests of running: prepared pairs on a 16-voxel grid, jobs, and a runtime that plays a script."""
 
 import dataclasses
+import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -167,3 +169,27 @@ def with_limits(**changes: object) -> Limits:
 
 def replaced(context: RunContext, **changes: object) -> RunContext:
     return dataclasses.replace(context, **changes)  # type: ignore[arg-type]
+
+
+@contextmanager
+def as_nobody(mine: Path) -> Iterator[None]:
+    """What root does inside is done without root's rights, by a user who owns the folder `mine` and all that is in it."""
+    if os.geteuid():
+        yield
+        return
+    nobody = 65534
+    for place in (mine, *mine.rglob("*")):
+        os.chown(place, nobody, nobody, follow_symlinks=False)
+    above = [place for place in mine.parents if not place.stat().st_mode & 0o001]
+    modes = [place.stat().st_mode for place in above]
+    for place in above:
+        place.chmod(place.stat().st_mode | 0o011)
+    os.setegid(nobody)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        for place, mode in zip(above, modes, strict=True):
+            place.chmod(mode)

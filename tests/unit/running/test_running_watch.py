@@ -3,7 +3,7 @@
 import threading
 from pathlib import Path
 
-from running_world import with_limits
+from running_world import as_nobody, with_limits
 
 from lumirage.running.events import EventReader
 from lumirage.running.watch import JobWatch
@@ -65,3 +65,15 @@ def test_a_container_time_limit_of_its_own(tmp_path: Path):
     one = watch(tmp_path, container_timeout_s=5.0)
     assert one.reason_to_stop(104.0) is None
     assert one.reason_to_stop(105.5) == "timeout"
+
+
+def test_links_and_locked_folders_do_not_stop_the_looking(tmp_path: Path):
+    one = watch(tmp_path / "locked")
+    for name, target in {"p0": "a" * 300, "p1": "/root/private"}.items():
+        (tmp_path / "locked").mkdir(exist_ok=True)
+        (tmp_path / "locked" / name).symlink_to(target)
+    with as_nobody(tmp_path):
+        assert one.reason_to_stop(105.0) is None
+        (tmp_path / "locked").chmod(0)
+        assert one.reason_to_stop(107.0) is None
+        assert one.reason_to_stop(116.0) == "timeout"
