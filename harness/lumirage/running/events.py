@@ -11,6 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from lumirage.running.readable import readable
+
 MARK = b"@lumirage "
 MAX_LINE_BYTES = 8 * 1024
 MAX_PHASES = 64
@@ -20,12 +22,13 @@ MAX_EVENTS_A_PAIR = 1000
 """Lines that are read as events, over all pairs of a container; a flood of them must not keep the harness busy."""
 GPU_MEMORY_WORDS = re.compile(
     r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
-    r"|RESOURCE_EXHAUSTED: Out of memory|cublas\w*_ALLOC_FAILED",
+    r"|RESOURCE_EXHAUSTED: Out of memory|cublas\w{0,40}_ALLOC_FAILED",
     re.IGNORECASE,
 )
 MEMORY_WORDS = re.compile(
-    r"^MemoryError|std::bad_alloc|DefaultCPUAllocator: can't allocate|ITK ERROR.*allocate memory", re.MULTILINE
+    r"^MemoryError|std::bad_alloc|DefaultCPUAllocator: can't allocate|ITK ERROR.{0,300}allocate memory", re.MULTILINE
 )
+"""Nothing of unbounded length in either: one line of `cublascublas...` as long as a log would keep us for hours."""
 
 
 class Log:
@@ -60,7 +63,7 @@ class Log:
 
 def _readable(raw: bytes) -> str:
     text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n").replace("\r", "\n")
-    return re.sub(r"[^\S\n\t ]|[\x00-\x08\x0b-\x1f\x7f]", lambda found: repr(found.group())[1:-1], text)
+    return readable(text)
 
 
 @dataclass
@@ -111,23 +114,22 @@ class EventReader:
 
     def feed(self, chunk: bytes, at_s: float) -> None:
         """Take the next bytes that arrived at `at_s`."""
+        # Most output holds no event: nothing here is done line by line, so that a flood costs next to nothing.
         text = self._rest + chunk
-        if MARK not in text or not self._left:
-            # Most output holds no event, and a flood of it must cost next to nothing.
-            self._about.log.add(chunk)
-            self._rest = text[text.rfind(b"\n") + 1 :][: MAX_LINE_BYTES + 1]
-            return
-        *lines, rest = chunk.split(b"\n")
-        for piece in lines:
-            line, self._rest = self._rest + piece, b""
-            if line.startswith(MARK) and len(line) <= MAX_LINE_BYTES:
-                self._event(line[len(MARK) :], at_s)
-            self._about.log.add(piece + b"\n")  # after the event: a begin stands in the log of its own pair
-        self._about.log.add(rest)
-        self._rest = (self._rest + rest)[: MAX_LINE_BYTES + 1]
+        logged, start = len(self._rest), _next_event(text, 0)
+        while start >= 0 and self._left and (end := text.find(b"\n", start)) >= 0:
+            if start > logged:
+                self._about.log.add(text[logged:start])
+                logged = start
+            self._left -= 1
+            if end - start <= MAX_LINE_BYTES:
+                self._event(text[start + len(MARK) : end], at_s)
+            self._about.log.add(text[logged : end + 1])  # after the event: a begin stands in the log of its own pair
+            logged, start = end + 1, _next_event(text, end + 1)
+        self._about.log.add(text[logged:])
+        self._rest = text[text.rfind(b"\n") + 1 :][: MAX_LINE_BYTES + 1]
 
     def _event(self, raw: bytes, at_s: float) -> None:
-        self._left = max(0, self._left - 1)
         try:
             event = json.loads(raw)
         except (ValueError, RecursionError):
@@ -146,7 +148,17 @@ class EventReader:
             self._end(pair, at_s)
             self.current = None
         elif kind == "phase" and name == self.current and len(pair.phases) < MAX_PHASES:
-            pair.phases.append((str(event.get("phase"))[:MAX_PHASE_NAME], at_s))
+            phase = event.get("phase")
+            if isinstance(phase, str):
+                pair.phases.append((readable(phase[:MAX_PHASE_NAME]), at_s))
 
     def _end(self, pair: PairEvents, at_s: float) -> None:
         pair.end_s = self.last_mark_s = self._last_end_s = at_s
+
+
+def _next_event(text: bytes, start: int) -> int:
+    """Where the next line that begins with MARK begins, of those after `start`, itself the beginning of one; else -1."""
+    if text.startswith(MARK, start):
+        return start
+    found = text.find(b"\n" + MARK, start)
+    return found + 1 if found >= 0 else -1

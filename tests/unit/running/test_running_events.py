@@ -1,5 +1,7 @@
 import json
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +79,28 @@ def test_a_flood_of_events_is_log_in_the_end():
     assert events.pairs["a"].end_s is None
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        b" @lumirage x" + b"\n" * 200,
+        b"@lumirage x\n" + b"\n" * 32_756,
+        b"@lumirage " + b"x" * MAX_LINE_BYTES + b"\n" * 24_000,
+        b"x" * 99 + b"\n",
+        b"cublas",
+        b"ITK ERROR",
+    ],
+)
+def test_no_flood_keeps_the_harness_busy(unit: bytes):
+    flood = unit * (4 * 2**20 // len(unit))
+    events = EventReader(["a"], 2**20)
+    began = time.process_time()
+    for at in range(0, len(flood), 32 * 1024):
+        events.feed(flood[at : at + 32 * 1024], 1.0)
+    assert not events.loading.gpu_memory
+    assert not events.loading.memory
+    assert time.process_time() - began < 1.0
+
+
 def test_unknown_pairs_and_garbage_are_log():
     events = reader()
     for line in (
@@ -150,3 +174,18 @@ def test_control_codes_of_terminals_are_shown_and_not_obeyed():
     log = Log(1000)
     log.add(b"\x1b[2Jclear\x00 \xff\r\nnext\n")
     assert log.text() == "\\x1b[2Jclear\\x00 \\xff\nnext\n"
+
+
+def test_what_reorders_letters_is_shown_and_not_obeyed():
+    log = Log(1000)
+    log.add("\x85 \x9b2J \u202egpj.exe \u2066 \u200f é 脑\n".encode())
+    assert log.text() == "\\x85 \\x9b2J \\u202egpj.exe \\u2066 \\u200f é 脑\n"
+
+
+def test_phases_can_be_written_down():
+    events = reader()
+    events.feed(event("begin", "a"), 0.0)
+    for at, phase in enumerate(["\ud800", "\u202e\x1b", ["no word"], 5, "ok"]):
+        events.feed(event("phase", "a", phase=phase), float(at))
+    events.feed(event("end", "a"), 9.0)
+    assert [name.encode() for name in events.pairs["a"].phases_s()] == [b"\\ud800", b"\\u202e\\x1b", b"ok"]
