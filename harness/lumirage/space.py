@@ -14,12 +14,14 @@ from typing import Any, cast
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from lumirage.errors import DataError, InvalidAnswerError
 from lumirage.layout import written_aside
 from lumirage.model import Convention, Grid, Matrix, Shape
+from lumirage.nifti import FLOATS, REALS, Header, read_header
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -110,10 +112,10 @@ def _load(path: Path) -> Any:  # nibabel's images are untyped
         raise DataError(f"{path}: not a readable NIfTI image ({error}); convert or fetch it again") from error
 
 
-def _array(image: Any, path: Path, dtype: Any) -> Array:
+def _array(stored: Any, path: Path, dtype: Any) -> Array:
     try:
-        return np.asanyarray(image.dataobj, dtype=dtype)
-    except (OSError, EOFError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+        return np.asanyarray(stored, dtype=dtype)
+    except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:  # TypeError: colours are no numbers
         raise DataError(f"{path}: the image data are damaged or cut off ({error}); fetch the file again") from error
 
 
@@ -141,7 +143,7 @@ def read_volume(path: Path) -> Volume:
     """A 3-D image as float32. NaN and infinite voxels are an error. Raises DataError."""
     image = _load(path)
     _check_header(image, path)
-    data = _array(image, path, np.float32).reshape(image.shape[:3])
+    data = _array(image.dataobj, path, np.float32).reshape(image.shape[:3])
     bad = int(data.size - np.isfinite(data).sum())
     if bad:
         raise DataError(f"{path}: {bad} voxels are NaN or infinite; replace them first")
@@ -152,7 +154,7 @@ def read_labels(path: Path) -> Volume:
     """A label map as integers (int32). Raises DataError when a voxel is not a whole number."""
     image = _load(path)
     _check_header(image, path)
-    stored = _array(image, path, None).reshape(image.shape[:3])
+    stored = _array(image.dataobj, path, None).reshape(image.shape[:3])
     labels = stored.astype(np.int32)
     if not np.array_equal(labels, stored):
         raise DataError(f"{path}: a label map must hold whole numbers; this one was resampled or is no label map")
@@ -161,41 +163,76 @@ def read_labels(path: Path) -> Volume:
 
 def read_stored(path: Path) -> Array:
     """The numbers of an image of any shape, scaled as its header says, and nothing judged. Raises DataError."""
-    return _array(_load(path), path, None)
+    return _array(_load(path).dataobj, path, None)
 
 
-# -- displacement fields -----------------------------------------------------------------------------------------------
+# -- what a method wrote -----------------------------------------------------------------------------------------------
 
 
+@np.errstate(all="ignore")  # what overflows is found and named
 def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displacement:
     """What a method wrote, as millimetres, RAS+, pull, on the working grid.
 
-    The file is hostile until judged: sizes are taken from the header and held against the grid before data are read.
-    Raises InvalidAnswerError that says what is wrong: not an image, wrong shape, wrong matrix,
+    The file is hostile until judged: what its header says is held against the grid before data are read.
+    Raises InvalidAnswerError that says what is wrong: not an image of real numbers, wrong shape, wrong matrix,
     NaN or Inf with count and place.
     """
-    try:
-        image = _load(path)
-    except DataError as error:
-        raise InvalidAnswerError(f"the answer cannot be read: {error}") from error
+    header = read_header(path, FLOATS)
     last = convention.channels == "last"
     wanted = (*grid.shape, 3) if last else (3, *grid.shape)
-    shape = tuple(n for i, n in enumerate(image.shape) if not (n == 1 and i == 3 and len(image.shape) == 5))
+    shape = tuple(n for i, n in enumerate(header.shape) if not (n == 1 and i == 3 and len(header.shape) == 5))
     if shape != wanted:
-        raise InvalidAnswerError(f"the field's shape is {tuple(image.shape)}; on this working grid it must be {wanted}")
-    if convention.affine == "checked" and not same_grid(make_grid(grid.shape, image.affine), grid):
-        found = np.array2string(np.asarray(image.affine), precision=4, suppress_small=True).replace("\n", " ")
+        raise InvalidAnswerError(f"the field's shape is {header.shape}; on this working grid it must be {wanted}")
+    affine, numbers = _judged(path, header)
+    if convention.affine == "checked" and not same_grid(make_grid(grid.shape, affine), grid):
+        found = np.array2string(affine, precision=4, suppress_small=True).replace("\n", " ")
         raise InvalidAnswerError(f"the field's voxel-to-world matrix {found} is not that of fixed.nii")
-    try:
-        stored = _array(image, path, np.float32).reshape(wanted)
-    except DataError as error:
-        raise InvalidAnswerError(f"the answer cannot be read: {error}") from error
+    stored = _single(path, numbers).reshape(wanted)
     field = stored if last else np.moveaxis(stored, 0, -1)
     refuse_not_finite(field)
-    return Displacement(to_world(field, convention, np.array(grid.affine)), np.array(grid.affine))
+    u = to_world(field, convention, np.array(grid.affine))
+    refuse_not_finite(u, "in the field, converted to millimetres")
+    return Displacement(u, np.array(grid.affine))
 
 
-def refuse_not_finite(field: Array) -> None:
+@np.errstate(all="ignore")
+def read_moved(path: Path, grid: Grid) -> Single:
+    """A method's own moved image on the working grid, float32 (X, Y, Z), finite. Judged as `read_displacement` does.
+
+    Raises InvalidAnswerError.
+    """
+    header = read_header(path, REALS)
+    affine, numbers = _judged(path, header)
+    shape = header.shape[:3] + tuple(n for n in header.shape[3:] if n != 1)
+    if shape != grid.shape or not same_grid(make_grid(grid.shape, affine), grid):
+        raise InvalidAnswerError(f"{path.name} is not on the working grid")
+    moved = _single(path, numbers).reshape(grid.shape)
+    refuse_not_finite(moved[..., None], f"in {path.name}")
+    return moved
+
+
+def _judged(path: Path, header: Header) -> tuple[Float, ArrayProxy]:
+    """The voxel-to-world matrix of a header that passed, and its numbers, not yet read. Raises InvalidAnswerError."""
+    kind = nib.Nifti1Header if header.version == 1 else nib.Nifti2Header
+    try:
+        known = kind(header.raw, header.order)
+        slope, shift = known.get_slope_inter()
+        affine = np.asarray(known.get_best_affine(), dtype=float)
+    except (HeaderDataError, ValueError) as error:
+        raise InvalidAnswerError(f"{path.name} cannot be read: {error}") from error
+    scaling = (1.0, 0.0) if slope is None else (slope, shift)
+    return affine, ArrayProxy(path, (header.shape, np.dtype(header.number), header.offset, *scaling))
+
+
+def _single(path: Path, numbers: ArrayProxy) -> Single:
+    """At most as many bytes are unpacked as the shape takes. Raises InvalidAnswerError."""
+    try:
+        return _array(numbers, path, np.float32)
+    except DataError as error:
+        raise InvalidAnswerError(f"{path.name} cannot be read: {error}") from error
+
+
+def refuse_not_finite(field: Array, where: str = "in the field") -> None:
     """Raise InvalidAnswerError with count and place when a field (..., 3) has NaN or Inf."""
     bad = ~np.isfinite(field)
     count = int(bad.sum())
@@ -203,7 +240,7 @@ def refuse_not_finite(field: Array) -> None:
         first = tuple(int(i) for i in np.argwhere(bad)[0])
         nans = int(np.isnan(field).sum())
         raise InvalidAnswerError(
-            f"{nans} NaN and {count - nans} infinite values in the field, the first at voxel {first[:3]}"
+            f"{nans} NaN and {count - nans} infinite values {where}, the first at voxel {first[:3]}"
         )
 
 

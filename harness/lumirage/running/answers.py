@@ -1,24 +1,25 @@
 """Judges what a method left in its output folder: with lstat first, and only then by opening it."""
 
-import gzip
 import json
 import os
 import stat
-import struct
-import zlib
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lumirage.errors import InvalidAnswerError
+from lumirage.errors import InvalidAnswerError, LumirageError
 from lumirage.model import Convention, Grid
 from lumirage.running.contract import Expected
 from lumirage.running.moved import MovedCheck
+from lumirage.running.readable import readable
 from lumirage.space import Displacement, read_displacement
 
 HEADER_ROOM_BYTES = 2**20
 MAX_INFO_BYTES = 16 * 1024
 MAX_INFO_KEYS = 50
+MAX_NUMBER = sys.float_info.max
+MAX_MESSAGE = 1000
 Info = dict[str, str | float | int | bool | None]
 
 
@@ -37,24 +38,26 @@ class Answer:
 
 def read_answer(expected: Expected, convention: Convention, grid: Grid, moving: Path) -> Answer:
     """Judge and read one pair's answer; `moving` is the prepared image, against which a moved image is checked."""
+    size: int | None = None
     try:
         path = _regular(expected.folder, expected.fields)
         if path is None:
             return Answer("absent", f"there is no {' nor '.join(expected.fields)}")
         size = path.lstat().st_size
-    except InvalidAnswerError as error:
-        return Answer("invalid", str(error))
-    try:
         refuse_too_large(path, size, grid)
-        refuse_integers(path)
         displacement = read_displacement(path, convention, grid)
         moved = _moved(expected, displacement, grid, moving)
+        info, warnings = _info(expected)
+        return Answer("valid", "", displacement, size, moved, info, warnings)
     except InvalidAnswerError as error:
-        return Answer("invalid", str(error), size_bytes=size)
+        message = str(error)
     except MemoryError:
-        return Answer("invalid", "the answer does not fit into memory", size_bytes=size)
-    info, warnings = _info(expected)
-    return Answer("valid", "", displacement, size, moved, info, warnings)
+        message = "the answer does not fit into memory"
+    except LumirageError:
+        raise  # of our own files
+    except Exception as error:  # noqa: BLE001 -- whatever a file does to a library is the method's doing, not our end
+        message = f"the answer cannot be judged: {type(error).__name__}: {error}"
+    return Answer("invalid", readable(message)[:MAX_MESSAGE], size_bytes=size)
 
 
 def exists(expected: Expected) -> bool:
@@ -111,24 +114,6 @@ def refuse_too_large(path: Path, size: int, grid: Grid) -> None:
         raise InvalidAnswerError(f"{path.name} has {size} bytes; a field on this grid has at most {most}")
 
 
-def refuse_integers(path: Path) -> None:
-    """Raise InvalidAnswerError for a NIfTI-1 or -2 of whole numbers: displacements rounded to them are no answer.
-
-    A file that is no NIfTI passes: it is judged where it is read.
-    """
-    opened = gzip.open if path.name.endswith(".gz") else open
-    try:
-        with opened(path, "rb") as file:
-            head = file.read(80)
-    except (OSError, EOFError, zlib.error):
-        return
-    for order in "<>":
-        size = struct.unpack(f"{order}i", head[:4])[0] if len(head) == 80 else 0
-        at = {348: 70, 540: 12}.get(size)
-        if at and struct.unpack(f"{order}h", head[at : at + 2])[0] in {2, 4, 8, 256, 512, 768, 1024, 1280}:
-            raise InvalidAnswerError(f"{path.name} stores whole numbers; a field must be stored as float32 or float64")
-
-
 def _moved(expected: Expected, displacement: Displacement, grid: Grid, moving: Path) -> float | None:
     path = _regular(expected.folder, expected.moved)
     if path is None:
@@ -145,7 +130,7 @@ def _info(expected: Expected) -> tuple[Info, tuple[str, ...]]:
             return {}, ()
         return _plain(path), ()
     except (InvalidAnswerError, OSError, ValueError, TypeError, RecursionError) as error:
-        return {}, (f"info.json was left out: {error}",)
+        return {}, (f"info.json was left out: {readable(str(error))}",)
 
 
 def _plain(path: Path) -> Info:
@@ -154,5 +139,9 @@ def _plain(path: Path) -> Info:
     read = json.loads(path.read_bytes(), parse_constant=lambda _: None)
     if not isinstance(read, dict):
         raise TypeError("no JSON object")
-    plain = {str(key)[:80]: value for key, value in read.items() if isinstance(value, str | int | float | None)}
+    plain = {
+        readable(key[:80]): readable(value) if isinstance(value, str) else value
+        for key, value in read.items()
+        if isinstance(value, str | None) or (isinstance(value, int | float) and abs(value) <= MAX_NUMBER)
+    }
     return dict(list(plain.items())[:MAX_INFO_KEYS])

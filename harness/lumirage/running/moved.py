@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from lumirage.errors import DataError, InvalidAnswerError
+from lumirage.errors import InvalidAnswerError
 from lumirage.model import Convention
-from lumirage.space import Displacement, Float, read_volume, same_grid, to_world
+from lumirage.space import Displacement, Float, read_moved, read_volume, to_world
 
 AGREES = 0.95
 """Correlation at which two resamplings of one image by one field agree; linear against cubic gives 0.987."""
@@ -20,21 +20,17 @@ class MovedCheck:
 
     def __init__(self, moved: Path, moving: Path, field: Displacement):
         self._moving = read_volume(moving)
-        try:
-            theirs = read_volume(moved)
-        except DataError as error:
-            raise InvalidAnswerError(f"the moved image cannot be read: {error}") from error
-        if not same_grid(theirs.grid, self._moving.grid):
-            raise InvalidAnswerError("the moved image is not on the working grid")
+        theirs = read_moved(moved, self._moving.grid)
         self._field = field
-        step = max(1, round((theirs.data.size / POINTS) ** (1 / 3)))
+        step = max(1, round((theirs.size / POINTS) ** (1 / 3)))
         cut = (slice(None, None, step),) * 3
         self._u = field.u[cut].reshape(-1, 3).astype(np.float64)
-        self._index = np.stack(
-            np.meshgrid(*(np.arange(n)[::step] for n in theirs.data.shape), indexing="ij"), -1
-        ).reshape(-1, 3)
-        self._theirs = theirs.data[cut].ravel()
+        self._index = np.stack(np.meshgrid(*(np.arange(n)[::step] for n in theirs.shape), indexing="ij"), -1).reshape(
+            -1, 3
+        )
+        self._theirs = theirs[cut].ravel().astype(np.float64)
 
+    @np.errstate(all="ignore")  # numbers that overflow agree with nothing
     def correlation(self) -> float:
         """Pearson's, of their moved image and ours. Raises InvalidAnswerError below AGREES, and says which convention
         would have matched."""
