@@ -12,7 +12,7 @@ from lumirage.execution import Inputs, run_context
 from lumirage.layout import Layout
 from lumirage.methods.weights import require_weights
 from lumirage.model import Job
-from lumirage.planning.jobs import limits_of
+from lumirage.planning.jobs import limits_of, seed_of
 from lumirage.records import read_json
 from lumirage.running.execute import execute_job
 from lumirage.running.executors.here import PAUSES_S
@@ -106,5 +106,5 @@ def _job(task: Task, evaluation: Evaluation) -> Job:
         repeat=task.repeat,
         pairs=task.pairs,
         limits=limits_of(use.card, evaluation.track.limits),
-        seed=evaluation.seed,
+        seed=seed_of(evaluation.seed, task.repeat),
     )

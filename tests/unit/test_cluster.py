@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lumirage.cluster import AT_LEAST, AT_MOST_MINUTES, MINUTES_A_PAIR, SPREAD, Wanted, arrays_of, asked, missing
+from lumirage.cluster_task import _job
 from lumirage.layout import Layout
 from lumirage.model import Limits, Method, Pair, Scan
 from lumirage.planning.jobs import JobSettings, make_jobs
@@ -92,6 +93,15 @@ def test_pairs_without_scores_are_scored_unless_that_is_queued_or_their_runs_com
     rest = Plan(plan.layout, plan.evaluation, plan.pairs, plan.conditions, run, complete=3)
     wanted = missing(rest, [ids[2], ids[0]], Queued(scores=frozenset({ids[0]})))
     assert wanted == Wanted(run, (ids[2], ids[3]))
+
+
+def test_a_task_of_a_cluster_is_the_job_that_was_planned_its_seed_and_repeat_included() -> None:
+    plan = plan_of(2, use("a"), repeats=3)
+    tasks = [task for _, tasks in of_kind("run", arrays(plan)) for task in tasks]
+    planned = {job.id: job for job in plan.jobs}
+    assert {planned[task.id].seed for task in tasks} == {0, 1, 2}
+    for task in tasks:
+        assert _job(task, plan.evaluation) == planned[task.id]
 
 
 def test_nothing_missing_is_no_array() -> None:

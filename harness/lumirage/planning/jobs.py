@@ -41,6 +41,11 @@ def limits_of(card: Method, limits: Limits) -> Limits:
     return limits.model_copy(update={"gpus": 1}) if card.device == "gpu" and not limits.gpus else limits
 
 
+def seed_of(seed: int, repeat: int) -> int:
+    """The seed that the methods get: another one each repeat, so that what a method draws at random varies too."""
+    return seed + repeat
+
+
 def _of_method(
     use: MethodUse, conditions: Sequence[Condition], pairs: Sequence[Pair], settings: JobSettings, done: Done
 ) -> Iterator[Job]:
@@ -56,5 +61,5 @@ def _of_method(
                 repeat=repeat,
                 pairs=batch,
                 limits=limits_of(use.card, settings.limits),
-                seed=settings.seed,
+                seed=seed_of(settings.seed, repeat),
             )

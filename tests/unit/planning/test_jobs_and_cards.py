@@ -43,6 +43,14 @@ def test_what_is_done_is_not_planned_and_the_same_plan_has_the_same_ids() -> Non
     assert jobs == make_jobs([use("a")], CONDITIONS[:1], PAIRS, settings, lambda _m, p, _c, _r: p.id in done)
 
 
+def test_every_repeat_has_a_seed_of_its_own_whatever_is_done_already() -> None:
+    settings = JobSettings(Limits(), repeats=3, seed=40)
+    jobs = make_jobs([use("a")], CONDITIONS, PAIRS[:1], settings, lambda _m, _p, _c, repeat: repeat == 1)
+    assert [(j.condition, j.repeat, j.seed) for j in jobs] == [
+        ("reference", 0, 40), ("reference", 2, 42), ("other", 0, 40), ("other", 2, 42),
+    ]  # fmt: skip
+
+
 def test_twenty_thousand_jobs_are_planned() -> None:
     many = [pair(i) for i in range(10_000)]
     assert len(make_jobs([use("a"), use("b")], CONDITIONS[:1], many, JobSettings(Limits()), lambda *_: False)) == 20_000
