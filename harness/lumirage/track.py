@@ -12,6 +12,9 @@ from lumirage.model import Limits, Method, Pair, Record, Shape, Triple
 REFERENCE = "reference"
 """Name of the condition that is the track's own preparation."""
 
+IN_DATASET = "bids::"
+"""Begins a path that is relative to the dataset, as in BIDS URIs."""
+
 ScanAxis = Literal["contrast", "session"]
 SCAN_AXES: tuple[ScanAxis, ...] = get_args(ScanAxis)
 """Axes of conditions that are no preparation: the same people are paired by other scans of theirs."""
@@ -41,7 +44,8 @@ class Pairing(Record):
     seed: int = Field(default=0, description="random: seed of the draw")
     target: str | None = Field(default=None, description="star, to: the fixed scan's subject or name")
     file: Path | None = Field(
-        default=None, description="list: TSV with columns fixed and moving, relative to the track"
+        default=None,
+        description="list: TSV with columns fixed and moving, relative to the track; or bids::PATH, within the dataset",
     )
 
     @model_validator(mode="after")

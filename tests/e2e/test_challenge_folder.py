@@ -26,13 +26,6 @@ for pair in lumirage_kit.read_job():
     waves = [np.sin(y + moving), np.cos(z) * fixed, 1.7 * np.sin(x + z)]
     pair.write(np.stack(waves, axis=-1) * 1.6)
 """
-TRACK = """name: as-delivered
-datasets: [LUMIR]
-pairing: {{scheme: list, file: {pairs}}}
-prepare: {{affine: none, intensity: none}}
-score_grid: working
-presets: [lumir25]
-"""
 
 
 def save(path: Path, data: np.ndarray) -> None:
@@ -60,6 +53,7 @@ def challenge(tmp_path: Path) -> Path:
         save(folder / "imagesVal" / name, image)
         save(folder / "labelsVal" / name, labels)
         save(folder / "landmarksVal" / name, marks)
+    save(folder / "imagesTr" / "LUMIRMRI_0000_0000.nii.gz", image + 1)
     path = "./imagesVal/LUMIRMRI_{}_0000.nii.gz"
     pairs = [{"fixed": path.format(f), "moving": path.format(m)} for f, m in PAIRS]
     content = {"name": "LUMIR", "modality": {"0": "T1"}, "validation": pairs}
@@ -96,10 +90,12 @@ def test_imported_and_evaluated_equals_scoring_the_same_fields(
     shutil.copy(shipped("method_containers") / "_kit" / "lumirage_kit.py", method)
     (method / "method.yaml").write_text("name: waves\nversion: '1'\nsummary: Waves.\nkind: reference\n")
     (method / "requirements.txt").write_text("numpy==2.4.6\nnibabel==5.4.2\n")
-    track = tmp_path / "track.yaml"
-    track.write_text(TRACK.format(pairs=tmp_path / "bids/sourcedata/pairs-validation.tsv"))
-    done = harness("evaluate", "-m", method, "-t", track, "--runtime", "local", tmp_path / "bids", tmp_path / "out")
+    words = ("-t", "lumir25-validation", "--memory", "4", "--runtime", "local")  # small: so are the images
+    done = harness("evaluate", "-m", method, *words, tmp_path / "bids", tmp_path / "out")
     assert done.returncode == 0, done.stdout + done.stderr
+    there = pd.read_csv(tmp_path / "out/pairs.tsv", sep="\t")
+    official = [(f"sub-{fixed}_T1w", f"sub-{moving}_T1w") for fixed, moving in PAIRS]
+    assert list(zip(there["fixed"], there["moving"], strict=True)) == official, "no training scan, no other direction"
 
     answers = as_challenge_answers(tmp_path / "out", tmp_path / "answers")
     done = harness("score", "--lumir-submission", answers, "--truth", challenge, "--preset", "lumir25")
@@ -107,6 +103,7 @@ def test_imported_and_evaluated_equals_scoring_the_same_fields(
     direct = json.loads((answers / "metrics.json").read_text())["cases"]
 
     scores = pd.read_parquet(tmp_path / "out/scores.parquet")
+    scores = scores[scores["preset"] == "lumir25"]
     means = scores[scores["label"].isna() & (scores["method"] == "waves")].set_index(["pair", "metric"])["value"]
     names = {
         "NDV": "ndv_percent_lumir25",

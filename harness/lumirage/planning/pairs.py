@@ -4,10 +4,11 @@ import csv
 import itertools
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from lumirage.errors import DataError, UsageError, nearest
 from lumirage.model import Pair, Scan
-from lumirage.track import Pairing
+from lumirage.track import IN_DATASET, Pairing
 
 
 def make_pairs(scans: Sequence[Scan], pairing: Pairing) -> tuple[Pair, ...]:
@@ -25,6 +26,13 @@ def make_pairs(scans: Sequence[Scan], pairing: Pairing) -> tuple[Pair, ...]:
         twice = next(i for i in ids if ids.count(i) > 1)
         raise DataError(f"two pairs would have the id {twice}; rename scans so that names differ in letters and digits")
     return tuple(pairs)
+
+
+def located(pairing: Pairing, dataset: Path) -> Pairing:
+    """The pairing with a list that lies within the dataset found there."""
+    if pairing.file is None or not str(pairing.file).startswith(IN_DATASET):
+        return pairing
+    return pairing.model_copy(update={"file": dataset / str(pairing.file).removeprefix(IN_DATASET)})
 
 
 def eligible(fixed: Scan, moving: Scan, pairing: Pairing) -> bool:
@@ -73,7 +81,10 @@ def _star(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
 
 def _list(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
     if pairing.file is None or not pairing.file.is_file():
-        raise UsageError(f"pairing.file: {pairing.file}: no such file")
+        raise UsageError(
+            f"pairing.file: {pairing.file}: no such file; 'lumirage-harness dataset import' writes "
+            "sourcedata/pairs-NAME.tsv for each list of pairs in a challenge's dataset JSON"
+        )
     with pairing.file.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t"))
     if rows and not {"fixed", "moving"} <= set(rows[0]):

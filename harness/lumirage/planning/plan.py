@@ -14,7 +14,7 @@ from lumirage.planning import dataset
 from lumirage.planning.exchange import exchange, widened
 from lumirage.planning.jobs import JobSettings, make_jobs
 from lumirage.planning.methods import MethodSource
-from lumirage.planning.pairs import choose, make_pairs
+from lumirage.planning.pairs import choose, located, make_pairs
 from lumirage.planning.prepare import check_scan, prepared_key
 from lumirage.records import read_json
 from lumirage.track import Condition, Evaluation, MethodUse, Select, Track
@@ -95,7 +95,7 @@ def _evaluation(request: Request, resolve: Resolve) -> Evaluation:
     name = dataset.dataset_name(request.bids)
     derivatives = dataset.find_derivatives(request.bids, request.derivatives)
     scans = _scans(request, request.track.select, derivatives)
-    pairs = dataset.with_truth(make_pairs(scans, request.track.pairing), derivatives)
+    pairs = dataset.with_truth(make_pairs(scans, located(request.track.pairing, request.bids)), derivatives)
     cells = [cell for cell in request.track.cells() if cell.scans]
     others = _scans(request, widened(request.track.select, cells), derivatives) if cells else []
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}

@@ -5,7 +5,7 @@ from pathlib import Path
 from lumirage.errors import UsageError, nearest
 from lumirage.layout import shipped
 from lumirage.records import read_yaml
-from lumirage.track import Track
+from lumirage.track import IN_DATASET, Track
 
 
 def shipped_tracks() -> dict[str, Path]:
@@ -25,7 +25,7 @@ def load_track(name: str) -> Track:
             raise UsageError(f"unknown track '{name}'{nearest(name, known)}; or give the path of a YAML file")
         path, track = found, read_yaml(found, Track)
     file = track.pairing.file
-    if file is None or file.is_absolute():
+    if file is None or file.is_absolute() or str(file).startswith(IN_DATASET):
         return track
     pairing = track.pairing.model_copy(update={"file": (path.parent / file).resolve()})
     return track.model_copy(update={"pairing": pairing})

@@ -10,6 +10,8 @@ from bids_validator import BIDSValidator
 from lumirage.datasets.importers import ImportOptions, import_dataset
 from lumirage.errors import DataError, UsageError
 from lumirage.planning.dataset import find_derivatives, find_scans
+from lumirage.planning.pairs import located, make_pairs
+from lumirage.planning.tracks import load_track
 from lumirage.space import read_volume, write_volume
 from lumirage.track import Select
 
@@ -34,6 +36,13 @@ def raw_names(root: Path) -> list[str]:
 
 def table(path: Path) -> list[list[str]]:
     return [line.split("\t") for line in path.read_text().splitlines()]
+
+
+def pairs_of(track_name: str, root: Path) -> list[tuple[str, str]]:
+    """What a shipped track makes of an imported dataset: (fixed, moving)."""
+    track = load_track(track_name)
+    scans = find_scans(root, track.select, find_derivatives(root, {}))
+    return [(pair.fixed.name, pair.moving.name) for pair in make_pairs(scans, located(track.pairing, root))]
 
 
 def assert_bids(root: Path) -> None:
@@ -80,6 +89,7 @@ def test_lumir(lumir: Path, tmp_path: Path) -> None:
     assert [row[0] for row in table(out / "derivatives/labels/dseg.tsv")] == ["index", "4", "11", "207"]
     pairs = table(out / "sourcedata/pairs-validation.tsv")
     assert pairs == [["fixed", "moving"], ["sub-3455_T1w", "sub-3454_T1w"], ["sub-3456_T1w", "sub-3455_T1w"]]
+    assert pairs_of("lumir25-validation", out) == [tuple(pair) for pair in pairs[1:]], "no training scan among them"
     assert incoming.notes == ("1 pairs of the dataset JSON name images that are not here.",)
     marks = table(out / "derivatives/landmarks/sub-3454/anat/sub-3454_desc-imported_landmarks.tsv")
     assert [row[0] for row in marks] == ["index", "1", "5"]
@@ -107,7 +117,7 @@ def test_learn2reg(tmp_path: Path) -> None:
             (source / "keypointsTr").mkdir(exist_ok=True)
             (source / f"keypointsTr/{name}.csv").write_text("1,2,3\n0.5,0,1\n")
     labels = {"0": {"0": "background", "1": "Left-Cortex", "2": "Right-Cortex"}}
-    pair = {"fixed": "./imagesTr/OASIS_0001_0000.nii.gz", "moving": "./imagesTr/OASIS_0002_0000.nii.gz"}
+    pair = {"fixed": "./imagesTr/OASIS_0002_0000.nii.gz", "moving": "./imagesTr/OASIS_0001_0000.nii.gz"}
     content = {"name": "OASIS", "modality": {"0": "MR", "1": "T2w MR"}, "labels": labels, "registration_val": [pair]}
     (source / "OASIS_dataset.json").write_text(json.dumps(content))
     out = tmp_path / "bids"
@@ -121,7 +131,8 @@ def test_learn2reg(tmp_path: Path) -> None:
     )
     assert [float(v) for v in first[1][2:]] == [-6.0, -2.0, 2.0]
     assert not {row[0] for row in first[1:]} & {row[0] for row in second[1:]}
-    assert table(out / "sourcedata/pairs-registrationval.tsv")[1] == ["sub-0001_T1w", "sub-0002_T1w"]
+    assert table(out / "sourcedata/pairs-registrationval.tsv")[1] == ["sub-0002_T1w", "sub-0001_T1w"]
+    assert pairs_of("learn2reg-oasis", out) == [("sub-0002_T1w", "sub-0001_T1w")]
     assert_bids(out)
 
 

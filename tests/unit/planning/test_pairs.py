@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lumirage.errors import DataError, UsageError
 from lumirage.model import Scan
-from lumirage.planning.pairs import choose, make_pairs
+from lumirage.planning.pairs import choose, located, make_pairs
 from lumirage.track import Pairing
 
 
@@ -78,6 +78,17 @@ def test_list_reads_a_table(tmp_path: Path) -> None:
     (tmp_path / "q.tsv").write_text("a\tb\n1\t2\n")
     with pytest.raises(UsageError, match="columns 'fixed' and 'moving'"):
         names(FOUR, scheme="list", file=tmp_path / "q.tsv")
+
+
+def test_a_list_may_lie_within_the_dataset(tmp_path: Path) -> None:
+    (tmp_path / "sourcedata").mkdir()
+    (tmp_path / "sourcedata" / "pairs-x.tsv").write_text("fixed\tmoving\nsub-c_T1w\tsub-a\n")
+    inside = Pairing.model_validate({"scheme": "list", "file": "bids::sourcedata/pairs-x.tsv"})
+    assert [p.id for p in make_pairs(FOUR, located(inside, tmp_path))] == ["subcT1w-subaT1w"]
+    with pytest.raises(UsageError, match=r"no such file; 'lumirage-harness dataset import' writes"):
+        make_pairs(FOUR, located(inside, tmp_path / "elsewhere"))
+    beside = inside.model_copy(update={"file": tmp_path / "mine.tsv"})
+    assert located(beside, tmp_path) == beside
 
 
 def test_no_pair_is_an_error_that_says_why() -> None:

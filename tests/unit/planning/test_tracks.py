@@ -57,6 +57,10 @@ def test_a_pair_list_lies_beside_its_track(tmp_path: Path) -> None:
     assert track.pairing.file == tmp_path / "pairs.tsv"
 
 
+def test_a_pair_list_of_the_dataset_is_not_looked_for_beside_the_track() -> None:
+    assert str(load_track("lumir25-validation").pairing.file) == "bids::sourcedata/pairs-validation.tsv"
+
+
 def test_one_at_a_time_changes_one_thing_and_leaves_the_reference_out() -> None:
     axes = {"orientation": ["RAS", "LPS"], "affine_error": [{"rotation_deg": 10}]}
     track = Track.model_validate({"name": "x", "conditions": {"axes": axes}})
