@@ -268,6 +268,11 @@ class Run(Record):
     warnings: tuple[str, ...] = ()
     log_tail: str = ""
 
+    @property
+    def cpu_s_per_pair(self) -> float | None:
+        """The container's CPU time, shared evenly by the pairs of its job."""
+        return None if self.usage.cpu_s is None else self.usage.cpu_s / self.pairs_in_job
+
 
 class Score(Record):
     """One value of one metric for one pair (and label), or the reason why there is none."""

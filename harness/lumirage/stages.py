@@ -223,11 +223,21 @@ def _write_table(path: Path, table: pd.DataFrame) -> None:
 
 def _costs_of_runs(runs: Iterable[Run]) -> pd.DataFrame:
     """A row a run, for the growth of cost with the working grid."""
-    columns = ["method", "outcome", "voxels", "wall_s", "peak_memory_bytes", "gpu_peak_memory_bytes"]
-    rows = [
-        (r.method, r.outcome.value, r.voxels, r.wall_s, r.usage.peak_memory_bytes, r.usage.gpu_peak_memory_bytes)
-        for r in runs
+    columns = [
+        "method",
+        "condition",
+        "outcome",
+        "voxels",
+        "wall_s",
+        "cpu_s",
+        "peak_memory_bytes",
+        "gpu_peak_memory_bytes",
     ]
+    rows = [
+        (r.method, r.condition, r.outcome.value, r.voxels, r.wall_s, r.cpu_s_per_pair, r.usage.peak_memory_bytes,
+         r.usage.gpu_peak_memory_bytes)
+        for r in runs
+    ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
 
 

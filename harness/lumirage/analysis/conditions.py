@@ -23,15 +23,16 @@ CHANGE_COLUMNS = (
 """Columns of conditions.tsv."""
 
 GROWTH_COLUMNS = (
-    "method", "quantity", "exponent", "ci_low", "ci_high", "n_sizes", "n_runs", "n_censored", "largest_ran",
-    "smallest_censored", "note",
+    "method", "quantity", "exponent", "ci_low", "ci_high", "intercept", "n_sizes", "n_runs", "smallest_fitted",
+    "largest_fitted", "n_censored", "n_sizes_censored", "largest_ran", "smallest_censored", "note",
 )  # fmt: skip
+"""Columns of growth.tsv. The fitted cost is exp(intercept) * size^exponent."""
 
 REPEAT_COLUMNS = (
     *KEY, "method", "n_pairs", "n_repeats", "sd_repeats", "sd_pairs", "repeat_share", "largest_range", "note",
 )  # fmt: skip
 
-COSTS = ("wall_s", "peak_memory_bytes", "gpu_peak_memory_bytes")
+COSTS = ("wall_s", "cpu_s", "peak_memory_bytes", "gpu_peak_memory_bytes")
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,11 @@ def condition_changes(scores: pd.DataFrame, settings: ChangeSettings | None = No
 def growth_exponents(runs: pd.DataFrame, size: str = "voxels", quantities: Sequence[str] = COSTS) -> pd.DataFrame:
     """Exponent of the growth of cost with size, cost ~ size^exponent, by method and quantity; GROWTH_COLUMNS.
 
-    `runs` has one row a run: method, outcome, the size and the quantities. The line is fitted to the mean logarithms
-    at every size at which runs ended well; its interval has t(sizes - 2). Runs that died of a limit are censored
-    points: they are counted and told, not fitted, so the exponent speaks of the sizes that ran.
+    `runs` has one row a run: method, condition, outcome, the size and the quantities. The line is fitted to one point a
+    condition, the means of the logarithms of size and cost over its runs that ended well (conditions of one size make
+    one point), and its interval has t(points - 2): pairs under one condition share all that the condition does, so
+    their number is no number of sizes. A size at which any run died of a limit is left out and counted, as what is
+    known of its costs is known of the survivors; so the exponent speaks of the sizes at which every run came through.
     """
     rows = [
         _growth(str(method), group, size, quantity)
@@ -141,32 +144,42 @@ def _growth(method: str, group: pd.DataFrame, size: str, quantity: str) -> dict[
     outcome = group["outcome"].astype(str)
     well = group[(outcome == Outcome.OK) & (pd.to_numeric(group[quantity]) > 0)]
     censored = group[outcome.isin([str(o) for o in CENSORING])]
-    logs = pd.DataFrame(
-        {"x": np.log(well[size].to_numpy(dtype=np.float64)), "y": np.log(well[quantity].to_numpy(dtype=np.float64))}
-    )
-    means = logs.groupby("x")["y"].mean()
+    points = _points(group, size, quantity)
+    lost = int(points["censored"].sum())
+    fitted = points[~points["censored"] & (points["runs"] > 0)].sort_values("x")
     row: dict[str, object] = {
         "method": method,
         "quantity": quantity,
-        "n_sizes": len(means),
-        "n_runs": len(well),
+        "n_sizes": len(fitted),
+        "n_runs": int(fitted["runs"].sum()),
         "n_censored": len(censored),
+        "n_sizes_censored": lost,
         "largest_ran": well[size].max() if len(well) else np.nan,
         "smallest_censored": censored[size].min() if len(censored) else np.nan,
     }
-    if len(means) < 2:
-        return row | {"note": "fewer than two sizes ran: no exponent"}
-    fit = stats.linregress(means.index.to_numpy(dtype=np.float64), means.to_numpy(dtype=np.float64))
-    notes = [f"{len(censored)} runs above a limit are not in the fit"] if len(censored) else []
-    if len(means) < 3:
-        return row | {"exponent": fit.slope, "note": "; ".join(["two sizes: no interval", *notes])}
-    half = stats.t.ppf(0.975, len(means) - 2) * fit.stderr
-    return row | {
-        "exponent": fit.slope,
-        "ci_low": fit.slope - half,
-        "ci_high": fit.slope + half,
-        "note": "; ".join(notes),
-    }
+    notes = [f"{lost} sizes at which {len(censored)} runs died of a limit are not in the fit"] if lost else []
+    if len(fitted) < 2:
+        return row | {"note": "; ".join(["fewer than two sizes at which every run came through: no exponent", *notes])}
+    fit = stats.linregress(fitted["x"], fitted["y"])
+    row |= {"exponent": fit.slope, "intercept": fit.intercept}
+    row |= {"smallest_fitted": np.exp(fitted["x"].iloc[0]), "largest_fitted": np.exp(fitted["x"].iloc[-1])}
+    if len(fitted) < 3:
+        return row | {"note": "; ".join(["two sizes: no interval", *notes])}
+    half = stats.t.ppf(0.975, len(fitted) - 2) * fit.stderr
+    return row | {"ci_low": fit.slope - half, "ci_high": fit.slope + half, "note": "; ".join(notes)}
+
+
+def _points(group: pd.DataFrame, size: str, quantity: str) -> pd.DataFrame:
+    """A row a size: mean log size `x` and mean log cost `y` of its `runs` that ended well, and whether any is censored."""
+    outcome, cost = group["outcome"].astype(str), pd.to_numeric(group[quantity]).astype("float64")
+    logs = pd.DataFrame({"condition": group["condition"].astype(str), "at": np.log(group[size].astype("float64"))})
+    logs["censored"] = outcome.isin([str(o) for o in CENSORING])
+    well = (outcome == Outcome.OK) & (cost > 0)
+    logs["x"], logs["y"] = logs["at"].where(well), np.log(cost.where(well))
+    # noise, say, leaves the size alone: such conditions are one point, told by the size of all their runs
+    same_size = logs.groupby("condition")["at"].transform("mean").round(6)
+    points = logs.groupby(same_size)
+    return points.agg(x=("x", "mean"), y=("y", "mean"), runs=("y", "count"), censored=("censored", "any"))
 
 
 def _repeats(values: FloatArray) -> dict[str, object]:

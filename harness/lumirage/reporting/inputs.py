@@ -26,7 +26,10 @@ RUN_COLUMNS = (
     "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
     "warnings", "host", "voxels", "record",
 )  # fmt: skip
-"""One row a run. `record` is the path of the run record; logs stay on disk until a page wants them."""
+"""One row a run. `cpu_s` is the container's, shared by its pairs.
+
+`record` is the path of the run record; logs stay on disk until a page wants them.
+"""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
     host = ", ".join(f"{k} {v}" for k, v in run.host.items())
     return (
         run.method, run.condition, run.repeat, run.pair, run.outcome.value, run.message, run.wall_s, run.load_s,
-        run.cold, run.timed_by, u.cpu_s, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
+        run.cold, run.timed_by, run.cpu_s_per_pair, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
         run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, run.voxels,
         str(path),
     )  # fmt: skip

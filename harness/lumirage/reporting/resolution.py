@@ -24,13 +24,15 @@ class Cost:
     title: str
     unit: float
     tell: Callable[[float | None], str]
-    death: Outcome
+    death: Outcome | None
+    """None for a cost that has no limit of its own."""
     limit: Callable[[Limits], float | None]
     """None where the evaluation does not know its limit."""
 
 
 COSTS = (
     Cost("wall_s", "wall time a pair, s", 1.0, seconds, Outcome.TIMEOUT, lambda limits: limits.pair_timeout_s),
+    Cost("cpu_s", "CPU time a pair, s", 1.0, seconds, None, lambda _: None),
     Cost("peak_memory_bytes", "peak memory, MiB", 2.0**20, mebibytes, Outcome.OUT_OF_MEMORY,
          lambda limits: float(limits.memory_bytes)),
     Cost("gpu_peak_memory_bytes", "peak GPU memory, MiB", 2.0**20, mebibytes, Outcome.OUT_OF_GPU_MEMORY,
@@ -136,20 +138,35 @@ def _finest(runs: pd.DataFrame, sizes: list[Size]) -> str:
     return "none ran"
 
 
-def exponent(inputs: Inputs, method: str, cost: Cost) -> tuple[float, float, float]:
-    """The exponent of a cost's growth with voxels and its interval, as the analysis fitted it; NaN where it did not."""
+@dataclass(frozen=True)
+class Growth:
+    """cost = exp(intercept) * voxels^exponent, as the analysis fitted it over these sizes; NaN where it did not."""
+
+    exponent: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    intercept: float = math.nan
+    smallest: float = math.nan
+    """In voxels; the fit ends there."""
+    largest: float = math.nan
+
+    def at(self, voxels: float) -> float:
+        """The fitted cost, in the unit of the run records."""
+        return math.exp(self.intercept + self.exponent * math.log(voxels))
+
+
+def growth(inputs: Inputs, method: str, cost: Cost) -> Growth:
+    """The growth of a cost with voxels."""
     table = inputs.tables.get("growth")
-    if table is None:
-        return math.nan, math.nan, math.nan
-    rows = records(table[(table["method"] == method) & (table["quantity"] == cost.column)])
-    if not rows:
-        return math.nan, math.nan, math.nan
-    return number(rows[0], "exponent"), number(rows[0], "ci_low"), number(rows[0], "ci_high")
+    rows = [] if table is None else records(table[(table["method"] == method) & (table["quantity"] == cost.column)])
+    names = ("exponent", "ci_low", "ci_high", "intercept", "smallest_fitted", "largest_fitted")
+    # a table of an earlier harness has no line to draw
+    return Growth(*(number(rows[0], name) for name in names)) if rows and set(names) <= set(rows[0]) else Growth()
 
 
 def told_exponent(inputs: Inputs, method: str, cost: Cost) -> str:
     """The exponent for a reader."""
-    value, low, high = exponent(inputs, method, cost)
-    if not math.isfinite(value):
+    of = growth(inputs, method, cost)
+    if not math.isfinite(of.exponent):
         return NONE
-    return f"{short(value)} [{short(low)}, {short(high)}]" if math.isfinite(low) else short(value)
+    return f"{short(of.exponent)} [{short(of.low)}, {short(of.high)}]" if math.isfinite(of.low) else short(of.exponent)

@@ -12,7 +12,7 @@ from lumirage.reporting.doses import end_labels, failures_by_condition
 from lumirage.reporting.filled import filled_means
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
-from lumirage.reporting.resolution import Cost, Death, Size, deaths_of, exponent, sizes_of, told_exponent
+from lumirage.reporting.resolution import Cost, Death, Size, deaths_of, growth, sizes_of, told_exponent
 from lumirage.reporting.rows import clip, colors_of
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
@@ -93,7 +93,7 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
 
     Runs that died of this cost's own limit are hollow triangles at the limit: the cost is at least that.
     """
-    deaths, colors = deaths_of(inputs, (of.death,)), colors_of(inputs.methods)
+    deaths, colors = deaths_of(inputs, (of.death,) if of.death else ()), colors_of(inputs.methods)
     frame = _frame(inputs, width, deaths)
     medians = {m: _medians(inputs, m, of, frame.sizes) for m in inputs.methods}
     limit = of.limit(inputs.evaluation.track.limits) if deaths else None
@@ -102,7 +102,7 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
     marks = [*y_axis(y, 62, frame.x.end + 6, ""), *frame.axis(frame.bottom)]
     marks.append(Label((frame.margin, 14), of.title, "muted", 12))
     for method, points in medians.items():
-        marks += _fitted(inputs, method, of, points, (frame.x, y), colors[method])
+        marks += _fitted(inputs, method, of, (frame.x, y), colors[method])
         marks += _points(method, points, lambda v: of.tell(v * of.unit), (frame.x, y), colors[method])
     at = y(limit / of.unit) if limit else frame.top - 6
     if limit:
@@ -145,18 +145,13 @@ def _points(
     ]
 
 
-def _fitted(inputs: Inputs, method: str, of: Cost, points: Points, scales: Scales, color: str) -> list[Mark]:
-    """The line of the fitted growth, through the mean logarithms that it was fitted to, over the sizes that ran."""
-    power, _, _ = exponent(inputs, method, of)
-    if not math.isfinite(power) or len(points) < 2:
+def _fitted(inputs: Inputs, method: str, of: Cost, scales: Scales, color: str) -> list[Mark]:
+    """The line of the fitted growth, over the sizes that it was fitted to."""
+    fit = growth(inputs, method, of)
+    if not math.isfinite(fit.exponent):
         return []
-    runs = inputs.runs
-    mine = runs[(runs["method"] == method) & (runs["outcome"] == Outcome.OK.value) & (runs[of.column] > 0)]
-    logs = mine[[of.column, "voxels"]].astype(float).apply(np.log).groupby("voxels")[of.column].mean()
-    middle = float(logs.index.to_numpy(dtype=float).mean()), float(logs.mean()) - math.log(of.unit)
-    ends = [s.voxels for s, _ in (points[0], points[-1])]
     x, y = scales
-    line = [(x(v), y(math.exp(middle[1] + power * (math.log(v) - middle[0])))) for v in ends]
+    line = [(x(voxels), y(fit.at(voxels) / of.unit)) for voxels in (fit.largest, fit.smallest)]
     return [Line(line, color=color, width=1.4, dash="3 3", title=f"{method}: {told_exponent(inputs, method, of)}")]
 
 
@@ -168,7 +163,7 @@ def _names(
     marks: list[Mark] = []
     for label in end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom - 8), gap=28):
         assert isinstance(label, Label)  # it gives nothing else
-        power, _, _ = exponent(inputs, label.text, of)
+        power = growth(inputs, label.text, of).exponent
         marks.append(Label(label.at, clip(label.text, 16), label.color, label.size, bold=True))
         told = f"exponent {short(power)}" if math.isfinite(power) else "no exponent"
         marks.append(Label((label.at[0], label.at[1] + 13), told, "muted", 10.5))

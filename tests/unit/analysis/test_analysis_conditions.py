@@ -50,21 +50,68 @@ def test_changes_pair_by_pair_where_a_condition_has_fewer_pairs():
     np.testing.assert_allclose(row(condition_changes(table, ChangeSettings(FAST)), method="affine")["change"], 1.0)
 
 
+def runs_of(condition, voxels, outcome="ok", **costs):
+    return pd.DataFrame({"method": "a", "condition": condition, "voxels": voxels, "outcome": outcome, **costs})
+
+
 def test_growth_is_the_exponent_and_what_died_of_memory_is_told():
     sizes = np.repeat([1e5, 3e5, 1e6, 3e6, 1e7], 2)
     outcome = ["ok"] * 8 + ["out_of_memory"] * 2
     wall = np.where(sizes < 1e7, 3e-6 * sizes**1.5, 10.0)
-    runs = pd.DataFrame({"method": "a", "voxels": sizes, "outcome": outcome, "wall_s": wall})
-    found = row(growth_exponents(runs), method="a", quantity="wall_s")
+    found = row(
+        growth_exponents(runs_of(sizes.astype(str), sizes, outcome, wall_s=wall)), method="a", quantity="wall_s"
+    )
     np.testing.assert_allclose([found["exponent"], found["ci_low"], found["ci_high"]], 1.5, rtol=1e-8)
-    assert (found["n_sizes"], found["n_runs"], found["n_censored"]) == (4, 8, 2)
+    np.testing.assert_allclose(np.exp(found["intercept"]), 3e-6)
+    np.testing.assert_allclose(found[["smallest_fitted", "largest_fitted"]].astype(float), [1e5, 3e6])
+    assert (found["n_sizes"], found["n_runs"], found["n_censored"], found["n_sizes_censored"]) == (4, 8, 2, 1)
     assert found["largest_ran"] == 3e6
     assert found["smallest_censored"] == 1e7
     assert "not in the fit" in found["note"]
 
 
+def test_a_size_that_only_some_pairs_survived_does_not_bend_the_exponent():
+    # Pair k costs 2^k times as much; at the finest size the limit of 75 s lets only the two cheapest through.
+    voxels, pair = (v.ravel() for v in np.meshgrid([1e5, 1e6, 1e7, 1e8], np.arange(4.0), indexing="ij"))
+    wall = 2**pair * voxels**0.5 * 0.0025
+    outcome = np.where(wall > 75, "timeout", "ok")
+    costs = {"wall_s": np.minimum(wall, 75), "cpu_s": 3 * wall}
+    found = growth_exponents(runs_of(voxels.astype(str), voxels, outcome, **costs))
+    assert (outcome == "timeout").sum() == 2
+    np.testing.assert_allclose(found["exponent"], 0.5)
+    assert list(found["quantity"]) == ["wall_s", "cpu_s"]
+    assert set(found["n_sizes"]) == {3}
+    assert set(found["n_runs"]) == {12}
+    assert set(found["n_sizes_censored"]) == {1}
+    assert set(found["largest_ran"]) == {1e8}
+
+
+def test_the_interval_of_growth_covers_the_truth_where_pairs_differ_in_size():
+    """log cost = log size + a pair's own + a spacing's own, shared by its 20 pairs + noise: the exponent is 1."""
+    rng = np.random.default_rng(0)
+    spacings = np.array([3.0, 2.5, 2.0, 1.5, 1.2, 1.0, 0.8])
+    names = np.repeat(spacings.astype(str), 20)
+    inside = []
+    for _ in range(200):
+        head = rng.normal(np.log(1.5e6), 0.15, 20)  # each head fills a grid of its own
+        size = head[None, :] - 3 * np.log(spacings)[:, None]
+        own = rng.normal(0, 0.2, 20)[None, :] + rng.normal(0, 0.1, 7)[:, None] + rng.normal(0, 0.05, (7, 20))
+        runs = runs_of(names, np.exp(size.ravel()), wall_s=np.exp((size + own).ravel()))
+        found = growth_exponents(runs).iloc[0]
+        assert found["n_sizes"] == 7
+        inside.append(found["ci_low"] <= 1 <= found["ci_high"])
+    assert 0.91 <= np.mean(inside) <= 0.985
+
+
+def test_conditions_that_leave_the_size_alone_are_one_size():
+    runs = [runs_of(name, [1e6, 2e6], wall_s=[10.0, 20.0]) for name in ("reference", "noise-0.1", "noise-0.2")]
+    found = growth_exponents(pd.concat(runs)).iloc[0]
+    assert found["n_sizes"] == 1
+    assert "no exponent" in found["note"]
+
+
 def test_two_sizes_give_no_interval_and_one_no_exponent():
-    runs = pd.DataFrame({"method": ["a", "a"], "voxels": [10.0, 100.0], "outcome": "ok", "wall_s": [1.0, 10.0]})
+    runs = runs_of(["coarse", "fine"], [10.0, 100.0], wall_s=[1.0, 10.0])
     found = growth_exponents(runs).iloc[0]
     np.testing.assert_allclose(found["exponent"], 1.0)
     assert np.isnan(found["ci_low"])

@@ -9,12 +9,12 @@ from synthetic_out import GIB, GROWTH
 from lumirage.model import CENSORING, Outcome
 from lumirage.reporting.figures import draw_plates
 from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.resolution import COSTS, costs_of, deaths_of, exponent, reaches, sizes_of
+from lumirage.reporting.resolution import COSTS, costs_of, deaths_of, growth, reaches, sizes_of
 from lumirage.reporting.resolution_figures import accuracy, cost
 from lumirage.reporting.rows import NARROW, WIDE
 from lumirage.reporting.scene import Dot, Label, Line, Scene
 
-_, MEMORY, GPU = COSTS
+_, CPU, MEMORY, GPU = COSTS
 
 
 def triangles(scene: Scene) -> list[Line]:
@@ -27,7 +27,7 @@ def test_sizes_are_the_finest_first_with_their_voxels(factors: Inputs, bare: Inp
 
 
 def test_only_what_was_measured_is_a_cost(factors: Inputs) -> None:
-    assert [c.column for c in costs_of(factors)] == ["wall_s", "peak_memory_bytes"]
+    assert [c.column for c in costs_of(factors)] == ["wall_s", "cpu_s", "peak_memory_bytes"]
 
 
 def test_deaths_are_counted_by_method_size_and_limit(factors: Inputs) -> None:
@@ -46,12 +46,14 @@ def test_how_far_down_each_method_came(factors: Inputs) -> None:
     assert found["gamma-untrained"].finest == "2 mm, 22 of 24 runs"
     assert found["gamma-untrained"].first_death == "1 mm: 24 of 24 runs died of memory"
     assert found["beta"].first_death == "2 mm: 4 of 24 runs ran out of time"
-    assert len(found["alpha"].exponents) == 2
+    assert len(found["alpha"].exponents) == 3
 
 
 def test_exponents_are_those_of_the_analysis(factors: Inputs) -> None:
-    assert exponent(factors, "alpha", MEMORY)[0] == pytest.approx(GROWTH, abs=0.01)
-    assert np.isnan(exponent(factors, "identity", MEMORY)[0])
+    for of in (MEMORY, CPU):
+        assert growth(factors, "alpha", of).exponent == pytest.approx(GROWTH, abs=0.01)
+        assert growth(factors, "alpha", of).largest == pytest.approx(64_000), "at 1 mm half of alpha's runs died"
+    assert np.isnan(growth(factors, "identity", MEMORY).exponent)
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
@@ -76,7 +78,7 @@ def test_where_the_limit_is_not_recorded_the_triangle_is_above_all_that_ran(fact
     runs = factors.runs.assign(gpu_peak_memory_bytes=factors.runs["peak_memory_bytes"])
     runs["outcome"] = runs["outcome"].replace(Outcome.OUT_OF_MEMORY.value, Outcome.OUT_OF_GPU_MEMORY.value)
     inputs = replace(factors, runs=runs)
-    assert [c.column for c in costs_of(inputs)][2:] == ["gpu_peak_memory_bytes"]
+    assert [c.column for c in costs_of(inputs)][3:] == ["gpu_peak_memory_bytes"]
     scene = cost(inputs, GPU, WIDE)
     drawn = [t for t in triangles(scene) if t.title == "gamma-untrained died of GPU memory at 1 mm"]
     highest = min(m.at[1] for m in scene.marks if isinstance(m, Dot))
@@ -91,6 +93,20 @@ def test_the_fitted_line_goes_through_points_that_follow_it(factors: Inputs) -> 
     fit = next(m for m in scene.marks if isinstance(m, Line) and m.title.startswith("beta:") and m.dash)
     np.testing.assert_allclose(fit.points[0], dots["beta, 1 mm"], atol=1.0)
     np.testing.assert_allclose(fit.points[1], dots["beta, 3 mm"], atol=1.0)
+
+
+def test_the_fitted_line_ends_where_runs_began_to_die(factors: Inputs) -> None:
+    scene = cost(factors, MEMORY, WIDE)
+    dots = {m.title.split(":")[0]: m.at for m in scene.marks if isinstance(m, Dot)}
+    fit = next(m for m in scene.marks if isinstance(m, Line) and m.title.startswith("alpha:") and m.dash)
+    assert fit.points[0][0] == pytest.approx(dots["alpha, 2 mm"][0])
+    assert dots["alpha, 1 mm"][0] > fit.points[0][0]
+
+
+def test_cpu_time_has_no_limit_of_its_own(factors: Inputs) -> None:
+    scene = cost(factors, CPU, WIDE)
+    assert triangles(scene) == []
+    assert not [m for m in scene.marks if isinstance(m, Label) and "limit" in m.text]
 
 
 def test_accuracy_shows_the_dead_below_and_the_partly_failed_hollow(factors: Inputs) -> None:
@@ -111,4 +127,4 @@ def test_spacing_has_its_own_section_and_is_no_axis_of_preparation(factors: Inpu
 
 def test_every_outcome_of_a_limit_is_a_death() -> None:
     assert set(CENSORING) == {Outcome.OUT_OF_MEMORY, Outcome.OUT_OF_GPU_MEMORY, Outcome.TIMEOUT}
-    assert {c.death for c in COSTS} == set(CENSORING)
+    assert {c.death for c in COSTS if c.death} == set(CENSORING)
