@@ -1,19 +1,10 @@
 """From the table of scores to matrices: one cell a track, condition, metric, preset and label source, with its failures.
 
-Failures are never dropped in silence. Every run that is not ok has a place in the matrix, and a policy fills it:
-
-identity  the failed run gets what doing nothing got on that pair
-worst     it gets the worst that any method or sentinel got on that pair
-drop      it is left out of the pairs that are compared, and counted
-
-In metrics of regularity doing nothing is perfect, so that failing would be a reward: there both `identity` and `worst`
-give the worst value.
+What a failed run counts as is the business of `lumirage.filling`.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +13,8 @@ import pandas as pd
 from lumirage.analysis.designs import Design, detect_design
 from lumirage.analysis.resampling import FloatArray
 from lumirage.errors import DataError
-from lumirage.metrics import direction, is_regularity
-from lumirage.model import SENTINELS, Outcome
-
-Policy = Literal["identity", "worst", "drop"]
-POLICIES: tuple[Policy, ...] = ("identity", "worst", "drop")
+from lumirage.filling import Attempts, Policy, RawValues
+from lumirage.metrics import direction
 
 KEY = ("track", "condition", "metric", "preset", "settings", "source")
 NEEDED = (*KEY, "method", "pair", "repeat", "fixed_subject", "moving_subject", "outcome", "label", "value")
@@ -66,33 +54,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class RawCell:
-    """As `Cell`, before a policy has filled the failures; (methods, pairs, repeats)."""
+    """As `Cell`, before a policy has filled the failures."""
 
     cell: Cell
-    values: FloatArray
-    failed: BoolArray
+    runs: RawValues
 
     def under(self, policy: Policy) -> Cell:
         """The cell with its failures filled by the policy, repeats averaged."""
-        values = self.values if policy == "drop" else self._filled(policy)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a pair without any value is NaN, as it should be
-            return replace(self.cell, values=np.nanmean(values, axis=2))
-
-    def _filled(self, policy: Policy) -> FloatArray:
-        sign = self.cell.direction
-        if sign == 0:
-            return self.values
-        worst = is_regularity(self.cell.metric) or policy == "worst"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            if worst:
-                substitute = sign * np.nanmin(sign * self.values, axis=(0, 2))
-            elif "identity" in self.cell.methods:
-                substitute = np.nanmean(self.values[self.cell.methods.index("identity")], axis=1)
-            else:
-                substitute = np.full(len(self.cell.pairs), np.nan)
-        return np.where(self.failed, substitute[None, :, None], self.values)
+        return replace(self.cell, values=self.runs.under(policy, self.cell.metric))
 
 
 def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
@@ -102,10 +71,10 @@ def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
     """
     rows = pair_rows(scores)
     for (track, condition), group in rows.groupby(["track", "condition"], observed=True, sort=True):
-        runs = _Runs.of(group)
+        attempts = Attempts.of(group)
         for key, part in group.groupby(list(KEY[2:]), observed=True, sort=True):
             names = dict(zip(KEY, (str(track), str(condition), *map(str, key)), strict=True))
-            yield _raw_cell(names, part, runs)
+            yield _raw_cell(names, part, attempts)
 
 
 def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:
@@ -126,44 +95,10 @@ def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-@dataclass(frozen=True)
-class _Runs:
-    """Who ran what in one track and condition, whatever the metric."""
-
-    methods: tuple[str, ...]
-    not_ok: frozenset[tuple[str, str, int]]
-    repeats: dict[str, tuple[int, ...]]
-
-    @classmethod
-    def of(cls, group: pd.DataFrame) -> "_Runs":
-        found = sorted(set(group["method"].astype(str)))
-        methods = tuple(s for s in SENTINELS if s in found) + tuple(m for m in found if m not in SENTINELS)
-        bad = group.loc[group["outcome"].astype(str) != Outcome.OK, ["method", "pair", "repeat"]].drop_duplicates()
-        not_ok = frozenset((str(m), str(p), int(r)) for m, p, r in bad.itertuples(index=False))
-        repeats = {str(m): tuple(sorted(set(g))) for m, g in group.groupby("method", observed=True)["repeat"]}
-        return cls(methods, not_ok, repeats)
-
-
-def _raw_cell(key: dict[str, str], part: pd.DataFrame, runs: _Runs) -> RawCell:
+def _raw_cell(key: dict[str, str], part: pd.DataFrame, attempts: Attempts) -> RawCell:
     subjects = part[["pair", "fixed_subject", "moving_subject"]].astype(str).drop_duplicates("pair").sort_values("pair")
     pairs = tuple(subjects["pair"])
-    place_m = {m: i for i, m in enumerate(runs.methods)}
-    place_p = {p: i for i, p in enumerate(pairs)}
-    all_repeats = sorted({r for repeats in runs.repeats.values() for r in repeats})
-    place_r = {r: i for i, r in enumerate(all_repeats)}
-    values = np.full((len(runs.methods), len(pairs), len(all_repeats)), np.nan)
-    failed = np.zeros(values.shape, dtype=np.bool_)
-    m = part["method"].map(place_m).to_numpy(dtype=np.int64)
-    p = part["pair"].map(place_p).to_numpy(dtype=np.int64)
-    r = part["repeat"].map(place_r).to_numpy(dtype=np.int64)
-    got = part["value"].to_numpy(dtype=np.float64)
-    values[m, p, r] = np.where(np.isfinite(got), got, np.nan)
-    failed[m, p, r] = np.isinf(got)
-    for method, pair, repeat in runs.not_ok:
-        if pair in place_p:
-            failed[place_m[method], place_p[pair], place_r[repeat]] = True
-    values[failed] = np.nan
+    raw = RawValues.of(part, attempts, pairs)
     design = detect_design(list(subjects["fixed_subject"]), list(subjects["moving_subject"]))
-    return RawCell(
-        Cell(key, runs.methods, pairs, design, values[:, :, 0], np.asarray(failed.any(axis=2))), values, failed
-    )
+    failed = np.asarray(raw.failed.any(axis=2))
+    return RawCell(Cell(key, raw.methods, pairs, design, raw.values[:, :, 0], failed), raw)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lumirage.analysis.cells import KEY, POLICIES, Cell, Policy, RawCell, cells_of
+from lumirage.analysis.cells import KEY, Cell, RawCell, cells_of
 from lumirage.analysis.designs import Design, DesignKind
 from lumirage.analysis.effects import Effects, paired_effects
 from lumirage.analysis.resampling import FloatArray, Resampling, unit_contributions
@@ -20,6 +20,7 @@ from lumirage.analysis.significance import (
     tost_p,
     wilcoxon_p,
 )
+from lumirage.filling import POLICIES, Policy
 from lumirage.metrics import is_regularity
 from lumirage.model import SENTINELS
 
@@ -96,7 +97,7 @@ def _compare_cell(raw: RawCell, settings: CompareSettings) -> Iterator[dict[str,
     first: list[dict[str, object]] = []
     for policy in settings.policies:
         # Without failures the policies agree, and one computation serves all.
-        if not first or raw.failed.any():
+        if not first or raw.runs.failed.any():
             first = _rows(raw.under(policy), chosen, settings, margin)
         yield from ({**row, "policy": policy} for row in first)
     cell = raw.under("drop")

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lumirage.analysis.cells import KEY, Cell, Policy, RawCell, cells_of
+from lumirage.analysis.cells import KEY, Cell, RawCell, cells_of
 from lumirage.analysis.effects import paired_effects
 from lumirage.analysis.resampling import FloatArray, Resampling
 from lumirage.analysis.significance import holm
+from lumirage.filling import Policy
 from lumirage.model import CENSORING, Outcome
 from lumirage.track import REFERENCE
 
@@ -98,7 +99,7 @@ def repeat_variance(scores: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for raw in cells_of(scores):
         for k, method in enumerate(raw.cell.methods):
-            values = raw.values[k]
+            values = raw.runs.values[k]
             values = values[np.isfinite(values).sum(axis=1) > 1]
             if len(values):
                 rows.append({**raw.cell.key, "method": method, **_repeats(values)})

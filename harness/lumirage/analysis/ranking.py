@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from lumirage.analysis import schemes
-from lumirage.analysis.cells import KEY, POLICIES, Cell, Policy, RawCell, cells_of
+from lumirage.analysis.cells import KEY, Cell, RawCell, cells_of
 from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means
+from lumirage.filling import POLICIES, Policy
 from lumirage.metrics import is_accuracy
 from lumirage.model import SENTINELS
 
@@ -131,7 +132,7 @@ def _rank_cell(raw: RawCell, gated: _Gated, settings: RankSettings) -> Iterator[
     again: list[dict[str, object]] = []
     for policy in settings.policies:
         # Without failures the policies agree, and one computation serves all.
-        if not again or raw.failed.any():
+        if not again or raw.runs.failed.any():
             again = list(_lists(raw.under(policy), gated, settings))
         yield from ({**row, "policy": policy} for row in again)
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pandas as pd
 
-from lumirage.analysis.cells import Policy
 from lumirage.analysis.ranking import AGGREGATE
+from lumirage.filling import Policy
 from lumirage.metrics import direction, is_accuracy
 from lumirage.model import SENTINELS
 from lumirage.track import REFERENCE

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from lumirage.filling import POLICIES
 from lumirage.reporting.analysed import (
     MAIN_SCHEME,
     Row,
@@ -18,8 +19,6 @@ from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
 from lumirage.reporting.rows import colors_of, make_rows
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene
-
-POLICIES = ("identity", "worst", "drop")
 
 
 def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:

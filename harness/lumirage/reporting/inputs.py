@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from pydantic import ValidationError
 
 from lumirage.errors import DataError
+from lumirage.filling import Attempts, RawValues
 from lumirage.layout import Layout, RunFiles
 from lumirage.model import SCORE_COLUMNS, SENTINELS, Pair, Run
 from lumirage.reporting.measures import Measure, measures_of
@@ -87,16 +88,28 @@ class Inputs:
 
     def matrix(self, measure: Measure, condition: str) -> np.ndarray:
         """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN where there is none."""
+        return self.raw(measure, condition).under("drop", measure.metric)
+
+    def raw(self, measure: Measure, condition: str) -> RawValues:
+        """The same with its repeats and failures, (methods, pairs, repeats), before a policy has filled them."""
         key = (measure, condition)
-        if key not in self._matrices:
+        if key not in self._raw:
             rows = self.of(measure)
-            rows = rows[rows["condition"] == condition]
-            mean = rows.groupby(["method", "pair"], observed=True)["value"].mean().unstack("pair")
-            self._matrices[key] = mean.reindex(index=self.methods, columns=list(self.pairs)).to_numpy(dtype=float)
-        return self._matrices[key]
+            attempts = replace(self._attempts(condition), methods=tuple(self.methods))
+            self._raw[key] = RawValues.of(rows[rows["condition"] == condition], attempts, list(self.pairs))
+        return self._raw[key]
+
+    def _attempts(self, condition: str) -> Attempts:
+        if condition not in self._attempted:
+            self._attempted[condition] = Attempts.of(self.values[self.values["condition"] == condition])
+        return self._attempted[condition]
 
     @cached_property
-    def _matrices(self) -> dict[tuple[Measure, str], np.ndarray]:
+    def _attempted(self) -> dict[str, Attempts]:
+        return {}
+
+    @cached_property
+    def _raw(self) -> dict[tuple[Measure, str], RawValues]:
         return {}  # what has been asked for already: every figure asks for the same few
 
 

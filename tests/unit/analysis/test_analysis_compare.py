@@ -3,11 +3,12 @@ import pandas as pd
 import pytest
 from score_tables import pairs_of, row, scores
 
-from lumirage.analysis.cells import POLICIES, cells_of
+from lumirage.analysis.cells import cells_of
 from lumirage.analysis.compare import COMPARISON_COLUMNS, CompareSettings, compare
 from lumirage.analysis.designs import detect_design
 from lumirage.analysis.resampling import Resampling
 from lumirage.errors import DataError, UsageError
+from lumirage.filling import POLICIES
 
 FAST = CompareSettings(Resampling(draws=200, seed=5))
 NAN = float("nan")
@@ -89,7 +90,7 @@ def test_infinite_values_are_failures_not_numbers():
     values = {"identity": [9.0] * 3, "affine": [5.0] * 3, "a": [np.inf, 1.0, 1.0]}
     raw = next(cells_of(scores(pairs, values, metric="hd95_mm")))
     np.testing.assert_allclose(raw.under("identity").of("a"), [9, 1, 1])
-    assert raw.failed.sum() == 1
+    assert raw.runs.failed.sum() == 1
 
 
 def test_a_failed_run_without_rows_in_a_metric_is_still_a_failed_run():

@@ -1,9 +1,15 @@
 """Repeats: the method's own spread beside that between pairs."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_out import REPEAT_STEP, true_dice
 
+from lumirage.analysis.conditions import ChangeSettings, condition_changes
+from lumirage.analysis.resampling import Resampling
+from lumirage.reporting.analysed import of_measure
+from lumirage.reporting.filled import filled_means, filled_values
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.repeats import RepeatTable, repeat_tables
 
@@ -39,3 +45,39 @@ def test_other_measures_say_that_all_repeats_gave_the_same(factors: Inputs) -> N
 
 def test_without_repeats_there_is_nothing(bare: Inputs) -> None:
     assert repeat_tables(bare) == []
+
+
+def changed(inputs: Inputs, method: str, repeat: int, **columns: object) -> tuple[Inputs, int]:
+    """The inputs with the rows of one run on the first pair changed, and the row of the method."""
+    values = inputs.values.astype({"outcome": "object"})
+    chosen = (values["method"] == method) & (values["pair"] == next(iter(inputs.pairs)))
+    chosen &= (values["condition"] == "reference") & (values["repeat"] == repeat)
+    for column, value in columns.items():
+        values.loc[chosen, column] = value
+    return replace(inputs, values=values), inputs.methods.index(method)
+
+
+def test_a_failed_repeat_is_filled_by_itself_and_not_told_by_those_that_ran(factors: Inputs) -> None:
+    inputs, row = changed(factors, "alpha", 1, outcome="crashed", value=None)
+    filled = filled_values(inputs, inputs.measures[0], "reference")
+    own, nothing = true_dice("alpha", "reference", 0), true_dice("identity", "reference", 0)
+    assert filled[row, 0] == pytest.approx((own + nothing) / 2)
+    assert inputs.matrix(inputs.measures[0], "reference")[row, 0] == pytest.approx(own), "what was measured"
+
+
+def test_a_good_run_without_a_value_is_no_failure(factors: Inputs) -> None:
+    inputs, row = changed(factors, "alpha", 0, value=None)
+    inputs, _ = changed(inputs, "alpha", 1, value=None)
+    assert np.isnan(filled_values(inputs, inputs.measures[0], "reference")[row, 0])
+    rest = np.mean([true_dice("alpha", "reference", k) for k in range(1, 12)])
+    assert filled_means(inputs, inputs.measures[0], "reference")["alpha"] == pytest.approx(rest)
+
+
+def test_figures_and_the_table_of_conditions_have_the_same_means(factors: Inputs) -> None:
+    inputs, _ = changed(factors, "alpha", 1, outcome="crashed", value=None)
+    table = condition_changes(inputs.values.assign(label=None), ChangeSettings(Resampling(draws=20)))
+    for measure in inputs.measures:
+        rows = of_measure(table, measure)
+        rows = rows[rows["condition"] == "noise-0.1"].set_index("method")["mean_reference"].astype(float)
+        means = filled_means(inputs, measure, "reference")
+        assert rows.to_dict() == pytest.approx(means, nan_ok=True)
