@@ -25,6 +25,7 @@ from lumirage.running.executors.slurm import (
     Site,
     Submission,
     Task,
+    answers_here,
     chunks,
     driver,
     max_array_size,
@@ -56,17 +57,21 @@ def submit(order: Order, stages: Sequence[str], screen: Screen) -> Layout | None
     Slurm does not answer.
     """
     machine = choose_machine(order.runtime, screen)
-    plan = plan_order(order, machine, screen)
-    layout, site = plan.layout, Site.of_words(order.slurm, order.jobs if order.jobs > 1 else AT_ONCE)
+    site = Site.of_words(order.slurm, order.jobs if order.jobs > 1 else AT_ONCE)
+    begun = order.out is not None and Layout(order.out).evaluation.is_file()
+    # whatever is wrong with the order is said before OUT is made
+    first = None if begun else plan_order(order, machine, screen)
+    layout = first.layout if first else Layout(order.out or Path())
     with held_in_part(layout.lock, []), changing(layout.change_lock):
+        queued = _queued(layout, order)  # before the files: a task that ends between the two looks is in one of them
+        # another command may have begun the tree, or added a method, while this one waited
+        plan = first if first and not layout.evaluation.is_file() else plan_order(order, machine, screen)
         place_work(layout, order.work)
         begin_tree(layout, plan.evaluation)
-        queued = Queued() if order.write_sbatch else in_queue(layout)
         lacking = unscored(layout, plan.evaluation) if "score" in stages else []
         wanted = asked(missing(plan, lacking, queued), stages)
         runs = sum(len(job.pairs) for job in wanted.jobs)
-        words = f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing"
-        screen.say(words)
+        screen.say(f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing")
         if order.write_sbatch:
             write_scripts(plan, wanted, site, machine.runtime.name, order.write_sbatch)
             screen.say(f"nothing was submitted; look at {order.write_sbatch} and the scripts it names, then run it")
@@ -75,11 +80,14 @@ def submit(order: Order, stages: Sequence[str], screen: Screen) -> Layout | None
             numbers = submit_all(plan, wanted, site, machine.runtime.name)
             screen.say(f"submitted: {', '.join(f'{name} {number}' for name, number in numbers.items())}")
         if wanted.jobs or wanted.pairs or queued.busy:
-            screen.say(
-                f"look with 'lumirage-harness status {layout.root}'; type this command again when all have ended"
-            )
+            screen.say(f"look with 'lumirage-harness status {layout.root}'; type this again when all have ended")
             return None
     return layout
+
+
+def _queued(layout: Layout, order: Order) -> Queued:
+    """What waits or runs; scripts may be written where no queue can be seen."""
+    return in_queue(layout) if not order.write_sbatch or answers_here() else Queued()
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,7 @@ def submit_all(plan: Plan, wanted: Wanted, site: Site, runtime: str) -> dict[str
     submission = _write(plan, wanted, site, runtime)
     files, numbers = plan.layout.submission(submission.name), {}
     for array in submission.arrays:
-        numbers[array.name] = submit_array(array, site, files, _command(plan.layout, submission, array))
+        numbers[array.name] = submit_array(array, files)
         write_text(files.number(array.name), numbers[array.name] + "\n")
     return numbers
 

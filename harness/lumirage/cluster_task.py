@@ -3,20 +3,30 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
-from lumirage.errors import EngineError
+from lumirage.errors import BusyError, EngineError, UnavailableError
 from lumirage.execution import Inputs, run_context
 from lumirage.layout import Layout
 from lumirage.methods.weights import require_weights
-from lumirage.model import Job
+from lumirage.model import Job, Limits
 from lumirage.planning.jobs import limits_of, seed_of
 from lumirage.records import read_json
-from lumirage.running.execute import execute_job
+from lumirage.running.execute import begin, execute_job
 from lumirage.running.executors.here import PAUSES_S
-from lumirage.running.executors.slurm import Submission, Task, cpus_of_task, gpus_of_task, read_task
+from lumirage.running.executors.slurm import (
+    Submission,
+    Task,
+    cpus_of_task,
+    gpus_of_task,
+    number_of_task,
+    processes_of_task,
+    read_task,
+)
 from lumirage.running.gpu import gpu_uuids
 from lumirage.running.runtimes import choose
 from lumirage.running.runtimes.call import Stopped
@@ -24,17 +34,23 @@ from lumirage.running.shared_lock import held_in_part
 from lumirage.screen import Screen
 from lumirage.track import Evaluation
 
+LOOK_S = 5.0
+"""How often a task looks whether the tree is free for it, and for how long before it gives up."""
+PATIENCE_S = 600.0
+
 
 def run_task(layout: Layout, submission: str, array: str, index: int, screen: Screen) -> None:
     """Carry out one task of an array, as its batch script does. What is done already is not done again.
 
-    Raises Stopped when Slurm ends the task before it was done: what had ended is kept.
+    Raises Stopped when Slurm ends the task before it was done: what had ended is kept; BusyError where somebody holds
+    the whole tree for longer than a task waits.
     """
     files = layout.submission(submission)
     task = read_task(files.tasks(array), index)
     evaluation = read_json(layout.evaluation, Evaluation)
     runtime = read_json(files.record, Submission).runtime
-    with held_in_part(layout.lock, [layout.tables_lock] if task.kind == "finish" else []), _told_to_stop() as stop:
+    parts = [layout.tables_lock] if task.kind == "finish" else []
+    with _told_to_stop() as stop, _in_turn(layout, parts, stop):
         match task.kind:
             case "prepare":
                 inputs = Inputs(layout, evaluation)
@@ -46,13 +62,30 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
             case "score":
                 from lumirage.stages import Scorers, score_pairs  # late: most tasks do not score
 
-                score_pairs(layout, task.pairs, Scorers(len(os.sched_getaffinity(0))), screen)
+                score_pairs(layout, task.pairs, Scorers(processes_of_task(os.environ)), screen)
             case "finish":
                 from lumirage.stages import Scorers, compare, report, score
 
                 score(layout, (), Scorers(), screen)
                 compare(layout, screen)
                 report(layout, screen)
+
+
+@contextmanager
+def _in_turn(layout: Layout, parts: Sequence[Path], stop: threading.Event) -> Iterator[None]:
+    """As `held_in_part`, once whoever holds the whole tree, such as a report that is made meanwhile, is through."""
+    until = time.monotonic() + PATIENCE_S
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held_in_part(layout.lock, parts))
+                break
+            except BusyError:
+                if time.monotonic() > until:
+                    raise
+            stop.wait(LOOK_S)
+            _unless(stop)
+        yield
 
 
 def _unless(stop: threading.Event) -> None:
@@ -76,14 +109,14 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
     runtime, _ = choose(runtime_name)
     job = _job(task, evaluation)
     require_weights(job.method)  # this node may not see the cache of the one that planned
-    # tasks of one tree share nodes: each stops only what an earlier life of its own left there
+    # tasks of one tree share nodes, and a job may be there twice: each stops only what an earlier life of its own left
     context = replace(
-        run_context(layout, evaluation, ("slurm", task.id)),
+        run_context(layout, evaluation, ("slurm", task.id, number_of_task(os.environ))),
         cpus=cpus_of_task(os.environ, os.sched_getaffinity(0)),
-        gpus=gpus_of_task(os.environ, gpu_uuids())[: job.limits.gpus],
+        gpus=_gpus(job.limits, os.environ),
         stop=stop,
     )
-    runtime.remove_stale(context.owner)
+    begin(layout, context.owner, runtime)
     inputs = Inputs(layout, evaluation).of_job(job)
     for pause_s in PAUSES_S:
         _unless(stop)
@@ -94,6 +127,18 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
         else:
             return
     execute_job(job, inputs, context, runtime)
+
+
+def _gpus(limits: Limits, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Those that the job may use. Raises UnavailableError when Slurm gave fewer: that is no result about the method."""
+    given = gpus_of_task(environment, gpu_uuids()) if limits.gpus else ()
+    if len(given) < limits.gpus:
+        raise UnavailableError(
+            f"the method asks for {limits.gpus} GPUs and Slurm gave this task {len(given)} (CUDA_VISIBLE_DEVICES is "
+            f"'{environment.get('CUDA_VISIBLE_DEVICES', '')}'); a partition with GPUs is wanted, such as by "
+            "--slurm partition=gpu"
+        )
+    return given[: limits.gpus]
 
 
 def _job(task: Task, evaluation: Evaluation) -> Job:

@@ -16,7 +16,7 @@ OUT/
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
     comparisons.tsv  rankings.tsv  agreement.tsv  power.tsv  conditions.tsv  growth.tsv  repeats.tsv  verdicts.json
     report/index.html  report/pairs/...
-    work/                     may be deleted at any time: it is made again
+    work/                     may be deleted when nothing runs or waits on a cluster: it is made again
         affine/<key>.json
         prepared/<key>/fixed.nii moving.nii prepared.json
         scratch/<job>/        inputs and outputs of a container under way
@@ -153,7 +153,7 @@ class Layout:
 
     @property
     def work(self) -> Path:
-        """May be deleted at any time."""
+        """May be deleted when nothing runs or waits on a cluster."""
         return self.root / "work"
 
     @property

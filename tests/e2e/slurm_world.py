@@ -1,15 +1,20 @@
-"""A Slurm that answers, and a small evaluation for it."""
+"""A Slurm that answers, one that only pretends, and a small evaluation for them."""
 
+import json
 import os
 import shutil
+import stat
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import pytest
 from tests.e2e.conftest import HARNESS
+
+from lumirage.space import write_volume
 
 Seen = TypeVar("Seen")
 METHOD = Path(__file__).parents[1] / "containers" / "hostile_method.py"
@@ -29,6 +34,33 @@ def require_slurm() -> None:
         raise RuntimeError("no Slurm answers, and LUMIRAGE_REQUIRE_ENGINE=1 wants one")
     if not works:
         pytest.skip("no Slurm answers")
+
+
+FAKES = {
+    "sbatch": 'n=$(cat "$FAKE/n" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >"$FAKE/n"\n'
+    'cp "${@: -1}" "$FAKE/script-$n"; echo $n',
+    "scontrol": "echo 'MaxArraySize = 10001'",
+    "squeue": "",
+}
+
+
+def fake_slurm(folder: Path, squeue: str = "") -> dict[str, str]:
+    """Variables under which sbatch only counts, keeping each script as FAKE/script-N, and the queue is what is said."""
+    folder.mkdir()
+    for name, text in (FAKES | {"squeue": squeue}).items():
+        (folder / name).write_text(f"#!/bin/bash\n{text}\n")
+        (folder / name).chmod(stat.S_IRWXU)
+    return {"PATH": f"{folder}:{os.environ['PATH']}", "FAKE": str(folder)}
+
+
+def make_crowd(root: Path, subjects: int) -> Path:
+    """People with a tiny image each."""
+    for i in range(subjects):
+        folder = root / f"sub-{i:03d}" / "anat"
+        folder.mkdir(parents=True)
+        write_volume(folder / f"sub-{i:03d}_T1w.nii", np.full((4, 4, 4), i, np.float32), np.eye(4))
+    (root / "dataset_description.json").write_text(json.dumps({"Name": "crowd", "BIDSVersion": "1.10.0"}))
+    return root
 
 
 def make_method(folder: Path, card: str = CARD) -> Path:
@@ -68,6 +100,4 @@ def harness(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def count(out: Path, state: str) -> int:
-    import json
-
     return sum(row[state] for row in json.loads(harness("status", out, "--json").stdout).values())

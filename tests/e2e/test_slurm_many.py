@@ -2,40 +2,17 @@
 
 import json
 import os
-import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import pytest
-from tests.e2e.slurm_world import make_method
-
-from lumirage.space import write_volume
+from tests.e2e.slurm_world import fake_slurm, make_crowd, make_method
 
 SUBJECTS = 142
 JOBS = SUBJECTS * (SUBJECTS - 1)
 MOST_S, MOST_BYTES = 20.0, 500 * 10**6
-FAKES = {
-    "sbatch": 'n=$(cat "$FAKE/n" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >"$FAKE/n"\n'
-    'cp "$1" "$FAKE/script-$n"; echo "Submitted batch job $n"',
-    "scontrol": "echo 'MaxArraySize = 10001'",
-    "srun": "",
-    "squeue": 'i=0; for j in 2 3 4; do i=0; while [ $i -lt 10001 ]; do echo "$j|$i|PENDING"; i=$((i + 1)); done; done',
-}
-
-
-@pytest.fixture
-def crowd(tmp_path: Path) -> Path:
-    """People with a tiny image each."""
-    root = tmp_path / "crowd"
-    for i in range(SUBJECTS):
-        folder = root / f"sub-{i:03d}" / "anat"
-        folder.mkdir(parents=True)
-        write_volume(folder / f"sub-{i:03d}_T1w.nii", np.full((4, 4, 4), i, np.float32), np.eye(4))
-    (root / "dataset_description.json").write_text(json.dumps({"Name": "crowd", "BIDSVersion": "1.10.0"}))
-    return root
+ALL_WAIT = 'for j in 2 3 4; do i=0; while [ $i -lt 10001 ]; do echo "$j|$i|PENDING"; i=$((i + 1)); done; done'
 
 
 def measured(words: list[str], environment: dict[str, str]) -> tuple[float, int, str]:
@@ -55,13 +32,9 @@ def measured(words: list[str], environment: dict[str, str]) -> tuple[float, int,
     return float(first.split()[0]), int(first.split()[1]), rest
 
 
-def test_twenty_thousand_jobs(crowd: Path, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    fakes = tmp_path / "fakes"
-    fakes.mkdir()
-    for name, text in FAKES.items():
-        (fakes / name).write_text(f"#!/bin/bash\n{text}\n")
-        (fakes / name).chmod(stat.S_IRWXU)
-    environment = {**os.environ, "PATH": f"{fakes}:{os.environ['PATH']}", "FAKE": str(fakes)}
+def test_twenty_thousand_jobs(tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    fakes, crowd = tmp_path / "fakes", make_crowd(tmp_path / "crowd", SUBJECTS)
+    environment = {**os.environ, **fake_slurm(fakes, ALL_WAIT)}
     track, out = tmp_path / "all.yaml", tmp_path / "out"
     track.write_text("name: all\npairing: {scheme: all}\nprepare: {affine: none}\n")
     method = make_method(tmp_path / "tiny")

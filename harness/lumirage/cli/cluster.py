@@ -1,12 +1,13 @@
 """`run-job` and `status`: what a cluster's tasks call, and how an evaluation stands."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from lumirage.errors import BusyError, UsageError
+from lumirage.errors import BusyError, UnavailableError, UsageError
 
 Done = Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")]
 
@@ -39,21 +40,30 @@ def run_job(
 
 
 def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False) -> None:
-    """Count runs by state, from the files of OUT and one look into the cluster's queue."""
+    """Count runs by state, from the files of OUT and one look into the cluster's queue.
+
+    Where no queue can be seen, those that wait or run there are counted as missing, and that is said.
+    """
     from json import dumps
 
     from lumirage.layout import Layout
     from lumirage.records import read_json
-    from lumirage.standing import STATES, in_queue, standing
+    from lumirage.standing import STATES, Queued, in_queue, standing
     from lumirage.track import Evaluation
 
     layout = Layout(out)
-    found = standing(layout, read_json(layout.evaluation, Evaluation), in_queue(layout))
+    try:
+        queued, unknown = in_queue(layout), None
+    except UnavailableError as error:
+        queued, unknown = Queued(), error
+    found = standing(layout, read_json(layout.evaluation, Evaluation), queued)
+    if unknown:
+        print(f"queue unknown, so what is missing may be waiting or running there: {unknown}", file=sys.stderr)
     if json:
         print(dumps({name: dict(counts) for name, counts in found.counts.items()}, indent=1))
         return
     print(f"{'method':28}" + "".join(f"{state:>10}" for state in STATES))
     for name, counts in found.counts.items():
         print(f"{name:28}" + "".join(f"{counts[state]:10}" for state in STATES))
-    if found.total("missing"):
+    if found.total("missing") and not unknown:
         print(f"{found.total('missing')} runs are neither there nor in the queue: type the evaluation's command again")

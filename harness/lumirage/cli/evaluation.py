@@ -67,7 +67,7 @@ Executor = Annotated[str, typer.Option(help="here: this machine; slurm: job arra
 Slurm = Annotated[
     list[str],
     typer.Option(
-        "--slurm", help="KEY=VALUE for sbatch, such as partition=gpu; setup=COMMAND before each task; repeatable"
+        "--slurm", help="KEY=VALUE or KEY for sbatch, as partition=gpu; setup=COMMAND before each task; repeatable"
     ),
 ]
 WriteSbatch = Annotated[

@@ -48,11 +48,12 @@ def clean(
     from lumirage.cli.results import working_in
     from lumirage.errors import BusyError, UnavailableError
     from lumirage.layout import cache_root, digest
+    from lumirage.running.executors.slurm import answers_here
     from lumirage.running.runtimes import RUNTIMES
     from lumirage.standing import in_queue
 
     with working_in(out) as layout:
-        if in_queue(layout).busy:
+        if answers_here() and in_queue(layout).busy:
             raise BusyError(f"tasks of {layout.root} are in the cluster's queue; wait for them, or cancel them first")
         work = layout.work.resolve()  # with -w it is a link
         freed = sum(f.stat().st_size for f in work.rglob("*") if f.is_file() and not f.is_symlink())

@@ -20,7 +20,7 @@ Registration methods compared by lumirage-harness {harness} on {dataset}, track 
 - `comparisons.tsv`, `rankings.tsv`: what the differences are worth
 - one folder a method: displacement fields (mm, RAS+, pull: x_moving = x_fixed + u(x_fixed)), run records, logs
 - `pairs.tsv`, `evaluation.json`: what was compared
-- `work/`: may be deleted; it is made again when needed
+- `work/`: may be deleted once nothing of this runs or waits in a cluster's queue; it is made again when needed
 """
 _METHOD_README = """# {method}
 

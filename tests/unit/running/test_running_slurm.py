@@ -17,6 +17,8 @@ from lumirage.running.executors.slurm import (
     driver,
     gpus_of_task,
     max_array_size,
+    number_of_task,
+    processes_of_task,
     queue,
     read_task,
     run_needs,
@@ -84,9 +86,35 @@ def test_needs_come_from_the_limits():
     assert run_needs(limits, 5) == Needs(cpus=3, memory_bytes=3 * 2**30, gpus=2, minutes=62)
 
 
-def test_words_that_are_no_option_are_refused():
+@pytest.mark.parametrize("word", ["=gpu", "--=x", "a b=1", "setup", ""])
+def test_words_that_are_no_option_are_refused(word: str):
     with pytest.raises(UsageError, match="KEY=VALUE"):
-        Site.of_words(["gpu"], 1)
+        Site.of_words([word], 1)
+
+
+def sbatch_lines(*words: str, files: SubmissionFiles = FILES) -> list[str]:
+    array = Array(name="run-0", kind="run", count=40, needs=NEEDS)
+    lines = script(array, Site.of_words(words, 5), files, ["true"]).splitlines()
+    return [line.removeprefix("#SBATCH --") for line in lines if line.startswith("#SBATCH")]
+
+
+def test_an_option_takes_the_place_of_ours_however_it_is_spelled():
+    for word in ("cpus-per-task=7", "cpus_per_task=7", "--cpus-per-task=7"):
+        assert [line for line in sbatch_lines(word) if line.startswith("cpus")] == ["cpus-per-task=7"]
+
+
+def test_an_option_without_a_value():
+    assert "exclusive" in sbatch_lines("exclusive")
+
+
+def test_memory_by_cpu_or_gpu_takes_the_place_of_memory_by_node():
+    assert [line for line in sbatch_lines("mem-per-cpu=4G") if "mem" in line] == ["mem-per-cpu=4G"]
+    assert [line for line in sbatch_lines("mem_per_gpu=9G") if "mem" in line] == ["mem-per-gpu=9G"]
+
+
+def test_logs_lie_in_their_folder_whatever_its_name():
+    odd = SubmissionFiles(Path("/data/100%j of %A"))
+    assert "output='/data/100%%j of %%A/logs/%A_%a_0_log.out'" in sbatch_lines(files=odd)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +128,20 @@ def test_words_that_are_no_option_are_refused():
 )
 def test_gpus_are_those_of_the_task(given: str, visible: list[str], expected: tuple[str, ...]):
     assert gpus_of_task({"CUDA_VISIBLE_DEVICES": given}, visible) == expected
+
+
+def test_a_task_scores_with_the_cpus_it_was_given_not_those_of_its_node():
+    assert processes_of_task({"SLURM_CPUS_PER_TASK": "3", "SLURM_CPUS_ON_NODE": "64"}) == 3
+    assert processes_of_task({"SLURM_CPUS_ON_NODE": "64"}) == 1
+
+
+def test_a_task_has_one_number_in_all_its_lives_and_another_in_each_array():
+    task = {"SLURM_ARRAY_JOB_ID": "12", "SLURM_ARRAY_TASK_ID": "3", "SLURM_JOB_ID": "15"}
+    again = task | {"SLURM_RESTART_COUNT": "1"}
+    assert number_of_task(task) == number_of_task(again) == "12_3"
+    assert number_of_task(task | {"SLURM_ARRAY_JOB_ID": "16"}) != number_of_task(task)
+    assert number_of_task({"SLURM_JOB_ID": "15"}) == "15"
+    assert number_of_task({}) == ""
 
 
 def test_cpus_are_pinned_only_where_slurm_confined_the_task():
@@ -132,6 +174,20 @@ def test_the_queue_is_one_call(commands):
     commands("squeue", "printf '12|0|RUNNING\\n12|1|PENDING\\n99|0|RUNNING\\n7|N/A|RUNNING\\n'")
     assert queue(["12", "13"]) == {("12", 0): "RUNNING", ("12", 1): "PENDING"}
     assert queue([]) == {}
+
+
+def test_the_queue_is_asked_for_the_arrays_not_for_a_user_nor_as_a_user_likes_to_see_it(
+    commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SQUEUE_STATES", "COMPLETED")
+    commands("squeue", f'echo "$* $SQUEUE_STATES" >{tmp_path}/asked')
+    queue(["13", "12"])
+    assert (tmp_path / "asked").read_text() == "--noheader --all --array --jobs=12,13 --format %F|%K|%T \n"
+
+
+def test_an_array_that_slurm_has_forgotten_has_ended(commands):
+    commands("squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    assert queue(["12"]) == {}
 
 
 def test_a_slurm_that_does_not_answer_is_an_error_not_an_empty_queue(commands):

@@ -1,10 +1,10 @@
-"""Job arrays for Slurm: what they need, their batch scripts, their submission through submitit, and who is in the queue.
+"""Job arrays for Slurm: what they need, their batch scripts as submitit spells them, and who is in the queue.
 
 Results are never asked of Slurm: they are files. Slurm is asked once a command: for its limits, or for its queue.
 """
 
-import getpass
 import math
+import os
 import re
 import shlex
 import shutil
@@ -29,6 +29,8 @@ DEFAULT_ARRAY_SIZE = 1001
 """Slurm's own, taken where scripts are written on a machine without Slurm."""
 AT_ONCE = 256
 SETUP = "setup"
+OTHER_MEMORY = ("mem_per_cpu", "mem_per_gpu")
+"""Slurm takes one of these and `mem`, not both."""
 
 
 class Needs(Record):
@@ -72,24 +74,27 @@ class Submission(Record):
 
 
 class Site(Record):
-    """What the user says of the cluster: `options` are sbatch's, by their long names; `setup` are shell lines."""
+    """What the user says of the cluster: `options` are sbatch's, by their long names with _ for -, True where they take
+    no value; `setup` are shell lines."""
 
-    options: dict[str, str] = {}
+    options: dict[str, str | Literal[True]] = {}
     setup: tuple[str, ...] = ()
     at_once: int = AT_ONCE
 
     @classmethod
     def of_words(cls, words: Sequence[str], at_once: int) -> "Site":
-        """From KEY=VALUE words; setup=COMMAND may be repeated. Raises UsageError."""
-        options, setup = {}, []
+        """From the words KEY=VALUE and KEY; setup=COMMAND may be repeated. Raises UsageError."""
+        options: dict[str, str | Literal[True]] = {}
+        setup = []
         for word in words:
             key, equals, value = word.partition("=")
-            if not equals or not key:
-                raise UsageError(f"--slurm {word}: KEY=VALUE is wanted, such as --slurm partition=gpu")
-            if key == SETUP:
+            name = key.removeprefix("--").replace("-", "_")  # as ours are spelled, so that it takes their place
+            if not name.isidentifier() or (name == SETUP and not equals):
+                raise UsageError(f"--slurm {word}: KEY=VALUE or KEY is wanted, such as --slurm partition=gpu")
+            if name == SETUP:
                 setup.append(value)
             else:
-                options[key.removeprefix("--")] = value
+                options[name] = value if equals else True
         return cls(options=options, setup=tuple(setup), at_once=at_once)
 
 
@@ -110,8 +115,8 @@ def chunks(tasks: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
         yield tasks[start : start + size]
 
 
-def parameters(array: Array, site: Site, dependency: str | None = None) -> dict[str, object]:
-    """The array in submitit's words."""
+def parameters(array: Array, site: Site, files: SubmissionFiles) -> dict[str, object]:
+    """The array in submitit's words. What tasks print goes to its own place, whatever folder names look like."""
     needs = array.needs
     given: dict[str, object] = {
         "job_name": f"lumirage-{array.name}",
@@ -123,21 +128,26 @@ def parameters(array: Array, site: Site, dependency: str | None = None) -> dict[
         "stderr_to_stdout": True,
         "use_srun": False,
         "wckey": None,
-        "additional_parameters": {"requeue": True, "signal": f"B:USR2@{GRACE_S}", **site.options},
+        "additional_parameters": {
+            "requeue": True,
+            "signal": f"B:USR2@{GRACE_S}",
+            "output": f"{files.logs}/".replace("%", "%%") + "%A_%a_0_log.out",
+            **site.options,
+        },
     }
+    if any(name in site.options for name in OTHER_MEMORY):
+        del given["mem"]
     if needs.gpus:
         given["gpus_per_node"] = needs.gpus
     if site.setup:
         given["setup"] = list(site.setup)
-    if dependency:
-        given["dependency"] = dependency
     return given
 
 
 def script(array: Array, site: Site, files: SubmissionFiles, command: Sequence[str]) -> str:
     """The batch script of an array, without what it waits for. The task replaces the shell, so that signals reach it."""
     text = submitit_slurm._make_sbatch_string(
-        command=f"exec {shlex.join(command)}", folder=files.logs, **parameters(array, site)
+        command=f"exec {shlex.join(command)}", folder=files.logs, **parameters(array, site, files)
     )
     return str(text)
 
@@ -162,18 +172,12 @@ def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
     return "\n".join(lines) + "\n"
 
 
-def submit_array(array: Array, site: Site, files: SubmissionFiles, command: Sequence[str]) -> str:
-    """Submit an array through submitit; gives its number. Raises UnavailableError in Slurm's own words."""
-    numbers = [files.number(one).read_text().strip() for one in array.after]
-    files.logs.mkdir(parents=True, exist_ok=True)
-    dependency = "afterany:" + ":".join(numbers) if numbers else None
-    try:
-        executor = submitit_slurm.SlurmExecutor(files.logs)
-        executor.parameters.update(parameters(array, site, dependency))
-        job = executor._submit_command(f"exec {shlex.join(command)}")
-    except (RuntimeError, OSError, subprocess.SubprocessError, submitit_slurm.utils.FailedJobError) as error:
-        raise UnavailableError(f"cannot submit {array.name} to Slurm: {error}") from error
-    return str(job.job_id)
+def submit_array(array: Array, files: SubmissionFiles) -> str:
+    """Submit an array by its script; gives its number. Raises UnavailableError in Slurm's own words."""
+    waits = "".join(f":{files.number(one).read_text().strip()}" for one in array.after)
+    options = [f"--dependency=afterany{waits}"] if waits else []
+    told = _ask(["sbatch", "--parsable", *options, str(files.script(array.name))])
+    return told.strip().partition(";")[0]  # of several clusters it also tells which
 
 
 def max_array_size() -> int:
@@ -184,12 +188,26 @@ def max_array_size() -> int:
     return int(found[1]) if found else DEFAULT_ARRAY_SIZE
 
 
+def answers_here() -> bool:
+    """Whether this machine can look into a Slurm's queue."""
+    return shutil.which("squeue") is not None
+
+
 def queue(numbers: Iterable[str]) -> dict[tuple[str, int], str]:
-    """(array number, task) -> state of the user's tasks in the queue, of these arrays; by one call. Others have ended."""
+    """(array number, task) -> state of the tasks of these arrays in the queue, whoever submitted them; by one call.
+
+    Others have ended. Raises UnavailableError when Slurm does not answer.
+    """
     wanted = set(numbers)
     if not wanted:
         return {}
-    lines = _ask(["squeue", "--noheader", "--array", "--user", getpass.getuser(), "--format", "%F|%K|%T"]).splitlines()
+    argv = ["squeue", "--noheader", "--all", "--array", f"--jobs={','.join(sorted(wanted))}", "--format", "%F|%K|%T"]
+    try:
+        lines = _ask(argv).splitlines()
+    except UnavailableError as error:
+        if "Invalid job id" not in str(error):
+            raise
+        lines = []  # asked for one array that it has forgotten, squeue fails; for several, it leaves them out
     rows = (line.strip().split("|") for line in lines)
     return {(row[0], int(row[1])): row[2] for row in rows if len(row) == 3 and row[0] in wanted and row[1].isdigit()}
 
@@ -197,7 +215,9 @@ def queue(numbers: Iterable[str]) -> dict[tuple[str, int], str]:
 def _ask(argv: list[str]) -> str:
     if shutil.which(argv[0]) is None:
         raise UnavailableError(f"there is no {argv[0]} here; --executor slurm wants a machine that submits to Slurm")
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    # a user's own view of the queue, such as SQUEUE_STATES, must not hide tasks
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment)
     if done.returncode:
         raise UnavailableError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
     return done.stdout
@@ -222,3 +242,15 @@ def cpus_of_task(environment: Mapping[str, str], affinity: Iterable[int]) -> tup
     """The CPUs to which Slurm confined this task; none where it did not: several tasks would take the same."""
     cpus = tuple(sorted(affinity))
     return cpus if environment.get("SLURM_CPUS_PER_TASK") == str(len(cpus)) else ()
+
+
+def processes_of_task(environment: Mapping[str, str]) -> int:
+    """How many processes of ours a task may start: its CPUs, not those of its node."""
+    given = environment.get("SLURM_CPUS_PER_TASK", "")
+    return int(given) if given.isdigit() else 1
+
+
+def number_of_task(environment: Mapping[str, str]) -> str:
+    """What Slurm calls this task, also in the lives that it has after being requeued; nothing outside of Slurm."""
+    array, index = environment.get("SLURM_ARRAY_JOB_ID", ""), environment.get("SLURM_ARRAY_TASK_ID", "")
+    return f"{array}_{index}" if array else environment.get("SLURM_JOB_ID", "")

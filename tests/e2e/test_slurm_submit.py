@@ -1,0 +1,231 @@
+"""What is submitted, and what a task does on its node, with a Slurm that only pretends."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.e2e.conftest import HARNESS, Command
+from tests.e2e.slurm_world import CARD, TRACK, fake_slurm, make_crowd, make_method, wait_until
+
+from lumirage import cluster, cluster_task
+from lumirage.layout import Layout
+from lumirage.order import Order
+from lumirage.records import read_json
+from lumirage.running.lock import alone
+from lumirage.running.runtimes.call import Stopped
+from lumirage.screen import Silent
+from lumirage.track import Evaluation
+
+STAGES = ("run",)
+
+
+def small(folder: Path, card: str = CARD, **more: object) -> Order:
+    """Two people, one method, in an OUT whose name sbatch could take for a pattern."""
+    track = folder / "two.yaml"
+    track.write_text(TRACK)
+    method = make_method(folder / "tiny", card)
+    return Order(
+        methods=(str(method),),
+        bids=make_crowd(folder / "people", 2),
+        out=folder / "100%j",
+        track=str(track),
+        runtime="local",
+        executor="slurm",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def another(order: Order, folder: Path) -> Order:
+    """The same with another method."""
+    return replace(order, methods=(str(make_method(folder / "other", CARD.replace("tiny", "other"))),))
+
+
+@pytest.fixture
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of the pretended Slurm, with nothing in its queue."""
+    for name, value in fake_slurm(tmp_path / "fakes").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path / "fakes"
+
+
+def words_of(out: Path, index: int) -> list[str]:
+    """The command of one task of the only array of runs."""
+    (record,) = out.glob("work/jobs/*/submission.json")
+    return [*HARNESS, "run-job", str(out), record.parent.name, "run-0", str(index)]
+
+
+def test_of_two_commands_at_once_both_methods_stay(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = small(tmp_path)
+    second = another(order, tmp_path)
+    waiting = cluster.held_in_part
+
+    @contextmanager
+    def overtaken(whole: Path, parts: list[Path]) -> Iterator[None]:
+        """The other command submits while this one, which has planned, waits for the tree."""
+        monkeypatch.setattr(cluster, "held_in_part", waiting)
+        cluster.submit(second, STAGES, Silent())
+        with waiting(whole, parts):
+            yield
+
+    monkeypatch.setattr(cluster, "held_in_part", overtaken)
+    cluster.submit(order, STAGES, Silent())
+    assert order.out is not None
+    assert set(read_json(Layout(order.out).evaluation, Evaluation).methods) == {"tiny", "other"}
+    assert (slurm / "n").read_text().strip() == "4", "prepare and run, of each"
+
+
+def test_a_task_that_ends_while_the_queue_is_asked_is_not_submitted_again(slurm: Path, tmp_path: Path) -> None:
+    order = small(tmp_path)
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    subprocess.run(words_of(order.out, 0), check=True, timeout=120)
+    (record,) = order.out.rglob("*_run.json")
+    aside = record.rename(tmp_path / "aside")
+    (slurm / "squeue").write_text(f"#!/bin/bash\nmv '{aside}' '{record}'\n")
+    screen = Listening()
+    cluster.submit(order, STAGES, screen)
+    assert "1 runs are complete, 0 are in the queue, 1 are missing" in screen.said
+
+
+class Listening(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def test_scripts_are_written_for_what_is_not_in_the_queue(slurm: Path, tmp_path: Path, harness: Command) -> None:
+    order = small(tmp_path, write_sbatch=tmp_path / "go.sh")
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    subprocess.run([tmp_path / "go.sh"], check=True)
+    numbers = {path.stem: path.read_text().strip() for path in order.out.glob("work/jobs/*/*.id")}
+    (slurm / "squeue").write_text(f"#!/bin/bash\necho '{numbers['run-0']}|0|PENDING'\n")
+    cluster.submit(order, STAGES, Silent())
+    tasks = [path.read_text().splitlines() for path in order.out.glob("work/jobs/*/run-0.jsonl")]
+    assert sorted(map(len, tasks)) == [1, 2], "first both; then all but the one that waits"
+
+
+def test_status_and_clean_where_no_queue_can_be_seen(
+    slurm: Path, tmp_path: Path, harness: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = small(tmp_path)
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    subprocess.run(words_of(order.out, 0), check=True, timeout=120)
+    (slurm / "squeue").write_text("#!/bin/bash\necho 'cannot contact controller' >&2; exit 1\n")
+    status = harness("status", order.out)
+    assert status.returncode == 0
+    assert status.stdout.splitlines()[1].split() == ["tiny", "1", "0", "0", "0", "1"]
+    assert "queue unknown" in status.stderr
+    assert "cannot contact controller" in status.stderr
+    assert "again" not in status.stdout
+    assert harness("clean", order.out).returncode == 69, "tasks may wait: the queue is there, but does not answer"
+    assert order.out.joinpath("work").is_dir()
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert "there is no squeue here" in harness("status", order.out).stderr
+    assert harness("clean", order.out).returncode == 0
+    assert not order.out.joinpath("work").exists()
+
+
+def test_a_job_that_wants_a_gpu_and_was_given_none_is_no_result(slurm: Path, tmp_path: Path, harness: Command) -> None:
+    order = small(tmp_path, CARD + "device: gpu\n")
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    words = words_of(order.out, 0)[len(HARNESS) :]
+    refused = harness(*words, CUDA_VISIBLE_DEVICES="")
+    assert refused.returncode == 69
+    assert "asks for 1 GPUs and Slurm gave this task 0" in refused.stderr
+    assert not list(order.out.rglob("*_run.json"))
+    assert harness(*words, CUDA_VISIBLE_DEVICES="0").returncode == 0
+    assert len(list(order.out.rglob("*_run.json"))) == 1
+
+
+def test_two_tasks_of_one_job_leave_each_other_alone(slurm: Path, tmp_path: Path) -> None:
+    order = small(tmp_path, CARD + "parameters: {mode: sleeps}\n")
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    both: list[subprocess.Popen[bytes]] = []
+    try:
+        for number in (1, 2):
+            given = {"SLURM_ARRAY_JOB_ID": str(number), "SLURM_ARRAY_TASK_ID": "0"}
+            both.append(subprocess.Popen(words_of(order.out, 0), env={**os.environ, **given}))
+            wait_until(lambda number=number: methods_at_work(order) == number, "each has its method at work")  # type: ignore[misc]
+    finally:
+        for process in both:
+            process.terminate()
+    assert [process.wait(60) for process in both] == [75, 75]
+    assert not list(order.out.rglob("*_run.json")), "being stopped is no result"
+
+
+def methods_at_work(order: Order) -> int:
+    import psutil
+
+    started = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
+    return sum("register" in words and any(word.startswith(str(order.out)) for word in words) for words in started)
+
+
+def test_a_requeued_task_removes_what_its_earlier_life_left(slurm: Path, tmp_path: Path) -> None:
+    order = small(tmp_path, CARD + "parameters: {mode: lingers}\n")
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    scratch = Layout(order.out).scratch("")
+    kill_a_task(order)
+    assert list(scratch.iterdir())
+    given = {"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"}
+    subprocess.run(words_of(order.out, 0), env={**os.environ, **given}, check=True, timeout=120)
+    assert list(scratch.iterdir()) == []
+
+
+def kill_a_task(order: Order) -> None:
+    """SIGKILL while its method sleeps; in the task's next life the method answers at once."""
+    assert order.out is not None
+    evaluation = Layout(order.out).evaluation
+    text = evaluation.read_text()
+    assert "lingers" in text
+    evaluation.write_text(text.replace("lingers", "sleeps"))
+    given = {"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"}
+    process = subprocess.Popen(words_of(order.out, 0), env={**os.environ, **given})
+    wait_until(lambda: methods_at_work(order) == 1, "the method is at work")
+    process.kill()
+    process.wait()
+    evaluation.write_text(text)
+
+
+def test_a_task_waits_while_somebody_holds_the_whole_tree(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = small(tmp_path)
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    monkeypatch.setattr(cluster_task, "LOOK_S", 0.05)
+    submission = words_of(order.out, 0)[-3]
+    layout, told = Layout(order.out), threading.Event()
+
+    def report() -> None:
+        with alone(layout):
+            told.set()
+            time.sleep(0.5)
+
+    thread = threading.Thread(target=report)
+    thread.start()
+    told.wait()
+    cluster_task.run_task(layout, submission, "run-0", 0, Silent())
+    thread.join()
+    assert len(list(order.out.rglob("*_run.json"))) == 1
+    with alone(layout):
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        with pytest.raises(Stopped):
+            cluster_task.run_task(layout, submission, "run-0", 1, Silent())
