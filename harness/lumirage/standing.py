@@ -121,8 +121,11 @@ def unscored(layout: Layout, evaluation: Evaluation) -> list[str]:
 
 
 def _outcome_is_ok(record: Path) -> bool | None:
-    """Of a run record, read no further than needed: there may be very many; None where there is none."""
+    """Of a run record, read no further than needed: there may be very many; None where there is none.
+
+    The line of the record itself, which is indented by one: what a method wrote stands deeper, or in one line.
+    """
     try:
-        return f'"outcome": "{Outcome.OK}"'.encode() in record.read_bytes()
+        return f'\n "outcome": "{Outcome.OK}"'.encode() in record.read_bytes()
     except FileNotFoundError:
         return None
