@@ -4,12 +4,15 @@ A failing method is not an error: it is a `lumirage.model.Outcome`.
 """
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 EXIT_OK = 0
 EXIT_SOME_FAILED = 1
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What an OSError says when nothing more can be written; the user's to mend."""
 
 
 class LumirageError(Exception):

@@ -118,7 +118,7 @@ def test_killed_and_typed_again_only_what_is_missing_is_done(done: Path, phantom
     assert not [path for path in out.rglob(".*") if ASIDE.match(path.name)], "no half of a file is left"
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
     done: Path, phantom: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:

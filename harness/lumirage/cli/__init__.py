@@ -1,15 +1,19 @@
 """The command line: words in, calls out, exit codes back. Nothing heavy is imported before a command is known."""
 
+import errno
 import os
 import signal
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
 
 from lumirage import __version__
 from lumirage.cli import bids_app, cluster, dataset, evaluation, methods, results, tracks, upkeep
-from lumirage.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, LumirageError
+from lumirage.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError
+
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 # rich's markup of help texts costs 0.25 s at every start; the plain one answers in under 0.2 s
 app = typer.Typer(
@@ -49,24 +53,23 @@ def _options(
 
 def main() -> NoReturn:
     """The entry point; the only place that catches errors. LUMIRAGE_DEBUG=1 shows where one came from."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a cluster's or engine's polite stop is a Ctrl-C
+    # a cluster's or engine's polite stop and a closed terminal are a Ctrl-C; what nohup ignores stays ignored
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         app(args=bids_app.words_of_command(sys.argv[1:], app), standalone_mode=True)
-    except LumirageError as error:
-        if os.environ.get("LUMIRAGE_DEBUG"):
-            raise
-        print(f"lumirage-harness: {error}", file=sys.stderr)
-        _leave(error.exit_code)
     except SystemExit as end:
         if end.code != EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
             raise
         print("lumirage-harness: interrupted; type the same command to go on", file=sys.stderr)
         _leave(EXIT_INTERRUPTED)
-    except OSError as error:
-        if os.environ.get("LUMIRAGE_DEBUG"):
-            raise
-        print(f"lumirage-harness: {_explain(error)}", file=sys.stderr)
-        _leave(EXIT_INTERNAL)
+    except Exception as error:  # noqa: BLE001 -- Python's own status 1 would mean that some pairs failed
+        code, text, known = _told(error)
+        print(f"lumirage-harness: {text}", file=sys.stderr)
+        if not known or os.environ.get("LUMIRAGE_DEBUG"):
+            traceback.print_exception(error)
+        _leave(code)
     sys.exit(0)
 
 
@@ -77,9 +80,18 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _explain(error: OSError) -> str:
-    """A full disk and a folder that may not be written are the user's to mend, not a fault of the program."""
-    where = f"{error.filename}: " if error.filename else ""
+def _told(error: Exception) -> tuple[int, str, bool]:
+    """Exit code, what to tell the user, and whether it is the user's to mend rather than a fault of the program."""
+    if isinstance(error, LumirageError):
+        return error.exit_code, str(error), True
+    if isinstance(error, OSError) and error.errno in {*DISK_FULL, *NOT_WRITABLE}:
+        where = f"{error.filename}: " if error.filename else ""
+        mend = "free some space or choose another OUT, then type the same command to go on"
+        code = BusyError.exit_code if error.errno in DISK_FULL else EXIT_INTERNAL
+        return code, f"{where}{error.strerror}; {mend}", True
+    kind = type(error).__name__
     return (
-        f"{where}{error.strerror or error}; free some space or choose another OUT, then type the same command to go on"
+        EXIT_INTERNAL,
+        f"internal error ({kind}: {error}); what was finished is kept. Please report it with what follows",
+        False,
     )
