@@ -94,7 +94,8 @@ def repeat_variance(scores: pd.DataFrame) -> pd.DataFrame:
     """The spread of a method's repeats on one pair apart from that between pairs; columns REPEAT_COLUMNS.
 
     One-way random effects: `sd_repeats` from the mean square within pairs, `sd_pairs` from that between, less its part
-    of the repeats (0 where negative). Pairs with one good run are left out; methods without repeats have no row.
+    of the repeats (0 where negative): pairs share subjects, so it is not the spread between subjects.
+    Pairs with one good run are left out; methods without repeats have no row.
     """
     rows: list[dict[str, object]] = []
     for raw in cells_of(scores):
