@@ -26,9 +26,12 @@ COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
 
 
 def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
-    """Mean of a measure, failures filled, against the median cost; a line joins the methods that none beats in both."""
+    """Mean of a measure, failures filled, against the median cost of the runs that ended well, both of the reference.
+
+    A line joins the methods that none beats in both.
+    """
     title, tell, unit = COSTS[cost]
-    spent = inputs.runs.groupby("method")[cost].median() / unit
+    spent = inputs.well(inputs.conditions[0]).groupby("method")[cost].median() / unit
     means = filled_means(inputs, measure, inputs.conditions[0])
     known = {m: (float(spent[m]), means[m]) for m in means if m in spent.index and np.isfinite(spent[m])}
     known = {m: at for m, at in known.items() if np.isfinite(at[1])}

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from lumirage.errors import DataError
 from lumirage.filling import Attempts, RawValues
 from lumirage.layout import Layout, RunFiles
-from lumirage.model import SCORE_COLUMNS, SENTINELS, Pair, Run
+from lumirage.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
 from lumirage.reporting.measures import Measure, measures_of
 from lumirage.track import REFERENCE, Evaluation
 
@@ -85,6 +85,10 @@ class Inputs:
         v = self.values
         same = (v["metric"] == measure.metric) & (v["preset"] == measure.preset)
         return v[same & (v["settings"] == measure.settings) & (v["source"] == measure.source)]
+
+    def well(self, condition: str) -> pd.DataFrame:
+        """The runs under one condition that ended well: what costs are medians of, as a crash costs little."""
+        return self.runs[(self.runs["condition"] == condition) & (self.runs["outcome"] == Outcome.OK.value)]
 
     def matrix(self, measure: Measure, condition: str) -> np.ndarray:
         """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN where there is none."""

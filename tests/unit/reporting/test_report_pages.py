@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,12 +13,16 @@ from synthetic_out import FAILING, HOSTILE, Recipe, make_out, true_dice
 
 from lumirage.errors import DataError, UsageError
 from lumirage.layout import Layout
+from lumirage.reporting.axes import seconds
 from lumirage.reporting.chosen import choose
+from lumirage.reporting.costs import pareto
 from lumirage.reporting.doses import axes_of
 from lumirage.reporting.filled import filled_means, filled_values
 from lumirage.reporting.inputs import Inputs, read_inputs
 from lumirage.reporting.measures import measures_of
 from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.reporting.rows import WIDE
+from lumirage.reporting.scene import Dot
 from lumirage.reporting.tables import standings, to_latex
 
 
@@ -191,3 +196,17 @@ def test_latex_is_escaped() -> None:
     assert r"50 \% \& \{x\} & 0.123 \\" in text
     assert r"-- & -- \\" in text
     assert r"a\_b & n \\" in text
+
+
+def test_costs_are_of_the_reference_and_of_runs_that_ended_well(factors: Inputs) -> None:
+    runs = factors.runs.copy()
+    runs.loc[runs["outcome"] != "ok", "wall_s"] = 0.001  # who crashes at once is not fast
+    inputs = replace(factors, runs=runs)
+    wells = runs[(runs["method"] == FAILING) & (runs["condition"] == "reference") & (runs["outcome"] == "ok")]
+    expected = float(wells["wall_s"].astype(float).median())
+    line = next(s for s in standings(inputs, "reference") if s.method == FAILING)
+    assert line.wall_s == pytest.approx(expected)
+    scene = pareto(inputs, inputs.measures[0], "wall_s", WIDE)
+    (told,) = [m.title for m in scene.marks if isinstance(m, Dot) and m.title.startswith(FAILING)]
+    assert told.endswith(f"for {seconds(expected)}")
+    assert expected != pytest.approx(float(runs[runs["method"] == FAILING]["wall_s"].astype(float).median()))
