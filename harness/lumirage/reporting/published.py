@@ -72,7 +72,7 @@ class Ours:
 
     method: str
     about: str
-    """Version, and what it was trained on."""
+    """Version, whether its weights are random, and what it was trained on."""
     values: tuple[str, ...]
 
 
@@ -87,6 +87,8 @@ class Published:
     differences: tuple[str, ...]
     """In words, in the same order; empty where the definitions are one."""
     source: str
+    on_its_data: bool
+    """Whether the dataset that was measured here is named as the challenge's."""
 
 
 def is_for_challenge(datasets: Iterable[str]) -> bool:
@@ -101,14 +103,16 @@ def published_of(inputs: Inputs) -> Published | None:
     results = read_published(shipped("specs") / "published" / "lumir24.tsv")
     chosen = [_metric(inputs, quantity) for quantity in QUANTITIES]
     rows = tuple(
-        (result, tuple(_ours(inputs, chosen, m) for m in result.ours if m in inputs.methods)) for result in results
+        (result, tuple(_ours(inputs, chosen, m) for m in inputs.methods if _stands_for(m, result)))
+        for result in results
     )
     return Published(
         rows=rows,
         quantities=QUANTITIES,
-        metrics=tuple(measure.named if measure else NONE for measure, _ in chosen),
+        metrics=tuple(_named(measure) if measure else NONE for measure, _ in chosen),
         differences=tuple(told for _, told in chosen),
         source=", ".join(dict.fromkeys(result.source for result in results)),
+        on_its_data=CHALLENGE in inputs.evaluation.dataset_name.upper().replace("LUMIRAGE", ""),
     )
 
 
@@ -128,6 +132,16 @@ def read_published(path: Path) -> list[Result]:
         ]
 
 
+def _stands_for(method: str, result: Result) -> bool:
+    return method.lower() in {name.lower() for name in result.ours}
+
+
+def _named(measure: Measure) -> str:
+    """With the label source that was taken, also where there is only one."""
+    told = not measure.source or measure.source in measure.title
+    return measure.named if told else f"{measure.named} (labels: {measure.source})"
+
+
 def _metric(inputs: Inputs, quantity: Quantity) -> tuple[Measure | None, str]:
     """What stands for a published quantity here, and how it differs."""
     for name, told in quantity.metrics:
@@ -142,5 +156,6 @@ def _ours(inputs: Inputs, chosen: Sequence[tuple[Measure | None, str]], method: 
     values = (short(filled_means(inputs, measure, condition)[method], 4) if measure else NONE for measure, _ in chosen)
     use = inputs.evaluation.methods.get(method)
     told = [use.card.version] if use else []
+    told += ["random weights"] if use and use.card.untrained else []
     told += [f"trained on {', '.join(use.card.trained_on)}"] if use and use.card.trained_on else []
     return Ours(method, "; ".join(told), tuple(values))

@@ -44,17 +44,22 @@ def test_tracks_of_the_challenge_are_those_that_name_its_data() -> None:
     assert {t.name for t in tracks if is_for_challenge(t.datasets)} == {"t1w-in-distribution", "lumir25-validation"}
 
 
-def lumir(inputs: Inputs, metrics: dict[str, str]) -> Inputs:
+def lumir(
+    inputs: Inputs, metrics: dict[str, str], name: str = "voxelmorph", dataset: str = "x", untrained: bool = False
+) -> Inputs:
     """The same evaluation on a track of the challenge, its metrics renamed, alpha under the name of a published method."""
     values = inputs.values[inputs.values["metric"].isin(list(metrics))].copy()
-    for column, names in (("metric", metrics), ("method", {"alpha": "voxelmorph"})):
+    for column, names in (("metric", metrics), ("method", {"alpha": name})):
         text = values[column].astype(str)
         values[column] = text.map(names).fillna(text)
-    card = Method(name="voxelmorph", version="2018", summary="", kind="deep", trained_on=("OASIS",))
+    card = Method(
+        name=name, version="2018", summary="", kind="deep", trained_on=("OASIS",), untrained=untrained
+    )  # fmt: skip
     evaluation = inputs.evaluation.model_copy(
         update={
             "track": inputs.evaluation.track.model_copy(update={"datasets": ("OASIS", "LUMIR")}),
-            "methods": {"voxelmorph": MethodUse(card=card, image="i", digest="d")},
+            "dataset_name": dataset,
+            "methods": {name: MethodUse(card=card, image="i", digest="d")},
         }
     )
     return replace(inputs, evaluation=evaluation, values=values, measures=tuple(measures_of(values)))
@@ -81,3 +86,18 @@ def test_ours_stand_beside_with_what_differs(bare: Inputs, metric: str, same: bo
     assert rows["LUMIR24 test", "VFA"] == ()
     (nothing,) = rows["LUMIR24 validation", "Initial"]
     assert nothing.method == "identity"
+
+
+def test_names_match_in_any_case_and_random_weights_and_the_source_are_said(bare: Inputs) -> None:
+    found = published_of(lumir(bare, {"dice_nearest_fg": "dice_lumir"}, name="VoxelMorph", untrained=True))
+    assert found is not None
+    (ours,) = next(ours for result, ours in found.rows if result.method == "VoxelMorph")
+    assert ours.about == "2018; random weights; trained on OASIS"
+    assert "manual" in found.metrics[0]
+
+
+@pytest.mark.parametrize(("name", "own"), [("LUMIR24 validation", True), ("OASIS", False), ("LUMIRAGE phantom", False)])
+def test_another_dataset_than_the_challenges_is_told(bare: Inputs, name: str, own: bool) -> None:
+    found = published_of(lumir(bare, {"dice_nearest_fg": "dice_lumir"}, dataset=name))
+    assert found is not None
+    assert found.on_its_data is own
