@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 
 from lumirage.reporting.analysed import MAIN_SCHEME
 from lumirage.reporting.axes import NONE, short
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.measures import Measure
-from lumirage.reporting.orders import Order, moved, order_of, slopes
+from lumirage.reporting.orders import Order, moved, order_of, slopes, tau
 from lumirage.reporting.rows import colors_of
 from lumirage.reporting.scene import Scene
 
@@ -23,6 +24,8 @@ class Agreement:
     n_methods: str
     kendall_tau: str
     spearman_rho: str
+    apart: bool
+    """Whether the two have names for their structures and none in common: then no order is the better one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,10 @@ class Sources:
     unit: str
     orders: tuple[Order, ...]
     """One a source, titled by it."""
+    n_pairs: int
+    """Pairs that all the sources have, over which the methods are ordered."""
+    differ: bool
+    """Whether some source has further pairs."""
     changing: tuple[str, ...]
     """Methods whose place depends on the source."""
     agreement: tuple[Agreement, ...]
@@ -53,30 +60,53 @@ def sources_of(inputs: Inputs) -> list[Sources]:
     presets = {preset for preset, _, _ in groups}
     found = []
     for (preset, _, metric), measures in groups.items():
-        orders = [(m, order_of(inputs, m, inputs.conditions[0])) for m in measures]
+        there = np.array([np.isfinite(inputs.matrix(m, inputs.conditions[0])).any(axis=0) for m in measures])
+        there = there[there.any(axis=1)]
+        shared = np.asarray(there.all(axis=0))
+        differ = bool((there.any(axis=0) & ~shared).any())
+        orders = [(m, order_of(inputs, m, inputs.conditions[0], shared)) for m in measures]
         orders = [(m, Order(m.source, o.higher_is_better, o.means)) for m, o in orders if o.means]
         if len(orders) > 1:
             name = f"{metric} [{preset}]" if len(presets) > 1 else metric
             lists = tuple(order for _, order in orders)
-            agreed = tuple(_agreement(inputs, a, b) for a, b in combinations([m for m, _ in orders], 2))
-            found.append(Sources(name, measures[0].unit, lists, tuple(moved(lists)), agreed))
+            agree = _agreement_here if differ else _agreement
+            agreed = tuple(agree(inputs, a, b) for a, b in combinations(orders, 2))
+            n_pairs = int(shared.sum())
+            found.append(Sources(name, measures[0].unit, lists, n_pairs, differ, tuple(moved(lists)), agreed))
     return found
 
 
-def _agreement(inputs: Inputs, a: Measure, b: Measure) -> Agreement:
+Ordered = tuple[Measure, Order]
+
+
+def _agreement_here(inputs: Inputs, a: Ordered, b: Ordered) -> Agreement:
+    """Of the orders over the pairs that both have: the analysis ranks by all pairs of each, which are other people."""
+    both = set(a[1].means) & set(b[1].means)
+    sources = a[0].source, b[0].source
+    return Agreement(*sources, str(len(both)), short(tau(a[1], b[1])), NONE, _apart(inputs, *sources))
+
+
+def _apart(inputs: Inputs, a: str, b: str) -> bool:
+    names = [set(inputs.evaluation.label_names.get(source, {}).values()) for source in (a, b)]
+    return all(names) and not names[0] & names[1]
+
+
+def _agreement(inputs: Inputs, first: Ordered, second: Ordered) -> Agreement:
     """As the analysis found it, under the track's policy and the ranking of the leaderboard."""
+    a, b = first[0], second[0]
+    apart = _apart(inputs, a.source, b.source)
     table = inputs.tables.get("agreement", pd.DataFrame())
     if not len(table):
-        return Agreement(a.source, b.source, NONE, NONE, NONE)
+        return Agreement(a.source, b.source, NONE, NONE, NONE, apart)
     names = {_list_name(a), _list_name(b)}
     same = (table["policy"] == inputs.evaluation.track.on_failure) & (table["scheme"] == MAIN_SCHEME)
     same &= (table["condition"] == inputs.conditions[0]) & table["list_a"].isin(names) & table["list_b"].isin(names)
     rows = table[same]
     if not len(rows):
-        return Agreement(a.source, b.source, NONE, NONE, NONE)
+        return Agreement(a.source, b.source, NONE, NONE, NONE, apart)
     row = rows.iloc[0]
-    tau, rho = (short(float(row[c]) if pd.notna(row[c]) else None) for c in ("kendall_tau", "spearman_rho"))
-    return Agreement(a.source, b.source, str(row["n_methods"]), tau, rho)
+    kendall, rho = (short(float(row[c]) if pd.notna(row[c]) else None) for c in ("kendall_tau", "spearman_rho"))
+    return Agreement(a.source, b.source, str(row["n_methods"]), kendall, rho, apart)
 
 
 def _list_name(measure: Measure) -> str:

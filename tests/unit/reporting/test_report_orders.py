@@ -1,11 +1,13 @@
 """The methods in order of several measures: truth beside Dice, and one label source beside another."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 from synthetic_out import MERGED_DICE, TRUE_ERROR_MM
 
-from lumirage.reporting.axes import MINUS
+from lumirage.reporting.axes import MINUS, short
 from lumirage.reporting.doses import condition_words
 from lumirage.reporting.inputs import Inputs
 from lumirage.reporting.orders import Order, moved, order_of, slopes, tau
@@ -86,3 +88,22 @@ def test_conditions_are_named_for_a_reader(factors: Inputs) -> None:
     assert words["inverted-True"] == "inverted: yes"
     assert words["spacing_mm-3"] == "spacing, mm: 3"
     assert "reference" not in words
+
+
+def test_sources_on_different_pairs_are_ordered_by_the_pairs_they_share(factors: Inputs) -> None:
+    kept = list(factors.pairs)[:5]
+    values = factors.values
+    lost = (values["source"] == "merged") & ~values["pair"].isin(kept)
+    names = {"manual": {1: "thalamus"}, "merged": {1: "grey matter"}}
+    inputs = replace(
+        factors, values=values[~lost], evaluation=factors.evaluation.model_copy(update={"label_names": names})
+    )
+    (dice,) = sources_of(inputs)
+    assert (dice.n_pairs, dice.differ) == (5, True)
+    manual = order_of(inputs, inputs.measures[0], "reference", np.arange(12) < 5)
+    assert dice.orders[0].means == manual.means
+    (agreement,) = dice.agreement
+    assert agreement.kendall_tau == short(tau(*dice.orders))
+    assert agreement.apart
+    (same,) = sources_of(factors)
+    assert (same.n_pairs, same.differ, same.agreement[0].apart) == (12, False, False)
