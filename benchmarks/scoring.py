@@ -86,9 +86,8 @@ def ours_strict(data: Arrays, threads: int) -> float:
     world = np.eye(4)
     maps = LabelMaps(Volume(data["fixed"], world), Volume(data["moving"], world), scored=tuple(range(1, LABELS)))
     u = np.moveaxis(data["field"], 0, -1)
-    given = ScoreInputs(
-        Displacement(u, world), world, {"labels": maps}, fixed_image=data["image"], moving_image=data["image"]
-    )
+    image = Volume(data["image"], world)
+    given = ScoreInputs(Displacement(u, world), world, {"labels": maps}, fixed_image=image, moving_image=image)
     score_pair(given, [PRESETS["strict"]], threads=threads)
     return 1
 
@@ -207,7 +206,7 @@ def make_data(size: str, folder: Path) -> Path:
     control = rng.normal(size=(3, 8, 8, 8)) * 3
     field = np.stack([zoom(c, [n / 8 for n in shape], order=3)[: shape[0], : shape[1], : shape[2]] for c in control])
     path = folder / f"{size}.npz"
-    np.savez(path, fixed=fixed, moving=moving, field=field.astype(np.float32), image=(fixed > 0).astype(np.float32))
+    np.savez(path, fixed=fixed, moving=moving, field=field.astype(np.float32), image=fixed.astype(np.float32))
     return path
 
 

@@ -11,6 +11,7 @@ LUMIR = "the LUMIR challenge's evaluation (JHU-MedImage-Reg/LUMIR_L2R and LUMIR2
 LEARN2REG = "the Learn2Reg challenge's evaluation (MDL-UzL/L2R)"
 LUMIRAGE = "Jena, Chaudhari, Gee: The LUMirage, MIDL 2026, PMLR 315"
 EMPTY_MASK = "null where the mask holds no voxel"
+CONSTANT = "null where no voxel of the mask is left or an image is constant there"
 
 
 Direction = Literal[1, 0, -1]
@@ -71,8 +72,8 @@ METRICS: dict[str, Metric] = {
             "ndv_percent", "%", "field", "regularity", "lower",
             "Non-diffeomorphic volume in percent of the mask: half the negative volume of the eight corner "
             "tetrahedra and of the two central ones "
-            "of each voxel of the working grid, of x -> x + u(x) without the affine. Mask: the fixed image's, "
-            "else where it is above 0.",
+            "of each voxel of the working grid, of x -> x + u(x) without the affine. Mask: the native fixed mask, else "
+            "where the native fixed image is above 0, put on the working grid by nearest neighbour.",
             EMPTY_MASK, LIU,
         ),
         Metric("ndv_mm3", "mm^3", "field", "regularity", "lower", "The same volume in cubic millimetres.", EMPTY_MASK, LIU),
@@ -98,26 +99,31 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "displacement_error_mm", "mm", "field", "accuracy", "lower",
-            "Mean of |u - u_true| over the voxels of the mask, where the true displacement is known; rows with a label "
-            "are over that structure of the fixed image.", EMPTY_MASK, "",
+            "Mean of |A (x + u(x)) - (x + u_true(x))|, in millimetres of the native moving world, over the voxels x of the "
+            "native fixed mask, where the true displacement is known; u is read linearly and held at its edge outside "
+            "the working grid. Rows with a label are over the native voxels of that structure of the fixed image.",
+            EMPTY_MASK, "",
         ),
         Metric("displacement_error_p95_mm", "mm", "field", "accuracy", "lower", "95th percentile of the same lengths.",
         EMPTY_MASK, ""),
         Metric(
             "inverse_consistency_mm", "mm", "field", "consistency", "lower",
-            "Mean distance of the voxels of the mask from where fixed to moving and back again takes them, where "
-            "both directions were run.",
+            "Mean distance of the voxels of the native mask on the working grid from where fixed to moving and back again "
+            "takes them, where both directions were run.",
             EMPTY_MASK, "Christensen and Johnson 2001",
         ),
         Metric(
             "ncc_fixed_moved", "1", "image", "likeness", "higher",
-            "Correlation of the prepared fixed and the moved image in the mask. Not a measure of accuracy.",
-            "null where an image is constant in the mask", "",
+            "Pearson's correlation of the native fixed image and the native moving image at A (x + u(x)), read linearly, "
+            "over the voxels x of the native fixed mask. Voxels that leave the moving image (beyond the centres of its "
+            "outermost voxels) leave the mask. Not a measure of accuracy.",
+            CONSTANT, "",
         ),
         Metric(
             "mi_fixed_moved", "nat", "image", "likeness", "higher",
-            "Mutual information of the same, from a joint histogram of 64 x 64 bins. Not a measure of accuracy.",
-            "null where an image is constant in the mask", "Wells et al. 1996",
+            "Mutual information of the same, from a joint histogram of 64 x 64 bins, of equal width between each image's "
+            "0.1 and 99.9 percentiles there; what lies beyond is in the first or the last bin. Not a measure of accuracy.",
+            CONSTANT, "Wells et al. 1996",
         ),
         Metric(
             "dice_lumir", "1", "label", "accuracy", "higher",
@@ -141,11 +147,11 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "ndv_percent_lumir24", "%", "field", "regularity", "lower",
-            "As ndv_percent, where the moving image is above 0.", EMPTY_MASK, LUMIR,
+            "As ndv_percent, where the prepared moving image is above 0.", EMPTY_MASK, LUMIR,
         ),
         Metric(
             "ndv_percent_lumir25", "%", "field", "regularity", "lower",
-            "As ndv_percent, where the fixed image is above 0.", EMPTY_MASK, LUMIR,
+            "As ndv_percent, where the prepared fixed image is above 0.", EMPTY_MASK, LUMIR,
         ),
         Metric(
             "sdlogj_offset3", "1", "field", "regularity", "lower",

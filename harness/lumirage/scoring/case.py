@@ -215,8 +215,10 @@ def _inputs(case: Arrays, field: Field) -> ScoreInputs:
         affine=np.eye(4),
         labels={"case": maps},
         landmarks=Landmarks(points[0], points[1], names) if len(points) == 2 else None,
-        fixed_image=case.get("fixed_img"),
-        moving_image=case.get("moving_img"),
+        fixed_image=Volume(case["fixed_img"], affine) if "fixed_img" in case else None,
+        moving_image=Volume(case["moving_img"], affine) if "moving_img" in case else None,
+        prepared_fixed=case.get("fixed_img"),
+        prepared_moving=case.get("moving_img"),
     )
 
 

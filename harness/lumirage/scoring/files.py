@@ -3,7 +3,7 @@
 import csv
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from lumirage.layout import file_digest
 from lumirage.model import Convention, Pair, Prepared
 from lumirage.scoring.inputs import LabelMaps, Landmarks, ScoreInputs
 from lumirage.scoring.labels import values_in
-from lumirage.space import Displacement, Float, Single, Volume
+from lumirage.space import Displacement, Single, Volume
 from lumirage.track import Labels, Track
 
 
@@ -46,45 +46,30 @@ class ScoreTask:
 
     def load(self) -> ScoreInputs:
         """Read everything. Raises DataError, and InvalidAnswerError when a field was spoiled since it was accepted."""
-        inputs = _geometry(self.method, self.forward, self.track)
-        pair = self.pair
-        backward = _geometry(self.method, self.backward, self.track) if self.backward else None
-        return ScoreInputs(
-            displacement=inputs.displacement,
-            affine=inputs.affine,
+        pair, prepared = self.pair, self.forward.prepared
+        return replace(
+            _geometry(self.method, self.forward),
             labels=_label_maps(pair, self.track.labels, self.names),
             landmarks=_landmarks(pair),
             landmark_regions=_landmark_regions(pair),
             mask=_read_labels(pair.fixed.mask) if pair.fixed.mask else None,
-            fixed_image=_read_image(self.forward.prepared.fixed),
-            moving_image=_read_image(self.forward.prepared.moving),
-            truth=inputs.truth,
-            backward=backward,
+            fixed_image=_read_native(pair.fixed.image),
+            moving_image=_read_native(pair.moving.image),
+            prepared_fixed=_read_prepared(prepared.fixed),
+            prepared_moving=_read_prepared(prepared.moving),
+            truth=_read_truth(pair.truth, pair.fixed.image) if pair.truth else None,
+            backward=_geometry(self.method, self.backward) if self.backward else None,
             score_grid=self.track.score_grid,
         )
 
 
-def _geometry(method: str, direction: Direction, track: Track) -> ScoreInputs:
-    """The map alone. The sentinel `identity` knows nothing of the affine, so the truth for it holds the affine too."""
+def _geometry(method: str, direction: Direction) -> ScoreInputs:
+    """The map alone. The sentinel `identity` knows nothing of the affine."""
     prepared = direction.prepared
     affine = np.eye(4) if method == "identity" else np.array(prepared.affine)
     if direction.field is None:
-        displacement = space.zero_displacement(prepared.grid)
-    else:
-        displacement = space.read_displacement(direction.field, Convention(), prepared.grid)
-    truth = None
-    if prepared.truth is not None:
-        truth = space.read_displacement(prepared.truth, Convention(), prepared.grid)
-    if truth is not None and method == "identity":
-        truth = _with_affine(truth, np.array(prepared.affine))
-    return ScoreInputs(displacement, affine, truth=truth.u if truth else None, score_grid=track.score_grid)
-
-
-def _with_affine(truth: Displacement, affine: Float) -> Displacement:
-    """T(x + u) - x: the whole way, as a displacement."""
-    index = np.moveaxis(np.indices(truth.u.shape[:3], dtype=np.float64), 0, -1)
-    world = space.points(truth.affine, index)
-    return Displacement((space.points(affine, world + truth.u) - world).astype(np.float32), truth.affine)
+        return ScoreInputs(space.zero_displacement(prepared.grid), affine)
+    return ScoreInputs(space.read_displacement(direction.field, Convention(), prepared.grid), affine)
 
 
 def _label_maps(pair: Pair, labels: Labels, names: Mapping[str, Mapping[int, str]]) -> dict[str, LabelMaps]:
@@ -152,5 +137,25 @@ def _cached_labels(path: Path, _digest: str) -> Volume:
     return space.read_labels(path)
 
 
-def _read_image(path: Path) -> Single:
+def _read_native(path: Path) -> Volume:
+    return _cached_image(path, file_digest(path))
+
+
+@functools.lru_cache(maxsize=2)
+def _cached_image(path: Path, _digest: str) -> Volume:
+    """The two images of the pair whose methods are scored one after another."""
+    return space.read_volume(path)
+
+
+def _read_prepared(path: Path) -> Single:
     return space.read_volume(path).data
+
+
+def _read_truth(path: Path, fixed: Path) -> Displacement:
+    return _cached_truth(path, file_digest(path), fixed)
+
+
+@functools.lru_cache(maxsize=1)
+def _cached_truth(path: Path, _digest: str, fixed: Path) -> Displacement:
+    """As the dataset has it, on the native grid of the fixed image."""
+    return space.read_displacement(path, Convention(), space.read_grid(fixed))

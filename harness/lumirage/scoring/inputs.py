@@ -45,12 +45,16 @@ class ScoreInputs:
     """Landmarks as small regions, as LUMIR stores them."""
     mask: Volume | None = None
     """Of the fixed image, native; else the fixed image above 0 is taken."""
-    fixed_image: NDArray[Any] | None = None
-    """Prepared, on the working grid."""
-    moving_image: NDArray[Any] | None = None
-    """Prepared, on the working grid."""
-    truth: NDArray[np.float32] | None = None
-    """The true u on the working grid, mm."""
+    fixed_image: Volume | None = None
+    """Native."""
+    moving_image: Volume | None = None
+    """Native."""
+    prepared_fixed: NDArray[Any] | None = None
+    """On the working grid: a mask of LUMIR's."""
+    prepared_moving: NDArray[Any] | None = None
+    """On the working grid: a mask of LUMIR's."""
+    truth: Displacement | None = None
+    """x_moving = x + u_true(x), the whole way, on the native fixed grid."""
     backward: "ScoreInputs | None" = None
     """The answer to the reversed pair, for inverse consistency."""
     score_grid: Literal["native", "working"] = "native"

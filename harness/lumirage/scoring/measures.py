@@ -5,6 +5,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from lumirage.model import Grid
 from lumirage.scoring.backends import Backend
 from lumirage.scoring.fields import Field, voxel_planes
 from lumirage.scoring.inputs import LabelMaps, ScoreInputs
@@ -13,10 +14,10 @@ from lumirage.scoring.onehot import SoftOverlap, soft_overlap
 from lumirage.scoring.regularity import Regularity, mask_bits
 from lumirage.scoring.similarity import Similarity, similarity
 from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
-from lumirage.scoring.truth import ErrorLengths, displacement_error, displacement_error_by_label
+from lumirage.scoring.truth import ErrorLengths, error_by_label, error_in, true_errors
 from lumirage.scoring.warp import Overlap
 from lumirage.scoring.worldwarp import Placed, WorldMap, pull_labels
-from lumirage.space import Volume, make_grid, same_grid, spacing_of
+from lumirage.space import Single, Volume, make_grid, same_grid, spacing_of
 
 STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
 """Masks of the Jacobian metrics, by bit."""
@@ -36,11 +37,11 @@ class PairMeasures:
         displacement = self.inputs.displacement
         return voxel_planes(displacement.u, displacement.affine, self.threads)
 
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of the working grid."""
+    @cached_property
+    def grid(self) -> Grid:
+        """The working grid."""
         x, y, z = self.inputs.displacement.u.shape[:3]
-        return x, y, z
+        return make_grid((x, y, z), self.inputs.displacement.affine)
 
     @property
     def world(self) -> WorldMap:
@@ -48,36 +49,53 @@ class PairMeasures:
         displacement = self.inputs.displacement
         return WorldMap(displacement.u, displacement.affine, self.inputs.affine)
 
+    def mask_on(self, grid: Grid) -> NDArray[np.bool_]:
+        """The strict mask on a grid, nearest neighbour: the given one, else the native fixed image above 0, else all.
+
+        Never of a prepared image: what is scored must not depend on how a condition spoils or scales it.
+        """
+        given = self.inputs.mask or self.inputs.fixed_image
+        if given is None:
+            return np.ones(grid.shape, np.bool_)
+        if same_grid(given.grid, grid):
+            return np.asarray(given.data > 0)
+        inside = on_grid(Volume((given.data > 0).view(np.uint8), given.affine), grid, LabelSet((1,)), self.threads)
+        return np.asarray(inside.ids[1:-1, 1:-1, 1:-1] == 0)
+
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """The strict mask on the working grid: the given one, nearest neighbour, else the fixed image above 0, else
-        all."""
-        given, image = self.inputs.mask, self.inputs.fixed_image
-        if given is not None:
-            inside = on_working_grid(Volume(given.data > 0, given.affine), np.eye(4), self, LabelSet((1,)))
-            return np.asarray(inside.ids[1:-1, 1:-1, 1:-1] == 0)
-        return image > 0 if image is not None else np.ones(self.shape, np.bool_)
+        """The strict mask on the working grid."""
+        return self.mask_on(self.grid)
 
     @cached_property
     def regularity(self) -> Regularity:
         """All Jacobian metrics inside the three masks."""
-        images = self.inputs.moving_image, self.inputs.fixed_image
-        bits = mask_bits([self.mask, *images], self.shape)
+        images = self.inputs.prepared_moving, self.inputs.prepared_fixed
+        bits = mask_bits([self.mask, *images], self.grid.shape)
         return self.backend.regularity(self.field, bits, 3)
 
     @cached_property
-    def truth(self) -> ErrorLengths | None:
-        """Distance from the true displacement, where it is known."""
+    def true_errors(self) -> tuple[Single, Grid] | None:
+        """Distance from where each native fixed voxel belongs, where that is known, and the grid of these voxels."""
         truth = self.inputs.truth
-        return None if truth is None else displacement_error(self.inputs.displacement.u, truth, self.mask)
+        if truth is None:
+            return None
+        lengths = true_errors(self.world, truth, self.threads)
+        x, y, z = lengths.shape
+        return lengths, make_grid((x, y, z), truth.affine)
+
+    @cached_property
+    def truth(self) -> ErrorLengths | None:
+        """That distance inside the native mask."""
+        return None if self.true_errors is None else error_in(self.true_errors[0], self.mask_on(self.true_errors[1]))
 
     @cached_property
     def similarity(self) -> Similarity | None:
-        """Likeness of the prepared images, where both are given."""
+        """Likeness of the native images, where both are given."""
         fixed, moving = self.inputs.fixed_image, self.inputs.moving_image
         if fixed is None or moving is None:
             return None
-        return similarity(fixed, moving, self.field, self.mask, self.threads)
+        return similarity(fixed, moving, self.world, self.mask_on(fixed.grid), self.threads)
 
 
 class LabelMeasures:
@@ -105,10 +123,10 @@ class LabelMeasures:
     @cached_property
     def working(self) -> tuple[DenseLabels, DenseLabels]:
         """Both maps on the working grid: as they are where they lie there already, else nearest neighbour."""
-        fixed, moving = self.maps.fixed, self.maps.moving
+        grid, affine, threads = self.pair.grid, self.pair.inputs.affine, self.pair.threads
         return (
-            on_working_grid(fixed, np.eye(4), self.pair, self.labels),
-            on_working_grid(moving, self.pair.inputs.affine, self.pair, self.labels),
+            on_grid(self.maps.fixed, grid, self.labels, threads),
+            on_grid(self.maps.moving, grid, self.labels, threads, affine),
         )
 
     @cached_property
@@ -131,10 +149,11 @@ class LabelMeasures:
 
     @cached_property
     def truth(self) -> list[ErrorLengths] | None:
-        """Distance from the true displacement in each label of the fixed map, where the truth is known."""
-        truth = self.pair.inputs.truth
-        u = self.pair.inputs.displacement.u
-        return None if truth is None else displacement_error_by_label(u, truth, self.working[0])
+        """Distance from where its voxels belong in each label of the native fixed map, where that is known."""
+        if self.pair.true_errors is None:
+            return None
+        lengths, grid = self.pair.true_errors
+        return error_by_label(lengths, on_grid(self.maps.fixed, grid, self.labels, self.pair.threads))
 
     @cached_property
     def soft(self) -> SoftOverlap:
@@ -142,12 +161,14 @@ class LabelMeasures:
         return soft_overlap(*self.working, self.pair.field, self.pair.threads)
 
 
-def on_working_grid(volume: Volume, affine: NDArray[np.float64], pair: PairMeasures, labels: LabelSet) -> DenseLabels:
-    """A native map on the working grid, nearest neighbour; `affine` takes the fixed world to the map's."""
-    dense = relabel(volume.data, labels, pair.threads)
-    grid = make_grid(pair.shape, pair.inputs.displacement.affine)
-    there = make_grid(dense.shape, np.linalg.inv(affine) @ volume.affine)
-    if same_grid(there, grid):
+def on_grid(
+    volume: Volume, grid: Grid, labels: LabelSet, threads: int, affine: NDArray[np.float64] | None = None
+) -> DenseLabels:
+    """A native map on a grid, as it is where it lies there already, else nearest neighbour; `affine` takes the grid's
+    world to the map's."""
+    affine = np.eye(4) if affine is None else affine
+    dense = relabel(volume.data, labels, threads)
+    if same_grid(make_grid(dense.shape, np.linalg.inv(affine) @ volume.affine), grid):
         return dense
     world = WorldMap.without_displacement(affine)
-    return pull_labels(Placed(dense, volume.affine), (pair.shape, np.array(grid.affine)), world, pair.threads)
+    return pull_labels(Placed(dense, volume.affine), (grid.shape, np.array(grid.affine)), world, threads)

@@ -20,12 +20,18 @@ row for each metric, null, with its outcome as the reason.
   every voxel is taken through x -> A (x + u(x)) to the native moving labels, u linear on the working grid and held at
   its edge outside, and the nearest label is read, once; label 0 outside. Half-way between two voxels (to 1e-6 voxel)
   the one further right, anterior or superior is read, so the storage order of neither image matters.
-- **Metrics of the field** are of x -> x + u(x) on the working grid, without the prepared affine. A voxel at the border
-  of the grid has no determinant and belongs to no mask.
-- **The mask** is the fixed scan's mask on the working grid (nearest neighbour), else the prepared fixed image above 0,
-  else everything.
+- **The mask** is the fixed scan's, else where the native fixed image is above 0: never of a prepared image, so that
+  it is the same under every condition.
+- **True errors and likeness** are measured at the native fixed voxels of the mask, through the whole map x -> A (x + u(x)):
+  errors in millimetres of the native moving world against the dataset's own true field, likeness of the native images,
+  the moving one read linearly. How a condition crops, scales, inverts or spoils what the methods are given changes
+  neither where nor on what they are measured. They are so whatever the track's score grid.
+- **Regularity and inverse consistency** are of the answer where it was given, on the working grid, regularity of
+  x -> x + u(x) without the prepared affine. Their mask is the native one put there, nearest neighbour; a crop can
+  therefore cut it. A voxel at the border of the grid has no determinant and belongs to no mask.
 - **lumir24, lumir25, learn2reg, lumirage** compare labels on the working grid, in voxels, as the challenges do. Labels
-  that do not lie there are put there first, nearest neighbour, which challenge data never need.
+  that do not lie there are put there first, nearest neighbour, which challenge data never need. Their masks are of the
+  prepared images.
 - The sentinel `identity` is u = 0 without the affine, `affine` is u = 0 with it.
 """
 

@@ -10,7 +10,7 @@ from typing import Literal
 from lumirage.errors import UsageError, nearest
 from lumirage.metrics import METRICS
 
-SCORER_VERSION = "2"
+SCORER_VERSION = "3"
 """Raised whenever a number may come out differently or a row is added. In every row, and in every settings hash."""
 
 

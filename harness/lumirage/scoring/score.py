@@ -176,7 +176,7 @@ def _volume_mm3(pair: PairMeasures) -> FieldValue:
 def _of_truth(of: str) -> Callable[[PairMeasures], FieldValue]:
     def value(pair: PairMeasures) -> FieldValue:
         lengths = pair.truth
-        return None if lengths is None else (float(getattr(lengths, of)), int(pair.mask.sum()))
+        return None if lengths is None else (float(getattr(lengths, of)), lengths.voxels)
 
     return value
 
@@ -200,13 +200,13 @@ def _inverse(pair: PairMeasures) -> FieldValue:
     if backward is None:
         return None
     lengths = inverse_consistency(pair.world, PairMeasures(backward, pair.backend, 1).world, pair.mask, pair.threads)
-    return lengths.mean, int(pair.mask.sum())
+    return lengths.mean, lengths.voxels
 
 
 def _likeness(of: str) -> Callable[[PairMeasures], FieldValue]:
     def value(pair: PairMeasures) -> FieldValue:
         likeness = pair.similarity
-        return None if likeness is None else (float(getattr(likeness, of)), int(pair.mask.sum()))
+        return None if likeness is None else (float(getattr(likeness, of)), likeness.voxels)
 
     return value
 

@@ -1,5 +1,5 @@
-"""Likeness of the fixed and the moved image. Not a measure of accuracy: a method can raise it by moving anatomy
-wrongly."""
+"""Likeness of the native fixed image and the native moving image pulled onto it. Not a measure of accuracy: a method
+can raise it by moving anatomy wrongly."""
 
 import math
 from typing import Any, NamedTuple
@@ -8,67 +8,98 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lumirage.scoring.fields import Field
 from lumirage.scoring.slabs import map_slabs
-from lumirage.scoring.worldwarp import cell
+from lumirage.scoring.worldwarp import SNAP, WorldMap, apply_affine, cell, interpolate, voxel_matrices
+from lumirage.space import Single, Volume
 
 BINS = 64
 """For each image's axis of the joint histogram of mutual information."""
+TAIL_PERCENT = 0.1
+"""At either end of the intensities: what the first and the last bin take in, so that a few bright voxels of a native
+image do not leave all others in one bin."""
 
 
 class Similarity(NamedTuple):
-    """NaN where the mask is empty or an image is constant in it."""
+    """NaN where no voxel is left or an image is constant there."""
 
     ncc: float
-    """Pearson's correlation of all voxels of the mask."""
+    """Pearson's correlation."""
     mi: float
-    """Mutual information in nats, of a joint histogram with BINS bins between each image's extremes in the mask."""
+    """Mutual information in nats, of a joint histogram of BINS x BINS bins; each image's are of equal width between
+    its percentiles TAIL_PERCENT and 100 - TAIL_PERCENT."""
+    voxels: int
+    """Of the mask, without those that leave the moving image."""
 
 
-def similarity(
-    fixed: NDArray[Any], moving: NDArray[Any], field: Field, mask: NDArray[np.bool_], threads: int = 1
-) -> Similarity:
-    """Of the fixed and the moving image (X, Y, Z) pulled linearly through d (3, X, Y, Z), in voxels, inside a mask."""
-    moved = pull_linear(moving, field, threads)
-    a, b = fixed[mask].astype(np.float64), moved[mask].astype(np.float64)
+def similarity(fixed: Volume, moving: Volume, world: WorldMap, mask: NDArray[np.bool_], threads: int = 1) -> Similarity:
+    """Of the fixed image and the moving one pulled through the map, inside a mask on the fixed grid (X, Y, Z)."""
+    moved = pull_image(moving, (mask, fixed.affine), world, threads)
+    kept = np.isfinite(moved)
+    a, b = fixed.data[kept].astype(np.float64), moved[kept].astype(np.float64)
     if not a.size or a.min() == a.max() or b.min() == b.max():
-        return Similarity(math.nan, math.nan)
-    da, db = a - a.mean(), b - b.mean()
-    # numpy's own sums: the last digit of a BLAS product depends on threads and on where the arrays happen to lie
-    ncc = float((da * db).sum() / math.sqrt((da * da).sum() * (db * db).sum()))
+        return Similarity(math.nan, math.nan, a.size)
     cells = _bin(a) * BINS + _bin(b)
     joint = np.bincount(cells, minlength=BINS * BINS).reshape(BINS, BINS) / a.size
     outer = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     filled = joint > 0
-    return Similarity(ncc, float((joint[filled] * np.log(joint[filled] / outer[filled])).sum()))
+    mi = float((joint[filled] * np.log(joint[filled] / outer[filled])).sum())
+    a -= a.mean()
+    b -= b.mean()
+    # numpy's own sums: the last digit of a BLAS product depends on threads and on where the arrays happen to lie
+    return Similarity(float((a * b).sum() / math.sqrt((a * a).sum() * (b * b).sum())), mi, a.size)
 
 
 def _bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Which of BINS equal intervals between the extremes each value lies in; the last one is closed."""
-    low, high = values.min(), values.max()
-    return np.minimum(((values - low) * (BINS / (high - low))).astype(np.int64), BINS - 1)
+    """Which of BINS equal intervals each value lies in, the first and the last with what lies beyond them."""
+    low, high = np.percentile(values, (TAIL_PERCENT, 100 - TAIL_PERCENT))
+    if low == high:  # nearly all voxels are equal: then the few others are what there is to see
+        low, high = values.min(), values.max()
+    return np.clip((values - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64)
 
 
-def pull_linear(moving: NDArray[Any], field: Field, threads: int = 1) -> NDArray[np.float32]:
-    """moving(x + d(x)), trilinear, edge value outside; float32."""
-    moved = np.empty(field.shape[1:], np.float32)
-    source = np.ascontiguousarray(moving)
-    map_slabs(lambda start, stop: _pull_slab(start, stop, (source, field), moved), field.shape[1], threads)
+def pull_image(
+    moving: Volume, at: tuple[NDArray[np.bool_], NDArray[np.float64]], world: WorldMap, threads: int = 1
+) -> Single:
+    """The moving image at A (x + u(x)), trilinear, for the voxels of a mask on a grid: `at`, mask and voxel to world.
+
+    float32 (X, Y, Z); NaN outside the mask and where the point lies beyond the centres of the outermost voxels.
+    """
+    mask, affine = at
+    moved = np.full(mask.shape, np.nan, np.float32)
+    source = np.ascontiguousarray(moving.data), np.ascontiguousarray(world.u), mask
+    matrices = voxel_matrices(world, affine, moving.affine)
+    map_slabs(lambda start, stop: _pull_slab(start, stop, source, matrices, moved), mask.shape[0], threads)
     return moved
 
 
 @njit(nogil=True, cache=True)
-def _pull_slab(start: int, stop: int, source: Any, moved: Any) -> None:
-    moving, field = source
+def _pull_slab(start: int, stop: int, source: Any, matrices: Any, moved: Any) -> None:
+    image, field, mask = source
+    to_grid, to_moving, step = matrices
+    top_x, top_y, top_z = image.shape[0] - 1 + SNAP, image.shape[1] - 1 + SNAP, image.shape[2] - 1 + SNAP
     for x in range(start, stop):
-        for y in range(field.shape[2]):
-            for z in range(field.shape[3]):
-                x0, x1, px = cell(x + np.float64(field[0, x, y, z]), moving.shape[0])
-                y0, y1, py = cell(y + np.float64(field[1, x, y, z]), moving.shape[1])
-                z0, z1, pz = cell(z + np.float64(field[2, x, y, z]), moving.shape[2])
-                a = _along(moving, x0, y0, (z0, z1, pz)) * (1 - py) + _along(moving, x0, y1, (z0, z1, pz)) * py
-                b = _along(moving, x1, y0, (z0, z1, pz)) * (1 - py) + _along(moving, x1, y1, (z0, z1, pz)) * py
-                moved[x, y, z] = a * (1 - px) + b * px
+        for y in range(mask.shape[1]):
+            for z in range(mask.shape[2]):
+                if not mask[x, y, z]:
+                    continue
+                g = apply_affine(to_grid, x, y, z)
+                u = interpolate(field, g[0], g[1], g[2])
+                i, j, k = apply_affine(to_moving, x, y, z)
+                i += step[0, 0] * u[0] + step[0, 1] * u[1] + step[0, 2] * u[2]
+                j += step[1, 0] * u[0] + step[1, 1] * u[1] + step[1, 2] * u[2]
+                k += step[2, 0] * u[0] + step[2, 1] * u[1] + step[2, 2] * u[2]
+                if -SNAP <= i <= top_x and -SNAP <= j <= top_y and -SNAP <= k <= top_z:
+                    moved[x, y, z] = _sample(image, i, j, k)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _sample(image: Any, x: float, y: float, z: float) -> float:
+    x0, x1, px = cell(x, image.shape[0])
+    y0, y1, py = cell(y, image.shape[1])
+    z0, z1, pz = cell(z, image.shape[2])
+    a = _along(image, x0, y0, (z0, z1, pz)) * (1 - py) + _along(image, x0, y1, (z0, z1, pz)) * py
+    b = _along(image, x1, y0, (z0, z1, pz)) * (1 - py) + _along(image, x1, y1, (z0, z1, pz)) * py
+    return a * (1 - px) + b * px
 
 
 @njit(nogil=True, cache=True, inline="always")

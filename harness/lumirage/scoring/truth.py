@@ -1,4 +1,4 @@
-"""Errors of a displacement against a known one, and of a registration against its own inverse."""
+"""Errors of a registration against the known one, and against its own inverse."""
 
 from typing import Any, NamedTuple
 
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from lumirage.scoring.labels import DenseLabels
 from lumirage.scoring.slabs import map_slabs
-from lumirage.scoring.worldwarp import WorldMap, interpolate
+from lumirage.scoring.worldwarp import WorldMap, apply_affine, interpolate
+from lumirage.space import Displacement, Single
 
 
 class ErrorLengths(NamedTuple):
@@ -17,22 +18,30 @@ class ErrorLengths(NamedTuple):
     mean: float
     p95: float
     maximum: float
+    voxels: int
 
 
-def displacement_error(u: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_]) -> ErrorLengths:
-    """|u - u_true| of two displacements (X, Y, Z, 3) in mm on one grid, inside a mask (X, Y, Z)."""
-    apart = u[mask].astype(np.float64) - truth[mask]
-    return _summary(np.sqrt((apart * apart).sum(axis=-1)))
+def true_errors(world: WorldMap, truth: Displacement, threads: int = 1) -> Single:
+    """|A (x + u(x)) - (x + u_true(x))| in mm of the native moving world, at each voxel of the true displacement's
+    lattice (X, Y, Z), which is the native fixed image's."""
+    lengths = np.empty(truth.u.shape[:3], np.float32)
+    fields = np.ascontiguousarray(world.u), np.ascontiguousarray(truth.u)
+    matrices = np.linalg.inv(world.grid_affine) @ truth.affine, truth.affine, world.affine
+    map_slabs(lambda start, stop: _error_slab(start, stop, fields, matrices, lengths), len(lengths), threads)
+    return lengths
 
 
-def displacement_error_by_label(u: NDArray[Any], truth: NDArray[Any], labels: DenseLabels) -> list[ErrorLengths]:
+def error_in(lengths: Single, mask: NDArray[np.bool_]) -> ErrorLengths:
+    """Their summary inside a mask (X, Y, Z)."""
+    return _summary(lengths[mask])
+
+
+def error_by_label(lengths: Single, labels: DenseLabels) -> list[ErrorLengths]:
     """The same inside each label of a map on that grid, in the order of its labels; NaN where one has no voxel there."""
     ids = labels.ids[1:-1, 1:-1, 1:-1]
     inside = ids < labels.labels.other
-    apart = u[inside].astype(np.float64) - truth[inside]
-    order = np.argsort(ids[inside], kind="stable")
-    lengths = np.sqrt((apart * apart).sum(axis=-1))[order]
-    return [_summary(part) for part in np.split(lengths, np.cumsum(labels.counts)[:-1])]
+    ordered = lengths[inside][np.argsort(ids[inside], kind="stable")]
+    return [_summary(part) for part in np.split(ordered, np.cumsum(labels.counts)[:-1])]
 
 
 def inverse_consistency(
@@ -49,19 +58,27 @@ def inverse_consistency(
     return _summary(lengths[mask])
 
 
-def _summary(lengths: NDArray[np.float64]) -> ErrorLengths:
+def _summary(lengths: NDArray[Any]) -> ErrorLengths:
     if not lengths.size:
-        return ErrorLengths(np.nan, np.nan, np.nan)
-    return ErrorLengths(float(lengths.mean()), float(np.percentile(lengths, 95)), float(lengths.max()))
+        return ErrorLengths(np.nan, np.nan, np.nan, 0)
+    mean = float(lengths.mean(dtype=np.float64))
+    return ErrorLengths(mean, float(np.percentile(lengths, 95)), float(lengths.max()), lengths.size)
 
 
-@njit(nogil=True, cache=True, inline="always")
-def _apply(m: Any, p: Any) -> Any:
-    return (
-        m[0, 0] * p[0] + m[0, 1] * p[1] + m[0, 2] * p[2] + m[0, 3],
-        m[1, 0] * p[0] + m[1, 1] * p[1] + m[1, 2] * p[2] + m[1, 3],
-        m[2, 0] * p[0] + m[2, 1] * p[1] + m[2, 2] * p[2] + m[2, 3],
-    )
+@njit(nogil=True, cache=True)
+def _error_slab(start: int, stop: int, fields: Any, matrices: Any, lengths: Any) -> None:
+    u, truth = fields
+    to_grid, native, affine = matrices
+    for x in range(start, stop):
+        for y in range(truth.shape[1]):
+            for z in range(truth.shape[2]):
+                p = apply_affine(native, x, y, z)
+                at = apply_affine(to_grid, x, y, z)
+                d = interpolate(u, at[0], at[1], at[2])
+                q = apply_affine(affine, p[0] + d[0], p[1] + d[1], p[2] + d[2])
+                t = truth[x, y, z]
+                apart = (q[0] - p[0] - t[0]) ** 2 + (q[1] - p[1] - t[1]) ** 2 + (q[2] - p[2] - t[2]) ** 2
+                lengths[x, y, z] = np.sqrt(apart)
 
 
 @njit(nogil=True, cache=True)
@@ -71,10 +88,10 @@ def _return_slab(start: int, stop: int, fields: Any, maps: Any, lengths: Any) ->
     for x in range(start, stop):
         for y in range(u.shape[1]):
             for z in range(u.shape[2]):
-                p = _apply(grid, (float(x), float(y), float(z)))
+                p = apply_affine(grid, x, y, z)
                 d = u[x, y, z]
-                q = _apply(affine, (p[0] + d[0], p[1] + d[1], p[2] + d[2]))
-                at = _apply(to_grid, q)
+                q = apply_affine(affine, p[0] + d[0], p[1] + d[1], p[2] + d[2])
+                at = apply_affine(to_grid, q[0], q[1], q[2])
                 e = interpolate(v, at[0], at[1], at[2])
-                r = _apply(back, (q[0] + e[0], q[1] + e[1], q[2] + e[2]))
+                r = apply_affine(back, q[0] + e[0], q[1] + e[1], q[2] + e[2])
                 lengths[x, y, z] = np.sqrt((r[0] - p[0]) ** 2 + (r[1] - p[1]) ** 2 + (r[2] - p[2]) ** 2)

@@ -70,16 +70,23 @@ def warp_world(fixed: Placed, moving: Placed, world: WorldMap, threads: int = 1)
     """
     labels = fixed.dense.labels
     warped = labels.framed(fixed.dense.shape)
-    from_moving = np.linalg.inv(moving.affine)
-    to_moving = from_moving @ world.affine
     call = _WorldWarp(
-        np.ascontiguousarray(world.u), (np.linalg.inv(world.grid_affine) @ fixed.affine)[:3].copy(),
-        (to_moving @ fixed.affine)[:3].copy(), to_moving[:3, :3].copy(), np.array(upward_axes(moving.affine)),
-        moving.dense.ids, fixed.dense.ids, warped, labels.background,
+        np.ascontiguousarray(world.u), *voxel_matrices(world, fixed.affine, moving.affine),
+        np.array(upward_axes(moving.affine)), moving.dense.ids, fixed.dense.ids, warped, labels.background,
     )  # fmt: skip
     size = labels.other + 1
     parts = map_slabs(lambda start, stop: _warp_slab(start, stop, call, size), fixed.dense.shape[0], threads)
     return overlap_of(fixed.dense, warped, moving.dense.counts, np.sum(parts, axis=0, dtype=np.int64))
+
+
+def voxel_matrices(world: WorldMap, fixed: Matrix4, moving: Matrix4) -> tuple[Matrix4, Matrix4, Matrix4]:
+    """Fixed voxel to working voxel and, by the affines alone, to moving voxel, (3, 4) each; u to moving voxels, (3, 3).
+
+    `fixed` and `moving` are the voxel-to-world matrices of the two grids.
+    """
+    to_moving = np.linalg.inv(moving) @ world.affine
+    to_grid = np.linalg.inv(world.grid_affine) @ fixed
+    return to_grid[:3].copy(), (to_moving @ fixed)[:3].copy(), to_moving[:3, :3].copy()
 
 
 def upward_axes(affine: Matrix4) -> list[bool]:
@@ -99,7 +106,8 @@ def pull_labels(
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _affine(m: Any, x: float, y: float, z: float) -> Any:
+def apply_affine(m: Any, x: float, y: float, z: float) -> Any:
+    """A matrix of at least three rows applied to a point."""
     return (
         m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3],
         m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3],
@@ -151,9 +159,9 @@ def _warp_slab(start: int, stop: int, call: Any, size: int) -> Any:
         for y in range(call.fixed.shape[1] - 2):
             fixed, out = call.fixed[x + 1, y + 1], call.warped[x + 1, y + 1]
             for z in range(fixed.size - 2):
-                gx, gy, gz = _affine(call.to_grid, x, y, z)
+                gx, gy, gz = apply_affine(call.to_grid, x, y, z)
                 u = interpolate(call.u, gx, gy, gz)
-                cx, cy, cz = _affine(call.to_moving, x, y, z)
+                cx, cy, cz = apply_affine(call.to_moving, x, y, z)
                 i = _nearest(cx + step[0, 0] * u[0] + step[0, 1] * u[1] + step[0, 2] * u[2], upward[0])
                 j = _nearest(cy + step[1, 0] * u[0] + step[1, 1] * u[1] + step[1, 2] * u[2], upward[1])
                 k = _nearest(cz + step[2, 0] * u[0] + step[2, 1] * u[1] + step[2, 2] * u[2], upward[2])

@@ -19,12 +19,13 @@ from lumirage.scoring.logarithm import log_row
 from lumirage.scoring.onehot import soft_overlap
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.regularity import mask_bits, regularity
-from lumirage.scoring.similarity import pull_linear, similarity
+from lumirage.scoring.similarity import pull_image, similarity
 from lumirage.scoring.surface import SurfaceOptions, surface_distances
 from lumirage.scoring.surfels import surfel_areas, surfels
-from lumirage.scoring.truth import displacement_error, displacement_error_by_label, inverse_consistency
+from lumirage.scoring.truth import error_by_label, error_in, inverse_consistency, true_errors
 from lumirage.scoring.warp import warp_voxels
 from lumirage.scoring.worldwarp import WorldMap
+from lumirage.space import Displacement, Volume
 
 RNG = np.random.default_rng(7)
 SLOW = settings(max_examples=25, deadline=None)
@@ -339,14 +340,42 @@ def test_one_hot_dice_is_that_of_warped_one_hot_volumes() -> None:
 
 def test_likeness_of_an_image_with_itself() -> None:
     image = RNG.normal(size=(9, 8, 7)).astype(np.float32)
-    still, mask = np.zeros((3, 9, 8, 7), np.float32), np.ones((9, 8, 7), np.bool_)
-    assert np.array_equal(pull_linear(image, still), image)
-    itself = similarity(image, 3 - 2 * image, still, mask)
+    still, mask = WorldMap.without_displacement(np.eye(4)), np.ones((9, 8, 7), np.bool_)
+    plain = Volume(image, np.diag([1.5, 1, 2, 1]))
+    assert np.array_equal(pull_image(plain, (mask, plain.affine), still), image)
+    assert similarity(plain, plain, still, mask).ncc == pytest.approx(1.0)
+    itself = similarity(plain, Volume(3 - 2 * image, plain.affine), still, mask)
     assert itself.ncc == pytest.approx(-1.0)
-    counts = np.histogram(image, bins=64)[0] / image.size
+    ends = np.percentile(image, (0.1, 99.9))
+    counts = np.histogram(image.clip(*ends), bins=64, range=ends)[0] / image.size
     assert itself.mi == pytest.approx(-(counts[counts > 0] * np.log(counts[counts > 0])).sum(), rel=1e-2)
-    assert math.isnan(similarity(image, image * 0, still, mask).ncc)
-    assert math.isnan(similarity(image, image, still, mask & False).mi)
+    assert math.isnan(similarity(plain, Volume(image * 0, plain.affine), still, mask).ncc)
+    assert math.isnan(similarity(plain, plain, still, mask & False).mi)
+
+
+def test_a_shift_by_whole_voxels_is_undone_and_what_leaves_the_image_leaves_the_mask() -> None:
+    image, mask = RNG.normal(size=(9, 8, 7)).astype(np.float32), np.ones((9, 8, 7), np.bool_)
+    shift = np.eye(4)
+    shift[0, 3] = 2.0
+    found = similarity(
+        Volume(image, np.eye(4)),
+        Volume(np.roll(image, 2, axis=0), np.eye(4)),
+        WorldMap.without_displacement(shift),
+        mask,
+    )
+    assert found.ncc == pytest.approx(1.0)
+    assert found.voxels == 7 * 8 * 7
+
+
+def test_one_voxel_far_too_bright_leaves_mutual_information_as_it_was() -> None:
+    image, mask = RNG.normal(size=(20, 20, 20)).astype(np.float32), np.ones((20, 20, 20), np.bool_)
+    spoiled = image.copy()
+    spoiled[3, 3, 3] = 1e6
+    still = WorldMap.without_displacement(np.eye(4))
+    plain = similarity(Volume(image, np.eye(4)), Volume(image, np.eye(4)), still, mask).mi
+    assert similarity(Volume(spoiled, np.eye(4)), Volume(spoiled, np.eye(4)), still, mask).mi == pytest.approx(
+        plain, rel=0.01
+    )
 
 
 def test_a_shift_and_its_inverse_are_consistent_and_errors_are_lengths() -> None:
@@ -356,14 +385,17 @@ def test_a_shift_and_its_inverse_are_consistent_and_errors_are_lengths() -> None
     turn = np.array([[0, -1.0, 0, 3], [1, 0, 0, 4], [0, 0, 1, 5], [0, 0, 0, 1]])
     forward = WorldMap(u, affine, turn)
     back = WorldMap(np.zeros((1, 1, 1, 3), np.float32), np.eye(4), np.linalg.inv(turn))
-    assert inverse_consistency(forward, back, mask) == pytest.approx((3.0, 3.0, 3.0))
+    assert inverse_consistency(forward, back, mask) == pytest.approx((3.0, 3.0, 3.0, 512))
     undone = np.linalg.inv(turn).copy()
     undone[:3, 3] -= (2, -1, 2)
     assert inverse_consistency(forward, WorldMap.without_displacement(undone), mask).maximum == pytest.approx(
         0, abs=1e-9
     )
-    assert displacement_error(u, u * 0, mask) == pytest.approx((3.0, 3.0, 3.0))
-    assert math.isnan(displacement_error(u, u, mask & False).mean)
+    lengths = true_errors(WorldMap(u, affine, np.eye(4)), Displacement(u * 0, affine))
+    assert error_in(lengths, mask) == pytest.approx((3.0, 3.0, 3.0, 512))
+    assert math.isnan(error_in(lengths, mask & False).mean)
+    doubled = true_errors(WorldMap(u, affine, np.diag([2.0, 2, 2, 1])), Displacement(u * 0, affine))
+    assert doubled[0, 0, 0] == pytest.approx(6.0), "millimetres of the moving world: twice the displacement"
 
 
 def test_true_error_inside_each_label() -> None:
@@ -371,8 +403,9 @@ def test_true_error_inside_each_label() -> None:
     ids[1], ids[2], ids[3, 0, 0] = 7, 3, 99
     u = np.zeros((4, 5, 6, 3), np.float32)
     u[1, ..., 0], u[2, ..., 1] = 2.0, np.arange(30).reshape(5, 6)
-    found = displacement_error_by_label(u, u * 0, relabel(ids, LabelSet.of([0, 3, 5, 7])))
-    assert found[0] == (0.0, 0.0, 0.0), "59 voxels of background, where nothing is wrong"
-    assert found[1] == pytest.approx((14.5, np.percentile(np.arange(30), 95), 29.0))
+    lengths = true_errors(WorldMap(u, np.eye(4), np.eye(4)), Displacement(u * 0, np.eye(4)))
+    found = error_by_label(lengths, relabel(ids, LabelSet.of([0, 3, 5, 7])))
+    assert found[0] == (0.0, 0.0, 0.0, 59), "59 voxels of background, where nothing is wrong"
+    assert found[1] == pytest.approx((14.5, np.percentile(np.arange(30), 95), 29.0, 30))
     assert math.isnan(found[2].mean)
-    assert found[3] == pytest.approx((2.0, 2.0, 2.0))
+    assert found[3] == pytest.approx((2.0, 2.0, 2.0, 30))

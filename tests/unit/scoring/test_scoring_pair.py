@@ -45,9 +45,9 @@ def inputs(
         affine=world,
         labels={"manual": LabelMaps(fixed, moving, {1: "first"})},
         landmarks=Landmarks(points, points + 1, ("a", "b", "c")),
-        fixed_image=np.linspace(-1, 1, u[..., 0].size).reshape(u.shape[:3]),
-        moving_image=np.linspace(1, -1, u[..., 0].size).reshape(u.shape[:3]),
-        truth=u * 0,
+        fixed_image=Volume(np.linspace(-1, 1, u[..., 0].size).reshape(u.shape[:3]), affine),
+        moving_image=Volume(np.linspace(1, -1, u[..., 0].size).reshape(u.shape[:3]), affine),
+        truth=Displacement(u * 0, affine),
     )
 
 
@@ -87,12 +87,18 @@ def test_an_oblique_world_scores_the_same() -> None:
     plain = inputs(smooth_u())
     maps, marks = plain.labels["manual"], plain.landmarks
     assert marks is not None
+    assert plain.fixed_image
+    assert plain.moving_image
+    assert plain.truth
     oblique = dataclasses.replace(
         plain,
         displacement=Displacement(
             (plain.displacement.u @ turn[:3, :3].T).astype(np.float32), turn @ plain.displacement.affine
         ),
         affine=turn @ plain.affine @ np.linalg.inv(turn),
+        fixed_image=Volume(plain.fixed_image.data, turn @ plain.fixed_image.affine),
+        moving_image=Volume(plain.moving_image.data, turn @ plain.moving_image.affine),
+        truth=Displacement(plain.truth.u, turn @ plain.truth.affine),
         labels={
             "manual": LabelMaps(
                 Volume(maps.fixed.data, turn @ maps.fixed.affine), Volume(maps.moving.data, turn @ maps.moving.affine)
@@ -129,7 +135,8 @@ def test_labels_are_pulled_from_native_grids_unlike_the_working_one() -> None:
 def test_the_true_error_has_a_row_for_each_structure_beside_that_of_the_mask() -> None:
     u = np.zeros((*SHAPE, 3), np.float32)
     u[...] = (1, 2, 2)
-    rows = [r for r in score_pair(inputs(u), [STRICT])["strict"] if r.metric.startswith("displacement_error")]
+    given = dataclasses.replace(inputs(u), affine=np.eye(4))
+    rows = [r for r in score_pair(given, [STRICT])["strict"] if r.metric.startswith("displacement_error")]
     assert [r.value for r in rows] == pytest.approx([3.0] * len(rows))
     structures = [r for r in rows if r.label is not None]
     assert {(r.metric, r.source) for r in structures} == {
@@ -231,3 +238,58 @@ def test_settings_tell_presets_apart_and_unknown_names_are_refused() -> None:
     assert dataclasses.replace(STRICT, background=True).settings != STRICT.settings
     with pytest.raises(UsageError, match="did you mean 'strict'"):
         preset_named("strickt")
+
+
+NATIVE_METRICS = ("displacement_error_mm", "displacement_error_p95_mm", "ncc_fixed_moved", "mi_fixed_moved")
+
+
+def native_rows(given: ScoreInputs) -> dict[tuple, tuple]:
+    rows = score_pair(given, [STRICT])["strict"]
+    return {(r.metric, r.source, r.label): (r.value, r.n) for r in rows if r.metric in NATIVE_METRICS}
+
+
+def test_what_a_condition_does_to_the_images_and_the_grid_changes_no_native_score() -> None:
+    """The affine sentinel without a mask: intensities inverted or noisy, and a crop with its own grid."""
+    plain = inputs(np.zeros((*SHAPE, 3), np.float32))
+    assert plain.fixed_image
+    rng = np.random.default_rng(0)
+    cropped = plain.displacement.affine.copy()
+    cropped[:3, 3] += (6, 5, 8)
+    wanted = native_rows(plain)
+    assert len({metric for metric, _, _ in wanted}) == len(NATIVE_METRICS)
+    spoiled = dataclasses.replace(
+        plain, prepared_fixed=1 - plain.fixed_image.data, prepared_moving=rng.uniform(1, 2, SHAPE)
+    )
+    assert native_rows(spoiled) == wanted
+    tight = dataclasses.replace(
+        plain,
+        displacement=Displacement(np.zeros((8, 9, 7, 3), np.float32), cropped),
+        prepared_fixed=np.ones((8, 9, 7)),
+        prepared_moving=np.ones((8, 9, 7)),
+    )
+    assert native_rows(tight) == wanted
+
+
+def test_the_strict_mask_is_not_of_the_prepared_image() -> None:
+    plain = inputs(smooth_u())
+    spoiled = dataclasses.replace(plain, prepared_fixed=np.ones(SHAPE), prepared_moving=np.ones(SHAPE))
+    n = [next(r.n for r in score_pair(i, [STRICT])["strict"] if r.metric == "ndv_percent") for i in (plain, spoiled)]
+    assert plain.fixed_image
+    assert n == [(plain.fixed_image.data > 0)[1:-1, 1:-1, 1:-1].sum()] * 2
+
+
+def test_identity_and_affine_are_measured_in_the_same_millimetres_and_differ_in_likeness() -> None:
+    """The moving image is the fixed one drawn to twice its size: the affine alone is right, doing nothing is not."""
+    image = np.random.default_rng(2).uniform(1, 2, (8, 8, 8))
+    double = np.diag([2.0, 2, 2, 1])
+    x = np.moveaxis(np.indices((8, 8, 8), dtype=np.float64), 0, -1)
+    truth = Displacement(x.astype(np.float32), np.eye(4))
+    still = Displacement(np.zeros((8, 8, 8, 3), np.float32), np.eye(4))
+    images = {"fixed_image": Volume(image, np.eye(4)), "moving_image": Volume(image, double), "truth": truth}
+    affine, identity = (native_rows(ScoreInputs(still, way, **images)) for way in (double, np.eye(4)))
+    assert affine["displacement_error_mm", "", None] == (0.0, 512)
+    assert affine["ncc_fixed_moved", "", None] == (pytest.approx(1.0), 512)
+    assert identity["displacement_error_mm", "", None] == (pytest.approx(np.linalg.norm(x, axis=-1).mean()), 512)
+    ncc = identity["ncc_fixed_moved", "", None][0]
+    assert ncc is not None
+    assert ncc < 0.7
