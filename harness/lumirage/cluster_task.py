@@ -62,11 +62,11 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
             case "score":
                 from lumirage.stages import Scorers, score_pairs  # late: most tasks do not score
 
-                score_pairs(layout, task.pairs, Scorers(processes_of_task(os.environ)), screen)
+                score_pairs(layout, task.pairs, Scorers(processes_of_task(os.environ), stop=stop), screen)
             case "finish":
                 from lumirage.stages import Scorers, compare, report, score
 
-                score(layout, (), Scorers(), screen)
+                score(layout, (), Scorers(stop=stop), screen)
                 compare(layout, screen)
                 report(layout, screen)
 

@@ -1,11 +1,12 @@
 """The stages after `run`, each from what lies in OUT: score, compare, report."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
-from itertools import product
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
@@ -16,21 +17,18 @@ from lumirage.analysis.ranking import rank, rank_agreement
 from lumirage.analysis.verdicts import verdicts
 from lumirage.errors import DataError
 from lumirage.layout import Layout, write_text, written_aside
-from lumirage.model import SENTINELS, Outcome, Pair, Run
-from lumirage.planning.prepare import Preparer
+from lumirage.model import Outcome, Run
 from lumirage.records import read_json
 from lumirage.reporting.report import ReportOptions, write_report
-from lumirage.scoring.files import Direction, ScoreTask
+from lumirage.running.runtimes.call import Stopped
 from lumirage.scoring.many import score_many
-from lumirage.scoring.presets import Preset, preset_named
-from lumirage.scoring.store import RunKey, add_part, assemble, rows_of, scored_runs
+from lumirage.scoring.presets import preset_named
+from lumirage.scoring.store import Parts, assemble, scored_runs
 from lumirage.screen import Screen
-from lumirage.track import Condition, Evaluation
+from lumirage.tasks import Asked, load_runs, missing, scored, with_reversed
+from lumirage.track import Evaluation
 
-INVERSE = "inverse_consistency_mm"
-"""The one metric that needs another run."""
-PART = 64
-"""Runs whose scores are written together: what an interruption can cost."""
+Item = TypeVar("Item")
 
 
 def load_evaluation(layout: Layout) -> Evaluation:
@@ -40,25 +38,13 @@ def load_evaluation(layout: Layout) -> Evaluation:
     return read_json(layout.evaluation, Evaluation)
 
 
-def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None) -> dict[RunKey, Run]:
-    """The complete runs, of these pairs or of all."""
-    found: dict[RunKey, Run] = {}
-    chosen = evaluation.pairs if pairs is None else pairs
-    for name, cell, repeat, pair in product(
-        evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), chosen
-    ):
-        record = layout.run_files(name, evaluation.under(pair, cell.name), cell.name, repeat).record
-        if record.is_file():
-            found[name, cell.name, repeat, pair.id] = read_json(record, Run)
-    return found
-
-
 @dataclass(frozen=True)
 class Scorers:
-    """How many processes score, and on what."""
+    """How many processes score, on what, and who may stop them: then what was scored is kept, and Stopped is raised."""
 
     workers: int = 1
     device: str = "cpu"
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def score(layout: Layout, names: Sequence[str], scorers: Scorers, screen: Screen) -> pd.DataFrame:
@@ -68,128 +54,43 @@ def score(layout: Layout, names: Sequence[str], scorers: Scorers, screen: Screen
     runs = load_runs(layout, evaluation)
     if not runs:
         raise DataError(f"{layout.root}: no run is complete yet; 'lumirage-harness evaluate' or 'run' makes them")
-    _score_missing(layout, _Asked(evaluation, evaluation.pairs, runs, presets), scorers, screen)
+    asked = Asked(evaluation, evaluation.pairs, runs, presets)
+    _score_missing(layout, asked, scorers, screen)
     failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
-    return assemble(layout, presets, failed)
+    return assemble(layout, presets, failed, asked.returned)
 
 
 def score_pairs(layout: Layout, pairs: Sequence[str], scorers: Scorers, screen: Screen) -> None:
     """Score what is not scored yet of some pairs (by id), under the track's presets; the tables are made elsewhere.
 
-    Several processes may do this at once for different pairs of one OUT.
+    Their reversed pairs are scored again where they were scored before these were run: the group level may have no images
+    to do it from. Several processes may do this at once for different pairs of one OUT.
     """
     evaluation = load_evaluation(layout)
     wanted = set(pairs)
-    chosen = tuple(pair for pair in evaluation.pairs if pair.id in wanted)
-    backward = {_reversed_id(pair) for pair in chosen} | wanted
-    runs = load_runs(layout, evaluation, [pair for pair in evaluation.pairs if pair.id in backward])
+    both = with_reversed(evaluation, wanted)
     presets = [preset_named(name) for name in evaluation.track.presets]
-    _score_missing(layout, _Asked(evaluation, chosen, runs, presets), scorers, screen)
+    begun = set.intersection(*(scored_runs(layout, preset) for preset in presets))
+    chosen = [pair for pair in both if pair.id in wanted or any(key[3] == pair.id for key in begun)]
+    _score_missing(layout, Asked(evaluation, chosen, load_runs(layout, evaluation, both), presets), scorers, screen)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is to be scored: the pairs, their runs and, for consistency, those of the reversed pairs."""
-
-    evaluation: Evaluation
-    pairs: Sequence[Pair]
-    runs: Mapping[RunKey, Run]
-    presets: Sequence[Preset]
-
-
-def _score_missing(layout: Layout, asked: _Asked, scorers: Scorers, screen: Screen) -> None:
-    have = {preset.name: _scored(layout, preset, asked) for preset in asked.presets}
-    tasks = [
-        (task, lacking)
-        for task in _tasks(layout, asked, have)
-        if (lacking := tuple(p for p in asked.presets if _key(task) not in have[p.name]))
-    ]
-    _score_tasks(layout, tasks, scorers, screen)
-
-
-def _scored(layout: Layout, preset: Preset, asked: _Asked) -> set[RunKey]:
-    """The runs that need no scoring any more; not those that were scored before their reversed pair was run."""
-    found = scored_runs(layout, preset)
-    if INVERSE not in preset.metrics:
-        return found
-    reverse = {pair.id: _reversed_id(pair) for pair in asked.evaluation.pairs}
-    good = {key for key, run in asked.runs.items() if run.outcome is Outcome.OK}
-    both = {key for key in good if (*key[:3], reverse[key[3]]) in good}
-    return found - (both - scored_runs(layout, preset, INVERSE))
-
-
-def _reversed_id(pair: Pair) -> str:
-    """Id of the pair with its two scans the other way round."""
-    return Pair(fixed=pair.moving, moving=pair.fixed).id
-
-
-def _key(task: ScoreTask) -> RunKey:
-    return task.method, task.condition, task.repeat, task.pair.id
-
-
-def _score_tasks(
-    layout: Layout, tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], scorers: Scorers, screen: Screen
-) -> None:
-    pending: dict[tuple[Preset, str], list[list[dict[str, object]]]] = {}
+def _score_missing(layout: Layout, asked: Asked, scorers: Scorers, screen: Screen) -> None:
+    have = {preset.name: scored(layout, preset, asked) for preset in asked.presets}
+    tasks = list(_unless(scorers.stop, missing(layout, asked, have)))
     screen.progress("score", 0, len(tasks))
-    for done, (task, scores) in enumerate(score_many(tasks, scorers.workers, scorers.device), start=1):
-        for preset, rows in scores.items():
-            part = pending.setdefault((preset, task.method), [])
-            part.append(rows_of(task, preset, rows))
-            if len(part) == PART:
-                _flush(layout, pending, (preset, task.method))
-        screen.progress("score", done, len(tasks))
-    for key in list(pending):
-        _flush(layout, pending, key)
+    with Parts(layout) as parts, closing(score_many(tasks, scorers.workers, scorers.device)) as made:
+        for done, (task, scores) in enumerate(_unless(scorers.stop, made), start=1):
+            parts.add(task, scores)
+            screen.progress("score", done, len(tasks))
 
 
-def _flush(
-    layout: Layout, pending: dict[tuple[Preset, str], list[list[dict[str, object]]]], key: tuple[Preset, str]
-) -> None:
-    preset, method = key
-    add_part(layout, preset, method, [row for rows in pending.pop(key) for row in rows])
-
-
-def _tasks(layout: Layout, asked: _Asked, have: Mapping[str, set[RunKey]]) -> Iterator[ScoreTask]:
-    """The sentinels and the methods, pair by pair, so that what a pair needs is read once; a pair that has all its
-    scores is passed over, so that nothing is prepared for it again."""
-    preparer, evaluation = Preparer(layout), asked.evaluation
-    by_cell: dict[tuple[str, str], list[RunKey]] = {}
-    for key in asked.runs:
-        by_cell.setdefault((key[1], key[3]), []).append(key)
-    for planned, cell in product(asked.pairs, evaluation.track.cells()):
-        there = by_cell.get((cell.name, planned.id), [])
-        keys = [key for key in there if asked.runs[key].outcome is Outcome.OK]
-        wanted = {*keys, *((sentinel, cell.name, 0, planned.id) for sentinel in SENTINELS)}
-        if not there or all(wanted <= done for done in have.values()):
-            continue
-        pair = evaluation.under(planned, cell.name)
-        forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
-        task = partial(ScoreTask, condition=cell.name, track=evaluation.track, names=evaluation.label_names)
-        for sentinel in SENTINELS:
-            yield task(method=sentinel, repeat=0, forward=forward)
-        for method, _, repeat, _ in keys:
-            field_path = layout.run_files(method, pair, cell.name, repeat).field
-            answer = Direction(pair, forward.prepared, field_path)
-            backward = _backward(layout, evaluation, asked.runs, (method, cell, repeat, planned))
-            yield task(method=method, repeat=repeat, forward=answer, backward=backward)
-
-
-def _backward(
-    layout: Layout,
-    evaluation: Evaluation,
-    runs: Mapping[RunKey, Run],
-    run: tuple[str, Condition, int, Pair],
-) -> Direction | None:
-    """The answer to the reversed pair, where that was run and went well."""
-    method, cell, repeat, pair = run
-    wanted = _reversed_id(pair)
-    there = runs.get((method, cell.name, repeat, wanted))
-    if there is None or there.outcome is not Outcome.OK:
-        return None
-    reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)
-    prepared = Preparer(layout).prepare(reverse, cell.prepare)
-    return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)
+def _unless(stop: threading.Event, items: Iterable[Item]) -> Iterator[Item]:
+    """The items, one by one; raises Stopped between two of them once that is asked for."""
+    for item in items:
+        yield item
+        if stop.is_set():
+            raise Stopped
 
 
 def compare(layout: Layout, screen: Screen) -> None:

@@ -10,7 +10,8 @@ from lumirage.analysis.cells import NEEDED, RawCell, cells_of
 from lumirage.layout import Layout
 from lumirage.metrics import is_accuracy
 from lumirage.model import SENTINELS, Outcome, Run
-from lumirage.stages import load_evaluation, load_runs
+from lumirage.stages import load_evaluation
+from lumirage.tasks import load_runs
 from lumirage.track import REFERENCE, Track
 
 

@@ -54,6 +54,38 @@ def test_participants_side_by_side_then_the_group(phantom: Path, whole: Path, tm
     assert [path for path in (tmp_path / "disk").rglob("*") if path.is_file()] == []
 
 
+def test_both_directions_by_separate_commands_then_the_group_without_the_dataset(
+    phantom: Path, tmp_path: Path, harness: Command
+) -> None:
+    """The first participant is scored before its reversed pair is run; the second one's command mends that."""
+    data, out, track = tmp_path / "bids", tmp_path / "out", tmp_path / "all.yaml"
+    shutil.copytree(phantom, data)
+    track.write_text("name: both\npairing: {scheme: all}\nprepare: {affine: none, intensity: none}\n")
+    words = ("--method", "zero-displacement", "--runtime", "local", "--track", track, "--limit", "6")
+    for label in ("01", "02"):
+        answer = harness(data, out, "participant", *words, "--participant-label", label)
+        assert answer.returncode == 0, answer.stderr
+    shutil.move(data, tmp_path / "elsewhere")
+    grouped = harness(data, out, "group")
+    assert grouped.returncode == 0, grouped.stderr
+    assert inverses(out).to_dict() == {"sub-01_T1w--sub-02_T1w": 0.0, "sub-02_T1w--sub-01_T1w": 0.0}
+    # as a task of a cluster leaves it that was scored while the reversed pair was being registered
+    for part in out.glob("scores/*/zero-displacement/*.parquet"):
+        table = pd.read_parquet(part)
+        table[table["metric"] != "inverse_consistency_mm"].to_parquet(part)
+    grouped = harness(data, out, "group")
+    assert grouped.returncode == 0, grouped.stderr
+    assert inverses(out).isna().tolist() == [True, True]
+
+
+def inverses(out: Path) -> pd.Series:
+    """Pair -> inverse consistency of the method in mm; a reason stands where there is none."""
+    table = pd.read_csv(out / "scores.tsv", sep="\t")
+    rows = table[(table["metric"] == "inverse_consistency_mm") & (table["method"] == "zero-displacement")]
+    assert (rows["value"].notna() | rows["undefined"].notna()).all()
+    return rows.set_index("pair")["value"]
+
+
 def test_odd_names_are_refused_unless_told_otherwise(phantom: Path, tmp_path: Path, harness: Command) -> None:
     data = tmp_path / "bids"
     shutil.copytree(phantom, data)

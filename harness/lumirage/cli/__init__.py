@@ -89,6 +89,9 @@ def _told(error: Exception) -> tuple[int, str, bool]:
         mend = "free some space or choose another OUT, then type the same command to go on"
         code = BusyError.exit_code if error.errno in DISK_FULL else EXIT_INTERNAL
         return code, f"{where}{error.strerror}; {mend}", True
+    if isinstance(error, FileNotFoundError) and error.filename:
+        mend = "was it moved or removed? Put it back, then type the same command to go on"
+        return EXIT_INTERNAL, f"{error.filename}: no such file; {mend}", True
     kind = type(error).__name__
     return (
         EXIT_INTERNAL,

@@ -48,7 +48,7 @@ class Preparer:
         """Fixed world to moving world, from the cache of this output tree or estimated now."""
         if prepare.affine == "none":
             return np.eye(4)
-        key = digest(ALIGN_VERSION, *map(file_digest, _files(pair, prepare)), prepare.affine)
+        key = digest(ALIGN_VERSION, *map(_digest_of, _files(pair, prepare)), prepare.affine)
         saved = self.layout.affine(key)
         with _alone(saved):
             if not saved.is_file():
@@ -65,7 +65,14 @@ def _alone(made: Path) -> filelock.FileLock:
 
 def prepared_key(pair: Pair, prepare: Prepare) -> str:
     """Hash of the contents of the images and of the preparation: nothing else enters what is made."""
-    return digest(PREPARE_VERSION, ALIGN_VERSION, *map(file_digest, _files(pair, prepare)), prepare.model_dump_json())
+    return digest(PREPARE_VERSION, ALIGN_VERSION, *map(_digest_of, _files(pair, prepare)), prepare.model_dump_json())
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file; it was there when this was planned, and is needed again") from error
 
 
 def check_scan(scan: Scan) -> None:

@@ -1,10 +1,16 @@
 """Scores many answers, in worker processes, a few in flight at a time: memory does not grow with their number."""
 
 import multiprocessing
+import queue
+import signal
+import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing.connection import Connection
 
+from lumirage.errors import BusyError
 from lumirage.model import Score
 from lumirage.scoring.files import ScoreTask
 from lumirage.scoring.presets import Preset
@@ -15,20 +21,89 @@ Scored = tuple[ScoreTask, dict[Preset, list[Score]]]
 
 def score_many(
     tasks: Sequence[tuple[ScoreTask, tuple[Preset, ...]]], workers: int = 1, device: str = "cpu"
-) -> Iterator[Scored]:
-    """Score every task under its presets, in the order of the tasks. Raises what loading raises (DataError)."""
+) -> Generator[Scored, None, None]:
+    """Score every task under its presets, in the order of the tasks. Raises what loading raises (DataError).
+
+    Closed before its end, it kills what its workers are at.
+    """
     if workers == 1:
         for task, presets in tasks:
             yield _score(task, presets, device)
         return
-    # spawned, not forked: numba's threads and a parent's locks do not survive a fork
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+    scorers = [Scorer(device) for _ in range(workers)]
+    free: queue.SimpleQueue[Scorer] = queue.SimpleQueue()
+    for scorer in scorers:
+        free.put(scorer)
+
+    def score(task: ScoreTask, presets: tuple[Preset, ...]) -> Scored:
+        scorer = free.get()
+        try:
+            return scorer.score(task, presets)
+        finally:
+            free.put(scorer)
+
+    threads = ThreadPoolExecutor(workers)  # each waits for one process
+    try:
         waiting = deque(tasks)
         flying: deque[Future[Scored]] = deque()
         while waiting or flying:
             while waiting and len(flying) < 2 * workers:
-                flying.append(pool.submit(_score, *waiting.popleft(), device))
+                flying.append(threads.submit(score, *waiting.popleft()))
             yield flying.popleft().result()
+    finally:
+        for scorer in scorers:
+            scorer.kill()
+        threads.shutdown(cancel_futures=True)
+
+
+class Scorer:
+    """A process that scores one task at a time. It starts with the first one, ends with this process, and may be killed."""
+
+    def __init__(self, device: str = "cpu") -> None:
+        # spawned, not forked: numba's threads and a parent's locks do not survive a fork
+        context = multiprocessing.get_context("spawn")
+        self._pipe, self._its = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self._its, device), daemon=True)
+        self._killed = False
+        self._changing = threading.Lock()
+
+    def score(self, task: ScoreTask, presets: tuple[Preset, ...]) -> Scored:
+        """The task's scores. Raises what scoring raises, BusyError when the process was killed."""
+        try:
+            with self._changing:
+                if self._process.pid is None and not self._killed:
+                    self._process.start()
+                    self._its.close()  # so that the pipe ends with the process
+            self._pipe.send((task, presets))
+            made: Scored | Exception = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise BusyError(
+                "a process that scores was killed, for want of memory perhaps; score fewer at a time (-j)"
+            ) from error
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    def kill(self) -> None:
+        """End the process, whatever it is at; it scores nothing afterwards."""
+        with self._changing:
+            self._killed = True
+            self._its.close()
+            if self._process.pid is not None:
+                self._process.kill()
+                self._process.join()
+
+
+def _serve(pipe: Connection, device: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal; the harness ends its scorers
+    with suppress(EOFError, OSError):  # the harness is gone
+        while True:
+            task, presets = pipe.recv()
+            try:
+                made: Scored | Exception = _score(task, presets, device)
+            except Exception as error:  # noqa: BLE001 -- handed to the harness, which raises it
+                made = error
+            pipe.send(made)
 
 
 def _score(task: ScoreTask, presets: tuple[Preset, ...], device: str) -> Scored:

@@ -6,8 +6,9 @@ the name and in every row. Parts are never changed: another preset, setting or s
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 import pyarrow as pa
@@ -17,9 +18,14 @@ from lumirage.layout import Layout, write_text, written_aside
 from lumirage.model import SCORE_COLUMNS, Outcome, Score
 from lumirage.scoring.files import ScoreTask
 from lumirage.scoring.presets import SCORER_VERSION, Preset
+from lumirage.scoring.rows import missing_row
 
 RunKey = tuple[str, str, int, str]
 """Method, condition, repeat, pair id."""
+INVERSE = "inverse_consistency_mm"
+"""The one metric that needs another run: that of the reversed pair."""
+PART = 64
+"""Runs whose scores are written together: what a sudden death can cost."""
 
 _SCHEMA = pa.schema(
     [
@@ -51,6 +57,32 @@ def add_part(layout: Layout, preset: Preset, method: str, rows: Sequence[Mapping
         pq.write_table(pa.Table.from_pylist(list(rows), _SCHEMA), aside, compression="zstd")
 
 
+class Parts:
+    """Gathers the scores of runs into parts that are not too small. A context: at its end, however it ends, all are on disk."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._pending: dict[tuple[Preset, str], list[list[dict[str, object]]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for key in list(self._pending):
+            self._write(key)
+
+    def add(self, task: ScoreTask, scores: Mapping[Preset, Iterable[Score]]) -> None:
+        """The scores of one run, by preset."""
+        for preset, rows in scores.items():
+            key = preset, task.method
+            self._pending.setdefault(key, []).append(rows_of(task, preset, rows))
+            if len(self._pending[key]) == PART:
+                self._write(key)
+
+    def _write(self, key: tuple[Preset, str]) -> None:
+        add_part(self._layout, *key, [row for rows in self._pending.pop(key) for row in rows])
+
+
 def scored_runs(layout: Layout, preset: Preset, metric: str | None = None) -> set[RunKey]:
     """The runs that have scores, or this one, under this preset, its settings and this scorer."""
     columns = ["method", "condition", "repeat", "pair"]
@@ -66,15 +98,19 @@ def _parts(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.rglob("[!.]*.parquet")))
 
 
-def assemble(layout: Layout, presets: Sequence[Preset], failed: Mapping[RunKey, Outcome]) -> pd.DataFrame:
+def assemble(
+    layout: Layout, presets: Sequence[Preset], failed: Mapping[RunKey, Outcome], returned: Collection[RunKey] = ()
+) -> pd.DataFrame:
     """Write scores.parquet, scores.tsv and their dictionary from the parts of these presets; gives the table.
 
     A failed run gets a row for every pair-level metric that the sentinels have on its pair, null, with its outcome as the
-    reason. The order of rows depends on nothing but their content.
+    reason; a run whose reversed pair was registered too (`returned`) and whose inverse consistency was not scored gets a
+    null with the reason. The order of rows depends on nothing but their content.
     """
     tables = [pq.read_table(part) for preset in presets for part in _parts(layout.scores(preset.name, preset.settings))]
     table = pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=list(SCORE_COLUMNS))
-    table = pd.concat([table, _rows_of_failures(table, failed)], ignore_index=True) if failed else table
+    more = [_rows_of_failures(table, failed) if failed else None, _rows_without_inverse(table, returned, presets)]
+    table = pd.concat([table, *(rows for rows in more if rows is not None and len(rows))], ignore_index=True)
     table = table.drop_duplicates(subset=_ORDER).sort_values(
         _ORDER, kind="stable", na_position="first", ignore_index=True
     )
@@ -99,6 +135,21 @@ def _rows_of_failures(table: pd.DataFrame, failed: Mapping[RunKey, Outcome]) -> 
     rows["value"] = float("nan")
     rows["undefined"] = "the run ended as " + rows["outcome"]
     return rows[list(SCORE_COLUMNS)]
+
+
+def _rows_without_inverse(table: pd.DataFrame, returned: Collection[RunKey], presets: Sequence[Preset]) -> pd.DataFrame:
+    wanted = table[table["preset"].isin([preset.name for preset in presets if INVERSE in preset.metrics])]
+    run = ["preset", "settings", "condition", "repeat", "method", "pair"]
+    there = {tuple(key) for key in wanted.loc[wanted["metric"] == INVERSE, run].to_numpy()}
+    first = wanted.drop_duplicates(subset=run)
+    lost = [
+        (method, condition, repeat, pair) in returned and (*how, condition, repeat, method, pair) not in there
+        for *how, condition, repeat, method, pair in first[run].itertuples(index=False)
+    ]
+    missing = missing_row(
+        INVERSE, "the reversed pair was registered after this one was scored, and its images are gone"
+    )
+    return first[lost].assign(**missing.model_dump())
 
 
 DICTIONARY = {
