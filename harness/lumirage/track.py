@@ -27,7 +27,10 @@ class Select(Record):
     subjects: tuple[str, ...] = ()
     exclude_subjects: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()
-    entities: dict[str, str] = Field(default={}, description="further BIDS entities, such as acquisition: mprage")
+    entities: dict[str, str | tuple[str, ...] | None] = Field(
+        default={},
+        description="further BIDS entities, such as acquisition: mprage; one of several for a list, none of it for null",
+    )
     exclude: tuple[str, ...] = Field(default=(), description="scan names that are left out, such as sub-01_T1w")
 
 

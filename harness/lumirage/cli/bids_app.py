@@ -75,7 +75,10 @@ def words_of_command(words: Sequence[str], app: typer.Typer) -> list[str]:
 
 
 def _apart(words: Sequence[str], command: Any) -> tuple[list[str], list[str]]:  # Any: typer brings a click of its own
-    """Positional words, and options with their values: hyphens for underscores, a list option once for each value."""
+    """Positional words, and options with their values: hyphens for underscores, a list option once for each value.
+
+    A list of values ends at the word participant or group, so that the level may stand after it.
+    """
     alone = {name for p in command.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
     places: list[str] = []
     options: list[str] = []
@@ -89,11 +92,16 @@ def _apart(words: Sequence[str], command: Any) -> tuple[list[str], list[str]]:  
         name = name.replace("_", "-") if name.startswith("--") else name
         if name in SEVERAL:
             values = [value] if equals else []
-            while rest and not rest[0].startswith("-"):
+            while rest and not rest[0].startswith("-") and rest[0] not in LEVELS:
                 values.append(rest.pop(0))
             options += [part for one in values for part in (name, one)]
-        elif equals or name in alone or not rest:
+        elif _has_its_value(word) or equals or name in alone or not rest:
             options.append(f"{name}{equals}{value}")
         else:
             options += [name, rest.pop(0)]
     return places, options
+
+
+def _has_its_value(word: str) -> bool:
+    """Whether a short option and its value are one word, such as -j4."""
+    return not word.startswith("--") and len(word) > 2

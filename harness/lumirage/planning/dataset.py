@@ -73,7 +73,10 @@ def _selected(file: BidsFile, select: Select) -> bool:
         and (not select.subjects or entity("subject") in {s.removeprefix("sub-") for s in select.subjects})
         and entity("subject") not in {s.removeprefix("sub-") for s in select.exclude_subjects}
         and (not select.sessions or entity("session") in {s.removeprefix("ses-") for s in select.sessions})
-        and all(entity(key) == value for key, value in select.entities.items())
+        and all(
+            entity(key) in value if isinstance(value, tuple) else entity(key) == value
+            for key, value in select.entities.items()
+        )
         and file.stem not in select.exclude
     )
 

@@ -8,39 +8,56 @@ from typing import Any
 from lumirage.errors import UsageError
 from lumirage.track import Track
 
+NOT_CHOSEN_BY = ("suffix", "datatype", "extension")
+"""Say which contrast a query is for, or nothing: scans are always NIfTI images."""
+
+Value = str | tuple[str, ...] | None
+
 
 def filtered(track: Track, file: Path) -> Track:
     """The track with its selection narrowed by {"t1w": {"acquisition": "mprage", "session": ["1"]}, ...}.
 
-    A query counts when the track selects its contrast: its suffix, else its name. Raises UsageError for a file that is
-    none, for an entity with several values (but session), and for contrasts whose queries contradict each other.
+    A query counts when the track selects its contrast: its suffix, else its name. A list means any of its values, null
+    that the name has no such entity. Raises UsageError for a file that is none, for a value of another kind, and for
+    contrasts whose queries contradict each other.
     """
-    entities: dict[str, str] = {}
+    entities: dict[str, Value] = {}
     sessions: set[str] = set()
     for name, query in _read(file).items():
         suffixes = {suffix.lower() for suffix in track.select.suffixes}
         if suffixes and str(query.get("suffix", name)).lower() not in suffixes:
             continue
         for entity, value in query.items():
-            if entity == "session":
-                sessions |= {str(one).removeprefix("ses-") for one in (value if isinstance(value, list) else [value])}
-            elif entity not in ("suffix", "datatype"):
-                _add(entities, entity, value, file)
+            wanted = _value(value, f"{file}: {entity}")
+            if entity == "session" and wanted is not None:
+                ones = (wanted,) if isinstance(wanted, str) else wanted
+                sessions |= {one.removeprefix("ses-") for one in ones}
+            elif entity not in NOT_CHOSEN_BY and entities.setdefault(entity, wanted) != wanted:
+                raise UsageError(
+                    f"{file}: {entity}: {json.dumps(entities[entity])} for one contrast and {json.dumps(wanted)} for "
+                    "another; give one"
+                )
     if sessions and track.select.sessions:
         sessions &= set(track.select.sessions)
         if not sessions:
             raise UsageError(f"{file}: none of its sessions is one of the track's ({', '.join(track.select.sessions)})")
-    changed = {"entities": track.select.entities | entities}
+    changed: dict[str, Any] = {"entities": track.select.entities | entities}
     if sessions:
-        changed["sessions"] = tuple(sorted(sessions))  # type: ignore[assignment]  # fields of different types
+        changed["sessions"] = tuple(sorted(sessions))
     return track.model_copy(update={"select": track.select.model_copy(update=changed)})
 
 
-def _add(entities: dict[str, str], entity: str, value: Any, file: Path) -> None:
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        raise UsageError(f"{file}: {entity}: {json.dumps(value)}: one text is wanted")
-    if entities.setdefault(entity, str(value)) != str(value):
-        raise UsageError(f"{file}: {entity}: {entities[entity]} for one contrast and {value} for another; give one")
+def _value(value: Any, where: str) -> Value:
+    """A value of a query, numbers as the text they are in a file's name."""
+    if isinstance(value, list) and value and all(_is_text(one) for one in value):
+        return tuple(str(one) for one in value)
+    if value is None or _is_text(value):
+        return None if value is None else str(value)
+    raise UsageError(f"{where}: {json.dumps(value)}: a text, a list of texts or null is wanted")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
 
 
 def _read(file: Path) -> Mapping[str, Mapping[str, Any]]:

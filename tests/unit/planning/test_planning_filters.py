@@ -8,6 +8,7 @@ import pytest
 from lumirage.errors import DataError, UsageError
 from lumirage.layout import Layout
 from lumirage.model import Pair, Scan
+from lumirage.planning.dataset import find_scans
 from lumirage.planning.filters import filtered
 from lumirage.planning.outputs import place_work
 from lumirage.planning.pairs import choose
@@ -35,11 +36,33 @@ def test_the_query_of_the_tracks_contrast_counts(tmp_path: Path):
     assert select.sessions == ("1", "2")
 
 
+def scans_left(tmp_path: Path, query: dict[str, object]) -> list[str]:
+    """Of four scans: with and without a session, and with two acquisitions."""
+    root = tmp_path / "bids"
+    for name in ("sub-01_T1w", "sub-02_ses-1_T1w", "sub-03_acq-a_T1w", "sub-04_acq-b_T1w"):
+        session = "ses-1" if "ses-" in name else ""
+        image = root / name[:6] / session / "anat" / f"{name}.nii"
+        image.parent.mkdir(parents=True)
+        image.touch()
+    (root / "dataset_description.json").write_text('{"Name": "d", "BIDSVersion": "1.10.0"}')
+    return [scan.name for scan in find_scans(root, narrowed(tmp_path, {"t1w": query}), {})]
+
+
+def test_a_list_is_any_of_its_values(tmp_path: Path):
+    query = {"acquisition": ["a", "b"], "extension": [".nii", ".nii.gz"]}
+    assert scans_left(tmp_path, query) == ["sub-03_acq-a_T1w", "sub-04_acq-b_T1w"]
+
+
+def test_null_is_without_that_entity(tmp_path: Path):
+    assert scans_left(tmp_path, {"session": None, "acquisition": None}) == ["sub-01_T1w"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ([], "is the form"),
-        ({"t1w": {"acquisition": ["a", "b"]}}, "one text"),
+        ({"t1w": {"acquisition": {"a": "b"}}}, "a text, a list"),
+        ({"t1w": {"session": [None]}}, "a text, a list"),
         ({"t1w": {"run": 1}, "T1W": {"run": 2}}, "for another"),
     ],
 )
@@ -57,6 +80,19 @@ def test_names_that_bids_does_not_know_are_named(tmp_path: Path):
     check_names(tmp_path)
     (tmp_path / "sub-01" / "brain.nii.gz").touch()
     with pytest.raises(DataError, match=r"/sub-01/brain\.nii\.gz; rename"):
+        check_names(tmp_path)
+
+
+def test_what_bidsignore_names_is_not_looked_at(tmp_path: Path):
+    for name in ("sub-01/anat/sub-01_T1w.nii.gz", "sub-01/notes.docx", "extra/deep/a.x", "sub-02/extra/b.y", "c.z"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / ".bidsignore").write_text("# ours\n*.docx\n\nextra/\n/c.z\n")
+    check_names(tmp_path)
+    (tmp_path / "sub-02" / "c.z").touch()  # a line with a slash in front is about the root alone
+    (tmp_path / "sub-02" / "keep.docx").touch()
+    (tmp_path / ".bidsignore").write_text("*.docx\n!keep.docx\nextra/\n/c.z\n")
+    with pytest.raises(DataError, match=r"knows: /sub-02/c\.z, /sub-02/keep\.docx; rename"):
         check_names(tmp_path)
 
 
