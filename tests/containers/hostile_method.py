@@ -278,6 +278,19 @@ def shows_environment(pair):
     answer(pair)
 
 
+def tries_its_cage(pair):
+    try:
+        Path("/written").write_text("x")
+        print("cage root written")
+    except OSError:
+        print("cage root refused")
+    print("cage libraries", "found" if list(Path("/").glob(".singularity.d/libs/*host*")) else "absent")
+    print("cage variable", "found" if "LEAKED" in os.environ else "absent")
+    status = Path("/proc/self/status").read_text()
+    print("cage capabilities", *{line.split()[1] for line in status.splitlines() if line.startswith("Cap")})
+    answer(pair)
+
+
 def some_fail(pair):
     """Fails on one pair in ten, the same ones every time."""
     time.sleep(float(JOB["parameters"]["seconds"]))

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.containers.conftest import sif_name, working
 from lumirage.errors import DataError, EngineError, UnavailableError
 from lumirage.methods.sif import from_archive, from_engine, make_sif
 from lumirage.model import Outcome
+from lumirage.running.runtimes.apptainer import _command
 from lumirage.running.runtimes.call import Runtime
 from lumirage.sif import find_sif
 
@@ -124,6 +126,42 @@ def test_gpus_are_handed_on_and_nothing_else_is(apptainer: Runtime, sif: str, wo
     assert "PYTHONPATH=\n" in log
     assert "HOME=/tmp/home\n" in log
     assert "leak absent" in log
+
+
+@pytest.mark.parametrize("prefix", ["APPTAINER_", "SINGULARITY_"])
+def test_the_users_own_settings_undo_no_isolation(apptainer: Runtime, sif: str, world: World, monkeypatch, prefix):
+    """Each was seen to: a root that can be written, a library of the host, a variable, a capability."""
+    variables, library = world.root / "variables", world.root / "libhost.so"
+    variables.write_text("LEAKED=kvaroezeel\n")
+    library.write_bytes(b"")
+    for name, value in {
+        "WRITABLE_TMPFS": "1",
+        "CONTAINLIBS": str(library),
+        "ENV_FILE": str(variables),
+        "ADD_CAPS": "CAP_SYS_ADMIN",
+    }.items():
+        monkeypatch.setenv(prefix + name, value)
+    world.add_pairs(1)
+    (run,) = world.execute(world.job(sif, mode="tries_its_cage"), apptainer)
+    assert run.outcome is Outcome.OK, run
+    found = [line for line in world.files(run.pair).log.read_text().splitlines() if line.startswith("cage ")]
+    assert found == [
+        "cage root refused",
+        "cage libraries absent",
+        "cage variable absent",
+        "cage capabilities 0000000000000000",
+    ]
+
+
+def test_an_image_that_prints_without_end_is_cut_off(apptainer: Runtime, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lumirage.running.runtimes.apptainer.PROBE_S", 30.0)
+    before = time.monotonic()
+    with pytest.raises(EngineError, match="killed after"):
+        _command(["/bin/sh", "-c", "cat /dev/zero & wait"])
+    assert time.monotonic() - before < 20
+    with pytest.raises(EngineError, match="not done within 0 s"):
+        monkeypatch.setattr("lumirage.running.runtimes.apptainer.PROBE_S", 0.2)
+        _command(["/bin/sh", "-c", "sleep 60 & wait"])
 
 
 def test_without_root(apptainer: Runtime, sif: str, tmp_path_factory: pytest.TempPathFactory):

@@ -83,15 +83,11 @@ def test_without_root_groups_and_gpus_and_with_what_the_site_permits():
 
 
 def test_the_users_variables_are_not_handed_on():
-    own = {
-        "PATH": "/bin",
-        "APPTAINERENV_SECRET": "x",
-        "SINGULARITYENV_S": "x",
-        "APPTAINER_BIND": "/",
-        "SINGULARITY_BIND": "/",
-    }
+    options = ("ENV_SECRET", "_BIND", "_WRITABLE_TMPFS", "_CONTAINLIBS", "_ENV_FILE", "_ADD_CAPS", "_NOT_YET_INVENTED")
+    kept = {"PATH": "/bin", "APPTAINER_CACHEDIR": "/c", "SINGULARITY_TMPDIR": "/t"}
+    own = kept | {f"{program}{name}": "1" for program in ("APPTAINER", "SINGULARITY") for name in options}
     assert apptainer_environment(CALL, Site(), own) == {
-        "PATH": "/bin",
+        **kept,
         "APPTAINERENV_OMP_NUM_THREADS": "2",
         "LUMIRAGE_CALL": "lumirage-1",
         "LUMIRAGE_OWNER": "0123",

@@ -6,16 +6,19 @@ import shutil
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+
+import psutil
 
 from lumirage.errors import EngineError, UnavailableError
 from lumirage.layout import file_digest
 from lumirage.model import Limits
 from lumirage.running.cgroups import Hierarchy
 from lumirage.running.marked import OWNER_VARIABLE, kill_marked
-from lumirage.running.own_group import OwnGroup, remove_groups
+from lumirage.running.own_group import OwnGroup, kill_all, remove_groups
 from lumirage.running.runtimes.apptainer_argv import (
     OPTIONAL,
     Place,
@@ -24,6 +27,7 @@ from lumirage.running.runtimes.apptainer_argv import (
     apptainer_environment,
     isolation,
     options,
+    without_options,
 )
 from lumirage.running.runtimes.apptainer_process import Container
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, StopReason, Watch
@@ -32,6 +36,8 @@ from lumirage.sif import find_sif, record_of
 
 PROGRAMS = ("apptainer", "singularity")
 CARD = "/method/method.yaml"
+CARD_BYTES = 2**20
+KEPT_BYTES = 2 * CARD_BYTES
 PROBE_S = 120.0
 LOG_DRAINED_WITHIN_S = 20.0
 QUOTA_EVERY_S = 0.25
@@ -82,7 +88,8 @@ class ApptainerRuntime:
     def card(self, image: str) -> bytes:
         """See Runtime."""
         site = self._permitted(image)
-        done = _command([site.program, "--quiet", "exec", *options(site), image, "cat", CARD])
+        words = [site.program, "--quiet", "exec", *options(site), image, "head", "-c", str(CARD_BYTES), CARD]
+        done = _command(words)
         if done.returncode:
             raise UnavailableError(f"{image}: holds no card {CARD} ({_last(done)})")
         return done.stdout
@@ -207,10 +214,24 @@ def _works(site: Site, image: str) -> str | None:
 
 
 def _command(argv: list[str]) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(argv, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=PROBE_S)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise EngineError(f"cannot run {argv[0]}: {error}") from error
+    """Run the program to its end. Raises EngineError where it takes, or what the image prints is, too long."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=without_options(os.environ)
+            )
+        except OSError as error:
+            raise EngineError(f"cannot run {argv[0]}: {error}") from error
+        deadline = time.monotonic() + PROBE_S
+        while (code := process.poll()) is None:
+            printed = max(os.fstat(file.fileno()).st_size for file in (out, err))
+            if printed > KEPT_BYTES or time.monotonic() > deadline:
+                kill_all([child.pid for child in psutil.Process(process.pid).children(recursive=True)] + [process.pid])
+                process.wait()
+                raise EngineError(f"{' '.join(argv)}: killed after {printed} bytes, not done within {PROBE_S:.0f} s")
+            time.sleep(0.01)
+        said = [os.pread(file.fileno(), KEPT_BYTES, 0) for file in (out, err)]
+        return subprocess.CompletedProcess(argv, code, *said)
 
 
 def _last(done: subprocess.CompletedProcess[bytes]) -> str:

@@ -21,7 +21,10 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "umask": ("--no-umask",),
 }
 """What a site or an old version may refuse; each is tried once."""
-LEAKS = ("APPTAINER_BIND", "APPTAINER_BINDPATH", "APPTAINER_MOUNT", "APPTAINER_NV", "APPTAINER_OVERLAY")
+PROGRAM_PREFIXES = ("APPTAINER", "SINGULARITY")
+HARMLESS = ("CACHEDIR", "CONFIGDIR", "DISABLE_CACHE", "TMPDIR")
+"""Variables of the program that the user may set. Any option can be given as one, and many undo the isolation: with
+WRITABLE_TMPFS the root can be written, CONTAINLIBS brings the host's libraries in, ADD_CAPS gives capabilities."""
 ENTER = f'HOME=$1; shift; export HOME; : >/tmp/{STARTED}; exec "$@"'
 JOIN = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo $$ >"$1" || exit 125; shift; n=$((n - 1)); done; exec "$@"'
 """The starting shell joins the control groups and becomes the container's starter: nothing runs outside of them."""
@@ -77,18 +80,18 @@ def mount_word(mount: Mount) -> str:
 
 
 def apptainer_environment(call: Call, site: Site, own: Mapping[str, str]) -> dict[str, str]:
-    """Variables of the starter: the user's own, without what would be handed on to the method; and the call's,
-    which the prefix hands on. HOME cannot be handed on this way."""
-    prefixes = ("APPTAINERENV_", "SINGULARITYENV_")
-    kept = {name: value for name, value in own.items() if not name.startswith(prefixes) and not _leaks(name)}
-    prefix = prefixes[site.program.endswith("singularity")]
-    handed = {f"{prefix}{name}": value for name, value in sorted(call.environment.items()) if name != "HOME"}
+    """Variables of the starter: the user's own, as `without_options` leaves them; and the call's, which the prefix hands
+    on. HOME cannot be handed on this way."""
+    prefix = PROGRAM_PREFIXES[site.program.endswith("singularity")]
+    handed = {f"{prefix}ENV_{name}": value for name, value in sorted(call.environment.items()) if name != "HOME"}
     marks = {CALL_VARIABLE: call.name, OWNER_VARIABLE: call.owner}
-    return {**kept, **handed, **marks}
+    return {**without_options(own), **handed, **marks}
 
 
-def _leaks(name: str) -> bool:
-    return name.replace("SINGULARITY_", "APPTAINER_") in LEAKS
+def without_options(own: Mapping[str, str]) -> dict[str, str]:
+    """The user's variables, without those that change what the program does or hands on to a method."""
+    allowed = {f"{prefix}_{name}" for prefix in PROGRAM_PREFIXES for name in HARMLESS}
+    return {name: own[name] for name in own if name in allowed or not name.startswith(PROGRAM_PREFIXES)}
 
 
 def isolation(site: Site, limits_held: bool) -> dict[str, str]:
