@@ -9,7 +9,8 @@ import os
 import secrets
 import shlex
 import shutil
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,12 +92,24 @@ def lay(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
     """Lay out what the method is given for all `inputs`, in their order. Raises UsageError, DataError, OSError."""
     desk.inside.mkdir(parents=True)
     desk.out.mkdir(parents=True)
-    return CONTRACTS[job.method.contract](job, inputs, desk)
+    laid = CONTRACTS[job.method.contract](job, inputs, desk)
+    for path in (desk.inside, *desk.inside.rglob("*")):
+        mode = path.stat().st_mode
+        if readable := (0o555 if path.is_dir() else 0o444) & ~mode:
+            path.chmod(stat.S_IMODE(mode) | readable)  # the method is another user, and our umask may be 077
+    return laid
 
 
 def pairs_per_container(job: Job) -> int | None:
     """How many pairs one container takes; None: any number."""
     return 1 if job.method.contract == "command" else None
+
+
+def _identities(pairs: Iterable[str]) -> dict[str, str]:
+    """Pair -> what it is called in this container: drawn by chance, and no two alike."""
+    names = list(pairs)
+    numbers = secrets.SystemRandom().sample(range(2**32), len(names))
+    return {pair: f"{number:08x}" for pair, number in zip(names, numbers, strict=True)}
 
 
 def _device(job: Job) -> Literal["cpu", "gpu"]:
@@ -106,7 +119,7 @@ def _device(job: Job) -> Literal["cpu", "gpu"]:
 def _lumirage(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
     mounts = (Mount(desk.inside, "/in"), Mount(desk.out, "/out", readonly=False))
     seen = desk.sees(mounts[0])
-    ids = {pair: secrets.token_hex(4) for pair in inputs}
+    ids = _identities(inputs)
     listed = []
     for pair, given in inputs.items():
         folder = desk.inside / ids[pair]
@@ -165,7 +178,7 @@ def _command(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
     except (KeyError, ValueError, IndexError) as error:
         raise UsageError(f"command of {job.method.name}: {error} is unknown; there are {sorted(words)}") from error
     expected = Expected(desk.out, (command.answer,), (command.moved,) if command.moved else ())
-    return Laid(arguments, None, mounts, {pair: secrets.token_hex(4)}, {pair: expected})
+    return Laid(arguments, None, mounts, _identities(inputs), {pair: expected})
 
 
 def _lumir(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:

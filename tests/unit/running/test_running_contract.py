@@ -1,6 +1,7 @@
 """What each contract lays before a method, and where it looks for the answer."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,31 @@ def test_lumirage(world: World):
         assert (place.out / pair.id).is_dir()
     text = "".join(str(path) for path in place.inside.rglob("*")) + (place.inside / "job.json").read_text()
     assert not any(word in text for word in ("sub", "T1w", "T2w", *world.inputs))
+
+
+@pytest.mark.parametrize("contract", ["lumirage", "command", "lumir"])
+def test_whoever_runs_the_method_can_read_what_it_is_given(world: World, contract: str):
+    """The container's user is another one, and the harness may have been started with a umask of 077."""
+    world.add_pairs(1)
+    job = with_method(world.job("x"), contract=contract, command=COMMAND.model_dump() | {"template": "{fixed}"})
+    place, before = desk(world), os.umask(0o077)
+    try:
+        lay(job, world.inputs, place)
+    finally:
+        os.umask(before)
+    found = [place.inside, *place.inside.rglob("*")]
+    assert len(found) > 2
+    for path in found:
+        needed = 0o555 if path.is_dir() else 0o444
+        assert path.stat().st_mode & needed == needed, path
+
+
+def test_no_two_pairs_get_the_same_identity(world: World, monkeypatch: pytest.MonkeyPatch):
+    world.add_pairs(1)
+    given = next(iter(world.inputs.values()))
+    monkeypatch.setattr("secrets.token_hex", lambda _: "00000000")
+    laid = lay(world.job("x"), {str(i): given for i in range(20)}, desk(world))
+    assert len(set(laid.ids.values())) == 20
 
 
 def test_identities_differ_from_container_to_container(world: World):
