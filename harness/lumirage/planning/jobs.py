@@ -52,7 +52,10 @@ def _of_method(
     for condition, repeat in itertools.product(conditions, range(settings.repeats)):
         left = [p.id for p in pairs if not done(use.card.name, p, condition, repeat)]
         for start in range(0, len(left), settings.batch):
-            batch = tuple(left[start : start + settings.batch])
+            # not as the plan has them, which tells who belongs together; and the same for all methods
+            batch = tuple(
+                sorted(left[start : start + settings.batch], key=lambda pair: digest(str(settings.seed), pair))
+            )
             yield Job(
                 id=f"{use.card.name}-{digest(use.digest, condition.name, str(repeat), str(settings.seed), *batch)}",
                 method=use.card,
