@@ -44,6 +44,7 @@ GOLDEN = """{
  "log_config": {"Type": "none", "Config": {}},
  "ipc_mode": "private",
  "hostname": "method",
+ "healthcheck": {"test": ["NONE"]},
  "cpuset_cpus": "2,3",
  "user": "1000:1001",
  "device_requests": [

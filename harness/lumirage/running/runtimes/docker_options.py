@@ -55,6 +55,7 @@ def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
         "log_config": LogConfig(type="none"),
         "ipc_mode": "private",
         "hostname": "method",
+        "healthcheck": {"test": ["NONE"]},  # the image's own would run programs that nobody measures
     }
     if call.cpus:
         options["cpuset_cpus"] = ",".join(map(str, call.cpus))
