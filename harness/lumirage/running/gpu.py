@@ -35,11 +35,12 @@ def _text(value: str | bytes) -> str:
 class GpuMeter:
     """Memory of a call's processes, energy of its GPUs, and who disturbed it. Close it when done.
 
+    `pids` gives None where the call's processes are not known: then memory and who else was there stay unknown.
     Memory is attributed by process where the driver gives the processes, else by the growth of the device's use.
     Energy is the whole device's, so it is the call's own only where nobody else used the GPU; the warnings say so.
     """
 
-    def __init__(self, uuids: Iterable[str], pids: Callable[[], list[int]], nvml: ModuleType = pynvml):
+    def __init__(self, uuids: Iterable[str], pids: Callable[[], list[int] | None], nvml: ModuleType = pynvml):
         self._nvml, self._pids, self._ticks = nvml, pids, 0
         self._handles: list[Any] = []  # NVML's handles are opaque pointers
         self.peak_bytes: int | None = None
@@ -69,9 +70,12 @@ class GpuMeter:
             self.how = f"NVML stopped: {error}"
 
     def _look(self) -> None:
-        own, mine, unknown = set(self._pids()), 0, False
+        pids = self._pids()
+        if pids is None:
+            self.how = "NVML; memory is not known, as the call's processes are not known here"
+        own, mine, unknown = set(pids or ()), 0, False
         for handle in self._handles:
-            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle):
+            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle) if pids is not None else ():
                 if process.pid not in own:
                     self._others = True
                 elif process.usedGpuMemory is None:
@@ -83,7 +87,8 @@ class GpuMeter:
         if unknown:
             self.how = "NVML, growth of the whole device"
             mine = max(0, self._device_bytes() - self._used_before)
-        self.peak_bytes = max(self.peak_bytes or 0, mine)
+        if pids is not None:
+            self.peak_bytes = max(self.peak_bytes or 0, mine)
 
     def _device_bytes(self) -> int:
         try:

@@ -1,7 +1,8 @@
 """What one call used: memory, CPU time, GPU, and what disturbed the measurement.
 
 A ladder, each rung named in the record: a parent control group of ours that outlives the call; the call's own group,
-as last seen; the engine's statistics; the process tree.
+as last seen; the process tree; for a single process of Apptainer the kernel's ru_maxrss. None of them reaches the
+containers that a harness within a container starts beside itself: there the values are absent, with the reason.
 """
 
 import os
@@ -91,9 +92,9 @@ class Meter:
         self.gpu = GpuMeter(gpus, self.pids)
         self._before, self._totals = _Host.now(), Totals()
 
-    def pids(self) -> list[int]:
-        """The call's processes by the host's numbers."""
-        return self._source.pids() if self._source else []
+    def pids(self) -> list[int] | None:
+        """The call's processes by the host's numbers; None where they are not known."""
+        return self._source.pids() if self._source else None
 
     def sample(self) -> int | None:
         """Memory now, without page cache; None where it cannot be read."""

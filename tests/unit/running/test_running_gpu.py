@@ -81,6 +81,15 @@ def test_somebody_else_on_the_gpu_is_a_warning(driver: Driver):
     assert any("another process" in warning for warning in meter.warnings())
 
 
+def test_where_the_calls_processes_are_not_known_nothing_is_claimed(driver: Driver):
+    driver.reasons = 0x40
+    meter = GpuMeter(["GPU-0"], lambda: None, driver)
+    look(meter)
+    assert meter.peak_bytes is None
+    assert "not known here" in meter.how
+    assert meter.warnings() == ["the GPU was slowed down (hardware, hot)"]
+
+
 def test_where_the_driver_does_not_tell_by_process_growth_is_taken(driver: Driver):
     driver.processes[0].usedGpuMemory = None
     meter = GpuMeter(["GPU-0"], lambda: [1], driver)
