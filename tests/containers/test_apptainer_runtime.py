@@ -159,8 +159,8 @@ def test_an_image_that_prints_without_end_is_cut_off(apptainer: Runtime, monkeyp
     with pytest.raises(EngineError, match="killed after"):
         _command(["/bin/sh", "-c", "cat /dev/zero & wait"])
     assert time.monotonic() - before < 20
+    monkeypatch.setattr("lumirage.running.runtimes.apptainer.PROBE_S", 0.2)
     with pytest.raises(EngineError, match="not done within 0 s"):
-        monkeypatch.setattr("lumirage.running.runtimes.apptainer.PROBE_S", 0.2)
         _command(["/bin/sh", "-c", "sleep 60 & wait"])
 
 
