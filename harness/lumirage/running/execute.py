@@ -103,7 +103,7 @@ def _execute_container(
         call = _call(name, job, laid, context, (image, user, desk))
         ended = runtime.run(call, watch)
         _refuse_full_disk(folder, ended)
-        container = Container(job, inputs, laid, watch, ended, started, runtime, image)
+        container = Container(job, inputs, laid, watch, ended, started, runtime, image, call)
         if _told_too(container, context.stop):
             container = replace(container, ended=replace(ended, interrupted=True))
         with _full_disk(folder):

@@ -14,7 +14,7 @@ from lumirage.running.contract import Laid, PairInput
 from lumirage.running.events import PairEvents
 from lumirage.running.outcomes import Evidence, died, outcome_of
 from lumirage.running.owner import OWN_USER, own_user
-from lumirage.running.runtimes.call import Ended, Image, Runtime
+from lumirage.running.runtimes.call import Call, Ended, Image, Runtime
 from lumirage.running.timing import Changes, Times, memory_table, times_of
 from lumirage.running.watch import JobWatch
 from lumirage.space import write_displacement
@@ -32,6 +32,7 @@ class Container:
     started: datetime
     runtime: Runtime
     image: Image
+    call: Call
 
     def events(self, pair: str) -> PairEvents:
         """What was said about a pair."""
@@ -138,6 +139,10 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         runtime=container.runtime.name,
         isolated=container.runtime.isolated,
         isolation=container.runtime.isolation() | ({"user": OWN_USER} if own_user(job.method) else {}),
+        mounts={m.target: "ro" if m.readonly else "rw" for m in container.call.mounts if container.runtime.isolated},
+        cpus=container.call.cpus,
+        gpus=container.call.gpus,
+        limits=container.call.limits,
         track="",
         condition=job.condition,
         repeat=job.repeat,

@@ -52,6 +52,16 @@ def test_a_good_job(world: World):
     assert world.files(runs[1].pair).memory.read_text() == "seconds\tbytes\n0.500\t7000\n"
 
 
+def test_the_record_says_what_the_container_was_given(world: World):
+    world.add_pairs(1)
+    weights = world.root / "weights"
+    world.context = replaced(world.context, cpus=(3,), gpus=("GPU-a",), weights={"tiny": weights})
+    job = world.job("x", limits=with_limits(pids=7))
+    (run,) = world.execute(job, FakeRuntime(Actor(answers)))
+    assert run.mounts == {"/in": "ro", "/out": "rw", "/weights": "ro"}
+    assert (run.cpus, run.gpus, run.limits) == ((3,), ("GPU-a",), job.limits)
+
+
 def test_the_words_of_another_pair_buy_no_time(world: World):
     """It says in time that the second begins, and goes on with the first."""
     world.add_pairs(2)
