@@ -138,7 +138,9 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         image=container.image.digest,
         runtime=container.runtime.name,
         isolated=container.runtime.isolated,
-        isolation=container.runtime.isolation() | ({"user": OWN_USER} if own_user(job.method) else {}),
+        isolation=container.runtime.isolation()
+        | ({"user": OWN_USER} if own_user(job.method) else {})
+        | ({} if container.call.cpus else {"cpus": "not held: it was given no CPUs of its own"}),
         mounts={m.target: "ro" if m.readonly else "rw" for m in container.call.mounts if container.runtime.isolated},
         cpus=container.call.cpus,
         gpus=container.call.gpus,

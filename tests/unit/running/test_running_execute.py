@@ -62,6 +62,12 @@ def test_the_record_says_what_the_container_was_given(world: World):
     assert (run.cpus, run.gpus, run.limits) == ((3,), ("GPU-a",), job.limits)
 
 
+def test_a_container_without_cpus_of_its_own_is_not_called_pinned(world: World):
+    world.add_pairs(1)
+    (run,) = world.execute(world.job("x"), FakeRuntime(Actor(answers)))
+    assert run.isolation["cpus"].startswith("not held")
+
+
 def test_the_words_of_another_pair_buy_no_time(world: World):
     """It says in time that the second begins, and goes on with the first."""
     world.add_pairs(2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumirage.running.marked import CALL_VARIABLE, OWNER_VARIABLE
-from lumirage.running.runtimes.call import Call, Mount
+from lumirage.running.runtimes.call import PATHS_SHOWN, Call, Mount
 
 STARTED = ".lumirage-started"
 """Made in the call's /tmp by the last step before the entry point: it tells a method's failure from the engine's."""
@@ -106,11 +106,12 @@ def isolation(site: Site, limits_held: bool) -> dict[str, str]:
         "privileges": "held: no-new-privileges",
         "memory": "held: control group, memory + swap" if limits_held else sampled,
         "processes": "held: control group" if limits_held else "not held: no control group may be made here",
-        "cpus": "held: affinity",
+        "cpus": "asked for: affinity, which a method can undo",
         "user": "held: not root" if site.root else "held: the user who started the harness",
         "home": "held: not mounted, no PYTHONPATH, no ~/.local",
         "host_files": "held" if "host_files" in site.held else refused,
         "output_quota": "held: sampled 4 times a second",
         "temporary_files": "held: on disk, sampled 4 times a second",
         "log_size": "held",
+        "host_paths": PATHS_SHOWN,
     }

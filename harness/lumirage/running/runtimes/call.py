@@ -10,6 +10,9 @@ from lumirage.model import Limits, Usage
 OWNER_LABEL = "lumirage.owner"
 CALL_LABEL = "lumirage.call"
 
+PATHS_SHOWN = "not held: /proc/self/mountinfo shows where on the host the job's folders lie, the path of OUT with it"
+"""The kernel tells a method the source of each of its mounts, so a name in that path is a name told."""
+
 StopReason = Literal["timeout", "memory", "quota", "interrupted"]
 """Why the harness, not the method, ended a call. Quota: it wrote more than `Limits.output_bytes`. Memory: it was seen
 above the limit by a runtime that has no cgroup of its own."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, Call
+from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, PATHS_SHOWN, Call
 
 HELD = {
     "network": "held: none",
@@ -19,6 +19,7 @@ HELD = {
     "user": "held: not root",
     "output_quota": "held: sampled 4 times a second",
     "log_size": "held",
+    "host_paths": PATHS_SHOWN,
 }
 
 

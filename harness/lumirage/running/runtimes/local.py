@@ -94,7 +94,7 @@ class LocalRuntime:
         return {
             **dict.fromkeys(names, no),
             "memory": "held: sampled at 20 Hz and killed",
-            "cpus": "held: affinity" if hasattr(os, "sched_setaffinity") else no,
+            "cpus": "asked for: affinity, which a method can undo" if hasattr(os, "sched_setaffinity") else no,
             "output_quota": "held: sampled 4 times a second",
             "log_size": "held",
         }
