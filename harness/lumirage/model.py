@@ -239,9 +239,7 @@ class Run(Record):
     runtime: str
     isolated: bool
     isolation: dict[str, str] = Field(default={}, description="property -> held, or why not")
-    mounts: dict[str, Literal["ro", "rw"]] = Field(
-        default={}, description="path in the container -> how it was mounted"
-    )
+    mounts: dict[str, Literal["ro", "rw"]] = Field(default={}, description="path in the container -> access")
     cpus: tuple[int, ...] = Field(default=(), description="that it was given; none: not pinned")
     gpus: tuple[str, ...] = Field(default=(), description="UUIDs of those that it was given")
     limits: Limits | None = Field(default=None, description="that it was started with")
