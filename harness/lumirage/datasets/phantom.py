@@ -27,8 +27,10 @@ FIELD_OF_VIEW_MM = np.array([160.0, 224.0, 192.0])
 CENTRE_MM = np.array([0.0, -17.0, 8.0])
 """Middle of the field of view, in template and subject world."""
 MOST_SUBJECTS_ALL_PAIRS = 6
-SLAB = 1 << 16
-"""Brain voxels painted at once: bounds the memory of the anatomy's temporaries to some 100 MB."""
+SLAB = 1 << 13
+"""Brain voxels painted at once, so few that the anatomy's temporaries stay in the cache."""
+FAR = 20.0
+"""Softnesses from a structure at which its share, exp(-20), is nothing in float32."""
 
 README = """Made-up people: one template brain seen through known smooth deformations. No data of any person.
 Made by lumirage-harness {how}.
@@ -150,26 +152,28 @@ def native_grid(spec: PhantomSpec) -> tuple[Shape, npt.NDArray[np.float64]]:
     return (int(counts[0]), int(counts[1]), int(counts[2])), affine
 
 
-def _plane(shape: Shape, affine: npt.NDArray[np.float64], x: int) -> Points:
-    """World coordinates of the voxels with first index x, (Y*Z, 3) mm. By planes, as whole grids of them fill the memory."""
+def _planes(shape: Shape, affine: npt.NDArray[np.float64]) -> Iterator[tuple[int, Points]]:
+    """Every first index x with the world coordinates of its voxels, (Y*Z, 3) mm: whole grids of them fill the memory."""
     y, z = (index.ravel() for index in np.indices(shape[1:]))
-    return points(affine, np.stack([np.full(len(y), x), y, z], axis=1).astype(np.float64))
+    first = points(affine, np.stack([np.zeros(len(y)), y, z], axis=1))
+    for x in range(shape[0]):
+        yield x, first + x * affine[:3, 0]
 
 
 def _head(spec: PhantomSpec, body: Deformation) -> Head:
     shape, affine = native_grid(spec)
     template = np.empty((*shape, 3))
-    for x in range(shape[0]):
-        template[x] = body.to_template(_plane(shape, affine, x)).reshape(*shape[1:], 3)
+    for x, plane in _planes(shape, affine):
+        template[x] = body.to_template(plane, row=shape[2]).reshape(*shape[1:], 3)
     return Head(shape, affine, template)
 
 
 def _true_field(head: Head, moving: Deformation, *, same: bool) -> Displacement:
     """phi_moving^-1(phi_fixed(x)) - x on the fixed grid; exactly 0 for a person with itself."""
     field = np.zeros((*head.shape, 3), np.float32)
-    for x in range(0 if same else head.shape[0]):
+    for x, plane in () if same else _planes(head.shape, head.affine):
         there = moving.to_subject(head.template[x].reshape(-1, 3))
-        field[x] = (there - _plane(head.shape, head.affine, x)).reshape(*head.shape[1:], 3)
+        field[x] = (there - plane).reshape(*head.shape[1:], 3)
     return Displacement(field, head.affine)
 
 
@@ -211,11 +215,13 @@ def painted(
         index, brain = index[brain > 0], brain[brain > 0]
         label = np.zeros(len(index), np.int16)
         signal = np.zeros((len(tissues), len(index)), np.float32)
-        for layer, depth in layers(template[index], brain):
+        for everywhere, depths in layers(template[index], brain):
+            near = np.flatnonzero(depths > -FAR * softness_mm)
+            layer, depth = everywhere[near], depths[near]
             share = (0.5 + 0.5 * np.tanh(depth / (2.0 * softness_mm))).astype(np.float32)
-            label = np.where(depth > 0, layer, label)
+            label[near] = np.where(depth > 0, layer, label[near])
             for row, tissue in enumerate(tissues):
-                signal[row] += share * (tissue[layer] - signal[row])
+                signal[row, near] += share * (tissue[layer] - signal[row, near])
         labels[index] = label
         signals[:, index] = signal
     return labels, signals

@@ -4,11 +4,11 @@ Every function takes points (n, 3), RAS+ mm, and gives (n,).
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from lumirage.datasets.deformation import Points
 
@@ -26,22 +26,43 @@ def length(vectors: Points) -> Depth:
 
 def ellipsoid(points: Points, centre: Triple, radii: Triple) -> Depth:
     """Depth in an ellipsoid with its axes along the world's; first order: |f| / |grad f|, by Quilez."""
-    scaled = (points - centre) / np.array(radii)
-    once = length(scaled) + 1e-12
-    twice = length(scaled / np.array(radii)) + 1e-12
-    return once * (1.0 - once) / twice
+    return _ellipsoid(points, np.array(centre, np.float64), np.array(radii, np.float64))
+
+
+@njit(nogil=True, cache=True)
+def _ellipsoid(points: Points, centre: Depth, radii: Depth) -> Depth:
+    depth = np.empty(len(points))
+    for n in range(len(points)):
+        once, twice = 0.0, 0.0
+        for k in range(3):
+            scaled = (points[n, k] - centre[k]) / radii[k]
+            once += scaled**2
+            twice += (scaled / radii[k]) ** 2
+        once = np.sqrt(once) + 1e-12
+        depth[n] = once * (1.0 - once) / (np.sqrt(twice) + 1e-12)
+    return depth
 
 
 def tube(points: Points, knots: Sequence[Knot]) -> Depth:
     """Depth in a tube along a polyline, its radius changing linearly from knot to knot; round at both ends."""
-    spine = np.array(knots)
+    return _tube(points, np.array(knots, np.float64))
+
+
+@njit(nogil=True, cache=True)
+def _tube(points: Points, spine: Points) -> Depth:
     depth = np.full(len(points), -np.inf)
-    for start, end in pairwise(spine):
-        along = end[:3] - start[:3]
-        t = np.clip((points - start[:3]) @ along / (along @ along), 0.0, 1.0)
-        radius = start[3] + t * (end[3] - start[3])
-        off = points - start[:3] - t[:, None] * along
-        np.maximum(depth, radius - length(off), out=depth)
+    for knot in range(len(spine) - 1):
+        start, end = spine[knot], spine[knot + 1]
+        squared = (end[0] - start[0]) ** 2 + (end[1] - start[1]) ** 2 + (end[2] - start[2]) ** 2
+        for n in range(len(points)):
+            along = 0.0
+            for k in range(3):
+                along += (points[n, k] - start[k]) * (end[k] - start[k])
+            t = min(max(along / squared, 0.0), 1.0)
+            off = 0.0
+            for k in range(3):
+                off += (points[n, k] - start[k] - t * (end[k] - start[k])) ** 2
+            depth[n] = max(depth[n], start[3] + t * (end[3] - start[3]) - np.sqrt(off))
     return depth
 
 

@@ -1,6 +1,7 @@
 """The phantom: exact truth, valid BIDS, the same bytes twice, nothing half made."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,26 @@ def test_the_inverse_is_exact_and_no_fold_exists(amplitude_mm: float, smoothness
     body = random_deformation(amplitude_mm, smoothness_mm, places, np.random.default_rng(1))
     assert np.abs(body.to_template(body.to_subject(places)) - places).max() < 1e-6
     assert np.linalg.det(body.jacobian(places)).min() > 0
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "amplitude_mm", "smoothness_mm"), [(1, 3, 20), (2, 4, 10), (8, 1.5, 5), (16, 8, 20)]
+)
+def test_points_in_rows_are_inverted_as_well_as_points_in_no_order(
+    spacing_mm: float, amplitude_mm: float, smoothness_mm: float
+) -> None:
+    """However far apart they are: where its guess along the row is bad, Newton's method starts from the point itself."""
+    line = spacing_mm * np.arange(-9.0, 10.0)
+    places = np.stack(np.meshgrid(line, line[:5], line, indexing="ij"), axis=-1).reshape(-1, 3)
+    body = random_deformation(amplitude_mm, smoothness_mm, places, np.random.default_rng(1))
+    assert np.abs(body.to_subject(body.to_template(places, row=19)) - places).max() < 1e-6
+
+
+def test_a_step_too_steep_to_be_undone_is_an_error() -> None:
+    body = random_deformation(8.0, 20.0, np.random.default_rng(0).uniform(-90, 90, (500, 3)), np.random.default_rng(1))
+    folded = replace(body, amplitudes_mm=body.amplitudes_mm * 20)
+    with pytest.raises(ArithmeticError, match="too steep"):
+        folded.to_template(np.random.default_rng(0).uniform(-90, 90, (4000, 3)))
 
 
 def test_the_jacobian_is_the_derivative() -> None:
