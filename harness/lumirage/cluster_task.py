@@ -111,12 +111,12 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
     require_weights(job.method)  # this node may not see the cache of the one that planned
     # tasks of one tree share nodes, and a job may be there twice: each stops only what an earlier life of its own left
     context = replace(
-        run_context(layout, evaluation, ("slurm", task.id, number_of_task(os.environ))),
+        run_context(layout, evaluation, runtime, ("slurm", task.id, number_of_task(os.environ))),
         cpus=cpus_of_task(os.environ, os.sched_getaffinity(0)),
         gpus=_gpus(job.limits, os.environ),
         stop=stop,
     )
-    begin(layout, context.owner, runtime)
+    begin(context, runtime)
     inputs = Inputs(layout, evaluation).of_job(job)
     for pause_s in PAUSES_S:
         _unless(stop)

@@ -5,6 +5,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -20,6 +21,8 @@ from lumirage.running.contract import PairInput
 from lumirage.running.execute import RunContext, begin
 from lumirage.running.executors.here import Here
 from lumirage.running.executors.slots import bound, resources_here
+from lumirage.running.place import scratch_place
+from lumirage.running.runtimes.call import Runtime
 from lumirage.screen import Screen
 from lumirage.track import Evaluation, Prepare
 
@@ -30,8 +33,8 @@ def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen
     Raises the error of the first job that could not be executed at all, after the others are done.
     """
     # several may work in one tree, each with participants of its own: one must not stop another's containers
-    context = run_context(plan.layout, plan.evaluation, plan.participants)
-    left = begin(plan.layout, context.owner, machine.runtime)
+    context = run_context(plan.layout, plan.evaluation, machine.runtime, plan.participants)
+    left = begin(context, machine.runtime)
     if left:
         screen.say(f"{left} containers or processes that a dead harness left were removed")
     if plan.complete:
@@ -44,19 +47,27 @@ def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen
         if why:
             screen.say(f"-j {most}: no more than {fits} at a time, because {why}")
     here = Here(machine.runtime, resources, most)
-    here.execute(plan.jobs, inputs.of_job, context, watcher)
+    try:
+        here.execute(plan.jobs, inputs.of_job, context, watcher)
+    finally:
+        with suppress(OSError):  # another harness of this tree may use it too
+            context.scratch.rmdir()
     if watcher.left_out:
         raise watcher.left_out[0]
 
 
-def run_context(layout: Layout, evaluation: Evaluation, part: Sequence[str] = ()) -> RunContext:
-    """What all jobs of this output tree share, or of this part of it: containers of one part are not another's."""
+def run_context(layout: Layout, evaluation: Evaluation, runtime: Runtime, part: Sequence[str] = ()) -> RunContext:
+    """What all jobs of this output tree share, or of this part of it: containers of one part are not another's.
+
+    Raises UnavailableError when there is no safe place for what containers are given.
+    """
     cards = [use.card for use in evaluation.methods.values()]
     weights = {card.name: folder for card in cards if (folder := weights_folder(card))}
     return RunContext(
         layout=layout,
         track=evaluation.track.name,
         owner=digest(str(layout.root.resolve()), *part),
+        scratch=scratch_place(layout, runtime, os.environ),
         weights=weights,
         host=host(),
     )

@@ -174,6 +174,10 @@ class Layout:
         """Inputs and outputs of one container under way."""
         return self.work / "scratch" / job
 
+    def neutral_scratch(self, temporary: Path) -> Path:
+        """The same in a folder for temporary files, where no name tells what is evaluated."""
+        return temporary / f"lumirage-{digest(str(self.root.resolve()))}"
+
     def prepared(self, key: str) -> Path:
         """Prepared images of one pair and condition."""
         return self.work / "prepared" / key

@@ -47,7 +47,7 @@ def execute(root: Path, runtime_name: str, image: str, cache: Path, count: int, 
         left = [pair for pair in world.inputs if not world.files(pair).record.exists()]
         groups = [left[i : i + PAIRS_IN_JOB] for i in range(0, len(left), PAIRS_IN_JOB)]
         jobs = [world.job(image, pairs=group, mode="fingerprint", seconds=seconds) for group in groups]
-        begin(world.layout, world.context.owner, runtime)
+        begin(world.context, runtime)
         Here(runtime, resources_here(), AT_ONCE).execute(jobs, lambda job: world.inputs, world.context, Loud())
 
 

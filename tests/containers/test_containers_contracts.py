@@ -3,6 +3,7 @@ wrote is what was read, in millimetres.
 """
 
 import json
+import os
 import subprocess
 import sys
 import uuid
@@ -15,8 +16,10 @@ import pytest
 from tests.containers.conftest import BASE, archive
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
+from lumirage.layout import Layout
 from lumirage.model import Convention, Outcome, Run
 from lumirage.records import read_json
+from lumirage.running.place import temporary
 from lumirage.running.runtimes.call import Runtime
 from lumirage.space import Displacement, points, read_displacement, read_grid
 
@@ -122,7 +125,8 @@ def test_what_a_published_image_writes_is_what_is_read(method: Path, bids: Path,
         read = read_displacement(answer, Convention(), read_grid(prepared(out, run) / "fixed.nii"))
         assert len(set(read.u.shape[:3])) == 3, "a grid on which axes cannot be mistaken"
         np.testing.assert_allclose(read.u, written(name, read), rtol=0, atol=1e-4)
-    assert not list((out / "work" / "scratch").iterdir())
+    assert not Layout(out).neutral_scratch(temporary(os.environ)).exists()
+    assert not (out / "work" / "scratch").exists()
 
 
 def prepared(out: Path, run: Run) -> Path:

@@ -6,6 +6,7 @@ import hashlib
 import stat
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import docker
@@ -14,6 +15,7 @@ from running_world import World, outcomes, scan, with_limits
 
 from lumirage.model import Outcome, Pair, Run
 from lumirage.running.contract import PairInput
+from lumirage.running.place import scratch_place
 from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
 
 OK = Outcome.OK
@@ -64,7 +66,7 @@ def guarded(world: World, docker_runtime: Runtime, docker_image: str):
     assert fingerprint(world) == before
     world.files(pair).record.unlink(missing_ok=True)
     assert outcomes(world.execute(world.job(docker_image, pairs=[pair]), docker_runtime)) == [OK]
-    assert not list(world.layout.scratch("").iterdir())
+    assert not list(world.context.scratch.iterdir())
     client = docker.from_env()
     assert not client.containers.list(all=True, filters={"label": f"{OWNER_LABEL}={world.owner}"})
     client.close()
@@ -111,18 +113,25 @@ def check_more(mode: str, run: Run, world: World) -> None:
             assert run.usage.over_quota
 
 
-def test_a_hunter_finds_nothing_of_the_subjects(guarded: World, docker_runtime: Runtime, docker_image: str):
+def test_a_hunter_finds_nothing_of_the_subjects(
+    guarded: World, docker_runtime: Runtime, docker_image: str, tmp_path_factory: pytest.TempPathFactory
+):
+    """Nor of the output tree, whose path may name a dataset or a contrast."""
     (pair,) = guarded.inputs
     given = guarded.inputs[pair]
     fixed = scan("zzsubjectzz").model_copy(update={"image": guarded.root / "canary" / "private.txt"})
     guarded.inputs[pair] = PairInput(Pair(fixed=fixed, moving=scan("yyotheryy", "T2w")), given.prepared)
-    words = ["zzsubjectzz", "yyotheryy", "not yours", "canary", "T1w", "T2w", pair]
+    words = ["zzsubjectzz", "yyotheryy", "not yours", "canary", "T1w", "T2w", pair, guarded.root.name]
+    place = scratch_place(guarded.layout, docker_runtime, {"TMPDIR": str(tmp_path_factory.mktemp("neutral"))})
+    guarded.context = replace(guarded.context, scratch=place)
     encoded = [base64.b64encode(word.encode()).decode() for word in words]
     (run,) = guarded.execute(guarded.job(docker_image, mode="hunts", words=encoded), docker_runtime)
     log = guarded.files(pair).log.read_text()
     assert run.outcome is OK
     assert "FOUND" not in log
     assert "seen" not in log
+    assert run.isolation["host_paths"].startswith("held")
+    assert not list(place.iterdir())
 
 
 def test_an_answer_under_another_name_is_none(world: World, docker_runtime: Runtime, docker_image: str):

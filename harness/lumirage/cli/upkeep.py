@@ -49,6 +49,7 @@ def clean(
     from lumirage.errors import BusyError, UnavailableError
     from lumirage.layout import cache_root, digest
     from lumirage.running.executors.slurm import answers_here
+    from lumirage.running.place import temporary
     from lumirage.running.runtimes import RUNTIMES
     from lumirage.standing import in_queue
 
@@ -58,6 +59,7 @@ def clean(
         work = layout.work.resolve()  # with -w it is a link
         freed = sum(f.stat().st_size for f in work.rglob("*") if f.is_file() and not f.is_symlink())
         shutil.rmtree(work, ignore_errors=True)
+        shutil.rmtree(layout.neutral_scratch(temporary(os.environ)), ignore_errors=True)
         if layout.work.is_symlink():
             layout.work.unlink()
         print(f"{layout.work}: {freed / 1e6:.0f} MB")

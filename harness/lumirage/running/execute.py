@@ -36,13 +36,14 @@ FULL_DISK_BYTES = 64 * 2**20
 class RunContext:
     """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
 
-    `shared` of these are used by another harness too. `owner` is the same for all calls of one output tree; `weights`
-    gives the folder of a method's weights by its name.
+    `shared` of these are used by another harness too. `owner` is the same for all calls of one output tree; `scratch` is
+    where its calls' folders lie; `weights` gives the folder of a method's weights by its name.
     """
 
     layout: Layout
     track: str
     owner: str
+    scratch: Path
     cpus: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
@@ -91,9 +92,9 @@ def _execute_container(
 ) -> tuple[list[Run], bool]:
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
-    folder = context.layout.scratch(f"{context.owner}-{name}")
+    folder = context.scratch / f"{context.owner}-{name}"
     try:
-        with _full_disk(folder):
+        with _full_disk(folder.parent):
             desk = Desk(folder / "in", folder / "out", runtime.sees, runtime.isolated)
             laid = lay(job, inputs, desk)
             user = hand_over(desk.out, job.method)
@@ -106,7 +107,7 @@ def _execute_container(
         container = Container(job, inputs, laid, watch, ended, started, runtime, image, call)
         if _told_too(container, context.stop):
             container = replace(container, ended=replace(ended, interrupted=True))
-        with _full_disk(folder):
+        with _full_disk(context.layout.root):
             runs = settle(container, Where(context.layout, context.track, context.host, context.shared))
         return runs, container.ended.interrupted
     finally:
@@ -158,12 +159,12 @@ def _clock_ahead_s(folder: Path) -> float:
 
 
 @contextmanager
-def _full_disk(folder: Path) -> Iterator[None]:
+def _full_disk(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again") from error
+            raise BusyError(f"the disk of {place} is full; make room and type the command again") from error
         raise
 
 
@@ -188,12 +189,12 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder, onerror=retry)
 
 
-def begin(layout: Layout, owner: str, runtime: Runtime) -> int:
+def begin(context: RunContext, runtime: Runtime) -> int:
     """Remove what a harness that died left of this output tree: containers, processes, scratch folders.
 
     Gives the number of containers and processes. Only for who holds the lock. Raises EngineError.
     """
-    found = runtime.remove_stale(owner)
-    for folder in layout.scratch("").glob(f"{owner}-*"):
+    found = runtime.remove_stale(context.owner)
+    for folder in context.scratch.glob(f"{context.owner}-*"):
         _remove(folder)
     return found

@@ -14,6 +14,7 @@ from lumirage.running.contract import Laid, PairInput
 from lumirage.running.events import PairEvents
 from lumirage.running.outcomes import Evidence, died, outcome_of
 from lumirage.running.owner import OWN_USER, own_user
+from lumirage.running.place import is_neutral
 from lumirage.running.runtimes.call import Call, Ended, Image, Runtime
 from lumirage.running.timing import Changes, Times, memory_table, times_of
 from lumirage.running.watch import JobWatch
@@ -104,6 +105,7 @@ def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> R
     run = _record(container, pair, times).model_copy(
         update={
             "track": where.track,
+            "isolation": _isolation(container, where.layout),
             "host": dict(where.host),
             "outcome": outcome,
             "message": message,
@@ -138,9 +140,7 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         image=container.image.digest,
         runtime=container.runtime.name,
         isolated=container.runtime.isolated,
-        isolation=container.runtime.isolation()
-        | ({"user": OWN_USER} if own_user(job.method) else {})
-        | ({} if container.call.cpus else {"cpus": "not held: it was given no CPUs of its own"}),
+        isolation={},
         mounts={m.target: "ro" if m.readonly else "rw" for m in container.call.mounts if container.runtime.isolated},
         cpus=container.call.cpus,
         gpus=container.call.gpus,
@@ -162,6 +162,18 @@ def _record(container: Container, pair: str, times: Times) -> Run:
         usage=container.ended.usage,
         pairs_in_job=len(container.inputs),
     )
+
+
+def _isolation(container: Container, layout: Layout) -> dict[str, str]:
+    """What the runtime holds, less what this call was not given or asked not to have."""
+    call, found = container.call, container.runtime.isolation()
+    if own_user(container.job.method):
+        found["user"] = OWN_USER
+    if not call.cpus:
+        found["cpus"] = "not held: it was given no CPUs of its own"
+    if container.runtime.isolated and all(is_neutral(mount.source, layout) for mount in call.mounts):
+        found["host_paths"] = "held: the sources of its mounts lie under names that tell nothing"
+    return found
 
 
 def _write_field(answer: Answer, outcome: Outcome, files: RunFiles) -> str | None:

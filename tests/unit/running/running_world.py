@@ -35,7 +35,7 @@ class World:
         self.layout = Layout(root / "out with 'blanks'; $x")
         self.inputs: dict[str, PairInput] = {}
         self.owner = uuid.uuid4().hex
-        self.context = RunContext(layout=self.layout, track="test", owner=self.owner)
+        self.context = RunContext(layout=self.layout, track="test", owner=self.owner, scratch=self.layout.scratch(""))
 
     def add_pair(self, fixed: str, moving: str) -> str:
         pair = Pair(fixed=scan(fixed), moving=scan(moving, "T2w"))
@@ -95,6 +95,7 @@ class FakeRuntime:
 
     name = "fake"
     isolated = True
+    mounts_ours_only = False
 
     def __init__(self, *scripts: Script):
         self._scripts = list(scripts)

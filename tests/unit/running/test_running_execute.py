@@ -254,5 +254,5 @@ def test_what_a_dead_harness_left_is_cleared(world: World):
     left = world.layout.scratch(f"{world.owner}-lumirage-dead") / "out"
     left.mkdir(parents=True)
     (left / "file").write_text("x")
-    assert begin(world.layout, world.owner, FakeRuntime()) == 0
+    assert begin(world.context, FakeRuntime()) == 0
     assert not left.exists()

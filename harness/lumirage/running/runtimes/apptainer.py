@@ -48,6 +48,7 @@ class ApptainerRuntime:
 
     name = "apptainer"
     isolated = True
+    mounts_ours_only = False
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

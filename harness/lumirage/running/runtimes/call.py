@@ -94,6 +94,8 @@ class Runtime(Protocol):
 
     name: str
     isolated: bool
+    mounts_ours_only: bool
+    """Whether only folders can be mounted that our own container mounts."""
 
     def check(self) -> None:
         """Return if calls can be started. Raises UnavailableError that says what to do."""

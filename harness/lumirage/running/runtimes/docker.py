@@ -30,6 +30,7 @@ class DockerRuntime:
 
     name = "docker"
     isolated = True
+    mounts_ours_only = False
 
     def __init__(self, *, keep: bool = False):
         self._keep = keep

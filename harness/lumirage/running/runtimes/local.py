@@ -32,6 +32,7 @@ class LocalRuntime:
 
     name = "local"
     isolated = False
+    mounts_ours_only = False
 
     def __init__(self, *, cache: Path | None = None):
         self._cache = (cache or cache_root()) / "venvs"

@@ -34,6 +34,11 @@ def docker_runtime() -> DockerRuntime:
 class SiblingDocker(DockerRuntime):
     """Docker with the paths of mounts translated to the host's."""
 
+    @property
+    def mounts_ours_only(self) -> bool:  # type: ignore[override]  # asked of the engine, where others know it
+        """See Runtime."""
+        return self._mounts is not None
+
     @cached_property
     def _mounts(self) -> Mapping[str, str] | None:
         """Where our own container's mounts come from: folder here -> folder of the host. None where the engine does not
