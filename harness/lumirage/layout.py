@@ -275,8 +275,7 @@ def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success sync it and rename it over `path`, else remove it.
 
-    A reader therefore sees the old file, the new file or none, never half of one.
-    """
+    A reader therefore sees the old file, the new file or none, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")  # as ASIDE
     try:
@@ -289,9 +288,10 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def remove_asides(layout: Layout) -> None:
-    """Remove what `written_aside` left of writers that were killed. Only for who is alone in the tree."""
+    """Remove what `written_aside` left of killed writers. Only for who is alone in the tree."""
     for place in (layout.root, *([layout.work] if layout.work.is_symlink() else [])):
-        for folder, _, names in os.walk(place):
+        for folder, inner, names in os.walk(place):
+            inner[:] = [n for n in inner if n != "scratch" or Path(folder) != layout.work]  # deeper than we can go?
             for name in filter(ASIDE.match, names):
                 with suppress(OSError):  # it does no harm
                     Path(folder, name).unlink()

@@ -94,21 +94,12 @@ def same_grid(first: Grid, second: Grid) -> bool:
     return float(np.abs(apart).max()) <= AFFINE_TOLERANCE_MM
 
 
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
 def _load(path: Path) -> Any:  # nibabel's images are untyped
     if not path.is_file():
         raise DataError(f"{path}: no such file")
     try:
         return nib.load(path)
-    except (
-        ImageFileError,
-        HeaderDataError,
-        OSError,
-        EOFError,
-        ValueError,
-    ) as error:
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: not a readable NIfTI image ({error}); convert or fetch it again") from error
 
 
@@ -197,10 +188,7 @@ def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displac
 
 @np.errstate(all="ignore")
 def read_moved(path: Path, grid: Grid) -> Single:
-    """A method's own moved image on the working grid, float32 (X, Y, Z), finite. Judged as `read_displacement` does.
-
-    Raises InvalidAnswerError.
-    """
+    """A method's own moved image on this grid, float32 (X, Y, Z), finite; judged likewise. Raises InvalidAnswerError."""
     header = read_header(path, REALS)
     affine, numbers = _judged(path, header)
     shape = header.shape[:3] + tuple(n for n in header.shape[3:] if n != 1)

@@ -43,13 +43,12 @@ def clean(
     ] = False,
 ) -> None:
     """Remove what can be made again: OUT's work folder, and containers that a dead harness left."""
-    import shutil
-
     from lumirage.cli.results import working_in
     from lumirage.errors import BusyError, UnavailableError
     from lumirage.layout import cache_root, digest
     from lumirage.running.executors.slurm import answers_here
     from lumirage.running.place import temporary
+    from lumirage.running.removal import remove_tree
     from lumirage.running.runtimes import RUNTIMES
     from lumirage.standing import in_queue
 
@@ -57,9 +56,7 @@ def clean(
         if answers_here() and in_queue(layout).busy:
             raise BusyError(f"tasks of {layout.root} are in the cluster's queue; wait for them, or cancel them first")
         work = layout.work.resolve()  # with -w it is a link
-        freed = sum(f.stat().st_size for f in work.rglob("*") if f.is_file() and not f.is_symlink())
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.rmtree(layout.neutral_scratch(temporary(os.environ)), ignore_errors=True)
+        freed = remove_tree(work) + remove_tree(layout.neutral_scratch(temporary(os.environ)))
         if layout.work.is_symlink():
             layout.work.unlink()
         print(f"{layout.work}: {freed / 1e6:.0f} MB")
@@ -73,5 +70,5 @@ def clean(
     if cache:
         for folder in cache_root().iterdir():
             if folder.name not in {"weights", "sif"}:
-                shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+                remove_tree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
                 print(folder)

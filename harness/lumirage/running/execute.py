@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from lumirage.running.environment import CONTAINER_TMP, environment
 from lumirage.running.events import EventReader
 from lumirage.running.outcomes import died
 from lumirage.running.owner import hand_over
+from lumirage.running.removal import remove_tree
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Stopped
 from lumirage.running.settle import Container, Where, finished, settle
 from lumirage.running.watch import JobWatch
@@ -111,7 +112,7 @@ def _execute_container(
             runs = settle(container, Where(context.layout, context.track, context.host, context.shared))
         return runs, container.ended.interrupted
     finally:
-        _remove(folder)
+        remove_tree(folder)
 
 
 def _told_too(container: Container, stop: threading.Event) -> bool:
@@ -175,20 +176,6 @@ def _refuse_full_disk(folder: Path, ended: Ended) -> None:
         raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again")
 
 
-def _remove(folder: Path) -> None:
-    """Remove a scratch folder, also where the method took away the right to."""
-
-    def retry(function: Callable[[str], object], path: str, _: object) -> None:
-        Path(path).parent.chmod(0o700)
-        if not Path(path).is_symlink():
-            Path(path).chmod(0o700)
-        function(path)
-
-    # What cannot be removed now is removed at the next start; it must not hide why a call failed.
-    with suppress(OSError):
-        shutil.rmtree(folder, onerror=retry)
-
-
 def begin(context: RunContext, runtime: Runtime) -> int:
     """Remove what a harness that died left of this output tree: containers, processes, scratch folders.
 
@@ -196,5 +183,5 @@ def begin(context: RunContext, runtime: Runtime) -> int:
     """
     found = runtime.remove_stale(context.owner)
     for folder in context.scratch.glob(f"{context.owner}-*"):
-        _remove(folder)
+        remove_tree(folder)
     return found

@@ -19,6 +19,7 @@ from lumirage.model import Limits
 from lumirage.running.cgroups import Hierarchy
 from lumirage.running.marked import OWNER_VARIABLE, kill_marked
 from lumirage.running.own_group import OwnGroup, kill_all, remove_groups
+from lumirage.running.removal import remove_tree
 from lumirage.running.runtimes.apptainer_argv import (
     OPTIONAL,
     Place,
@@ -160,7 +161,7 @@ class ApptainerRuntime:
         killed = remove_groups(self._hierarchy, f"{owner}-") if self._hierarchy.can_own() else 0
         killed += kill_marked(OWNER_VARIABLE, owner)
         for folder in Path(tempfile.gettempdir()).glob(f"lumirage-{owner}-*"):
-            shutil.rmtree(folder, ignore_errors=True)
+            remove_tree(folder)
         return killed
 
 
@@ -193,7 +194,7 @@ def _workdir(call: Call) -> Iterator[Path]:
         home.chmod(0o1777)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
 
 def _try_out(site: Site, image: str) -> Site:
