@@ -1,18 +1,22 @@
 """The whole flow: plan, run, score, compare, report. Each stage reads what the stage before left on disk."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lumirage.execution import execute
 from lumirage.layout import Layout
 from lumirage.machine import choose_machine
 from lumirage.order import Order, plan_order
 from lumirage.planning.outputs import begin_tree, place_work
+from lumirage.planning.plan import Plan
 from lumirage.planning.validation import check_names
+from lumirage.records import read_json
 from lumirage.running.lock import alone
 from lumirage.running.shared_lock import changing, held_in_part
 from lumirage.screen import Screen
 from lumirage.stages import Scorers, compare, report, score, score_pairs
 from lumirage.summary import Summary, summarize
+from lumirage.track import Evaluation
 
 
 def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
@@ -20,6 +24,8 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
     machine = choose_machine(order.runtime, screen)
     plan = plan_order(order, machine, screen)
     with alone(plan.layout):
+        if _changed(plan):
+            plan = plan_order(replace(order, out=plan.layout.root), machine, screen)
         place_work(plan.layout, order.work)
         begin_tree(plan.layout, plan.evaluation)
         if "run" in stages:
@@ -31,6 +37,15 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
         if "report" in stages:
             report(plan.layout, screen)
     return summarize(plan.layout)
+
+
+def _changed(plan: Plan) -> bool:
+    """Whether another harness changed the tree since it was planned: building images may take minutes, in which one can
+    add a method and finish."""
+    if not plan.layout.evaluation.exists():
+        return False
+    there, planned = read_json(plan.layout.evaluation, Evaluation), plan.evaluation
+    return planned != there.model_copy(update={"methods": {**there.methods, **planned.methods}})
 
 
 def evaluate_participants(order: Order, screen: Screen) -> Summary:
