@@ -1,5 +1,6 @@
 """Turns the end of a container into the records of its pairs."""
 
+import functools
 import hashlib
 import math
 from collections.abc import Mapping
@@ -39,6 +40,26 @@ class Container:
         """What was said about a pair."""
         return self.watch.events.pairs[self.laid.ids[pair]]
 
+    def judged(self, pair: str) -> Answer:
+        """What the method left for a pair."""
+        prepared = self.inputs[pair].prepared
+        return read_answer(self.laid.expected[pair], self.job.method.output, prepared.grid, prepared.moving)
+
+    @functools.cached_property
+    def latest_unsaid(self) -> str | None:
+        """Of the pairs of which the method said nothing, the one whose answer was changed last."""
+        changes = [
+            (at, i, pair)
+            for i, (pair, expected) in enumerate(self.laid.expected.items())
+            if self.events(pair).begin_s is None and (at := changed_s(expected)) is not None
+        ]
+        return max(changes)[2] if changes else None
+
+    @functools.cached_property
+    def latest_is_whole(self) -> bool:
+        """Whether that answer is valid; read once, as it may be large."""
+        return self.latest_unsaid is not None and self.judged(self.latest_unsaid).state == "valid"
+
 
 @dataclass(frozen=True)
 class Where:
@@ -64,19 +85,30 @@ def settle(container: Container, where: Where) -> list[Run]:
 
 
 def _lost(container: Container) -> str | None:
-    """The pair that was under way when the container died: the one it had begun, else the first it had not finished."""
+    """The pair that was under way when the container died: the one it had begun, else the first it had not finished;
+    for a method that says nothing the one whose answer came last, where that is not whole."""
     if not died(container.ended.usage):
         return None
     current = container.watch.events.current
     begun = [pair for pair, name in container.laid.ids.items() if name == current]
+    latest = container.latest_unsaid
+    half = [latest] if latest and not finished(container, latest) else []
     waiting = [pair for pair in container.inputs if not finished(container, pair)]
-    return next(iter([*begun, *waiting]), None)
+    return next(iter([*begun, *half, *waiting]), None)
 
 
 def finished(container: Container, pair: str) -> bool:
-    """Whether the method was done with a pair: it said so, or it never said a word and left an answer."""
+    """Whether the method was done with a pair: it said so, or it never said a word and left an answer.
+
+    The last such answer may be half of one where the container did not end by itself: killed while we were told to stop
+    it counts for nothing, of a container that died it must be valid.
+    """
     events = container.events(pair)
-    return events.end_s is not None or (events.begin_s is None and exists(container.laid.expected[pair]))
+    if events.begin_s is not None or not exists(container.laid.expected[pair]):
+        return events.end_s is not None
+    if pair != container.latest_unsaid or not (died(container.ended.usage) or container.ended.interrupted):
+        return True
+    return not container.ended.interrupted and container.latest_is_whole
 
 
 def _shared(where: Where) -> tuple[str, ...]:
@@ -86,7 +118,7 @@ def _shared(where: Where) -> tuple[str, ...]:
 def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> Run:
     job, given, usage = container.job, container.inputs[pair], container.ended.usage
     events = container.events(pair)
-    answer = read_answer(container.laid.expected[pair], job.method.output, given.prepared.grid, given.prepared.moving)
+    answer = container.judged(pair)
     times = _times(container, pair)
     outcome, message = outcome_of(
         Evidence(

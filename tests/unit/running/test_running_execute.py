@@ -117,6 +117,38 @@ def test_without_events_the_first_pair_without_an_answer_is_the_lost_one(world: 
     assert runs[2].timed_by == "container"
 
 
+def half_at(last: int):
+    """Answers, of which the last is cut off; those after it were never begun."""
+
+    def act(folder: Path, i: int) -> None:
+        if i <= last:
+            write_field(folder)
+        if i == last:
+            raw = (folder / "displacement.nii").read_bytes()
+            (folder / "displacement.nii").write_bytes(raw[: len(raw) // 2])
+
+    return act
+
+
+def test_without_events_a_half_of_an_answer_is_of_the_pair_that_was_lost(world: World):
+    world.add_pairs(3)
+    runtime = FakeRuntime(Actor(half_at(1), events=False, exit_code=139, signal=11), Actor(answers, events=False))
+    assert outcomes(world.execute(world.job("x"), runtime)) == [OK, Outcome.CRASHED, OK]
+    assert len(runtime.calls) == 2
+
+
+def test_without_events_ctrl_c_makes_no_result_of_a_half_written_answer(world: World):
+    pairs = world.add_pairs(3)
+
+    def interrupted(call, watch):
+        ended = Actor(half_at(1), events=False, exit_code=137, signal=9)(call, watch)
+        return Ended(ended.usage, ended.timeline, interrupted=True)
+
+    with pytest.raises(Stopped):
+        world.execute(world.job("x"), FakeRuntime(interrupted))
+    assert [world.files(pair).record.exists() for pair in pairs] == [True, False, False]
+
+
 def test_a_method_that_dies_while_it_loads_fails_each_pair_once(world: World):
     world.add_pairs(3)
     runtime = FakeRuntime(Actor(answers, events=False, dies_at=0, exit_code=1))
