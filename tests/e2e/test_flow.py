@@ -1,9 +1,11 @@
 """evaluate on the phantom, by the runtime that needs no engine: right, repeatable, resumable."""
 
+import os
+import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,7 @@ import pytest
 from tests.e2e.conftest import HARNESS, Command
 
 from lumirage.layout import ASIDE
+from lumirage.running.lock import holder
 
 METHODS = ("--method", "Oracle", "--method", "zero-displacement", "--runtime", "local", "--track", "phantom")
 
@@ -176,3 +179,42 @@ def test_without_a_dataset_the_phantom_of_the_cache_is_taken(tmp_path: Path, pha
     named = harness(*words, LUMIRAGE_BIDS_DIR=str(phantom), **environment)
     assert "phantom in" not in named.stderr
     assert named.stdout.count("oracle") >= 2
+
+
+@pytest.fixture
+def read_only(phantom: Path, tmp_path: Path) -> Iterator[Path]:
+    """The dataset, where nobody can write: root neither."""
+    place = tmp_path / "read_only"
+    if os.getuid() != 0:
+        shutil.copytree(phantom, place)
+        for path in [place, *place.rglob("*")]:
+            path.chmod(path.stat().st_mode & ~0o222)
+        yield place
+        return
+    place.mkdir()
+    subprocess.run(["mount", "--bind", phantom, place], check=True)
+    subprocess.run(["mount", "-o", "remount,bind,ro", place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+def test_a_read_only_dataset_is_enough_and_a_second_harness_says_who_holds_the_folder(
+    read_only: Path, tmp_path: Path, harness: Command
+) -> None:
+    with pytest.raises(OSError, match=r"Read-only|Permission"):
+        (read_only / "written").touch()
+    out = tmp_path / "out"
+    first = subprocess.Popen([*HARNESS, "evaluate", *METHODS, read_only, out], stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not holder(out / ".lock"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    second = harness("evaluate", *METHODS, read_only, out)
+    _, told = first.communicate(timeout=600)
+    assert second.returncode == 75
+    assert f"in use by process {first.pid} of" in second.stderr
+    assert "wait for it, stop it, or choose another OUT" in second.stderr
+    assert first.returncode == 0, told
+    assert len([*out.rglob("*_run.json")]) == 4
