@@ -51,7 +51,11 @@ def outcome_of(seen: Evidence) -> tuple[Outcome, str]:
             Outcome.FAILED,
             f"stopped: it wrote more than {limits.output_bytes} bytes, or too many files",
         ),
-        (seen.gpu_memory_words, Outcome.OUT_OF_GPU_MEMORY, "its log says that the GPU's memory was exhausted"),
+        (
+            seen.gpu_memory_words and limits.gpus > 0,
+            Outcome.OUT_OF_GPU_MEMORY,
+            "its log says that the GPU's memory was exhausted",
+        ),
         (seen.died and seen.memory_words, Outcome.OUT_OF_MEMORY, "its log says that memory was exhausted"),
         (seen.died and usage.signal is not None, Outcome.CRASHED, f"ended by signal {usage.signal}"),
         (seen.died, Outcome.FAILED, f"exit code {usage.exit_code}"),

@@ -5,10 +5,10 @@ from lumirage.model import Outcome, Usage
 from lumirage.running.outcomes import Evidence, died, outcome_of
 
 
-def seen(answer="valid", *, dead=False, late=False, gpu=False, memory=False, **usage) -> Evidence:
+def seen(answer="valid", *, dead=False, late=False, gpu=False, memory=False, gpus=1, **usage) -> Evidence:
     return Evidence(
         usage=Usage(wall_s=1.0, **({"exit_code": 0} | usage)),
-        limits=LIMITS,
+        limits=LIMITS.model_copy(update={"gpus": gpus}),
         died=dead,
         answer=answer,
         answer_message="about the answer",
@@ -33,6 +33,7 @@ def seen(answer="valid", *, dead=False, late=False, gpu=False, memory=False, **u
         (seen("absent", out_of_memory=True), Outcome.OUT_OF_MEMORY),
         (seen("invalid", out_of_memory=True), Outcome.OUT_OF_MEMORY),
         (seen("absent", gpu=True), Outcome.OUT_OF_GPU_MEMORY),
+        (seen("absent", gpu=True, gpus=0), Outcome.NO_ANSWER),  # Java's OutOfMemoryError is of no GPU
         (seen("absent", memory=True), Outcome.NO_ANSWER),
         (seen("absent", dead=True, exit_code=1), Outcome.FAILED),
         (seen("valid", dead=True, exit_code=1), Outcome.FAILED),
