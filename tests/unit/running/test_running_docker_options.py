@@ -72,3 +72,19 @@ def test_podman_gets_no_limits_that_a_rootless_user_may_not_set():
 def test_what_is_not_asked_for_is_not_said():
     plain = Call(name="n", owner="o", image="i", output=Path("/o"), limits=LIMITS)
     assert not {"cpuset_cpus", "user", "device_requests", "entrypoint"} & docker_options(plain, Engine()).keys()
+
+
+def test_what_the_image_declares_as_volume_is_mounted_read_only_where_nothing_of_ours_is():
+    mounts = docker_options(CALL, Engine(), ("/out", "/tmp/", "/data/", "/cache/deep"))["mounts"]
+    labels = {"lumirage.owner": "abcd", "lumirage.call": "lumirage-0001"}
+    assert [mount["Target"] for mount in mounts] == ["/in", "/out", "/cache/deep", "/data"]
+    assert mounts[2:] == [
+        {
+            "Target": path,
+            "Source": f"lumirage-0001-{number}",
+            "Type": "volume",
+            "ReadOnly": True,
+            "VolumeOptions": {"Labels": labels},
+        }
+        for number, path in enumerate(["/cache/deep", "/data"])
+    ]

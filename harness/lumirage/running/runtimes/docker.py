@@ -16,7 +16,17 @@ from lumirage.running.cgroups import Hierarchy
 from lumirage.running.measure import Meter, Source
 from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
 from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options, parent_group
-from lumirage.running.runtimes.docker_state import API_FAILURES, end_of, engine_failures, killed_through, reason, start
+from lumirage.running.runtimes.docker_state import (
+    API_FAILURES,
+    end_of,
+    engine_failures,
+    image_volumes,
+    killed_through,
+    labelled,
+    reason,
+    remove,
+    start,
+)
 from lumirage.running.sources import LiveGroup, ParentGroup
 from lumirage.running.supervise import pump, supervise
 
@@ -120,12 +130,12 @@ class DockerRuntime:
         engine = self.engine
         with contextlib.closing(self._client()) as client:
             self._sweep(client)
-            container = self._create(client, docker_options(call, engine))
+            container = self._create(client, docker_options(call, engine, image_volumes(client, call.image)))
             try:
                 return self._watch(client, container, call, watch)
             finally:
                 if not self._keep:
-                    self._remove(container)
+                    self._remove(client, container)
 
     def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> Ended:
         with engine_failures("start a container"):
@@ -133,7 +143,7 @@ class DockerRuntime:
             try:
                 started = start(container)
             except BaseException:
-                self._remove(container)
+                self._remove(client, container)
                 attached.close()
                 raise
         meter = Meter(
@@ -150,7 +160,7 @@ class DockerRuntime:
             return Ended(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             if not self._keep:
-                self._remove(container)  # before its parent group is removed
+                self._remove(client, container)  # before its parent group is removed
             attached.close()
             meter.close()
 
@@ -171,32 +181,25 @@ class DockerRuntime:
         except OSError:
             return None
 
-    def _remove(self, container: Container) -> None:
+    def _remove(self, client: docker.DockerClient, container: Container) -> None:
         """Remove, or remember to: an engine that is down must not hide why the call failed."""
         try:
-            container.remove(force=True, v=True)
-        except docker.errors.NotFound:
-            return
+            remove(client, str(container.name))
         except API_FAILURES:
             self._left_behind.add(str(container.name))
 
     def _sweep(self, client: docker.DockerClient) -> None:
         for name in sorted(self._left_behind):
             with engine_failures("remove a container"):
-                _remove_by_name(client, name)
+                remove(client, name)
             self._left_behind.discard(name)
 
     def remove_stale(self, owner: str) -> int:
         """See Runtime."""
         with contextlib.closing(self._client()) as client, engine_failures("remove stale containers"):
-            names = [
-                str(container.name)
-                for container in client.containers.list(
-                    all=True, ignore_removed=True, filters={"label": f"{OWNER_LABEL}={owner}"}
-                )
-            ]
-            for name in names:
-                _remove_by_name(client, name)
+            names = labelled(client, f"{OWNER_LABEL}={owner}")
+            for name in sorted(names):
+                remove(client, name)
         if self.engine.cgroup_parent:
             self._hierarchy.remove_empty(self.engine.cgroup_parent, f"{owner}-")
         return len(names)
@@ -261,8 +264,3 @@ class _Running:
     def sample(self) -> int | None:
         """See Process."""
         return self._meter.sample()
-
-
-def _remove_by_name(client: docker.DockerClient, name: str) -> None:
-    with contextlib.suppress(docker.errors.NotFound):
-        client.containers.get(name).remove(force=True, v=True)

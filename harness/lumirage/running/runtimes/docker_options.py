@@ -1,5 +1,7 @@
 """Spells one hardened container for Docker's API. Pure, and tested against a golden text."""
 
+import posixpath
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +9,11 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, PATHS_SHOWN, Call
 
+TMP = "/tmp"
 HELD = {
     "network": "held: none",
     "root_filesystem": "held: read-only",
+    "image_volumes": "held: read-only",
     "inputs": "held: read-only",
     "capabilities": "held: none",
     "privileges": "held: no-new-privileges",
@@ -33,16 +37,21 @@ class Engine:
     rootless: bool = False
 
 
-def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
-    """Arguments of `containers.create` for one hardened container. Pure; DESIGN section 6 lists what it holds."""
+def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> dict[str, Any]:
+    """Arguments of `containers.create` for one hardened container. Pure; DESIGN section 6 lists what it holds.
+
+    `volumes` are the paths that the image declares as VOLUME.
+    """
     limits, memory = call.limits, call.limits.memory_bytes
+    labels = {OWNER_LABEL: call.owner, CALL_LABEL: call.name}
+    mounts = [Mount(m.target, str(m.source), type="bind", read_only=m.readonly) for m in call.mounts]
     options: dict[str, Any] = {
         "image": call.image,
         "command": list(call.arguments),
         "name": call.name,
-        "labels": {OWNER_LABEL: call.owner, CALL_LABEL: call.name},
+        "labels": labels,
         "environment": dict(sorted(call.environment.items())),
-        "mounts": [Mount(m.target, str(m.source), type="bind", read_only=m.readonly) for m in call.mounts],
+        "mounts": mounts + _readonly_volumes(call, volumes, labels),
         "network_mode": "none",
         "read_only": True,
         "cap_drop": ["ALL"],
@@ -51,7 +60,7 @@ def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
         "mem_limit": memory,
         "memswap_limit": memory,
         "shm_size": max(memory // 2, 2**20),
-        "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={memory}"},
+        "tmpfs": {TMP: f"rw,exec,nosuid,nodev,mode=1777,size={memory}"},
         "init": engine.init,
         "log_config": LogConfig(type="none"),
         "ipc_mode": "private",
@@ -76,6 +85,20 @@ def docker_options(call: Call, engine: Engine) -> dict[str, Any]:
     else:
         options["ulimits"] = [Ulimit(name="core", soft=0, hard=0)]
     return options
+
+
+def _readonly_volumes(call: Call, volumes: Sequence[str], labels: dict[str, str]) -> list[Mount]:
+    """A read-only volume for each that the image declares, in which the engine copies what the image holds there.
+
+    Left alone the engine makes one that can be written, in spite of the read-only root, and that grows on the host's
+    disk without a limit. An anonymous one cannot be read-only, so these have names, and are removed by their label.
+    """
+    ours = {TMP, *(mount.target for mount in call.mounts)}
+    paths = sorted({posixpath.normpath(path) for path in volumes} - ours)
+    return [
+        Mount(path, f"{call.name}-{number}", type="volume", read_only=True, labels=labels)
+        for number, path in enumerate(paths)
+    ]
 
 
 def parent_group(call: Call, engine: Engine) -> str | None:

@@ -12,6 +12,7 @@ from docker.models.containers import Container
 
 from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.measure import End
+from lumirage.running.runtimes.call import CALL_LABEL
 
 API_FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
@@ -57,6 +58,32 @@ def end_of(container: Container, started: Started) -> End:
         start_s=started.start_s,
         wall_s=finish - begin if begin is not None and finish is not None and finish >= begin else None,
     )
+
+
+def image_volumes(client: docker.DockerClient, image: str) -> tuple[str, ...]:
+    """The paths that an image declares as VOLUME. Raises UnavailableError where the image is gone, EngineError."""
+    with engine_failures(f"ask for image {image}"):
+        try:
+            config = client.images.get(image).attrs.get("Config") or {}
+        except docker.errors.ImageNotFound as error:
+            raise UnavailableError(f"image {image} is not on this machine any more") from error
+    return tuple(sorted(config.get("Volumes") or ()))
+
+
+def labelled(client: docker.DockerClient, label: str) -> set[str]:
+    """Names of the calls whose containers or volumes bear this label, running or not."""
+    containers = client.containers.list(all=True, ignore_removed=True, filters={"label": label})
+    volumes = client.volumes.list(filters={"label": label})
+    return {str(one.name) for one in containers} | {str(one.attrs["Labels"][CALL_LABEL]) for one in volumes}
+
+
+def remove(client: docker.DockerClient, name: str) -> None:
+    """Remove what is left of a call: its container and then its volumes, which are named and so outlive it."""
+    with contextlib.suppress(docker.errors.NotFound):
+        client.api.remove_container(name, force=True, v=True)
+    for volume in client.volumes.list(filters={"label": f"{CALL_LABEL}={name}"}):
+        with contextlib.suppress(docker.errors.NotFound):
+            volume.remove(force=True)
 
 
 def killed_through(client: docker.DockerClient, container: Container, started: Started) -> bool:
