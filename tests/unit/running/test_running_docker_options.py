@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
 from running_world import LIMITS
 
 from lumirage.running.runtimes.call import Call, Mount
-from lumirage.running.runtimes.docker_options import Engine, docker_options
+from lumirage.running.runtimes.docker_options import HELD, Engine, cannot_limit, docker_options, isolation
 
 CALL = Call(
     name="lumirage-0001",
@@ -88,3 +89,37 @@ def test_what_the_image_declares_as_volume_is_mounted_read_only_where_nothing_of
         }
         for number, path in enumerate(["/cache/deep", "/data"])
     ]
+
+
+CAN = {"MemoryLimit": True, "SwapLimit": True, "PidsLimit": True, "CPUSet": True, "CgroupVersion": "1"}
+
+
+@pytest.mark.parametrize(
+    ("info", "rootless", "unheld"),
+    [
+        (CAN, False, set()),
+        ({}, False, set()),
+        ({**CAN, "SwapLimit": False}, False, {"swap"}),
+        ({**CAN, "MemoryLimit": False, "PidsLimit": False}, False, {"memory", "processes"}),
+        ({**CAN, "CPUSet": False}, False, {"cpus"}),
+        (CAN, True, {"memory", "swap", "processes", "cpus"}),
+        ({**CAN, "CgroupVersion": "2"}, True, set()),
+        ({**CAN, "CgroupVersion": "2", "CgroupDriver": "none"}, True, {"memory", "swap", "processes", "cpus"}),
+    ],
+)
+def test_what_the_engine_says_it_cannot_limit(info: dict[str, object], rootless: bool, unheld: set[str]):
+    assert cannot_limit(info, rootless=rootless) == unheld
+
+
+@pytest.mark.parametrize(
+    ("unheld", "said"),
+    [
+        (set(), {}),
+        ({"swap"}, {"memory": "not held: the engine cannot limit swap; memory without it is held"}),
+        ({"memory", "swap"}, {"memory": "not held: the engine cannot limit memory"}),
+        ({"processes"}, {"processes": "not held: the engine cannot limit processes"}),
+        ({"cpus"}, {"cpus": "not held: the engine cannot limit cpus"}),
+    ],
+)
+def test_the_record_claims_no_limit_that_the_engine_cannot_hold(unheld: set[str], said: dict[str, str]):
+    assert isolation(Engine(cannot_limit=frozenset(unheld))) == HELD | said

@@ -15,7 +15,7 @@ from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.cgroups import Hierarchy
 from lumirage.running.measure import Meter, Source
 from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
-from lumirage.running.runtimes.docker_options import HELD, Engine, docker_options, parent_group
+from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
 from lumirage.running.runtimes.docker_state import (
     API_FAILURES,
     end_of,
@@ -77,7 +77,8 @@ class DockerRuntime:
         podman = any("Podman" in name for name in components)
         own = local and not podman and info.get("CgroupDriver") == "cgroupfs" and self._hierarchy.can_own()
         rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
-        return Engine("/lumirage" if own and not rootless else None, True, podman, rootless)
+        unheld = cannot_limit(info, rootless=rootless)
+        return Engine("/lumirage" if own and not rootless else None, True, podman, rootless, unheld)
 
     def resolve(self, reference: str) -> Image:
         """See Runtime. The digest is the image's id, the hash of its configuration and layers."""
@@ -122,8 +123,8 @@ class DockerRuntime:
         return mount.target
 
     def isolation(self) -> dict[str, str]:
-        """See Runtime. What the options ask for; `lumirage-harness doctor` tries it."""
-        return dict(HELD)
+        """See Runtime. What the options ask for and the engine says that it can; `lumirage-harness doctor` tries it."""
+        return isolation(self.engine)
 
     def run(self, call: Call, watch: Watch) -> Ended:
         """See Runtime."""

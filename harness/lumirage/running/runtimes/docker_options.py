@@ -1,8 +1,8 @@
 """Spells one hardened container for Docker's API. Pure, and tested against a golden text."""
 
 import posixpath
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
@@ -25,16 +25,39 @@ HELD = {
     "log_size": "held",
     "host_paths": PATHS_SHOWN,
 }
+LIMITS = {"memory": "MemoryLimit", "swap": "SwapLimit", "processes": "PidsLimit", "cpus": "CPUSet"}
+"""What can be limited -> the word of the engine's `info` that says whether it can be here."""
 
 
 @dataclass(frozen=True)
 class Engine:
-    """What the options depend on, of the engine that answers."""
+    """What the options and the record depend on, of the engine that answers."""
 
     cgroup_parent: str | None = None
     init: bool = True
     podman: bool = False
     rootless: bool = False
+    cannot_limit: frozenset[str] = field(default=frozenset(), metadata={"note": "of LIMITS"})
+
+
+def cannot_limit(info: Mapping[str, Any], *, rootless: bool) -> frozenset[str]:
+    """Which of LIMITS an engine takes and does not hold, by its own `info`; what it says nothing of it can.
+
+    Rootless engines limit nothing without version 2 of the control groups.
+    """
+    if rootless and (info.get("CgroupVersion") == "1" or info.get("CgroupDriver") == "none"):
+        return frozenset(LIMITS)
+    return frozenset(name for name, word in LIMITS.items() if info.get(word) is False)
+
+
+def isolation(engine: Engine) -> dict[str, str]:
+    """Property -> "held", or why it is not; for the run record."""
+    table = dict(HELD)
+    for name in sorted(engine.cannot_limit - {"swap"}):
+        table[name] = f"not held: the engine cannot limit {name}"
+    if engine.cannot_limit & {"memory", "swap"} == {"swap"}:
+        table["memory"] = "not held: the engine cannot limit swap; memory without it is held"
+    return table
 
 
 def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> dict[str, Any]:
