@@ -19,11 +19,12 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Totals:
-    """What a group used in its life; None where the kernel does not say."""
+    """What a group used in its life; None where the kernel does not say, and then `why_not` names what is missing."""
 
     cpu_s: float | None = None
     watermark_bytes: int | None = None
     oom_kills: int | None = None
+    why_not: str = ""
 
 
 class Group(Protocol):
@@ -74,6 +75,11 @@ def _number(path: Path) -> int | None:
         return None
 
 
+def _missing(read: Mapping[str, float | None]) -> str:
+    names = [name for name, value in read.items() if value is None]
+    return f"the control group has no readable {', '.join(names)}" if names else ""
+
+
 def _pids(folder: Path) -> list[int]:
     found: list[int] = []
     for root, _, _ in os.walk(folder):
@@ -104,7 +110,8 @@ class GroupV1:
         except OSError:
             oom = None
         watermark = _number(self._memory / "memory.max_usage_in_bytes")
-        return Totals(None if cpu_ns is None else cpu_ns / 1e9, watermark, oom)
+        missing = _missing({"cpuacct.usage": cpu_ns, "memory.max_usage_in_bytes": watermark})
+        return Totals(None if cpu_ns is None else cpu_ns / 1e9, watermark, oom, missing)
 
     def pids(self) -> list[int]:
         """See Group."""
@@ -137,7 +144,8 @@ class GroupV2:
             oom = _value((self._folder / "memory.events").read_bytes(), b"oom_kill")
         except OSError:
             oom = None
-        return Totals(cpu, _number(self._folder / "memory.peak"), oom)
+        peak = _number(self._folder / "memory.peak")
+        return Totals(cpu, peak, oom, _missing({"cpu.stat": cpu, "memory.peak (it came with Linux 5.19)": peak}))
 
     def pids(self) -> list[int]:
         """See Group."""

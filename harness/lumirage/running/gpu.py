@@ -6,6 +6,7 @@ from typing import Any
 
 import pynvml
 
+NOT_KNOWN = "NVML; memory is not known, as the call's processes are not known here"
 SAMPLE_EVERY = 5
 """Memory samples between two looks at the GPU: 4 Hz."""
 THROTTLED = {
@@ -71,8 +72,10 @@ class GpuMeter:
 
     def _look(self) -> None:
         pids = self._pids()
-        if pids is None:
-            self.how = "NVML; memory is not known, as the call's processes are not known here"
+        if pids is None and self.peak_bytes is None:
+            self.how = NOT_KNOWN
+        elif self.how == NOT_KNOWN:
+            self.how = "NVML"  # they are by now
         own, mine, unknown = set(pids or ()), 0, False
         for handle in self._handles:
             for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle) if pids is not None else ():

@@ -41,7 +41,7 @@ class Source(Protocol):
         """CPU time and watermark so far. Raises OSError."""
 
     def pids(self) -> list[int]:
-        """The call's processes by the host's numbers."""
+        """The call's processes by the host's numbers; none where they cannot be read (yet, or any more)."""
 
     def close(self) -> None:
         """Give back what is open, and remove what was made for measuring."""
@@ -93,12 +93,16 @@ class Meter:
         self._before, self._totals = _Host.now(), Totals()
 
     def pids(self) -> list[int] | None:
-        """The call's processes by the host's numbers; None where they are not known."""
-        return self._source.pids() if self._source else None
+        """The call's processes by the host's numbers; None where they are not known: a call that runs has some."""
+        return (self._source.pids() or None) if self._source else None
 
     def sample(self) -> int | None:
         """Memory now, without page cache; None where it cannot be read."""
+        used = self._memory_bytes()  # first, as it finds the group whose processes are looked for on the GPU
         self.gpu.sample()
+        return used
+
+    def _memory_bytes(self) -> int | None:
         if self._source is None:
             return None
         try:
@@ -113,23 +117,18 @@ class Meter:
         """The record, once the call has ended."""
         if self._source and self._source.lasting:
             self._totals = self._source.totals()
-        source, totals, load = self._source, self._totals, _load_1min()
-        samples = [used for _, used in watched.timeline]
-        exact = end.cpu_s is not None
+        totals, load = self._totals, _load_1min()
+        peak = max((used for _, used in watched.timeline), default=None)
         return Usage(
             wall_s=watched.wall_s if end.wall_s is None else end.wall_s,
             start_s=end.start_s,
             exit_code=end.exit_code,
             signal=end.signal,
-            cpu_s=end.cpu_s if exact else totals.cpu_s,
-            cpu_how="rusage of the process and the children it waited for"
-            if exact
-            else source.cpu_how
-            if source
-            else self._why_not,
-            peak_memory_bytes=max(samples, default=None),
+            cpu_s=totals.cpu_s if end.cpu_s is None else end.cpu_s,
+            cpu_how=self._cpu_how(end),
+            peak_memory_bytes=peak,
             memory_watermark_bytes=totals.watermark_bytes,
-            memory_how=source.memory_how if source else self._why_not,
+            memory_how=self._memory_how(peak),
             gpu_peak_memory_bytes=self.gpu.peak_bytes,
             gpu_energy_j=self.gpu.energy_j(),
             gpu_how=self.gpu.how,
@@ -139,6 +138,25 @@ class Meter:
             load_1min=load,
             warnings=(*self._disturbances(load), *_gaps(watched), *self.gpu.warnings()),
         )
+
+    def _cpu_how(self, end: End) -> str:
+        """How the CPU time was found, or why it is absent."""
+        if end.cpu_s is not None:
+            return "rusage of the process and the children it waited for"
+        if self._source is None:
+            return self._why_not
+        if self._totals.cpu_s is None:
+            return f"absent: {self._totals.why_not or 'it ended before it was looked at'}"
+        return self._source.cpu_how
+
+    def _memory_how(self, peak_bytes: int | None) -> str:
+        """How the peak and the watermark were found, or why they are absent."""
+        if self._source is None:
+            return self._why_not
+        how = "absent: it could not be read while the call ran" if peak_bytes is None else self._source.memory_how
+        if self._totals.watermark_bytes is None:
+            how += f"; no watermark: {self._totals.why_not or 'only control groups keep one'}"
+        return how
 
     def _disturbances(self, load: float | None) -> list[str]:
         now, cores, found = _Host.now(), os.cpu_count() or 1, []
@@ -168,6 +186,7 @@ def _latest(before: Totals, now: Totals) -> Totals:
         before.cpu_s if now.cpu_s is None else now.cpu_s,
         before.watermark_bytes if now.watermark_bytes is None else now.watermark_bytes,
         before.oom_kills if now.oom_kills is None else now.oom_kills,
+        before.why_not or now.why_not,
     )
 
 

@@ -34,8 +34,8 @@ class ParentGroup:
         try:
             with closing(self._hierarchy.group(self._path)) as parent:
                 return parent.totals()
-        except OSError:  # the engine never made the group
-            return Totals()
+        except OSError as error:
+            return Totals(why_not=f"the call's parent group cannot be read ({error.strerror or error})")
 
     def pids(self) -> list[int]:
         """See Source."""

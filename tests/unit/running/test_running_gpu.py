@@ -90,6 +90,16 @@ def test_where_the_calls_processes_are_not_known_nothing_is_claimed(driver: Driv
     assert meter.warnings() == ["the GPU was slowed down (hardware, hot)"]
 
 
+def test_processes_that_are_known_only_at_times_are_no_strangers(driver: Driver):
+    looks = iter([None, [1], None])
+    meter = GpuMeter(["GPU-0"], lambda: next(looks), driver)
+    look(meter)
+    assert "not known here" in meter.how
+    look(meter)
+    look(meter)
+    assert (meter.peak_bytes, meter.how, meter.warnings()) == (100, "NVML", [])
+
+
 def test_where_the_driver_does_not_tell_by_process_growth_is_taken(driver: Driver):
     driver.processes[0].usedGpuMemory = None
     meter = GpuMeter(["GPU-0"], lambda: [1], driver)

@@ -1,9 +1,12 @@
 """What the meter makes of what was seen."""
 
+from pathlib import Path
+
 import pytest
 
-from lumirage.running.cgroups import Totals
+from lumirage.running.cgroups import Hierarchy, Totals
 from lumirage.running.measure import End, Meter
+from lumirage.running.sources import LiveGroup, ParentGroup
 from lumirage.running.supervise import Watched
 
 
@@ -45,3 +48,47 @@ def test_a_time_in_which_nobody_looked_is_confessed():
 @pytest.mark.parametrize("timeline", [(), ((0.0, 10),)])
 def test_few_samples_are_no_gap(timeline: tuple[tuple[float, int], ...]):
     assert not any("looked at" in warning for warning in Meter(Source(), ()).usage(watched(*timeline), End(0)).warnings)
+
+
+@pytest.fixture
+def v2(tmp_path: Path) -> Hierarchy:
+    """A hierarchy of version 2, in which the group /call/own is as on a kernel before 5.19."""
+    (tmp_path / "mounts").write_text(f"cgroup2 {tmp_path} cgroup2 rw 0 0\n")
+    group = tmp_path / "call" / "own"
+    group.mkdir(parents=True)
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    for folder in (group.parent, group):
+        (folder / "memory.stat").write_text("anon 3000\nshmem 40\n")
+        (folder / "cpu.stat").write_text("usage_usec 1500000\n")
+        (folder / "cgroup.procs").write_text("21\n" if folder == group else "")
+    return Hierarchy.found(tmp_path / "mounts")
+
+
+def test_a_parent_group_that_was_never_there_claims_nothing(v2: Hierarchy):
+    meter = Meter(ParentGroup(v2, "/nobody", "own"), ())
+    assert meter.sample() is None
+    assert meter.pids() is None
+    usage = meter.usage(watched(), End(0))
+    meter.close()
+    assert (usage.cpu_s, usage.peak_memory_bytes, usage.memory_watermark_bytes) == (None, None, None)
+    assert usage.cpu_how == "absent: the call's parent group cannot be read (No such file or directory)"
+    assert usage.memory_how.startswith("absent: it could not be read while the call ran; no watermark: the call's")
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_kernel_without_a_watermark_is_the_reason_given(v2: Hierarchy, lasting: bool):
+    source = ParentGroup(v2, "/call", "own") if lasting else LiveGroup(v2, "/call/own")
+    meter = Meter(source, ())
+    assert meter.sample() == 3040
+    assert meter.pids() == [21]
+    usage = meter.usage(watched((0.0, 3040)), End(0))
+    meter.close()
+    assert (usage.cpu_s, usage.peak_memory_bytes, usage.memory_watermark_bytes) == (1.5, 3040, None)
+    assert usage.cpu_how == source.cpu_how
+    missing = "the control group has no readable memory.peak (it came with Linux 5.19)"
+    assert usage.memory_how == f"{source.memory_how}; no watermark: {missing}"
+
+
+def test_what_has_its_watermark_gives_no_excuse():
+    usage = Meter(Source(), ()).usage(watched((0.0, 10)), End(0))
+    assert (usage.cpu_how, usage.memory_how) == ("fake", "fake")
