@@ -9,7 +9,6 @@ from typing import Any
 
 import docker
 from docker.models.containers import Container
-from docker.utils.socket import frames_iter
 
 from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.cgroups import Hierarchy
@@ -23,6 +22,7 @@ from lumirage.running.runtimes.docker_state import (
     image_volumes,
     killed_through,
     labelled,
+    printed,
     reason,
     remove,
     start,
@@ -211,7 +211,7 @@ class _Attached:
 
     def __init__(self, client: docker.DockerClient, container: Container, watch: Watch):
         self._socket: Any = client.api.attach_socket(str(container.id))  # a raw socket; the stubs know no type
-        self._reader = pump((data for _, data in frames_iter(self._socket, tty=False)), watch)  # type: ignore[no-untyped-call]  # no stub
+        self._reader = pump(printed(self._socket), watch)
 
     def drain(self) -> None:
         """Wait until all that was printed is read."""

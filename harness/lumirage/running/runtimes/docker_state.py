@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import docker
 import requests
+import urllib3
 from docker.models.containers import Container
+from docker.utils.socket import SocketError, frames_iter
 
 from lumirage.errors import EngineError, UnavailableError
 from lumirage.running.measure import End
@@ -43,6 +46,15 @@ def start(container: Container) -> Started:
     began = seconds(state.get("StartedAt", ""))
     start_s = took if began is None else min(max(began - ordered_wall, 0.0), took)
     return Started(ordered + start_s, start_s, int(state.get("Pid") or 0))
+
+
+def printed(attached: Any) -> Iterator[bytes]:
+    """What a container prints, from the raw socket attached to it. Raises OSError or ValueError where the stream breaks."""
+    try:
+        for _, data in frames_iter(attached, tty=False):  # type: ignore[no-untyped-call]  # no stub
+            yield data
+    except (SocketError, urllib3.exceptions.HTTPError) as error:  # neither is an OSError
+        raise OSError(f"the stream broke: {error}") from error
 
 
 def end_of(container: Container, started: Started) -> End:
