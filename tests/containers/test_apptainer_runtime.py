@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from tests.containers.conftest import sif_name, working
 from lumirage.errors import DataError, EngineError, UnavailableError
 from lumirage.methods.sif import from_archive, from_engine, make_sif
 from lumirage.model import Outcome
-from lumirage.running.runtimes.apptainer import _command
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.apptainer import ApptainerRuntime, _command
+from lumirage.running.runtimes.apptainer_argv import Site
+from lumirage.running.runtimes.call import Call, Runtime, StopReason
 from lumirage.sif import find_sif
 
 HARNESS = Path(__file__).parents[2] / "harness"
@@ -162,6 +164,49 @@ def test_an_image_that_prints_without_end_is_cut_off(apptainer: Runtime, monkeyp
     monkeypatch.setattr("lumirage.running.runtimes.apptainer.PROBE_S", 0.2)
     with pytest.raises(EngineError, match="not done within 0 s"):
         _command(["/bin/sh", "-c", "sleep 60 & wait"])
+
+
+class StopsAfter:
+    """A watch that gives a reason once the call is that old, if it has one."""
+
+    def __init__(self, seconds: float, reason: StopReason | None):
+        self._seconds, self._reason, self._began_s = seconds, reason, 0.0
+
+    def started(self, at_s: float) -> None:
+        self._began_s = at_s
+
+    def output(self, chunk: bytes, at_s: float) -> None:
+        return
+
+    def reason_to_stop(self, now_s: float) -> StopReason | None:
+        return self._reason if now_s - self._began_s > self._seconds else None
+
+
+@pytest.fixture
+def never_starts(apptainer: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
+    """A call whose image has a shell that writes and never comes to the entry point."""
+    words = ["/bin/sh", "-c", f"head -c 1000000 /dev/zero >'{tmp_path}/big'; exec sleep 120"]
+    monkeypatch.setattr("lumirage.running.runtimes.apptainer.apptainer_argv", lambda *_: words)
+    monkeypatch.setattr(ApptainerRuntime, "_permitted", lambda *_: Site())
+    return Call(name="n", owner="o", image="none.sif", output=tmp_path, limits=with_limits())
+
+
+def test_a_start_without_end_ends_with_ctrl_c(apptainer: Runtime, never_starts: Call):
+    before = time.monotonic()
+    ended = apptainer.run(never_starts, StopsAfter(0.3, "interrupted"))
+    assert ended.interrupted
+    assert ended.usage.start_s is None
+    assert time.monotonic() - before < 10
+
+
+def test_a_start_without_end_is_held_to_the_output_quota(apptainer: Runtime, never_starts: Call):
+    call = replace(never_starts, limits=with_limits(output_bytes=500_000))
+    assert apptainer.run(call, StopsAfter(20, "interrupted")).usage.over_quota
+
+
+def test_a_start_beyond_the_time_limit_is_the_engines_failure(apptainer: Runtime, never_starts: Call):
+    with pytest.raises(EngineError, match="did not start within the time limit"):
+        apptainer.run(never_starts, StopsAfter(0.3, "timeout"))
 
 
 def test_without_root(apptainer: Runtime, sif: str, tmp_path_factory: pytest.TempPathFactory):

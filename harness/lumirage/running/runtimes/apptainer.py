@@ -30,9 +30,9 @@ from lumirage.running.runtimes.apptainer_argv import (
     options,
     without_options,
 )
-from lumirage.running.runtimes.apptainer_process import Container
+from lumirage.running.runtimes.apptainer_process import Container, Starting
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, StopReason, Watch
-from lumirage.running.supervise import over_quota, pump, supervise
+from lumirage.running.supervise import Watched, over_quota, pump, supervise
 from lumirage.sif import find_sif, record_of
 
 PROGRAMS = ("apptainer", "singularity")
@@ -135,9 +135,8 @@ class ApptainerRuntime:
             container = Container(argv, apptainer_environment(call, site, os.environ), call, group)
             try:
                 reader = pump(container.chunks(), watch)
-                began_s = container.wait_for_start(workdir / "tmp")
                 guarded = _WithTmpQuota(watch, workdir, call.limits.memory_bytes)
-                watched = supervise(container, call, guarded, began_s, memory_limit=group is None)
+                watched = _supervised(container, call, guarded, workdir / "tmp", memory_limit=group is None)
                 container.kill()  # what it left behind
                 reader.join(LOG_DRAINED_WITHIN_S)
                 return Ended(container.usage(watched), watched.timeline, watched.stopped == "interrupted")
@@ -163,6 +162,19 @@ class ApptainerRuntime:
         for folder in Path(tempfile.gettempdir()).glob(f"lumirage-{owner}-*"):
             remove_tree(folder)
         return killed
+
+
+def _supervised(container: Container, call: Call, watch: Watch, tmp: Path, *, memory_limit: bool) -> Watched:
+    """Watch it start and then run; what was seen since its entry point began, or of a start that was ended.
+
+    Raises EngineError where it does not start in time: a slow file system is no word about the method.
+    """
+    start = supervise(Starting(container, tmp), call, watch, container.ordered_s, memory_limit=memory_limit)
+    if start.stopped == "timeout":
+        raise EngineError("a container did not start within the time limit of its pairs")
+    if start.stopped:
+        return start
+    return supervise(container, call, watch, container.begun(tmp), memory_limit=memory_limit)
 
 
 class _WithTmpQuota:

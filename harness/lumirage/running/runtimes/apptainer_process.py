@@ -30,8 +30,8 @@ class Container:
 
     def __init__(self, argv: list[str], environment: Mapping[str, str], call: Call, group: OwnGroup | None):
         self._call, self._group, self._said = call, group, b""
-        self._ordered_s, self._ordered_epoch_s = time.monotonic(), time.time()
-        self._start_s = 0.0
+        self.ordered_s, self._ordered_epoch_s = time.monotonic(), time.time()
+        self._start_s: float | None = None
         with _pinned(call.cpus):
             self._child = Child(argv, environment, Path("/"))
         self._meter = Meter(group or PssTree(self._members), call.gpus)
@@ -46,21 +46,18 @@ class Container:
             self._said = (self._said + chunk)[-KEPT_BYTES:]
             yield chunk
 
-    def wait_for_start(self, tmp: Path) -> float:
-        """When the entry point began (time.monotonic). Raises EngineError with the starter's words where it never did."""
-        mark, deadline = tmp / STARTED, self._ordered_s + START_WITHIN_S
-        while not mark.exists():
-            if (over := self.ended(0.005)) or time.monotonic() > deadline:
-                if mark.exists():
-                    break
-                self.kill()
-                said = self._said.decode(errors="replace").strip().splitlines()
-                why = said[-1] if said else f"exit code {self._child.status}"
-                raise EngineError(f"a container did not start: {why if over else f'not within {START_WITHIN_S:.0f} s'}")
+    def begun(self, tmp: Path) -> float:
+        """When the entry point began (time.monotonic), once `Starting` has ended. Raises EngineError with the starter's
+        words where it never did."""
+        mark = tmp / STARTED
+        if not mark.exists():
+            self.kill()
+            said = self._said.decode(errors="replace").strip().splitlines()
+            raise EngineError(f"a container did not start: {said[-1] if said else f'exit code {self._child.status}'}")
         took = mark.stat().st_mtime - self._ordered_epoch_s
         mark.unlink()
-        self._start_s = min(max(took, 0.0), time.monotonic() - self._ordered_s)
-        return self._ordered_s + self._start_s
+        self._start_s = min(max(took, 0.0), time.monotonic() - self.ordered_s)
+        return self.ordered_s + self._start_s
 
     def ended(self, within_s: float) -> bool:
         """See Process."""
@@ -97,6 +94,23 @@ class Container:
         self.kill()
         self._child.close()
         self._meter.close()
+
+
+class Starting:
+    """A container until its entry point begins or it ends, for `supervise`: its image's own shell runs before, and is
+    held to the limits and ended by Ctrl-C like all else."""
+
+    def __init__(self, container: Container, tmp: Path):
+        self._container, self._mark = container, tmp / STARTED
+        self.kill, self.sample = container.kill, container.sample
+
+    def ended(self, within_s: float) -> bool:
+        """See Process."""
+        until = time.monotonic() + within_s
+        while not (over := self._mark.exists() or self._container.ended(0.005)) and time.monotonic() < until:
+            if time.monotonic() > self._container.ordered_s + START_WITHIN_S:
+                raise EngineError(f"a container did not start: not within {START_WITHIN_S:.0f} s")
+        return over
 
 
 def _reads_image(process: psutil.Process) -> bool:
