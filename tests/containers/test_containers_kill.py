@@ -102,7 +102,7 @@ def out(root: Path) -> Path:
 
 def records(root: Path) -> dict[str, tuple[int, str]]:
     """Record -> when it was written, and its content."""
-    return {str(p): (p.stat().st_mtime_ns, p.read_text()) for p in out(root).rglob("*_run.json")}
+    return {str(p): (p.stat().st_mtime_ns, p.read_text()) for p in out(root).rglob("[!.]*_run.json")}
 
 
 def results(root: Path) -> Results:
