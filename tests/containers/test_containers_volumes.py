@@ -10,6 +10,8 @@ import pytest
 from running_world import LIMITS
 from tests.containers.conftest import BASE, built
 
+from lumirage.running.doctor import examine
+from lumirage.running.runtimes import docker as docker_module
 from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, Call, Runtime, StopReason
 
 WRITES = """
@@ -80,3 +82,18 @@ def test_volumes_that_a_dead_harness_left_are_removed(docker_runtime: Runtime):
     assert len(left(owner)) == 2
     assert docker_runtime.remove_stale(owner) == 1
     assert left(owner) == []
+
+
+def test_the_doctor_tries_the_volumes_of_an_image_that_has_some(
+    docker_runtime: Runtime, image: str, monkeypatch: pytest.MonkeyPatch
+):
+    found = {one.name: one for one in examine(docker_runtime, image)}
+    assert found["image_volumes"].held
+    assert found["image_volumes"].how == "OSError: read-only: /data, /data/deep, /empty"
+    assert found["memory"].held
+    monkeypatch.setattr(docker_module, "image_volumes", lambda *_: ())  # as if nobody had thought of them
+    assert not {one.name: one for one in examine(docker_runtime, image)}["image_volumes"].held
+
+
+def test_the_doctor_says_nothing_of_volumes_where_there_are_none(docker_runtime: Runtime):
+    assert "image_volumes" not in {one.name for one in examine(docker_runtime, BASE)}

@@ -58,6 +58,12 @@ def write_root():
     open("/lumirage-doctor", "w").close()
     os.unlink("/lumirage-doctor")
 can("root_filesystem", write_root)
+table = "/proc/self/mountinfo"
+mounts = sorted((m.split()[4], m.split()[3]) for m in open(table)) if os.path.exists(table) else []
+volumes = [place for place, source in mounts if "/volumes/" in source and source.endswith("/_data")]
+def write_volumes():
+    if all(os.statvfs(v).f_flag & os.ST_RDONLY for v in volumes): raise OSError("read-only: " + ", ".join(volumes))
+if volumes: can("image_volumes", write_volumes)
 can("inputs", lambda: open(IN + "/written", "w"))
 can("capabilities", capabilities)
 can("privileges", new_privileges)
@@ -68,7 +74,8 @@ can("scratch", lambda: open(os.environ.get("TMPDIR", "/tmp") + "/x", "w"))
 found["cpus"] = [len(os.sched_getaffinity(0)) != 1, f"{len(os.sched_getaffinity(0))} CPUs seen"]
 print("MARK" + json.dumps(found), flush=True)
 """
-HOG = "x = []\nwhile True: x.append(bytearray(b'1' * 2**24))"
+HOG = "import time\nx = [bytearray(b'1' * 2**24) for _ in range(20)]\ntime.sleep(2)"
+"""A quarter above the limit, and no more: where swap is not limited with the memory, it lives."""
 FLOOD = "f = open(OUT + '/big', 'wb')\nwhile True: f.write(b'1' * 2**20); f.flush()"
 SLEEP = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
 WANTED = ("output", "scratch")
