@@ -1,11 +1,13 @@
 """The whole flow: plan, run, score, compare, report. Each stage reads what the stage before left on disk."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
 from lumirage.execution import execute
 from lumirage.layout import Layout
 from lumirage.machine import choose_machine
+from lumirage.meanwhile import Meanwhile
 from lumirage.order import Order, plan_order
 from lumirage.planning.outputs import begin_tree, place_work
 from lumirage.planning.plan import Plan
@@ -29,7 +31,8 @@ def evaluate(order: Order, stages: Sequence[str], screen: Screen) -> Summary:
         place_work(plan.layout, order.work)
         begin_tree(plan.layout, plan.evaluation)
         if "run" in stages:
-            execute(plan, machine, order.jobs, order.gpus, screen)
+            with Meanwhile(plan.layout, plan.evaluation) if "score" in stages else nullcontext() as scorer:
+                execute(plan, machine, order.jobs, order.gpus, screen, scorer)
         if "score" in stages:
             score(plan.layout, plan.evaluation.track.presets, Scorers(order.jobs), screen)
         if "compare" in stages:

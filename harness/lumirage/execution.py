@@ -19,7 +19,7 @@ from lumirage.planning.plan import Plan
 from lumirage.planning.prepare import Preparer
 from lumirage.running.contract import PairInput
 from lumirage.running.execute import RunContext, begin
-from lumirage.running.executors.here import Here
+from lumirage.running.executors.here import Helper, Here
 from lumirage.running.executors.slots import bound, resources_here
 from lumirage.running.place import scratch_place
 from lumirage.running.runtimes.call import Runtime
@@ -27,8 +27,10 @@ from lumirage.screen import Screen
 from lumirage.track import Evaluation, Prepare
 
 
-def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen: Screen) -> None:
-    """Execute the jobs of a plan here, `most` containers at a time. A failing method is a result.
+def execute(
+    plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen: Screen, helper: Helper | None = None
+) -> None:
+    """Execute the jobs of a plan here, `most` containers at a time; `helper` works meanwhile. A failing method is a result.
 
     Raises the error of the first job that could not be executed at all, after the others are done.
     """
@@ -48,7 +50,7 @@ def execute(plan: Plan, machine: Machine, most: int, gpus: Sequence[str], screen
             screen.say(f"-j {most}: no more than {fits} at a time, because {why}")
     here = Here(machine.runtime, resources, most)
     try:
-        here.execute(plan.jobs, inputs.of_job, context, watcher)
+        here.execute(plan.jobs, inputs.of_job, context, watcher, helper)
     finally:
         with suppress(OSError):  # another harness of this tree may use it too
             context.scratch.rmdir()

@@ -1,6 +1,7 @@
 """Scores many answers, in worker processes, a few in flight at a time: memory does not grow with their number."""
 
 import multiprocessing
+import os
 import queue
 import signal
 import threading
@@ -67,14 +68,17 @@ class Scorer:
         self._killed = False
         self._changing = threading.Lock()
 
-    def score(self, task: ScoreTask, presets: tuple[Preset, ...]) -> Scored:
-        """The task's scores. Raises what scoring raises, BusyError when the process was killed."""
+    def score(self, task: ScoreTask, presets: tuple[Preset, ...], cpu: int | None = None) -> Scored:
+        """The task's scores, made on one CPU where it is given. Raises what scoring raises, BusyError when the process was
+        killed."""
         try:
             with self._changing:
                 if self._process.pid is None and not self._killed:
+                    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
                     self._process.start()
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
                     self._its.close()  # so that the pipe ends with the process
-            self._pipe.send((task, presets))
+            self._pipe.send((task, presets, cpu))
             made: Scored | Exception = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise BusyError(
@@ -95,11 +99,13 @@ class Scorer:
 
 
 def _serve(pipe: Connection, device: str) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all of a terminal; the harness ends its scorers
+    # Ctrl-C goes to all of a terminal, and is blocked here since before the imports: the harness ends its scorers
     with suppress(EOFError, OSError):  # the harness is gone
         while True:
-            task, presets = pipe.recv()
+            task, presets, cpu = pipe.recv()
             try:
+                if cpu is not None:
+                    os.sched_setaffinity(0, {cpu})
                 made: Scored | Exception = _score(task, presets, device)
             except Exception as error:  # noqa: BLE001 -- handed to the harness, which raises it
                 made = error

@@ -210,3 +210,75 @@ def test_a_bug_is_not_swallowed(world: World):
 
     with pytest.raises(ZeroDivisionError):
         execute(world, FakeRuntime(bug), jobs(world, 2))
+
+
+class Helping:
+    """Other work: a piece for each record, each of 0.15 s, on the CPU it is told."""
+
+    memory_bytes = 2**20
+
+    def __init__(self, runtime_now=lambda: 0):
+        self.waiting = self.done = 0
+        self.cpus: list[int] = []
+        self.beside: list[int] = []
+        self.runtime_now = runtime_now
+        self.stopped = threading.Event()
+
+    @property
+    def has_work(self):
+        return self.waiting > 0
+
+    def recorded(self, run):
+        self.waiting += 1
+
+    def work(self, cpu):
+        self.waiting -= 1
+        self.cpus.append(cpu)
+        self.stopped.wait(0.15)  # it may begin between two methods
+        self.beside.append(self.runtime_now())
+        self.done += 1
+
+    def stop(self):
+        self.stopped.set()
+
+
+def help_with(world: World, count: int, most: int, helper: Helping, slow: Slow) -> None:
+    Here(FakeRuntime(slow), MACHINE, most, Leases(f"test-{os.getpid()}")).execute(  # others may hold the machine's own
+        jobs(world, count, cpus=1), lambda job: world.inputs, world.context, Notes(), helper
+    )
+
+
+def test_other_work_is_done_beside_methods_and_on_another_cpu(world: World):
+    slow = Slow(0.5)
+    helper = Helping(lambda: slow.now)
+    help_with(world, 3, 1, helper, slow)
+    assert helper.done >= 2, "for each record that another method runs after"
+    assert helper.beside[:2] == [1, 1]
+    assert {cpu for (cpu,) in slow.cpus}.isdisjoint(helper.cpus)
+
+
+def test_other_work_takes_no_cpu_that_a_method_could_have(world: World):
+    slow = Slow(0.2)
+    helper = Helping(lambda: slow.now)
+    help_with(world, 6, 2, helper, slow)
+    assert slow.most == 2
+    assert max(helper.beside, default=1) <= 1, "it may work beside the last one alone"
+
+
+def test_ctrl_c_stops_other_work_too(world: World, monkeypatch: pytest.MonkeyPatch):
+    helper = Helping()
+    helper.work = lambda cpu: helper.stopped.wait(60)
+    notes = Notes()
+
+    def interrupted(run):
+        helper.waiting += 1
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+    helper.recorded = interrupted
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Here(FakeRuntime(Slow(1.0)), MACHINE, 1, Leases(f"test-{os.getpid()}")).execute(
+            jobs(world, 3, cpus=1), lambda job: world.inputs, world.context, notes, helper
+        )
+    assert helper.stopped.is_set()
+    assert time.monotonic() - began < 20

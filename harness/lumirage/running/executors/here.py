@@ -45,6 +45,32 @@ class Observer(Protocol):
         """It cannot be executed: its input is damaged, or its image is gone. The others go on."""
 
 
+class Helper(Protocol):
+    """Other work on what was recorded, done piece by piece on a CPU that would be idle."""
+
+    memory_bytes: int
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is a piece to do."""
+
+    def recorded(self, run: Run) -> None:
+        """A record was written."""
+
+    def work(self, cpu: int) -> None:
+        """Do a piece, on this CPU; called from a thread of its own. Raises nothing."""
+
+    def stop(self) -> None:
+        """Kill what it is at; from any thread."""
+
+
+@dataclass(frozen=True)
+class _Helped:
+    """A piece of other work was done."""
+
+    slot: Slot
+
+
 @dataclass(frozen=True)
 class _News:
     """What a worker did."""
@@ -61,10 +87,18 @@ class Here:
 
     def __init__(self, runtime: Runtime, resources: Resources, most: int = 1, leases: Leases | None = None):
         self._runtime, self._slots, self._most = runtime, Slots(resources, most, leases or Leases()), most
-        self._news: queue.SimpleQueue[_News] = queue.SimpleQueue()
+        self._news: queue.SimpleQueue[_News | _Helped] = queue.SimpleQueue()
 
-    def execute(self, jobs: Sequence[Job], prepare: Prepare, context: RunContext, observer: Observer) -> None:
-        """Execute all jobs, started in their order; returns when all records are on disk.
+    def execute(
+        self,
+        jobs: Sequence[Job],
+        prepare: Prepare,
+        context: RunContext,
+        observer: Observer,
+        helper: Helper | None = None,
+    ) -> None:
+        """Execute all jobs, started in their order; returns when all records are on disk. `helper` works meanwhile where
+        that takes no CPU from a job that could run.
 
         Ctrl-C (KeyboardInterrupt) kills the containers at once and is raised again; a second one does not wait for that.
         Raises EngineError when the engine stays down, BusyError when the disk is full, UsageError or UnavailableError
@@ -76,12 +110,17 @@ class Here:
         try:
             while work.unfinished:
                 self._begin_what_fits(work, prepare, context, observer)
-                self._hear(self._news.get(), work, observer)
+                self._let_help(work, helper)
+                self._hear(self._news.get(), work, observer, helper)
+            while work.helping:
+                self._hear(self._news.get(), work, observer, helper)
             if work.engine_failed:  # it may have kept a container that it could not remove then
                 self._runtime.remove_stale(context.owner)
         except BaseException:
             context.stop.set()
-            while work.running:
+            if helper:
+                helper.stop()
+            while work.running or work.helping:
                 self._hear_last(self._news.get(), work)
             raise
 
@@ -104,7 +143,28 @@ class Here:
             work.preparing.append(job.id)
             self._thread(self._prepare, job, prepare)
 
-    def _hear(self, news: _News, work: "_Work", observer: Observer) -> None:
+    def _let_help(self, work: "_Work", helper: Helper | None) -> None:
+        idle = len(work.running) >= self._most or not (work.waiting or work.preparing or work.ready)
+        if helper is None or work.helping or not idle or not work.unfinished or not helper.has_work:
+            return
+        slot = self._slots.take_spare(helper.memory_bytes)
+        if slot is None:
+            return
+        work.helping = True
+
+        def help_out() -> None:
+            try:
+                helper.work(slot.cpus[0])
+            finally:
+                self._news.put(_Helped(slot))
+
+        threading.Thread(target=help_out, name="lumirage-helper", daemon=True).start()
+
+    def _hear(self, news: _News | _Helped, work: "_Work", observer: Observer, helper: Helper | None) -> None:
+        if isinstance(news, _Helped):
+            work.helping = False
+            self._slots.give_back(news.slot)
+            return
         match news.what:
             case "prepared":
                 work.preparing.remove(news.job.id)
@@ -116,6 +176,8 @@ class Here:
             case "recorded":
                 assert news.run is not None
                 observer.run_recorded(news.run)
+                if helper:
+                    helper.recorded(news.run)
             case "executed":
                 self._slots.give_back(work.running.pop(news.job.id))
             case "failed":
@@ -124,9 +186,11 @@ class Here:
                     raise news.error or RuntimeError("a worker failed without a reason")
                 observer.job_left_out(news.job, news.error)
 
-    def _hear_last(self, news: _News, work: "_Work") -> None:
+    def _hear_last(self, news: _News | _Helped, work: "_Work") -> None:
         """While the containers end: nothing new is begun."""
-        if news.what in {"executed", "failed"}:
+        if isinstance(news, _Helped):
+            work.helping = False
+        elif news.what in {"executed", "failed"}:
             self._forget(news.job, work)
 
     def _forget(self, job: Job, work: "_Work") -> None:
@@ -192,6 +256,7 @@ class _Work:
         self.running: dict[str, Slot] = {}
         self.overtaken = Counter[str]()
         self.engine_failed = False
+        self.helping = False
 
     @property
     def unfinished(self) -> bool:

@@ -71,6 +71,7 @@ class Slots:
     def __init__(self, resources: Resources, most: int, leases: Leases):
         self._resources, self._most, self._leases = resources, most, leases
         self._taken: list[Slot] = []
+        self._spare: list[Slot] = []
 
     def require(self, limits: Limits) -> None:
         """Raise UsageError or UnavailableError for what this machine can never give."""
@@ -86,9 +87,9 @@ class Slots:
 
     def take(self, limits: Limits) -> Slot | None:
         """A share, or None while there is none free."""
-        cpus = _left(self._resources.cpus, [cpu for slot in self._taken for cpu in slot.cpus])
+        cpus = self._free_cpus()
         gpus = _left(self._resources.gpus, [gpu for slot in self._taken for gpu in slot.gpus])
-        memory = sum(slot.memory_bytes for slot in self._taken) + limits.memory_bytes
+        memory = sum(slot.memory_bytes for slot in (*self._taken, *self._spare)) + limits.memory_bytes
         full = len(self._taken) >= self._most or len(cpus) < limits.cpus or len(gpus) < limits.gpus
         if full or (self._taken and memory > self._resources.memory_bytes):
             return None
@@ -100,9 +101,25 @@ class Slots:
         self._taken.append(slot)
         return slot
 
+    def take_spare(self, memory_bytes: int) -> Slot | None:
+        """One CPU and this memory for other work than methods, where neither they nor another harness have it."""
+        cpus = {f"CPU {cpu}": cpu for cpu in self._free_cpus()}
+        memory = sum(slot.memory_bytes for slot in (*self._taken, *self._spare)) + memory_bytes
+        if not cpus or memory > self._resources.memory_bytes:
+            return None
+        (name,), shared = self._leases.take(list(cpus), 1)
+        if shared:
+            return None
+        slot = Slot((cpus[name],), memory_bytes, ())
+        self._spare.append(slot)
+        return slot
+
+    def _free_cpus(self) -> list[int]:
+        return _left(self._resources.cpus, [cpu for slot in (*self._taken, *self._spare) for cpu in slot.cpus])
+
     def give_back(self, slot: Slot) -> None:
         """Take a share back."""
-        self._taken.remove(slot)
+        (self._spare if slot in self._spare else self._taken).remove(slot)
         self._leases.give_back([*(f"CPU {cpu}" for cpu in slot.cpus), *slot.gpus])
 
 
