@@ -19,7 +19,7 @@ OUT/
     work/                     may be deleted when nothing runs or waits on a cluster: it is made again
         affine/<key>.json
         prepared/<key>/fixed.nii moving.nii prepared.json
-        scratch/<job>/        inputs and outputs of a container under way
+        scratch/<job>/        inputs and outputs of a container under way, where TMPDIR does not serve: see neutral_scratch
         jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
 """
 
@@ -35,8 +35,7 @@ from pathlib import Path
 
 from lumirage.model import Pair
 
-ASIDE = re.compile(r"\.[0-9a-f]{32}-")
-"""Begins the name of a file that is not yet whole."""
+ASIDE = re.compile(r"\.[0-9a-f]{32}-")  # begins the name of a file that is not yet whole
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 CONTRACT_VERSION = 1
-Matrix = tuple[
-    tuple[float, float, float, float],
-    tuple[float, float, float, float],
-    tuple[float, float, float, float],
-    tuple[float, float, float, float],
-]
+_Row = tuple[float, float, float, float]
+Matrix = tuple[_Row, _Row, _Row, _Row]
 """A 4x4 homogeneous matrix, row by row, millimetres."""
 
 Triple = tuple[float, float, float]
