@@ -7,7 +7,9 @@ other by up to 250 MiB while it does so (measured on Linux 6.18).
 """
 
 import contextlib
+import errno
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,8 @@ from typing import Protocol, Self
 
 MOUNTS = Path("/proc/mounts")
 PROC = Path("/proc")
+DEAD_WITHIN_S = 2.0
+"""So long at most a killed process is waited for."""
 
 
 @dataclass(frozen=True)
@@ -212,13 +216,15 @@ class Hierarchy:
         return self.version > 0 and all(root and os.access(root, os.W_OK) for root in roots)
 
     def remove(self, path: str) -> None:
-        """Remove an empty group under every controller; one that is not empty or not there is left."""
+        """Remove an empty group under every controller; one that is not empty or not there is left.
+
+        What was killed a moment ago is still in its group until the kernel is through with it: that is waited for.
+        """
+        until = time.monotonic() + DEAD_WITHIN_S
         for root in set(self.mounts.values()):
             for folder, _, _ in os.walk(root / path.lstrip("/"), topdown=False):
-                try:
-                    Path(folder).rmdir()
-                except OSError:
-                    continue
+                while _is_busy(Path(folder)) and time.monotonic() < until:
+                    time.sleep(0.02)
 
     def remove_empty(self, path: str, prefix: str) -> None:
         """Remove the groups right below `path` whose names begin so and that hold no group: what a dead harness left.
@@ -229,3 +235,12 @@ class Hierarchy:
             for folder in (root / path.lstrip("/")).glob(f"{prefix}*/"):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
+
+
+def _is_busy(folder: Path) -> bool:
+    """Remove a group if that can be; whether it still holds a process."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        return error.errno == errno.EBUSY
+    return False
