@@ -6,10 +6,11 @@ import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from lumirage.errors import BusyError
 from lumirage.model import Score
@@ -74,9 +75,8 @@ class Scorer:
         try:
             with self._changing:
                 if self._process.pid is None and not self._killed:
-                    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which the process inherits
-                    self._process.start()
-                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                    with _inherited(cpu):
+                        self._process.start()
                     self._its.close()  # so that the pipe ends with the process
             self._pipe.send((task, presets, cpu))
             made: Scored | Exception = self._pipe.recv()
@@ -98,6 +98,30 @@ class Scorer:
                 self._process.join()
 
 
+@contextmanager
+def _inherited(cpu: int | None) -> Iterator[None]:
+    """A process that this thread starts meanwhile hears no Ctrl-C, and begins on its CPU: loading what scores takes a second
+    of it, which no method's CPU must give."""
+    mask, cpus = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}), None
+    try:
+        if cpu is not None and hasattr(os, "sched_setaffinity"):
+            cpus = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, {cpu})
+        yield
+    finally:
+        if cpus:
+            os.sched_setaffinity(0, cpus)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _pin(cpu: int) -> None:
+    """Keep every thread of this process to a CPU; libraries have some of their own."""
+    if hasattr(os, "sched_setaffinity"):
+        for thread in Path("/proc/self/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread.name), {cpu})
+
+
 def _serve(pipe: Connection, device: str) -> None:
     # Ctrl-C goes to all of a terminal, and is blocked here since before the imports: the harness ends its scorers
     with suppress(EOFError, OSError):  # the harness is gone
@@ -105,7 +129,7 @@ def _serve(pipe: Connection, device: str) -> None:
             task, presets, cpu = pipe.recv()
             try:
                 if cpu is not None:
-                    os.sched_setaffinity(0, {cpu})
+                    _pin(cpu)
                 made: Scored | Exception = _score(task, presets, device)
             except Exception as error:  # noqa: BLE001 -- handed to the harness, which raises it
                 made = error

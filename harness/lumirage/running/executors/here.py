@@ -190,6 +190,7 @@ class Here:
         """While the containers end: nothing new is begun."""
         if isinstance(news, _Helped):
             work.helping = False
+            self._slots.give_back(news.slot)
         elif news.what in {"executed", "failed"}:
             self._forget(news.job, work)
 
