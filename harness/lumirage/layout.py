@@ -1,9 +1,8 @@
 """Every path of an output tree, and of what ships with the harness. Nowhere else is a file name spelled.
 
 OUT/
-    dataset_description.json  README.md  .bidsignore
+    dataset_description.json  README.md  .bidsignore  pairs.tsv
     evaluation.json           what this is made of: track, dataset, methods, images; a second command must match
-    pairs.tsv                 the pairs, in order
     .lock  .lock-<participant>  .lock.evaluation    who works here now
     <method>/                 one BIDS derivative dataset a method
         dataset_description.json  README.md  .bidsignore  participants.tsv
@@ -17,8 +16,7 @@ OUT/
     comparisons.tsv  rankings.tsv  agreement.tsv  power.tsv  conditions.tsv  growth.tsv  repeats.tsv  verdicts.json
     report/index.html  report/pairs/...
     work/                     may be deleted when nothing runs or waits on a cluster: it is made again
-        affine/<key>.json
-        prepared/<key>/fixed.nii moving.nii prepared.json
+        affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
         scratch/<job>/        inputs and outputs of a container under way, where TMPDIR does not serve: see neutral_scratch
         jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
 """

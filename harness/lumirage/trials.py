@@ -5,7 +5,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -78,7 +78,8 @@ class Trials:
         watch = JobWatch(reader, [], self.limits, threading.Event())
         if lifted:
             assert isinstance(self.runtime, DockerRuntime)  # __call__ saw to it
-            usage = _run_lifted(docker_options(call, self.runtime.engine), lifted, watch, self.limits)
+            unmeasured = replace(self.runtime.engine, cgroup_parent=None)  # a group of its own would be left behind
+            usage = _run_lifted(docker_options(call, unmeasured), lifted, watch, self.limits)
         else:
             usage = self.runtime.run(call, watch).usage
         logs = [reader.loading.log, *(pair.log for pair in reader.pairs.values())]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from lumirage.methods.check import Checkup, check_method
 from lumirage.methods.check_page import as_text
 from lumirage.model import Limits, Method
 from lumirage.records import read_yaml
+from lumirage.running.cgroups import Hierarchy
 from lumirage.running.runtimes.call import Runtime
 from lumirage.trials import Trials
 
@@ -54,6 +56,11 @@ def planted(tmp_path: Path) -> Iterator[Path]:
     docker.from_env().images.remove(image_name(folder, read_yaml(folder / "method.yaml", Method)), force=True)
 
 
+def control_groups() -> set[Path]:
+    """Those of `methods check` that are there now."""
+    return {group for mount in Hierarchy.found().mounts.values() for group in mount.glob("lumirage/check-*")}
+
+
 @pytest.mark.parametrize(
     ("fault", "finding", "says"),
     [
@@ -70,7 +77,13 @@ def test_planted_faults_are_found(
     planted: Path, docker_runtime: Runtime, tmp_path: Path, fault: str, finding: str, says: str
 ) -> None:
     (planted / "run.py").write_text(TRUTH.format(fault=fault))
+    groups = control_groups()
     checkup = examined(planted, docker_runtime, tmp_path)
+    left = control_groups() - groups  # another test may check a method meanwhile: what it uses goes away
+    until = time.monotonic() + 120
+    while time.monotonic() < until and any(group.exists() for group in left):
+        time.sleep(0.2)
+    assert not [group for group in left if group.exists()], "also what is tried without a protection leaves none behind"
     found = next(item for item in checkup.findings if item.name == finding)
     assert found.passed is False, as_text(checkup)
     assert says in found.message

@@ -3,7 +3,6 @@
 A container that dies takes one pair with it; the others go on in a new container.
 """
 
-import errno
 import shutil
 import threading
 import time
@@ -14,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumirage.errors import BusyError
+from lumirage.errors import DISK_FULL, BusyError
 from lumirage.layout import Layout, RunFiles
 from lumirage.model import Job, Run
 from lumirage.running.contract import Desk, Laid, PairInput, lay, pairs_per_container
@@ -164,7 +163,7 @@ def _full_disk(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if error.errno in DISK_FULL:
             raise BusyError(f"the disk of {place} is full; make room and type the command again") from error
         raise
 
