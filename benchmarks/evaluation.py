@@ -16,13 +16,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from lumirage.execution import execute
-from lumirage.layout import Layout
-from lumirage.machine import choose_machine
-from lumirage.model import Run
-from lumirage.order import Order, plan_order
-from lumirage.planning.outputs import begin_tree
-from lumirage.records import read_json
+from lumirage.core.layout import Layout
+from lumirage.core.model import Run
+from lumirage.core.records import read_json
+from lumirage.flow.install import choose_installer
+from lumirage.flow.plan import plan_evaluation
+from lumirage.flow.request import EvaluationRequest
+from lumirage.flow.run import run
+from lumirage.planning.output_description import begin_tree
 
 TRACK = "name: overhead\npairing: {scheme: all}\nprepare: {affine: none, intensity: none}\nlimits: {memory_bytes: 2000000000}\n"
 SPIN = """
@@ -45,23 +46,23 @@ class Silent:
         """Show nothing."""
 
 
-def run_stage(order: Order) -> tuple[float, list[Run]]:
+def run_stage(order: EvaluationRequest) -> tuple[float, list[Run]]:
     """Wall seconds of the stage `run` on prepared images, and its records."""
-    machine = choose_machine(order.runtime, Silent())
-    plan = plan_order(order, machine, Silent())
+    machine = choose_installer(order.runtime, Silent())
+    plan = plan_evaluation(order, machine, Silent())
     begin_tree(plan.layout, plan.evaluation)
-    execute(plan, machine, order.jobs, order.gpus, Silent())  # prepares, and fills caches
+    run(plan, machine, order.jobs, order.gpus, Silent())  # prepares, and fills caches
     for use in plan.evaluation.methods:
         shutil.rmtree(plan.layout.method(use))
     start = time.perf_counter()
-    execute(plan, machine, order.jobs, order.gpus, Silent())
+    run(plan, machine, order.jobs, order.gpus, Silent())
     wall = time.perf_counter() - start
     return wall, [read_json(path, Run) for path in sorted(Layout(plan.layout.root).root.rglob("*_run.json"))]
 
 
 def spinning_method(folder: Path) -> Path:
     """zero-displacement that burns two CPU seconds a pair, on one thread."""
-    from lumirage.layout import shipped
+    from lumirage.core.layout import shipped
 
     method = folder / "spinning"
     shutil.copytree(shipped("method_containers") / "zero-displacement", method)
@@ -96,8 +97,8 @@ def main() -> None:
         make_phantom(folder / "bids", PhantomSpec(subjects=4, spacing_mm=2.0, contrasts=("T1w",)))
         (folder / "track.yaml").write_text(TRACK)
 
-        def order(method: str, name: str, **more: int) -> Order:
-            return Order(
+        def order(method: str, name: str, **more: int) -> EvaluationRequest:
+            return EvaluationRequest(
                 methods=(method,), bids=folder / "bids", out=folder / name, track=str(folder / "track.yaml"),
                 runtime=arguments.runtime, **more,
             )  # fmt: skip

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from lumirage.analysis.designs import Design, detect_design
-from lumirage.analysis.effects import paired_effects
+from lumirage.analysis.paired_effects import paired_effects
 from lumirage.analysis.resampling import Resampling, spread, unit_contributions
 from lumirage.analysis.significance import sign_flip_p, wilcoxon_p
 

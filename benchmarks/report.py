@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit" / "reporting
 
 from synthetic_out import Recipe, make_out, write_analysis
 
-from lumirage.layout import Layout
-from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.core.layout import Layout
+from lumirage.reporting.report_folder import ReportOptions, write_report
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
-from lumirage.model import Limits
-from lumirage.running.cgroups import Hierarchy
+from lumirage.core.model import Limits
+from lumirage.running.control_groups import Hierarchy
 from lumirage.running.runtimes.call import Call, Ended, StopReason
 from lumirage.running.runtimes.docker import DockerRuntime
 

@@ -36,8 +36,8 @@ Work = Callable[[Arrays, int], float]
 
 
 def _overlap(data: Arrays, threads: int) -> Any:
-    from lumirage.scoring.labels import LabelSet, relabel
-    from lumirage.scoring.warp import warp_voxels
+    from lumirage.scoring.label_maps import LabelSet, relabel
+    from lumirage.scoring.label_warp import warp_voxels
 
     labels = LabelSet.of(range(LABELS))
     maps = [relabel(data[name], labels, threads) for name in ("fixed", "moving")]
@@ -78,10 +78,10 @@ def ours_lumir(data: Arrays, threads: int) -> float:
 
 def ours_strict(data: Arrays, threads: int) -> float:
     """Preset strict through `score_pair`: with mean distances, similarity, everything in millimetres."""
-    from lumirage.scoring.inputs import LabelMaps, ScoreInputs
+    from lumirage.core.space import Displacement, Volume
+    from lumirage.scoring.pair_scores import score_pair
     from lumirage.scoring.presets import PRESETS
-    from lumirage.scoring.score import score_pair
-    from lumirage.space import Displacement, Volume
+    from lumirage.scoring.score_inputs import LabelMaps, ScoreInputs
 
     world = np.eye(4)
     maps = LabelMaps(Volume(data["fixed"], world), Volume(data["moving"], world), scored=tuple(range(1, LABELS)))

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
 
 from running_world import World
 
-from lumirage.errors import UnavailableError
+from lumirage.core.errors import UnavailableError
 from lumirage.running.runtimes import RUNTIMES
 from lumirage.running.runtimes.call import Runtime
 
@@ -85,7 +85,7 @@ def built(dockerfile: str, files: dict[str, bytes]) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def sif(docker_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The same image as a SIF, converted once for all processes that test: it takes as long as many tests."""
-    from lumirage.methods.sif import from_engine, make_sif
+    from lumirage.methods.sif_conversion import from_engine, make_sif
 
     source = from_engine(docker_image)
     assert source is not None

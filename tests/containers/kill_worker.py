@@ -12,11 +12,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
 
 from running_world import World, replaced
 
-from lumirage.running.execute import begin
-from lumirage.running.executors.here import Here
-from lumirage.running.executors.slots import resources_here
-from lumirage.running.lock import alone
+from lumirage.running.executors.resource_slots import resources_here
+from lumirage.running.executors.this_machine import Here
+from lumirage.running.job_execution import begin
 from lumirage.running.runtimes import RUNTIMES
+from lumirage.running.tree_lock import alone
 
 PAIRS_IN_JOB, AT_ONCE = 2, 2
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from tests.containers.conftest import BASE, working
 
+from lumirage.core.layout import shipped
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.layout import shipped
 
 
 @pytest.fixture

@@ -15,13 +15,13 @@ import pytest
 from running_world import World, outcomes, with_limits
 from tests.containers.conftest import sif_name, working
 
-from lumirage.errors import DataError, EngineError, UnavailableError
-from lumirage.methods.sif import from_archive, from_engine, make_sif
-from lumirage.model import Outcome
+from lumirage.core.errors import DataError, EngineError, UnavailableError
+from lumirage.core.model import Outcome
+from lumirage.core.sif_store import find_sif
+from lumirage.methods.sif_conversion import from_archive, from_engine, make_sif
 from lumirage.running.runtimes.apptainer import ApptainerRuntime, _command
 from lumirage.running.runtimes.apptainer_argv import Site
 from lumirage.running.runtimes.call import Call, Runtime, StopReason
-from lumirage.sif import find_sif
 
 HARNESS = Path(__file__).parents[2] / "harness"
 OTHER_USER = "www-data"

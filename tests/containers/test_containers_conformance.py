@@ -10,8 +10,8 @@ import psutil
 import pytest
 from running_world import World, outcomes, replaced, with_limits
 
-from lumirage.errors import UnavailableError
-from lumirage.model import Outcome
+from lumirage.core.errors import UnavailableError
+from lumirage.core.model import Outcome
 from lumirage.running.runtimes.call import Runtime, Stopped
 
 OK, FAILED, CRASHED = Outcome.OK, Outcome.FAILED, Outcome.CRASHED

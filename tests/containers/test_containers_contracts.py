@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from tests.containers.conftest import BASE, archive
 
+from lumirage.core.layout import Layout
+from lumirage.core.model import Convention, Outcome, Run
+from lumirage.core.records import read_json
+from lumirage.core.space import Displacement, points, read_displacement, read_grid
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.layout import Layout
-from lumirage.model import Convention, Outcome, Run
-from lumirage.records import read_json
-from lumirage.running.place import temporary
 from lumirage.running.runtimes.call import Runtime
-from lumirage.space import Displacement, points, read_displacement, read_grid
+from lumirage.running.scratch import temporary
 
 PUBLISHED = Path(__file__).parent / "published"
 DOCKERFILES = {

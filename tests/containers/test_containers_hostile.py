@@ -13,10 +13,10 @@ import docker
 import pytest
 from running_world import World, outcomes, scan, with_limits
 
-from lumirage.model import Outcome, Pair, Run
-from lumirage.running.contract import PairInput
-from lumirage.running.place import scratch_place
+from lumirage.core.model import Outcome, Pair, Run
+from lumirage.running.method_contract import PairInput
 from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
+from lumirage.running.scratch import scratch_place
 
 OK = Outcome.OK
 INVALID = Outcome.INVALID_ANSWER

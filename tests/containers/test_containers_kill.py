@@ -19,11 +19,11 @@ import psutil
 import pytest
 from tests.containers.conftest import cache_of
 
-from lumirage.model import Outcome, Run
-from lumirage.records import read_json
-from lumirage.running.cgroups import Hierarchy
-from lumirage.running.lock import holder
+from lumirage.core.model import Outcome, Run
+from lumirage.core.records import read_json
+from lumirage.running.control_groups import Hierarchy
 from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
+from lumirage.running.tree_lock import holder
 
 PAIRS = 6
 KILLS = 20

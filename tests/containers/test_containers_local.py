@@ -2,7 +2,7 @@
 
 import pytest
 
-from lumirage.errors import UnavailableError
+from lumirage.core.errors import UnavailableError
 from lumirage.running.runtimes.local import LocalRuntime
 
 

@@ -3,7 +3,7 @@
 import pytest
 from running_world import World, with_limits
 
-from lumirage.model import Outcome, Usage
+from lumirage.core.model import Outcome, Usage
 from lumirage.running.runtimes.call import Runtime
 
 MB = 2**20

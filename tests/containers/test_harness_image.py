@@ -12,9 +12,9 @@ import pytest
 from tests.containers.conftest import BASE
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.machine import build_settings
-from lumirage.methods.build import build_method
-from lumirage.planning.methods import find_method
+from lumirage.flow.install import build_settings
+from lumirage.methods.image_build import build_method
+from lumirage.planning.method_cards import find_method
 from lumirage.running.runtimes.call import Runtime
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,8 @@ import pytest
 from tests.containers.conftest import working
 from tests.containers.small_registry import registry
 
+from lumirage.core.sif_store import find_sif, record_of
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.sif import find_sif, record_of
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TRACK = "name: small\npairing: {scheme: all}\nprepare: {affine: none}\nlimits: {memory_bytes: 268435456}\n"

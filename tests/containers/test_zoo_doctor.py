@@ -10,15 +10,15 @@ from pathlib import Path
 import docker
 import pytest
 
-from lumirage.layout import shipped
-from lumirage.methods.build import BuildSettings, build_method, image_name
-from lumirage.methods.check import Checkup, check_method
-from lumirage.methods.check_page import as_text
-from lumirage.model import Limits, Method
-from lumirage.records import read_yaml
-from lumirage.running.cgroups import Hierarchy
+from lumirage.core.layout import shipped
+from lumirage.core.model import Limits, Method
+from lumirage.core.records import read_yaml
+from lumirage.flow.method_trials import MethodTrials
+from lumirage.methods.conformance import Checkup, check_method
+from lumirage.methods.conformance_page import as_text
+from lumirage.methods.image_build import BuildSettings, build_method, image_name
+from lumirage.running.control_groups import Hierarchy
 from lumirage.running.runtimes.call import Runtime
-from lumirage.trials import Trials
 
 CONTAINERS = shipped("method_containers")
 SETTINGS = BuildSettings(base_image=os.environ.get("LUMIRAGE_BASE_IMAGE", "lumirage/base:bookworm"))
@@ -37,7 +37,7 @@ for number, pair in enumerate(job):
 def examined(folder: Path, runtime: Runtime, scratch: Path) -> Checkup:
     card = read_yaml(folder / "method.yaml", Method)
     image = build_method(folder, card, SETTINGS, lambda _: None)
-    trials = Trials(card, image, runtime, scratch, limits=Limits(cpus=2, pair_timeout_s=300))
+    trials = MethodTrials(card, image, runtime, scratch, limits=Limits(cpus=2, pair_timeout_s=300))
     return check_method(card, trials, scratch / "known")
 
 

@@ -43,7 +43,7 @@ def harness() -> Command:
 @pytest.fixture(scope="session")
 def engine() -> None:
     """A Docker engine that answers; a user's machine without one skips, CI fails."""
-    from lumirage.errors import UnavailableError
+    from lumirage.core.errors import UnavailableError
     from lumirage.running.runtimes import choose
 
     try:

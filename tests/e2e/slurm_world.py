@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from tests.e2e.conftest import HARNESS
 
-from lumirage.space import write_volume
+from lumirage.core.space import write_volume
 
 Seen = TypeVar("Seen")
 METHOD = Path(__file__).parents[1] / "containers" / "hostile_method.py"

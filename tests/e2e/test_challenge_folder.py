@@ -11,7 +11,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from tests.e2e.conftest import Command
 
-from lumirage.layout import shipped
+from lumirage.core.layout import shipped
 
 SHAPE = (32, 40, 36)
 CASES = ("3454", "3455", "3456")

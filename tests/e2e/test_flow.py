@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from tests.e2e.conftest import HARNESS, Command
 
-from lumirage.layout import ASIDE
-from lumirage.running.lock import holder
+from lumirage.core.layout import ASIDE
+from lumirage.running.tree_lock import holder
 
 METHODS = ("--method", "Oracle", "--method", "zero-displacement", "--runtime", "local", "--track", "phantom")
 

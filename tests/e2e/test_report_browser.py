@@ -20,8 +20,8 @@ import pytest
 from matplotlib.image import imread
 from tests.e2e.conftest import Command
 
-from lumirage.layout import Layout
-from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.core.layout import Layout
+from lumirage.reporting.report_folder import ReportOptions, write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "reporting"))
 from synthetic_out import make_out, write_analysis

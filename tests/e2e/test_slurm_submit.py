@@ -14,24 +14,25 @@ import pytest
 from tests.e2e.conftest import HARNESS, Command
 from tests.e2e.slurm_world import CARD, TRACK, fake_slurm, make_crowd, make_method, wait_until
 
-from lumirage import cluster, cluster_task
-from lumirage.layout import Layout
-from lumirage.order import Order
-from lumirage.records import read_json
-from lumirage.running.lock import alone
+from lumirage.core.layout import Layout
+from lumirage.core.records import read_json
+from lumirage.core.screen import Silent
+from lumirage.core.track import Evaluation
+from lumirage.flow import cluster_submit as cluster
+from lumirage.flow import cluster_task
+from lumirage.flow.request import EvaluationRequest
 from lumirage.running.runtimes.call import Stopped
-from lumirage.screen import Silent
-from lumirage.track import Evaluation
+from lumirage.running.tree_lock import alone
 
 STAGES = ("run",)
 
 
-def small(folder: Path, card: str = CARD, **more: object) -> Order:
+def small(folder: Path, card: str = CARD, **more: object) -> EvaluationRequest:
     """Two people, one method, in an OUT whose name sbatch could take for a pattern."""
     track = folder / "two.yaml"
     track.write_text(TRACK)
     method = make_method(folder / "tiny", card)
-    return Order(
+    return EvaluationRequest(
         methods=(str(method),),
         bids=make_crowd(folder / "people", 2),
         out=folder / "100%j",
@@ -42,7 +43,7 @@ def small(folder: Path, card: str = CARD, **more: object) -> Order:
     )
 
 
-def another(order: Order, folder: Path) -> Order:
+def another(order: EvaluationRequest, folder: Path) -> EvaluationRequest:
     """The same with another method."""
     return replace(order, methods=(str(make_method(folder / "other", CARD.replace("tiny", "other"))),))
 
@@ -170,7 +171,7 @@ def test_two_tasks_of_one_job_leave_each_other_alone(slurm: Path, tmp_path: Path
     assert not list(order.out.rglob("*_run.json")), "being stopped is no result"
 
 
-def methods_at_work(order: Order) -> int:
+def methods_at_work(order: EvaluationRequest) -> int:
     import psutil
 
     started = (process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"]))
@@ -189,7 +190,7 @@ def test_a_requeued_task_removes_what_its_earlier_life_left(slurm: Path, tmp_pat
     assert list(scratch.iterdir()) == []
 
 
-def kill_a_task(order: Order) -> None:
+def kill_a_task(order: EvaluationRequest) -> None:
     """SIGKILL while its method sleeps; in the task's next life the method answers at once."""
     assert order.out is not None
     evaluation = Layout(order.out).evaluation

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from lumirage.cli import app
-from lumirage.cli.boutiques import descriptor
+from lumirage.cli.boutiques_descriptor import descriptor
 
 FILE = Path(__file__).parents[2] / "specs" / "boutiques.json"
 

@@ -5,15 +5,24 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.cluster import AT_LEAST, AT_MOST_MINUTES, MINUTES_A_PAIR, SPREAD, Wanted, arrays_of, asked, missing
-from lumirage.cluster_task import _job
-from lumirage.layout import Layout
-from lumirage.model import Limits, Method, Pair, Scan
+from lumirage.core.layout import Layout
+from lumirage.core.model import Limits, Method, Pair, Scan
+from lumirage.core.track import Conditions, Evaluation, MethodUse, Track
+from lumirage.flow.cluster_submit import (
+    AT_LEAST,
+    AT_MOST_MINUTES,
+    MINUTES_A_PAIR,
+    SPREAD,
+    Wanted,
+    arrays_of,
+    asked,
+    missing,
+)
+from lumirage.flow.cluster_task import _job
+from lumirage.flow.status import Queued
+from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.jobs import JobSettings, make_jobs
-from lumirage.planning.plan import Plan
 from lumirage.running.executors.slurm import Array, Kind, Task
-from lumirage.standing import Queued
-from lumirage.track import Conditions, Evaluation, MethodUse, Track
 
 LIMITS = Limits(pair_timeout_s=600, memory_bytes=2**30, cpus=2)
 OTHER = "spacing_mm-2"

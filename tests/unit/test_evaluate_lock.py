@@ -6,21 +6,21 @@ from pathlib import Path
 import pytest
 from tests.unit.test_cluster import plan_of, use
 
-from lumirage import evaluate as flow
-from lumirage.layout import Layout
-from lumirage.order import Order
-from lumirage.planning.outputs import begin_tree
-from lumirage.records import read_json
-from lumirage.screen import Silent
-from lumirage.track import Evaluation
+from lumirage.core.layout import Layout
+from lumirage.core.records import read_json
+from lumirage.core.screen import Silent
+from lumirage.core.track import Evaluation
+from lumirage.flow import evaluate as flow
+from lumirage.flow.request import EvaluationRequest
+from lumirage.planning.output_description import begin_tree
 
 
 def test_a_method_that_another_harness_adds_meanwhile_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     layout = Layout(tmp_path / "out")
     base = plan_of(2).evaluation
-    planned: list[Order] = []
+    planned: list[EvaluationRequest] = []
 
-    def slowly(order: Order, *_):
+    def slowly(order: EvaluationRequest, *_):
         """As the planner does: what OUT holds, with the wanted method added."""
         there = read_json(layout.evaluation, Evaluation).methods if layout.evaluation.exists() else {}
         mine = base.model_copy(update={"methods": {**there, "mine": use("mine")}})
@@ -29,10 +29,10 @@ def test_a_method_that_another_harness_adds_meanwhile_is_kept(tmp_path: Path, mo
         planned.append(order)
         return replace(plan_of(2), layout=layout, evaluation=mine)
 
-    monkeypatch.setattr(flow, "plan_order", slowly)
-    monkeypatch.setattr(flow, "choose_machine", lambda *_: None)
+    monkeypatch.setattr(flow, "plan_evaluation", slowly)
+    monkeypatch.setattr(flow, "choose_installer", lambda *_: None)
     monkeypatch.setattr(flow, "summarize", lambda *_: None)
-    flow.evaluate(Order(methods=("mine",)), (), Silent())
+    flow.evaluate(EvaluationRequest(methods=("mine",)), (), Silent())
     assert read_json(layout.evaluation, Evaluation).methods.keys() == {"mine", "theirs"}
-    flow.evaluate(Order(methods=("mine",)), (), Silent())
+    flow.evaluate(EvaluationRequest(methods=("mine",)), (), Silent())
     assert len(planned) == 3, "where nothing changed it is not planned again"

@@ -8,7 +8,7 @@ import pytest
 
 CALL = """
 import lumirage.cli as cli
-from lumirage.errors import BusyError
+from lumirage.core.errors import BusyError
 def fail(**_):
     raise {error}
 cli.app = fail

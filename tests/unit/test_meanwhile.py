@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from lumirage import meanwhile
-from lumirage.errors import DataError
-from lumirage.layout import Layout
-from lumirage.meanwhile import Meanwhile
-from lumirage.model import Outcome, Pair, Scan, Score
+from lumirage.core.errors import DataError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Outcome, Pair, Scan, Score
+from lumirage.flow import score_during_run as meanwhile
+from lumirage.flow.score_during_run import ScoreDuringRun
 from lumirage.scoring.presets import preset_named
-from lumirage.scoring.store import scored_runs
+from lumirage.scoring.score_store import scored_runs
 
 STRICT = preset_named("strict")
 SCORE = Score(metric="sdlogj", unit="1", value=0.5)
@@ -45,10 +45,10 @@ class Script:
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Meanwhile]:
-    def make(*pairs: Pair, error: Exception | None = None) -> Meanwhile:
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., ScoreDuringRun]:
+    def make(*pairs: Pair, error: Exception | None = None) -> ScoreDuringRun:
         track = SimpleNamespace(name="t", presets=["strict"])
-        early = Meanwhile(Layout(tmp_path), SimpleNamespace(track=track, pairs=pairs))
+        early = ScoreDuringRun(Layout(tmp_path), SimpleNamespace(track=track, pairs=pairs))
         early._scorer = Script(error)
 
         def missing(layout, asked, have):

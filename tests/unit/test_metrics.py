@@ -1,6 +1,6 @@
 """What metrics judge, and which way is better: what rankings, gates and the order of a report hang on."""
 
-from lumirage.metrics import METRICS, direction, is_accuracy, is_regularity
+from lumirage.core.metrics import METRICS, direction, is_accuracy, is_regularity
 
 REGULARITY = {
     "ndv_percent", "ndv_mm3", "non_diffeo_voxels", "non_diffeo_tetrahedra", "det_le0_percent", "sdlogj",

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from lumirage.cli.show import RichScreen
-from lumirage.execution import last_words
-from lumirage.model import Outcome
+from lumirage.cli.console_output import RichScreen
+from lumirage.core.model import Outcome
+from lumirage.flow.run import last_words
 
 
 def test_a_log_gets_a_line_for_every_tenth() -> None:

@@ -7,10 +7,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lumirage import space
-from lumirage.errors import DataError, InvalidAnswerError
-from lumirage.model import Convention
-from lumirage.space import Displacement
+from lumirage.core import space
+from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.model import Convention
+from lumirage.core.space import Displacement
 
 AFFINE = np.array([[1.5, 0, 0.2, -20], [0, 2.0, 0, 5], [-0.1, 0, 1.0, 7], [0, 0, 0, 1]])
 SHAPE = (6, 7, 8)

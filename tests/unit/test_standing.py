@@ -4,10 +4,10 @@ from pathlib import Path
 
 from tests.unit.test_cluster import plan_of, use
 
-from lumirage.layout import Layout
-from lumirage.model import Outcome, Run, Usage
-from lumirage.records import write_json
-from lumirage.standing import Queued, standing
+from lumirage.core.layout import Layout
+from lumirage.core.model import Outcome, Run, Usage
+from lumirage.core.records import write_json
+from lumirage.flow.status import Queued, standing
 
 
 def test_a_method_cannot_say_how_its_run_ended(tmp_path: Path):

@@ -1,1 +1,7 @@
-"""From scores to claims: effects, intervals, tests, rankings, power. Data frames in, data frames out; no files."""
+"""Scores -> claims: effects, intervals, tests, rankings, power. Data frames in, data frames out; no files.
+
+In:     the table of scores.
+Out:    tables of comparisons, rankings, condition effects, power, and the sentences that they allow (`verdicts`).
+Never:  images, files, pages.
+Read first: `score_matrices` (the numbers under a failure policy), then `comparisons`.
+"""

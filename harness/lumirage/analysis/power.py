@@ -13,12 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import optimize, sparse, stats
 
-from lumirage.analysis.cells import KEY, Cell, cells_of
-from lumirage.analysis.compare import comparisons_of
+from lumirage.analysis.comparisons import comparisons_of
 from lumirage.analysis.designs import Design
 from lumirage.analysis.resampling import FloatArray, jackknife_errors
-from lumirage.errors import UsageError
-from lumirage.metrics import is_accuracy
+from lumirage.analysis.score_matrices import KEY, Cell, cells_of
+from lumirage.core.errors import UsageError
+from lumirage.core.metrics import is_accuracy
 
 POWER_COLUMNS = (
     *KEY, "method", "reference", "target", "power", "alpha", "n_pairs", "n_subjects", "sd", "smallest_seen",

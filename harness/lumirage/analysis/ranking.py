@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lumirage.analysis import schemes
-from lumirage.analysis.cells import KEY, Cell, RawCell, cells_of
+from lumirage.analysis import ranking_schemes as schemes
 from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means
-from lumirage.filling import POLICIES, Policy
-from lumirage.metrics import is_accuracy
-from lumirage.model import SENTINELS
+from lumirage.analysis.score_matrices import KEY, Cell, RawCell, cells_of
+from lumirage.core.failure_policy import POLICIES, Policy
+from lumirage.core.metrics import is_accuracy
+from lumirage.core.model import SENTINELS
 
 RANKING_COLUMNS = (
     *KEY, "policy", "scheme", "method", "sentinel", "rank", "merit", "value", "n_pairs", "dropped", "failed",

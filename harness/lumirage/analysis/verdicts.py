@@ -7,10 +7,10 @@ from itertools import pairwise
 import pandas as pd
 
 from lumirage.analysis.ranking import AGGREGATE
-from lumirage.filling import Policy
-from lumirage.metrics import direction, is_accuracy
-from lumirage.model import SENTINELS
-from lumirage.track import REFERENCE
+from lumirage.core.failure_policy import Policy
+from lumirage.core.metrics import direction, is_accuracy
+from lumirage.core.model import SENTINELS
+from lumirage.core.track import REFERENCE
 
 METRIC_ORDER = ("dice", "displacement_error_mm", "tre", "hd95")
 """Beginnings of the metrics that verdicts speak of, the one that methods are listed by first."""

@@ -10,8 +10,15 @@ from typing import NoReturn
 import typer
 
 from lumirage import __version__
-from lumirage.cli import bids_app, cluster, dataset, evaluation, methods, results, tracks, upkeep
-from lumirage.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError
+from lumirage.cli import bids_app
+from lumirage.cli import cluster_commands as cluster
+from lumirage.cli import dataset_commands as dataset
+from lumirage.cli import evaluate_commands as evaluation
+from lumirage.cli import maintenance_commands as upkeep
+from lumirage.cli import method_commands as methods
+from lumirage.cli import result_commands as results
+from lumirage.cli import track_commands as tracks
+from lumirage.core.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError
 
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 

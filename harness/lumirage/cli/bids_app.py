@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from lumirage.cli.evaluation import command_of, on_cluster, print_plan
-from lumirage.cli.results import Done, Json, Workers
-from lumirage.errors import EXIT_OK, EXIT_SOME_FAILED
+from lumirage.cli.evaluate_commands import command_of, on_cluster, print_plan
+from lumirage.cli.result_commands import Done, Json, Workers
+from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
-    from lumirage.cli.show import Shown
-    from lumirage.order import Order
+    from lumirage.cli.console_output import Shown
+    from lumirage.flow.request import EvaluationRequest
 
 LEVELS = ("participant", "group")
 SEVERAL = ("--participant-label", "--session-label")
@@ -28,33 +28,35 @@ def register(app: typer.Typer) -> None:
     app.command("group", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(group)
 
 
-def _participant(order: "Order", dry_run: bool, screen: "Shown") -> None:
+def _participant(request: "EvaluationRequest", dry_run: bool, screen: "Shown") -> None:
     if dry_run:
-        print_plan(order, screen)
+        print_plan(request, screen)
         return
-    if order.executor == "slurm":
-        on_cluster(order, ("run", "score"), screen)
+    if request.executor == "slurm":
+        on_cluster(request, ("run", "score"), screen)
         return
-    from lumirage.evaluate import evaluate_participants
+    from lumirage.flow.evaluate import evaluate_participants
 
-    summary = evaluate_participants(order, screen)
+    summary = evaluate_participants(request, screen)
     screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
 
 def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = False) -> None:
     """Level `group` of the BIDS App: tables, comparisons and report, from OUT alone."""
-    from lumirage import stages
-    from lumirage.cli.results import working_in
-    from lumirage.cli.show import show
-    from lumirage.summary import summarize
+    from lumirage.cli.console_output import show
+    from lumirage.cli.result_commands import working_in
+    from lumirage.flow.compare import compare
+    from lumirage.flow.report import report
+    from lumirage.flow.score import Scorers, score
+    from lumirage.flow.summary import summarize
 
     with show(json) as screen, working_in(out) as layout:
         if context.args:
             screen.say(f"not used at the level group: {' '.join(context.args)}")
-        stages.score(layout, (), stages.Scorers(workers), screen)
-        stages.compare(layout, screen)
-        stages.report(layout, screen)
+        score(layout, (), Scorers(workers), screen)
+        compare(layout, screen)
+        report(layout, screen)
         summary = summarize(layout)
         screen.summary(summary)
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumirage.datasets.challenge import plan_challenge
-from lumirage.datasets.incoming import Incoming, write_incoming
-from lumirage.datasets.layouts import plan_folder, plan_oasis_neurite, plan_primede, plan_ultracortex
-from lumirage.errors import DataError, UsageError, nearest
+from lumirage.core.errors import DataError, UsageError, nearest
+from lumirage.datasets.challenge_layouts import plan_challenge
+from lumirage.datasets.import_plan import Incoming, write_incoming
+from lumirage.datasets.known_layouts import plan_folder, plan_oasis_neurite, plan_primede, plan_ultracortex
 
 FOLDER = "nifti-folder"
 LAYOUTS: dict[str, Callable[[Path], Incoming]] = {

@@ -14,14 +14,14 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from lumirage.datasets import bids
-from lumirage.datasets.anatomy import LANDMARKS, STRUCTURES, Labels, brain_depth, in_box, layers
-from lumirage.datasets.contrasts import CONTRASTS, Signal, scanned, tissue_signal
-from lumirage.datasets.deformation import Deformation, Points, random_deformation
-from lumirage.errors import UsageError, nearest
-from lumirage.model import Shape
-from lumirage.screen import Screen, Silent
-from lumirage.space import Displacement, points, write_displacement, write_volume
+from lumirage.core.errors import UsageError, nearest
+from lumirage.core.model import Shape
+from lumirage.core.screen import Screen, Silent
+from lumirage.core.space import Displacement, points, write_displacement, write_volume
+from lumirage.datasets import bids_tree as bids
+from lumirage.datasets.phantom_anatomy import LANDMARKS, STRUCTURES, Labels, brain_depth, in_box, layers
+from lumirage.datasets.phantom_contrasts import CONTRASTS, Signal, scanned, tissue_signal
+from lumirage.datasets.phantom_deformation import Deformation, Points, random_deformation
 
 FIELD_OF_VIEW_MM = np.array([160.0, 224.0, 192.0])
 CENTRE_MM = np.array([0.0, -17.0, 8.0])

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.image import imsave
 
-from lumirage.space import Volume
+from lumirage.core.space import Volume
 
 Picture: TypeAlias = npt.NDArray[np.float32]
 

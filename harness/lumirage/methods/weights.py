@@ -8,9 +8,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 
-from lumirage.errors import BusyError, DataError, UnavailableError, UsageError
-from lumirage.layout import cache_root, digest, written_aside
-from lumirage.model import Method, Weights
+from lumirage.core.errors import BusyError, DataError, UnavailableError, UsageError
+from lumirage.core.layout import cache_root, digest, written_aside
+from lumirage.core.model import Method, Weights
 
 CHUNK_BYTES = 2**20
 TIMEOUT_S = 60.0

@@ -5,8 +5,8 @@ import hashlib
 import numpy as np
 from scipy import ndimage
 
-from lumirage.space import Array, Single
-from lumirage.track import Prepare
+from lumirage.core.space import Array, Single
+from lumirage.core.track import Prepare
 
 
 def spoil_and_scale(picture: Single, native_foreground: Array, prepare: Prepare, *, seed: tuple[str, int]) -> Single:

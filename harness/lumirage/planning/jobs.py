@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lumirage.layout import digest
-from lumirage.model import Job, Limits, Method, Pair
-from lumirage.track import Condition, MethodUse
+from lumirage.core.layout import digest
+from lumirage.core.model import Job, Limits, Method, Pair
+from lumirage.core.track import Condition, MethodUse
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import cast
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from lumirage import space
-from lumirage.model import Grid, GridNeeds, Shape
-from lumirage.space import Array, Float, Volume
-from lumirage.track import AffineError, Condition, Prepare
+from lumirage.core import space
+from lumirage.core.model import Grid, GridNeeds, Shape
+from lumirage.core.space import Array, Float, Volume
+from lumirage.core.track import AffineError, Condition, Prepare
 
 _DIAGONAL = np.ones(3) / np.sqrt(3.0)
 

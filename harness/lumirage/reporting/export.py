@@ -10,10 +10,17 @@ import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from lumirage.errors import UsageError, nearest
-from lumirage.layout import Layout, write_text, written_aside
-from lumirage.reporting.inputs import ANALYSIS_TABLES, files_of, read_evaluation, read_inputs, read_table, run_records
-from lumirage.reporting.tables import leaderboard, standings, to_latex
+from lumirage.core.errors import UsageError, nearest
+from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.reporting.report_inputs import (
+    ANALYSIS_TABLES,
+    files_of,
+    read_evaluation,
+    read_inputs,
+    read_table,
+    run_records,
+)
+from lumirage.reporting.report_tables import leaderboard, standings, to_latex
 
 Kind = Literal["csv", "parquet", "latex", "bundle"]
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -8,16 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from lumirage.layout import write_text, written_aside
-from lumirage.reporting import costs, failures, preparation, resolution, resolution_figures, sources, truth
-from lumirage.reporting.analysed import main_ranking
-from lumirage.reporting.doses import axes_of, dose, is_curve
-from lumirage.reporting.effects import forest, has_effects, stability
-from lumirage.reporting.inputs import Inputs
+from lumirage.core.layout import write_text, written_aside
+from lumirage.reporting import cost_figures as costs
+from lumirage.reporting import failure_tables as failures
+from lumirage.reporting import label_sources as sources
+from lumirage.reporting import preparation_effects as preparation
+from lumirage.reporting import resolution_figures
+from lumirage.reporting import resolution_results as resolution
+from lumirage.reporting import true_error_figures as truth
+from lumirage.reporting.analysis_tables import main_ranking
+from lumirage.reporting.dose_figures import axes_of, dose, is_curve
+from lumirage.reporting.effect_figures import forest, has_effects, stability
+from lumirage.reporting.figure_rows import NARROW, WIDE
+from lumirage.reporting.raincloud_plots import strips
 from lumirage.reporting.raster import to_png
-from lumirage.reporting.rows import NARROW, WIDE
+from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Scene, to_svg
-from lumirage.reporting.strips import strips
 
 SECTIONS = (
     "strips", "forest", "stability", "changes", "resolution", "resolution_costs", "truth", "sources", "pareto", "times",

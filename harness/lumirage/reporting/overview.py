@@ -9,24 +9,24 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from lumirage.layout import write_text
-from lumirage.reporting.analysed import MERGED, base_of, comparisons, of_measure, rankings, records
+from lumirage.core.layout import write_text
+from lumirage.reporting.analysis_tables import MERGED, base_of, comparisons, of_measure, rankings, records
 from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
-from lumirage.reporting.failures import Reason, failed_pairs, outcome_counts, reasons
+from lumirage.reporting.failure_tables import Reason, failed_pairs, outcome_counts, reasons
+from lumirage.reporting.figure_rows import colors_of
 from lumirage.reporting.figures import SECTIONS, Plate, file_name
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.page import inlined, render
+from lumirage.reporting.label_sources import sources_of
+from lumirage.reporting.page_templates import inlined, render
 from lumirage.reporting.pair_page import PairPage
-from lumirage.reporting.preparation import change_tables
-from lumirage.reporting.published import published_of
-from lumirage.reporting.repeats import repeat_tables
-from lumirage.reporting.resolution import costs_of, reaches, sizes_of
-from lumirage.reporting.rows import colors_of
+from lumirage.reporting.preparation_effects import change_tables
+from lumirage.reporting.published_numbers import published_of
+from lumirage.reporting.repeat_variance import repeat_tables
+from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.report_tables import Status, cell, leaderboard, shown, to_latex, to_tsv
+from lumirage.reporting.resolution_results import costs_of, reaches, sizes_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
-from lumirage.reporting.sources import sources_of
-from lumirage.reporting.tables import Standing, cell, leaderboard, shown, to_latex, to_tsv
-from lumirage.reporting.truth import truth_of
+from lumirage.reporting.true_error_figures import truth_of
 
 POWER_SHOWN = (
     "method", "reference", "target", "smallest_seen", "subjects_chain", "pairs_chain", "subjects_all_pairs",
@@ -42,7 +42,7 @@ class Overview:
     inputs: Inputs
     pages: tuple[PairPage, ...]
     plates: Sequence[Plate]
-    lines: Sequence[Standing]
+    lines: Sequence[Status]
 
 
 @dataclass(frozen=True)
@@ -133,14 +133,14 @@ def _figures(plates: Sequence[Plate]) -> dict[str, list[FigureHtml]]:
     return found
 
 
-def _sparks(lines: Sequence[Standing]) -> dict[str, Markup]:
+def _sparks(lines: Sequence[Status]) -> dict[str, Markup]:
     """Method -> a small plot of its effect and interval, all on one scale, for a cell of the leaderboard."""
     known = [s for s in lines if np.isfinite(s.effect)]
     scale = fit([0.0, *(v for s in known for v in (s.effect, s.effect_low, s.effect_high))], 4, 116)
     return {s.method: _spark(s, scale) for s in known}
 
 
-def _spark(line: Standing, scale: Scale) -> Markup:
+def _spark(line: Status, scale: Scale) -> Markup:
     marks: list[Mark] = [Line([(scale(0), 1), (scale(0), 17)], color="rule")]
     if np.isfinite(line.effect_low) and np.isfinite(line.effect_high):
         marks.append(Line([(scale(line.effect_low), 9), (scale(line.effect_high), 9)], color="ink", width=1.6))

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from lumirage.errors import DataError
-from lumirage.model import Outcome, Pair, Run
+from lumirage.core.errors import DataError
+from lumirage.core.model import Outcome, Pair, Run
+from lumirage.core.space import Single
 from lumirage.reporting.axes import short
-from lumirage.reporting.chosen import Chosen
-from lumirage.reporting.inputs import Inputs, files_of, read_run
-from lumirage.reporting.panels import PanelRow, Stage, result_rows, shared_rows, stage_of
-from lumirage.reporting.pictures import read_result, read_scenery
-from lumirage.reporting.rows import colors_of
-from lumirage.reporting.volumes import embedded
-from lumirage.space import Single
+from lumirage.reporting.chosen_pairs import Chosen
+from lumirage.reporting.figure_rows import colors_of
+from lumirage.reporting.pair_panels import PanelRow, Stage, result_rows, shared_rows, stage_of
+from lumirage.reporting.pair_pictures import read_result, read_scenery
+from lumirage.reporting.report_inputs import Inputs, files_of, read_run
+from lumirage.reporting.viewer_volumes import embedded
 
 
 @dataclass(frozen=True)

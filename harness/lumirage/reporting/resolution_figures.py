@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lumirage.model import CENSORING, Outcome
+from lumirage.core.model import CENSORING, Outcome
 from lumirage.reporting.axes import Scale, fit, short, y_axis
-from lumirage.reporting.doses import end_labels, failures_by_condition
-from lumirage.reporting.filled import filled_means
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.measures import Measure
-from lumirage.reporting.resolution import Cost, Death, Size, deaths_of, growth, sizes_of, told_exponent
-from lumirage.reporting.rows import clip, colors_of
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.dose_figures import end_labels, failures_by_condition
+from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.policy_means import filled_means
+from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.resolution_results import Cost, Death, Size, deaths_of, growth, sizes_of, told_exponent
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 TALL = 220.0

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumirage.errors import LumirageError
-from lumirage.model import Limits
-from lumirage.running.owner import NOBODY
+from lumirage.core.errors import LumirageError
+from lumirage.core.model import Limits
+from lumirage.running.container_user import NOBODY
 from lumirage.running.runtimes.call import Call, Ended, Mount, Runtime, StopReason
 
 PIDS = 64

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from lumirage.model import Limits, Outcome, Usage
+from lumirage.core.model import Limits, Outcome, Usage
 
 MEMORY_FULL = 0.98
 SIGKILL = 9

@@ -7,12 +7,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from lumirage.errors import UnavailableError, UsageError
-from lumirage.scoring.fields import Field
-from lumirage.scoring.labels import DenseLabels
+from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.scoring.displacement_planes import Field
+from lumirage.scoring.label_maps import DenseLabels
+from lumirage.scoring.label_warp import Overlap, warp_voxels
+from lumirage.scoring.native_label_warp import Placed, WorldMap, warp_world
 from lumirage.scoring.regularity import Regularity, regularity
-from lumirage.scoring.warp import Overlap, warp_voxels
-from lumirage.scoring.worldwarp import Placed, WorldMap, warp_world
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lumirage.scoring.fields import Field
-from lumirage.scoring.labels import DenseLabels
-from lumirage.scoring.warp import warp_voxels
+from lumirage.scoring.displacement_planes import Field
+from lumirage.scoring.label_maps import DenseLabels
+from lumirage.scoring.label_warp import warp_voxels
 
 Points = NDArray[np.float64]
 

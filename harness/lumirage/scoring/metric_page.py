@@ -1,11 +1,11 @@
 """specs/metrics.md, made from the registry of metrics and the presets, so that it cannot say otherwise than they do."""
 
-from lumirage.metrics import METRICS, Metric
+from lumirage.core.metrics import METRICS, Metric
 from lumirage.scoring.presets import PRESETS, SCORER_VERSION, Preset
 
 _HEAD = """# Metrics
 
-Made from `lumirage.metrics` and `lumirage.scoring.presets` (scorer {version}); a test compares them. To make
+Made from `lumirage.core.metrics` and `lumirage.scoring.presets` (scorer {version}); a test compares them. To make
 it again: `python -m lumirage.scoring.metric_page > specs/metrics.md`.
 
 ## What a row is

@@ -10,8 +10,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lumirage.scoring.fields import Field
-from lumirage.scoring.labels import DenseLabels
+from lumirage.scoring.displacement_planes import Field
+from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.slabs import map_slabs
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lumirage.scoring.warp import Overlap
+from lumirage.scoring.label_warp import Overlap
 
 
 def dice(overlap: Overlap) -> NDArray[np.float64]:

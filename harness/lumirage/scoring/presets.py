@@ -7,8 +7,8 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from lumirage.errors import UsageError, nearest
-from lumirage.metrics import METRICS
+from lumirage.core.errors import UsageError, nearest
+from lumirage.core.metrics import METRICS
 
 SCORER_VERSION = "3"
 """Raised whenever a number may come out differently or a row is added. In every row, and in every settings hash."""
@@ -21,7 +21,7 @@ class Preset:
     name: str
     summary: str
     metrics: tuple[str, ...]
-    """Names in `lumirage.metrics.METRICS`."""
+    """Names in `lumirage.core.metrics.METRICS`."""
     background: bool = False
     """Whether label 0 is scored and is in the means."""
     vanished: Literal["penalty", "infinite"] = "penalty"

@@ -7,10 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lumirage.scoring.fields import Field
-from lumirage.scoring.jacobian import FLOAT32_SAFE, central_row, determinants_at, safe_row
-from lumirage.scoring.slabs import map_slabs
-from lumirage.scoring.spread import (
+from lumirage.scoring.determinant_statistics import (
     Origin,
     Spread,
     add_masked,
@@ -23,6 +20,9 @@ from lumirage.scoring.spread import (
     standard_deviation,
     total,
 )
+from lumirage.scoring.displacement_planes import Field
+from lumirage.scoring.jacobian import FLOAT32_SAFE, central_row, determinants_at, safe_row
+from lumirage.scoring.slabs import map_slabs
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lumirage.core.space import Single, Volume
+from lumirage.scoring.native_label_warp import SNAP, WorldMap, apply_affine, cell, interpolate, voxel_matrices
 from lumirage.scoring.slabs import map_slabs
-from lumirage.scoring.worldwarp import SNAP, WorldMap, apply_affine, cell, interpolate, voxel_matrices
-from lumirage.space import Single, Volume
 
 BINS = 64
 """For each image's axis of the joint histogram of mutual information."""

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lumirage.scoring.labels import DenseLabels
+from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.slabs import SLAB_PLANES, map_slabs
 
 PATCHES: dict[int, tuple[tuple[int, int, int], ...]] = {

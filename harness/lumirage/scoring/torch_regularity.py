@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lumirage.scoring.fields import Field
+from lumirage.scoring.determinant_statistics import Spread
+from lumirage.scoring.displacement_planes import Field
 from lumirage.scoring.regularity import Folding, Regularity
-from lumirage.scoring.spread import Spread
 from lumirage.scoring.torch_warp import SLAB, positions
 
 CORNERS = 8

@@ -8,17 +8,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lumirage.scoring.fields import Field
-from lumirage.scoring.labels import DenseLabels
-from lumirage.scoring.warp import Overlap, overlap_of
-from lumirage.scoring.worldwarp import SNAP, Placed, WorldMap, upward_axes
+from lumirage.scoring.displacement_planes import Field
+from lumirage.scoring.label_maps import DenseLabels
+from lumirage.scoring.label_warp import Overlap, overlap_of
+from lumirage.scoring.native_label_warp import SNAP, Placed, WorldMap, upward_axes
 
 SLAB = 16
 """Planes worked on at once, which bounds the memory: about 1 GB at 352 x 256 voxels a plane."""
 
 
 def warp_voxels_torch(fixed: DenseLabels, moving: DenseLabels, field: Field, device: torch.device) -> Overlap:
-    """As `lumirage.scoring.warp.warp_voxels`."""
+    """As `lumirage.scoring.label_warp.warp_voxels`."""
     collector = _Collector(fixed, moving, device)
     for start in range(0, fixed.shape[0], SLAB):
         stop = min(start + SLAB, fixed.shape[0])
@@ -31,7 +31,7 @@ def warp_voxels_torch(fixed: DenseLabels, moving: DenseLabels, field: Field, dev
 
 
 def warp_world_torch(fixed: Placed, moving: Placed, world: WorldMap, device: torch.device) -> Overlap:
-    """As `lumirage.scoring.worldwarp.warp_world`."""
+    """As `lumirage.scoring.native_label_warp.warp_world`."""
     collector = _Collector(fixed.dense, moving.dense, device)
     u = torch.as_tensor(np.ascontiguousarray(world.u), device=device)
     to_grid = np.linalg.inv(world.grid_affine) @ fixed.affine

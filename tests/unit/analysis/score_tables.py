@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from lumirage.model import SCORE_COLUMNS
+from lumirage.core.model import SCORE_COLUMNS
 
 
 def pairs_of(design: str, n: int) -> list[tuple[str, str]]:

@@ -9,9 +9,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import DescrStatsW
 
-from lumirage.analysis.compare import CompareSettings, compare
+from lumirage.analysis.comparisons import CompareSettings, compare
 from lumirage.analysis.designs import detect_design
-from lumirage.analysis.effects import paired_effects
+from lumirage.analysis.paired_effects import paired_effects
 from lumirage.analysis.power import pairs_needed, power_of
 from lumirage.analysis.resampling import Resampling, unit_contributions
 from lumirage.analysis.significance import as_in_the_literature, holm, sign_flip_p, tost_p, wilcoxon_p

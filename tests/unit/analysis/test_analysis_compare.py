@@ -3,12 +3,12 @@ import pandas as pd
 import pytest
 from score_tables import pairs_of, row, scores
 
-from lumirage.analysis.cells import cells_of
-from lumirage.analysis.compare import COMPARISON_COLUMNS, CompareSettings, compare
+from lumirage.analysis.comparisons import COMPARISON_COLUMNS, CompareSettings, compare
 from lumirage.analysis.designs import detect_design
 from lumirage.analysis.resampling import Resampling
-from lumirage.errors import DataError, UsageError
-from lumirage.filling import POLICIES
+from lumirage.analysis.score_matrices import cells_of
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.failure_policy import POLICIES
 
 FAST = CompareSettings(Resampling(draws=200, seed=5))
 NAN = float("nan")

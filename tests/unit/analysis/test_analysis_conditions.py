@@ -3,14 +3,14 @@ import pandas as pd
 import pytest
 from score_tables import pairs_of, row, scores
 
-from lumirage.analysis.compare import CompareSettings, compare
-from lumirage.analysis.conditions import ChangeSettings, condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.comparisons import CompareSettings, compare
+from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
 from lumirage.analysis.designs import detect_design
 from lumirage.analysis.power import Components, power_table, subjects_needed, variance_components
 from lumirage.analysis.ranking import RankSettings, rank
 from lumirage.analysis.resampling import Resampling
 from lumirage.analysis.verdicts import verdicts
-from lumirage.errors import UsageError
+from lumirage.core.errors import UsageError
 
 FAST = Resampling(draws=200)
 

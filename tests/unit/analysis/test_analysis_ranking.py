@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from score_tables import pairs_of, row, scores
 
-from lumirage.analysis import schemes
-from lumirage.analysis.compare import CompareSettings, compare
+from lumirage.analysis import ranking_schemes as schemes
+from lumirage.analysis.comparisons import CompareSettings, compare
 from lumirage.analysis.ranking import (
     AGGREGATE,
     LUMIR,

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from lumirage.datasets.check import DatasetCheck, check_dataset
-from lumirage.datasets.check_page import check_page, write_check_page
-from lumirage.datasets.headers import read_header
+from lumirage.core.errors import DataError
+from lumirage.core.space import read_labels, read_volume, write_volume
+from lumirage.datasets.dataset_check import DatasetCheck, check_dataset
+from lumirage.datasets.dataset_check_page import check_page, write_check_page
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.errors import DataError
-from lumirage.space import read_labels, read_volume, write_volume
+from lumirage.datasets.raw_headers import read_header
 
 IMAGE = "sub-01/anat/sub-01_T1w.nii.gz"
 LABELS = "derivatives/phantom/sub-01/anat/sub-01_seg-phantom_dseg.nii.gz"

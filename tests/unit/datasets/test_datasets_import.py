@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from bids_validator import BIDSValidator
 
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.space import read_volume, write_volume
+from lumirage.core.track import Select
 from lumirage.datasets.importers import ImportOptions, import_dataset
-from lumirage.errors import DataError, UsageError
-from lumirage.planning.dataset import find_derivatives, find_scans
-from lumirage.planning.pairs import located, make_pairs
-from lumirage.planning.tracks import load_track
-from lumirage.space import read_volume, write_volume
-from lumirage.track import Select
+from lumirage.planning.pairing import located, make_pairs
+from lumirage.planning.scans import find_derivatives, find_scans
+from lumirage.planning.track_files import load_track
 
 AFFINE = np.array([[2.0, 0, 0, -8], [0, 2.0, 0, -6], [0, 0, 2.0, -4], [0, 0, 0, 1]])
 

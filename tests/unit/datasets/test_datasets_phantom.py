@@ -9,8 +9,10 @@ import pytest
 from bids_validator import BIDSValidator
 from scipy.ndimage import map_coordinates
 
-from lumirage.datasets.anatomy import STRUCTURES
-from lumirage.datasets.deformation import random_deformation
+from lumirage.core.errors import UsageError
+from lumirage.core.model import Convention
+from lumirage.core.space import points, read_displacement, read_labels, read_volume
+from lumirage.core.track import Pairing, Select
 from lumirage.datasets.phantom import (
     Body,
     PhantomSpec,
@@ -20,12 +22,10 @@ from lumirage.datasets.phantom import (
     subject_deformations,
     true_partners,
 )
-from lumirage.errors import UsageError
-from lumirage.model import Convention
-from lumirage.planning.dataset import find_derivatives, find_scans, with_truth
-from lumirage.planning.pairs import make_pairs
-from lumirage.space import points, read_displacement, read_labels, read_volume
-from lumirage.track import Pairing, Select
+from lumirage.datasets.phantom_anatomy import STRUCTURES
+from lumirage.datasets.phantom_deformation import random_deformation
+from lumirage.planning.pairing import make_pairs
+from lumirage.planning.scans import find_derivatives, find_scans, with_truth
 
 SMALL = PhantomSpec(subjects=2, spacing_mm=4.0, contrasts=("T1w", "inverted"), seed=3)
 

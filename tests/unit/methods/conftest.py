@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.methods.known import CheckPair, known_pairs
+from lumirage.methods.known_warps import CheckPair, known_pairs
 
 
 @pytest.fixture(scope="session")

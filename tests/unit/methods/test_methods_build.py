@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import UnavailableError, UsageError
-from lumirage.layout import shipped
-from lumirage.methods.build import (
+from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.core.layout import shipped
+from lumirage.core.model import Method, Weights
+from lumirage.core.records import read_yaml
+from lumirage.methods.image_build import (
     BuildSettings,
     build_arguments,
     build_context,
@@ -22,9 +24,7 @@ from lumirage.methods.build import (
     serving,
     source_digest,
 )
-from lumirage.methods.listing import table
-from lumirage.model import Method, Weights
-from lumirage.records import read_yaml
+from lumirage.methods.method_list import table
 
 CONTAINERS = shipped("method_containers")
 SHIPPED = sorted(path.parent for path in CONTAINERS.glob("*/method.yaml"))

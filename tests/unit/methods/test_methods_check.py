@@ -7,12 +7,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lumirage.methods import check
-from lumirage.methods.check import Attempt, Checkup, Finding, Protection, check_method
-from lumirage.methods.check_page import as_page, as_text
-from lumirage.methods.known import CheckPair
-from lumirage.model import Convention, Method
-from lumirage.space import make_grid, read_displacement
+from lumirage.core.model import Convention, Method
+from lumirage.core.space import make_grid, read_displacement
+from lumirage.methods import conformance as check
+from lumirage.methods.conformance import Attempt, Checkup, Finding, Protection, check_method
+from lumirage.methods.conformance_page import as_page, as_text
+from lumirage.methods.known_warps import CheckPair
 
 CARD = Method(name="fake", version="1", summary="A fake.", kind="iterative")
 

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from lumirage.methods.conventions import Arrangement, arrangements, as_world, describe, judge
-from lumirage.methods.known import CheckPair
-from lumirage.model import Convention
-from lumirage.space import read_volume, to_world
+from lumirage.core.model import Convention
+from lumirage.core.space import read_volume, to_world
+from lumirage.methods.field_conventions import Arrangement, arrangements, as_world, describe, judge
+from lumirage.methods.known_warps import CheckPair
 
 
 def stored_as(pair: CheckPair, arrangement: Arrangement) -> np.ndarray:
@@ -115,7 +115,7 @@ def test_the_known_warp_makes_the_fixed_image_of_the_moving_one(pairs: tuple[Che
 def test_push_is_the_inverse_of_pull(pairs: tuple[CheckPair, ...]) -> None:
     from scipy.ndimage import map_coordinates
 
-    from lumirage.space import read_displacement
+    from lumirage.core.space import read_displacement
 
     pair = pairs[1]
     truth = pair.truth

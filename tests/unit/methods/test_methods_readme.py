@@ -2,9 +2,9 @@
 
 import os
 
-from lumirage.layout import shipped
-from lumirage.model import Method
-from lumirage.records import read_yaml
+from lumirage.core.layout import shipped
+from lumirage.core.model import Method
+from lumirage.core.records import read_yaml
 
 HEAD = """# The zoo
 

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import UsageError
-from lumirage.methods.build import build_context
-from lumirage.methods.scaffold import new_method, templates
-from lumirage.model import Method
-from lumirage.records import read_yaml
+from lumirage.core.errors import UsageError
+from lumirage.core.model import Method
+from lumirage.core.records import read_yaml
+from lumirage.methods.image_build import build_context
+from lumirage.methods.new_method import new_method, templates
 
 
 @pytest.mark.parametrize("template", ["cli", "itk", "torch"])

@@ -6,10 +6,10 @@ import os
 import pytest
 from pydantic import BaseModel
 
-from lumirage.layout import shipped
-from lumirage.model import Job, Method, Prepared, Run
-from lumirage.running.contract import JobFile
-from lumirage.track import Evaluation, Track
+from lumirage.core.layout import shipped
+from lumirage.core.model import Job, Method, Prepared, Run
+from lumirage.core.track import Evaluation, Track
+from lumirage.running.method_contract import JobFile
 
 SCHEMAS: dict[str, type[BaseModel]] = {
     "evaluation": Evaluation,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import BusyError, DataError, UnavailableError, UsageError
+from lumirage.core.errors import BusyError, DataError, UnavailableError, UsageError
+from lumirage.core.model import Method, Weights
 from lumirage.methods.weights import fetch_weights, missing_weights, require_weights, weights_folder
-from lumirage.model import Method, Weights
 
 CONTENT = bytes(range(256)) * 64
 SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumirage.errors import DataError, UsageError
-from lumirage.planning import dataset, index
-from lumirage.planning.pairs import make_pairs
-from lumirage.space import write_volume
-from lumirage.track import Pairing, Select
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.space import write_volume
+from lumirage.core.track import Pairing, Select
+from lumirage.planning import bids_index as index
+from lumirage.planning import scans as dataset
+from lumirage.planning.pairing import make_pairs
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import DataError
-from lumirage.model import Pair, Scan
-from lumirage.planning.exchange import exchange, widened
-from lumirage.track import Condition, Prepare, ScanAxis, Select
+from lumirage.core.errors import DataError
+from lumirage.core.model import Pair, Scan
+from lumirage.core.track import Condition, Prepare, ScanAxis, Select
+from lumirage.planning.scan_exchange import exchange, widened
 
 
 def scan(name: str) -> Scan:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import UsageError
-from lumirage.model import Limits, Method, Pair, Scan
+from lumirage.core.errors import UsageError
+from lumirage.core.model import Limits, Method, Pair, Scan
+from lumirage.core.track import Condition, MethodUse, Prepare
 from lumirage.planning.jobs import JobSettings, make_jobs
-from lumirage.planning.methods import all_methods, find_method
-from lumirage.track import Condition, MethodUse, Prepare
+from lumirage.planning.method_cards import all_methods, find_method
 
 
 def use(name: str) -> MethodUse:

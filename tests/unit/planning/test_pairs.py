@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumirage.errors import DataError, UsageError
-from lumirage.model import Scan
-from lumirage.planning.pairs import choose, located, make_pairs
-from lumirage.track import Pairing
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.model import Scan
+from lumirage.core.track import Pairing
+from lumirage.planning.pairing import choose, located, make_pairs
 
 
 def scan(subject: str, suffix: str = "T1w", session: str | None = None) -> Scan:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import DataError, UsageError
-from lumirage.layout import Layout
-from lumirage.model import Pair, Scan
-from lumirage.planning.dataset import find_scans
-from lumirage.planning.filters import filtered
-from lumirage.planning.outputs import place_work
-from lumirage.planning.pairs import choose
-from lumirage.planning.validation import check_names
-from lumirage.track import Select, Track
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Pair, Scan
+from lumirage.core.track import Select, Track
+from lumirage.planning.bids_filters import filtered
+from lumirage.planning.bids_names import check_names
+from lumirage.planning.output_description import place_work
+from lumirage.planning.pairing import choose
+from lumirage.planning.scans import find_scans
 
 TRACK = Track(name="t", select=Select(suffixes=("T1w",)))
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumirage import space
-from lumirage.errors import DataError
-from lumirage.layout import Layout
-from lumirage.model import GridNeeds, Pair, Scan
-from lumirage.planning.align import estimate_affine
-from lumirage.planning.prepare import Preparer, check_scan, prepared_key, resample
+from lumirage.core import space
+from lumirage.core.errors import DataError
+from lumirage.core.layout import Layout
+from lumirage.core.model import GridNeeds, Pair, Scan
+from lumirage.core.space import Volume
+from lumirage.core.track import AffineError, Prepare, Track
+from lumirage.planning.affine_alignment import estimate_affine
+from lumirage.planning.preparation import Preparer, check_scan, prepared_key, resample
 from lumirage.planning.working_grid import rigid, unmet, working_grid
-from lumirage.space import Volume
-from lumirage.track import AffineError, Prepare, Track
 
 
 def ball(affine: np.ndarray, shape: tuple[int, int, int], centre: tuple[float, float, float]) -> Volume:

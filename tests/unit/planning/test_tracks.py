@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import UsageError
-from lumirage.planning.tracks import load_track, shipped_tracks
-from lumirage.track import Track
+from lumirage.core.errors import UsageError
+from lumirage.core.track import Track
+from lumirage.planning.track_files import load_track, shipped_tracks
 
 
 @pytest.mark.parametrize("name", sorted(shipped_tracks()))

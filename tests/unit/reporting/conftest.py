@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from synthetic_out import Recipe, make_out, write_analysis
 
-from lumirage.layout import Layout
-from lumirage.reporting.inputs import Inputs, read_inputs
-from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.core.layout import Layout
+from lumirage.reporting.report_folder import ReportOptions, write_report
+from lumirage.reporting.report_inputs import Inputs, read_inputs
 
 
 @pytest.fixture(scope="session")

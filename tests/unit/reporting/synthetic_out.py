@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lumirage.analysis.compare import CompareSettings, compare
-from lumirage.analysis.conditions import ChangeSettings, condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.comparisons import CompareSettings, compare
+from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import RankSettings, rank, rank_agreement
 from lumirage.analysis.resampling import Resampling
 from lumirage.analysis.verdicts import verdicts
-from lumirage.layout import Layout, written_aside
-from lumirage.model import SCORE_COLUMNS, SENTINELS, Limits, Method, Outcome, Pair, Prepared, Run, Scan, Usage
-from lumirage.reporting.inputs import read_evaluation, read_runs
-from lumirage.space import Displacement, make_grid, write_displacement, write_volume
-from lumirage.track import Condition, Conditions, Evaluation, MethodUse, Prepare, Track
+from lumirage.core.layout import Layout, written_aside
+from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Limits, Method, Outcome, Pair, Prepared, Run, Scan, Usage
+from lumirage.core.space import Displacement, make_grid, write_displacement, write_volume
+from lumirage.core.track import Condition, Conditions, Evaluation, MethodUse, Prepare, Track
+from lumirage.reporting.report_inputs import read_evaluation, read_runs
 
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & 'quotes' ${x}"

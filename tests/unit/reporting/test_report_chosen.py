@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from synthetic_out import Recipe, make_out
 
-from lumirage.reporting.chosen import MOST_VOXELS, Chosen, choose
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.page import sentence
-from lumirage.reporting.report import ReportOptions, write_report
+from lumirage.reporting.chosen_pairs import MOST_VOXELS, Chosen, choose
+from lumirage.reporting.page_templates import sentence
+from lumirage.reporting.report_folder import ReportOptions, write_report
+from lumirage.reporting.report_inputs import Inputs
 
 
 def test_the_most_harmed_pair_of_each_condition_is_chosen(factors: Inputs) -> None:

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from synthetic_out import true_dice
 
-from lumirage.reporting.doses import axes_of, axis_words, dose, end_labels, is_curve
+from lumirage.reporting.dose_figures import axes_of, axis_words, dose, end_labels, is_curve
+from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.figures import draw_plates
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.preparation import ChangeTable, change_tables, forest
-from lumirage.reporting.rows import NARROW, WIDE
+from lumirage.reporting.preparation_effects import ChangeTable, change_tables, forest
+from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Scene
 
 

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from lumirage.reporting.axes import MINUS, NONE, Scale, fit, mebibytes, seconds, short, x_axis
+from lumirage.reporting.figure_rows import NARROW, WIDE, colors_of, jitter, make_rows
 from lumirage.reporting.raster import SCALE, to_png
-from lumirage.reporting.rows import NARROW, WIDE, colors_of, jitter, make_rows
 from lumirage.reporting.scene import DARK, LIGHT, Box, Cloud, Dot, Label, Line, Scene, to_svg
 
 HOSTILE = "</svg><script>alert('x')</script>\"&"

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from synthetic_out import Recipe, make_out
 
-from lumirage.errors import UsageError
-from lumirage.layout import Layout
-from lumirage.reporting.changes import compare_evaluations
+from lumirage.core.errors import UsageError
+from lumirage.core.layout import Layout
+from lumirage.reporting.evaluation_changes import compare_evaluations
 from lumirage.reporting.export import export
 
 

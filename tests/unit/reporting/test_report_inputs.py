@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from lumirage.layout import Layout, written_aside
-from lumirage.reporting.inputs import run_records
+from lumirage.core.layout import Layout, written_aside
+from lumirage.reporting.report_inputs import run_records
 
 
 def test_a_record_that_is_being_written_is_none_yet(tmp_path: Path):

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from lumirage.reporting.measures import measures_of
+from lumirage.reporting.displayed_measures import measures_of
 
 EVERY = ["det_le0_percent", "dice_nearest_fg", "mi_fixed_moved", "ncc_fixed_moved", "tre_mm_linear"]
 

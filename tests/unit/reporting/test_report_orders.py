@@ -8,16 +8,16 @@ from scipy import stats
 from synthetic_out import MERGED_DICE, TRUE_ERROR_MM
 
 from lumirage.reporting.axes import MINUS, short
-from lumirage.reporting.doses import condition_words
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.orders import Order, moved, order_of, slopes, tau
-from lumirage.reporting.rows import NARROW, WIDE, colors_of
+from lumirage.reporting.dose_figures import condition_words
+from lumirage.reporting.figure_rows import NARROW, WIDE, colors_of
+from lumirage.reporting.label_sources import sources_of
+from lumirage.reporting.method_orders import MethodOrder, moved, order_of, slopes, tau
+from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line
-from lumirage.reporting.sources import sources_of
-from lumirage.reporting.truth import truth_of
+from lumirage.reporting.true_error_figures import truth_of
 
-A = Order("a", higher_is_better=True, means={"x": 0.9, "y": 0.8, "z": 0.8, "w": 0.1})
-B = Order("b", higher_is_better=False, means={"x": 1.0, "y": 3.0, "z": 2.0, "w": 4.0})
+A = MethodOrder("a", higher_is_better=True, means={"x": 0.9, "y": 0.8, "z": 0.8, "w": 0.1})
+B = MethodOrder("b", higher_is_better=False, means={"x": 1.0, "y": 3.0, "z": 2.0, "w": 4.0})
 
 
 def test_ranks_follow_the_direction_and_equals_share_the_better_place() -> None:
@@ -29,7 +29,7 @@ def test_ranks_follow_the_direction_and_equals_share_the_better_place() -> None:
 
 def test_tau_is_scipys_and_needs_three() -> None:
     assert tau(A, B) == pytest.approx(stats.kendalltau([1, 2, 2, 4], [1, 3, 2, 4]).statistic)
-    few = Order("few", higher_is_better=True, means={"x": 1.0, "y": 0.5})
+    few = MethodOrder("few", higher_is_better=True, means={"x": 1.0, "y": 0.5})
     assert np.isnan(tau(A, few))
 
 

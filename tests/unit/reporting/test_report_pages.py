@@ -11,19 +11,19 @@ import pandas as pd
 import pytest
 from synthetic_out import FAILING, HOSTILE, Recipe, make_out, true_dice
 
-from lumirage.errors import DataError, UsageError
-from lumirage.layout import Layout
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.layout import Layout
 from lumirage.reporting.axes import seconds
-from lumirage.reporting.chosen import choose
-from lumirage.reporting.costs import pareto
-from lumirage.reporting.doses import axes_of
-from lumirage.reporting.filled import filled_means, filled_values
-from lumirage.reporting.inputs import Inputs, read_inputs
-from lumirage.reporting.measures import measures_of
-from lumirage.reporting.report import ReportOptions, write_report
-from lumirage.reporting.rows import WIDE
+from lumirage.reporting.chosen_pairs import choose
+from lumirage.reporting.cost_figures import pareto
+from lumirage.reporting.displayed_measures import measures_of
+from lumirage.reporting.dose_figures import axes_of
+from lumirage.reporting.figure_rows import WIDE
+from lumirage.reporting.policy_means import filled_means, filled_values
+from lumirage.reporting.report_folder import ReportOptions, write_report
+from lumirage.reporting.report_inputs import Inputs, read_inputs
+from lumirage.reporting.report_tables import standings, to_latex
 from lumirage.reporting.scene import Dot
-from lumirage.reporting.tables import standings, to_latex
 
 
 class Page(HTMLParser):

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lumirage.errors import DataError
-from lumirage.layout import Layout
-from lumirage.model import Pair, Prepared, Scan
-from lumirage.reporting.cuts import Cut, cuts
-from lumirage.reporting.pictures import (
+from lumirage.core.errors import DataError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Pair, Prepared, Scan
+from lumirage.core.space import Volume, make_grid
+from lumirage.reporting.image_planes import Cut, cuts
+from lumirage.reporting.pair_pictures import (
     Scenery,
     fixed_labels,
     jacobian,
@@ -18,9 +19,8 @@ from lumirage.reporting.pictures import (
     result_of,
     turn_of,
 )
-from lumirage.reporting.slices import contours, warped_grid
-from lumirage.reporting.volumes import reduced
-from lumirage.space import Volume, make_grid
+from lumirage.reporting.slice_pictures import contours, warped_grid
+from lumirage.reporting.viewer_volumes import reduced
 
 RAS = np.diag([2.0, 1.5, 1.0, 1.0])
 SHAPE = (12, 14, 10)

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lumirage.layout import shipped
-from lumirage.metrics import METRICS
-from lumirage.model import SENTINELS, Method
-from lumirage.records import read_yaml
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.measures import measures_of
-from lumirage.reporting.published import QUANTITIES, is_for_challenge, published_of, read_published
-from lumirage.track import MethodUse, Track
+from lumirage.core.layout import shipped
+from lumirage.core.metrics import METRICS
+from lumirage.core.model import SENTINELS, Method
+from lumirage.core.records import read_yaml
+from lumirage.core.track import MethodUse, Track
+from lumirage.reporting.displayed_measures import measures_of
+from lumirage.reporting.published_numbers import QUANTITIES, is_for_challenge, published_of, read_published
+from lumirage.reporting.report_inputs import Inputs
 
 TABLE = shipped("specs") / "published" / "lumir24.tsv"
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from synthetic_out import REPEAT_STEP, true_dice
 
-from lumirage.analysis.conditions import ChangeSettings, condition_changes
+from lumirage.analysis.condition_effects import ChangeSettings, condition_changes
 from lumirage.analysis.resampling import Resampling
-from lumirage.reporting.analysed import of_measure
-from lumirage.reporting.filled import filled_means, filled_values
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.repeats import RepeatTable, repeat_tables
+from lumirage.reporting.analysis_tables import of_measure
+from lumirage.reporting.policy_means import filled_means, filled_values
+from lumirage.reporting.repeat_variance import RepeatTable, repeat_tables
+from lumirage.reporting.report_inputs import Inputs
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from synthetic_out import GIB, GROWTH
 
-from lumirage.model import CENSORING, Outcome
+from lumirage.core.model import CENSORING, Outcome
+from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.figures import draw_plates
-from lumirage.reporting.inputs import Inputs
-from lumirage.reporting.resolution import COSTS, costs_of, deaths_of, growth, reaches, sizes_of
+from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.resolution_figures import accuracy, cost
-from lumirage.reporting.rows import NARROW, WIDE
+from lumirage.reporting.resolution_results import COSTS, costs_of, deaths_of, growth, reaches, sizes_of
 from lumirage.reporting.scene import Dot, Label, Line, Scene
 
 _, CPU, MEMORY, GPU = COSTS

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from synthetic_out import SECONDS, Recipe, make_out, true_dice
 
-from lumirage.layout import Layout
-from lumirage.metrics import METRICS, is_accuracy
+from lumirage.core.layout import Layout
+from lumirage.core.metrics import METRICS, is_accuracy
+from lumirage.flow.summary import _SHOWN, Summary, summarize
 from lumirage.scoring.presets import PRESETS
-from lumirage.summary import _SHOWN, Summary, summarize
 
 
 @pytest.fixture(scope="module")

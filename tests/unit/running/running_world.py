@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lumirage.layout import Layout
-from lumirage.model import Job, Limits, Method, Outcome, Pair, Prepared, Run, Scan, Usage
-from lumirage.running.contract import PairInput
-from lumirage.running.execute import RunContext, execute_job
+from lumirage.core.layout import Layout
+from lumirage.core.model import Job, Limits, Method, Outcome, Pair, Prepared, Run, Scan, Usage
+from lumirage.core.space import make_grid, matrix, write_volume
+from lumirage.running.job_execution import RunContext, execute_job
+from lumirage.running.method_contract import PairInput
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Watch
-from lumirage.space import make_grid, matrix, write_volume
 
 SHAPE = (16, 18, 14)
 AFFINE = np.array([[2.0, 0, 0, -10], [0, 2.0, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])

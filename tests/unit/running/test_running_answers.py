@@ -15,12 +15,12 @@ import pytest
 from running_world import AFFINE, SHAPE, as_nobody, write_field, write_nifti
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from lumirage.errors import DataError
-from lumirage.model import Convention, Run
-from lumirage.running import answers
-from lumirage.running.answers import read_answer
-from lumirage.running.contract import Expected
-from lumirage.space import Displacement, make_grid, read_volume, write_volume
+from lumirage.core.errors import DataError
+from lumirage.core.model import Convention, Run
+from lumirage.core.space import Displacement, make_grid, read_volume, write_volume
+from lumirage.running import answer_judging as answers
+from lumirage.running.answer_judging import read_answer
+from lumirage.running.method_contract import Expected
 
 MM = Convention()
 GRID = make_grid(SHAPE, AFFINE)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lumirage.model import Limits
+from lumirage.core.model import Limits
 from lumirage.running.runtimes.apptainer_argv import Place, Site, apptainer_argv, apptainer_environment, isolation
 from lumirage.running.runtimes.call import Call, Mount
 

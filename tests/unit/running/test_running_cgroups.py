@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.running.cgroups import Hierarchy, Totals
-from lumirage.running.sources import LiveGroup, ParentGroup
+from lumirage.running.control_groups import Hierarchy, Totals
+from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
 V1_STAT = "cache 4096\nrss 100\nshmem 7\ntotal_cache 9000000\ntotal_rss 1000000\ntotal_rss_huge 5\ntotal_shmem 2000\n"
 V2_STAT = "anon 3000000\nfile 5000\nkernel 700\nshmem 40\nanon_thp 2\n"

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from running_world import World
 
-from lumirage.errors import UsageError
-from lumirage.model import Command, Job, Method
-from lumirage.running.contract import Desk, JobFile, lay
-from lumirage.space import read_volume
+from lumirage.core.errors import UsageError
+from lumirage.core.model import Command, Job, Method
+from lumirage.core.space import read_volume
+from lumirage.running.method_contract import Desk, JobFile, lay
 
 ROOT = {"/in", "/out", "/input", "/output", "/app"}
 

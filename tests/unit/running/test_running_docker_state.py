@@ -9,7 +9,7 @@ from docker.utils.socket import SocketError
 
 from lumirage.running.runtimes import docker_state
 from lumirage.running.runtimes.docker_state import printed
-from lumirage.running.supervise import pump
+from lumirage.running.supervision import pump
 
 BREAKS = [
     SocketError("unexpected end"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumirage.running.events import MAX_EVENTS_A_PAIR, MAX_LINE_BYTES, EventReader, Log
+from lumirage.running.method_events import MAX_EVENTS_A_PAIR, MAX_LINE_BYTES, EventReader, Log
 
 
 def event(kind: str, pair: str, **more: object) -> bytes:

@@ -22,12 +22,12 @@ from running_world import (
     write_nifti,
 )
 
-from lumirage.errors import BusyError, EngineError
-from lumirage.model import Convention, Outcome, Run, Usage
-from lumirage.records import read_json
-from lumirage.running.execute import begin
+from lumirage.core.errors import BusyError, EngineError
+from lumirage.core.model import Convention, Outcome, Run, Usage
+from lumirage.core.records import read_json
+from lumirage.core.space import read_displacement
+from lumirage.running.job_execution import begin
 from lumirage.running.runtimes.call import Ended, Stopped
-from lumirage.space import read_displacement
 
 OK = Outcome.OK
 
@@ -219,7 +219,7 @@ def test_a_method_that_was_told_to_stop_as_the_harness_was_is_no_result(world: W
 
 def test_a_full_disk_is_not_the_methods_fault(world: World, monkeypatch: pytest.MonkeyPatch):
     (pair,) = world.add_pairs(1)
-    monkeypatch.setattr("lumirage.running.execute.FULL_DISK_BYTES", 1 << 62)
+    monkeypatch.setattr("lumirage.running.job_execution.FULL_DISK_BYTES", 1 << 62)
     with pytest.raises(BusyError, match="full"):
         world.execute(world.job("x"), FakeRuntime(Actor(answers, dies_at=0, exit_code=1)))
     assert not world.files(pair).record.exists()
@@ -231,7 +231,7 @@ def test_a_disk_that_fills_while_a_record_is_written_leaves_none(world: World, m
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("lumirage.running.settle.write_displacement", full)
+    monkeypatch.setattr("lumirage.running.run_records.write_displacement", full)
     with pytest.raises(BusyError, match="full"):
         world.execute(world.job("x"), FakeRuntime(Actor(answers)))
     assert not world.files(pair).record.exists()

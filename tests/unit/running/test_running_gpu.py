@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pynvml
 import pytest
 
-from lumirage.running.gpu import GpuMeter, gpu_uuids
+from lumirage.running.gpu_usage import GpuMeter, gpu_uuids
 
 
 class Driver:

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from running_world import Actor, FakeRuntime, World, with_limits, write_field
 
-from lumirage.errors import BusyError, DataError, EngineError, UnavailableError, UsageError
-from lumirage.model import Job, Run, Usage
-from lumirage.running.executors import here as here_module
-from lumirage.running.executors.here import Here
-from lumirage.running.executors.leases import Leases
-from lumirage.running.executors.slots import Resources
+from lumirage.core.errors import BusyError, DataError, EngineError, UnavailableError, UsageError
+from lumirage.core.model import Job, Run, Usage
+from lumirage.running.executors import this_machine as here_module
+from lumirage.running.executors.resource_leases import Leases
+from lumirage.running.executors.resource_slots import Resources
+from lumirage.running.executors.this_machine import Here
 from lumirage.running.runtimes.call import Ended
 
 MACHINE = Resources(cpus=(0, 1), memory_bytes=2**33)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import BusyError, UsageError
-from lumirage.layout import Layout, remove_asides, written_aside
-from lumirage.running.lock import alone, held, holder
+from lumirage.core.errors import BusyError, UsageError
+from lumirage.core.layout import Layout, remove_asides, written_aside
+from lumirage.running.tree_lock import alone, held, holder
 
 
 def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path):
@@ -30,7 +30,7 @@ def test_after_an_error_it_is_free(tmp_path: Path):
 
 
 SPEAKS = "print('held', flush=True)"
-HOLD = "import os, sys, time\nfrom pathlib import Path\nfrom lumirage.running.lock import held\n"
+HOLD = "import os, sys, time\nfrom pathlib import Path\nfrom lumirage.running.tree_lock import held\n"
 
 
 @pytest.mark.parametrize("leaves_a_worker", [False, True])

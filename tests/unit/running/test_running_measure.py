@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.running.cgroups import Hierarchy, Totals
-from lumirage.running.measure import End, Meter
-from lumirage.running.sources import LiveGroup, ParentGroup
-from lumirage.running.supervise import Watched
+from lumirage.running.control_groups import Hierarchy, Totals
+from lumirage.running.measurement import End, Meter
+from lumirage.running.supervision import Watched
+from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
 
 class Source:

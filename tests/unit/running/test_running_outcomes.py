@@ -1,7 +1,7 @@
 import pytest
 from running_world import LIMITS
 
-from lumirage.model import Outcome, Usage
+from lumirage.core.model import Outcome, Usage
 from lumirage.running.outcomes import Evidence, died, outcome_of
 
 

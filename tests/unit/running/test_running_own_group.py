@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.model import Limits
-from lumirage.running.cgroups import Hierarchy
-from lumirage.running.own_group import OwnGroup
-from lumirage.running.pss import pss_bytes
+from lumirage.core.model import Limits
+from lumirage.running.call_control_group import OwnGroup
+from lumirage.running.control_groups import Hierarchy
+from lumirage.running.process_memory import pss_bytes
 
 LIMITS = Limits(memory_bytes=1000, pids=7)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from running_world import METHOD, World
 
-from lumirage.model import Method
-from lumirage.running.environment import environment
-from lumirage.running.owner import hand_over, own_user
+from lumirage.core.model import Method
+from lumirage.running.container_environment import environment
+from lumirage.running.container_user import hand_over, own_user
 
 LUMIR24 = METHOD.model_copy(update={"contract": "lumir", "lumir_year": 2024})
 LUMIR25 = METHOD.model_copy(update={"contract": "lumir", "lumir_year": 2025})

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lumirage.errors import UnavailableError
-from lumirage.layout import Layout
-from lumirage.running.place import is_neutral, scratch_place, temporary
+from lumirage.core.errors import UnavailableError
+from lumirage.core.layout import Layout
+from lumirage.running.scratch import is_neutral, scratch_place, temporary
 
 ENGINE = SimpleNamespace(isolated=True, mounts_ours_only=False)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from lumirage.errors import UnavailableError, UsageError
+from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.running import runtimes
 from lumirage.running.runtimes import choose
 from lumirage.running.runtimes.docker_state import seconds

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import BusyError
-from lumirage.running.lock import held
-from lumirage.running.shared_lock import held_in_part
+from lumirage.core.errors import BusyError
+from lumirage.running.participant_locks import held_in_part
+from lumirage.running.tree_lock import held
 
 
 def test_disjoint_parts_go_together_and_equal_ones_do_not(tmp_path: Path):
@@ -30,7 +30,7 @@ def test_disjoint_parts_go_together_and_equal_ones_do_not(tmp_path: Path):
 
 def test_a_killed_holder_lets_go(tmp_path: Path):
     code = (
-        "import sys, os, signal; from pathlib import Path; from lumirage.running.shared_lock import held_in_part\n"
+        "import sys, os, signal; from pathlib import Path; from lumirage.running.participant_locks import held_in_part\n"
         "p = Path(sys.argv[1])\n"
         "with held_in_part(p / '.lock', [p / '.lock-a']): os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import docker
 import pytest
 
-from lumirage.errors import UnavailableError
-from lumirage.model import Limits, Usage
+from lumirage.core.errors import UnavailableError
+from lumirage.core.model import Limits, Usage
 from lumirage.running.runtimes.call import Call, Ended, Mount, Watch
 from lumirage.running.runtimes.docker import DockerRuntime
-from lumirage.running.runtimes.siblings import SiblingDocker, own_identity, translated
+from lumirage.running.runtimes.docker_siblings import SiblingDocker, own_identity, translated
 
 MOUNTS = {"/data/out": "/srv/x/out", "/cache": "/home/u/cache", "/data/out/deep": "/other"}
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import UnavailableError, UsageError
-from lumirage.layout import SubmissionFiles
-from lumirage.model import Limits
+from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.core.layout import SubmissionFiles
+from lumirage.core.model import Limits
 from lumirage.running.executors.slurm import (
     Array,
     Needs,

@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 from running_world import with_limits
 
-from lumirage.errors import EngineError
-from lumirage.running import supervise as supervise_module
+from lumirage.core.errors import EngineError
+from lumirage.running import supervision as supervise_module
 from lumirage.running.runtimes.call import Call
-from lumirage.running.supervise import MAX_FILES, over_quota, supervise
+from lumirage.running.supervision import MAX_FILES, over_quota, supervise
 
 
 class Process:

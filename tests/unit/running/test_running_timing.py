@@ -3,10 +3,10 @@ import threading
 import pytest
 from running_world import LIMITS
 
-from lumirage.model import Usage
-from lumirage.running.events import EventReader, Log, PairEvents
-from lumirage.running.timing import MAX_POINTS, Changes, Times, memory_table, times_of
-from lumirage.running.watch import JobWatch
+from lumirage.core.model import Usage
+from lumirage.running.job_watch import JobWatch
+from lumirage.running.method_events import EventReader, Log, PairEvents
+from lumirage.running.pair_timing import MAX_POINTS, Changes, Times, memory_table, times_of
 
 USAGE = Usage(wall_s=20.0, exit_code=0)
 

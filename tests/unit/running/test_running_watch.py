@@ -5,8 +5,8 @@ from pathlib import Path
 
 from running_world import as_nobody, with_limits
 
-from lumirage.running.events import EventReader
-from lumirage.running.watch import JobWatch
+from lumirage.running.job_watch import JobWatch
+from lumirage.running.method_events import EventReader
 
 LIMITS = with_limits(pair_timeout_s=10.0)
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lumirage.errors import InvalidAnswerError
-from lumirage.scoring.case import read_case, score_case
+from lumirage.core.errors import InvalidAnswerError
+from lumirage.scoring.pair_case import read_case, score_case
 
 SHARED = Path(os.environ.get("LUMIRAGE_SHARED", Path(__file__).parents[4] / "shared"))
 EXPECTED = json.loads((SHARED / "golden" / "expected.json").read_text())

@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from lumirage.scoring import nearest
+from lumirage.core.space import Displacement, Volume
+from lumirage.scoring import nearest_surface as nearest
 from lumirage.scoring import regularity as regularity_module
-from lumirage.scoring.fields import component_planes, voxel_planes
-from lumirage.scoring.labels import LabelSet, relabel, values_in
+from lumirage.scoring.displacement_planes import component_planes, voxel_planes
+from lumirage.scoring.known_truth import error_by_label, error_in, inverse_consistency, true_errors
+from lumirage.scoring.label_maps import LabelSet, relabel, values_in
+from lumirage.scoring.label_warp import warp_voxels
 from lumirage.scoring.landmarks import sample_clamped, sample_cubic, sample_linear
 from lumirage.scoring.logarithm import log_row
+from lumirage.scoring.native_label_warp import WorldMap
 from lumirage.scoring.onehot import soft_overlap
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.regularity import mask_bits, regularity
 from lumirage.scoring.similarity import pull_image, similarity
 from lumirage.scoring.surface import SurfaceOptions, surface_distances
 from lumirage.scoring.surfels import surfel_areas, surfels
-from lumirage.scoring.truth import error_by_label, error_in, inverse_consistency, true_errors
-from lumirage.scoring.warp import warp_voxels
-from lumirage.scoring.worldwarp import WorldMap
-from lumirage.space import Displacement, Volume
 
 RNG = np.random.default_rng(7)
 SLOW = settings(max_examples=25, deadline=None)

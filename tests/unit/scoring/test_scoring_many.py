@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from lumirage.errors import BusyError, DataError
-from lumirage.scoring.many import score_many
+from lumirage.core.errors import BusyError, DataError
+from lumirage.scoring.parallel_scoring import score_many
 
 
 @dataclass(frozen=True)

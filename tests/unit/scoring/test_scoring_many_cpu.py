@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lumirage.errors import DataError
-from lumirage.scoring.many import Scorer
+from lumirage.core.errors import DataError
+from lumirage.scoring.parallel_scoring import Scorer
 
 
 def allowed() -> list[str]:

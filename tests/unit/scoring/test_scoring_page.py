@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lumirage.metrics import METRICS
+from lumirage.core.metrics import METRICS
 from lumirage.scoring.metric_page import metrics_page
+from lumirage.scoring.pair_scores import FIELD_METRICS, LABEL_METRICS, LANDMARK_METRICS
 from lumirage.scoring.presets import PRESETS
-from lumirage.scoring.score import FIELD_METRICS, LABEL_METRICS, LANDMARK_METRICS
 
 PAGE = Path(__file__).parents[3] / "specs" / "metrics.md"
 

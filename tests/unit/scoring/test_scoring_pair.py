@@ -8,13 +8,13 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from lumirage.errors import UsageError
-from lumirage.metrics import METRICS
-from lumirage.model import Score
-from lumirage.scoring.inputs import LabelMaps, Landmarks, ScoreInputs
+from lumirage.core.errors import UsageError
+from lumirage.core.metrics import METRICS
+from lumirage.core.model import Score
+from lumirage.core.space import Displacement, Volume
+from lumirage.scoring.pair_scores import score_pair, scores_of_failure
 from lumirage.scoring.presets import PRESETS, preset_named
-from lumirage.scoring.score import score_pair, scores_of_failure
-from lumirage.space import Displacement, Volume
+from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
 
 SHAPE = (24, 20, 16)
 STRICT = PRESETS["strict"]

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from lumirage.layout import Layout, written_aside
-from lumirage.model import SCORE_COLUMNS
+from lumirage.core.layout import Layout, written_aside
+from lumirage.core.model import SCORE_COLUMNS
 from lumirage.scoring.presets import preset_named
-from lumirage.scoring.store import INVERSE, add_part, assemble, scored_runs
+from lumirage.scoring.score_store import INVERSE, add_part, assemble, scored_runs
 
 ROW = dict.fromkeys(SCORE_COLUMNS) | {"method": "m", "condition": "c", "repeat": 0, "pair": "p", "metric": "x"}
 

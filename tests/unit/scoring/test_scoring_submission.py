@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lumirage.errors import DataError, InvalidAnswerError, UsageError
-from lumirage.scoring.submission import SubmissionOptions, metrics_json, score_submission
+from lumirage.core.errors import DataError, InvalidAnswerError, UsageError
+from lumirage.scoring.challenge_submission import SubmissionOptions, metrics_json, score_submission
 
 SHAPE = (12, 10, 8)
 

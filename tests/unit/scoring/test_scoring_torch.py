@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from lumirage.errors import UnavailableError, UsageError
+from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.scoring.backends import Backend, backend_for
-from lumirage.scoring.labels import LabelSet, relabel
+from lumirage.scoring.label_maps import LabelSet, relabel
+from lumirage.scoring.native_label_warp import Placed, WorldMap
 from lumirage.scoring.regularity import mask_bits
-from lumirage.scoring.worldwarp import Placed, WorldMap
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 needs_torch = pytest.mark.skipif(

@@ -16,9 +16,9 @@ from typing import Literal
 from pydantic import Field
 from submitit.slurm import slurm as submitit_slurm
 
-from lumirage.errors import UnavailableError, UsageError
-from lumirage.layout import SubmissionFiles
-from lumirage.model import Limits, Record
+from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.core.layout import SubmissionFiles
+from lumirage.core.model import Limits, Record
 
 Kind = Literal["prepare", "run", "score", "finish"]
 GRACE_S = 90

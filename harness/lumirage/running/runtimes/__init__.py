@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from lumirage.errors import UnavailableError, UsageError, nearest
+from lumirage.core.errors import UnavailableError, UsageError, nearest
 from lumirage.running.runtimes.apptainer import ApptainerRuntime
 from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.docker_siblings import docker_runtime
 from lumirage.running.runtimes.local import LocalRuntime
-from lumirage.running.runtimes.siblings import docker_runtime
 
 AUTO = "auto"
 RUNTIMES: dict[str, Callable[[Path | None], Runtime]] = {

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import psutil
 
-from lumirage.errors import EngineError, UnavailableError
-from lumirage.layout import file_digest
-from lumirage.model import Limits
-from lumirage.running.cgroups import Hierarchy
-from lumirage.running.marked import OWNER_VARIABLE, kill_marked
-from lumirage.running.own_group import OwnGroup, kill_all, remove_groups
-from lumirage.running.removal import remove_tree
+from lumirage.core.errors import EngineError, UnavailableError
+from lumirage.core.layout import file_digest
+from lumirage.core.model import Limits
+from lumirage.core.sif_store import find_sif, record_of
+from lumirage.running.call_control_group import OwnGroup, kill_all, remove_groups
+from lumirage.running.control_groups import Hierarchy
+from lumirage.running.folder_removal import remove_tree
+from lumirage.running.marked_processes import OWNER_VARIABLE, kill_marked
 from lumirage.running.runtimes.apptainer_argv import (
     OPTIONAL,
     Place,
@@ -32,8 +33,7 @@ from lumirage.running.runtimes.apptainer_argv import (
 )
 from lumirage.running.runtimes.apptainer_process import Container, Starting
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, StopReason, Watch
-from lumirage.running.supervise import Watched, over_quota, pump, supervise
-from lumirage.sif import find_sif, record_of
+from lumirage.running.supervision import Watched, over_quota, pump, supervise
 
 PROGRAMS = ("apptainer", "singularity")
 CARD = "/method/method.yaml"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lumirage.running.marked import CALL_VARIABLE, OWNER_VARIABLE
+from lumirage.running.marked_processes import CALL_VARIABLE, OWNER_VARIABLE
 from lumirage.running.runtimes.call import PATHS_SHOWN, Call, Mount
 
 STARTED = ".lumirage-started"

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import psutil
 
-from lumirage.errors import EngineError
-from lumirage.model import Usage
-from lumirage.running.child import Child
-from lumirage.running.marked import CALL_VARIABLE, kill_marked
-from lumirage.running.measure import End, Meter
-from lumirage.running.own_group import OwnGroup, kill_all
-from lumirage.running.pss import PssTree
+from lumirage.core.errors import EngineError
+from lumirage.core.model import Usage
+from lumirage.running.call_control_group import OwnGroup, kill_all
+from lumirage.running.child_process import Child
+from lumirage.running.marked_processes import CALL_VARIABLE, kill_marked
+from lumirage.running.measurement import End, Meter
+from lumirage.running.process_memory import PssTree
 from lumirage.running.runtimes.apptainer_argv import STARTED
 from lumirage.running.runtimes.call import Call
-from lumirage.running.supervise import Watched
+from lumirage.running.supervision import Watched
 
 START_WITHIN_S = 300.0
 """An image on a busy parallel file system may take minutes to be opened."""

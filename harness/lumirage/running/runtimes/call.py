@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from lumirage.model import Limits, Usage
+from lumirage.core.model import Limits, Usage
 
 OWNER_LABEL = "lumirage.owner"
 CALL_LABEL = "lumirage.call"

@@ -10,9 +10,9 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
-from lumirage.errors import EngineError, UnavailableError
-from lumirage.running.cgroups import Hierarchy
-from lumirage.running.measure import Meter, Source
+from lumirage.core.errors import EngineError, UnavailableError
+from lumirage.running.control_groups import Hierarchy
+from lumirage.running.measurement import Meter, Source
 from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
 from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
 from lumirage.running.runtimes.docker_state import (
@@ -27,8 +27,8 @@ from lumirage.running.runtimes.docker_state import (
     remove,
     start,
 )
-from lumirage.running.sources import LiveGroup, ParentGroup
-from lumirage.running.supervise import pump, supervise
+from lumirage.running.supervision import pump, supervise
+from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
 CARD = "/method/method.yaml"
 LOG_DRAINED_WITHIN_S = 20.0

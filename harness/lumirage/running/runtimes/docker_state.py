@@ -13,8 +13,8 @@ import urllib3
 from docker.models.containers import Container
 from docker.utils.socket import SocketError, frames_iter
 
-from lumirage.errors import EngineError, UnavailableError
-from lumirage.running.measure import End
+from lumirage.core.errors import EngineError, UnavailableError
+from lumirage.running.measurement import End
 from lumirage.running.runtimes.call import CALL_LABEL
 
 API_FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)

@@ -13,14 +13,14 @@ from pathlib import Path
 import filelock
 import psutil
 
-from lumirage.errors import UnavailableError, UsageError
-from lumirage.layout import cache_root, digest, shipped
-from lumirage.running.child import Child
-from lumirage.running.marked import CALL_VARIABLE, OWNER_VARIABLE, kill_marked
-from lumirage.running.measure import End, Meter
+from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.core.layout import cache_root, digest, shipped
+from lumirage.running.child_process import Child
+from lumirage.running.marked_processes import CALL_VARIABLE, OWNER_VARIABLE, kill_marked
+from lumirage.running.measurement import End, Meter
 from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Watch
-from lumirage.running.sources import ProcessTree
-from lumirage.running.supervise import pump, supervise
+from lumirage.running.supervision import pump, supervise
+from lumirage.running.usage_sources import ProcessTree
 
 REQUIREMENTS = "requirements.txt"
 KIT = "_kit"

@@ -1,0 +1,104 @@
+"""From the table of scores to matrices: one cell a track, condition, metric, preset and label source, with its failures.
+
+What a failed run counts as is the business of `lumirage.core.failure_policy`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from lumirage.analysis.designs import Design, detect_design
+from lumirage.analysis.resampling import FloatArray
+from lumirage.core.errors import DataError
+from lumirage.core.failure_policy import Attempts, Policy, RawValues
+from lumirage.core.metrics import direction
+
+KEY = ("track", "condition", "metric", "preset", "settings", "source")
+NEEDED = (*KEY, "method", "pair", "repeat", "fixed_subject", "moving_subject", "outcome", "label", "value")
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The values of all methods on all pairs in one metric."""
+
+    key: dict[str, str]
+    """The columns KEY."""
+    methods: tuple[str, ...]
+    """Sentinels first."""
+    pairs: tuple[str, ...]
+    design: Design
+    values: FloatArray
+    """(methods, pairs), repeats averaged; NaN where there is no value."""
+    failed: BoolArray
+    """(methods, pairs): some run of this method on this pair was not ok, or its value was not finite."""
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return self.key["metric"]
+
+    @property
+    def direction(self) -> int:
+        """1 where higher is better, -1 where lower is, 0 where neither."""
+        return direction(self.metric)
+
+    def of(self, method: str) -> FloatArray:
+        """The values of one method, (pairs,)."""
+        return self.values[self.methods.index(method)]
+
+
+@dataclass(frozen=True)
+class RawCell:
+    """As `Cell`, before a policy has filled the failures."""
+
+    cell: Cell
+    runs: RawValues
+
+    def under(self, policy: Policy) -> Cell:
+        """The cell with its failures filled by the policy, repeats averaged."""
+        return replace(self.cell, values=self.runs.under(policy, self.cell.metric))
+
+
+def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
+    """All cells of a table of scores (columns SCORE_COLUMNS; rows of single labels are passed over), sorted by key.
+
+    Raises DataError when columns are missing or no pair-level row is left.
+    """
+    rows = pair_rows(scores)
+    for (track, condition), group in rows.groupby(["track", "condition"], observed=True, sort=True):
+        attempts = Attempts.of(group)
+        for key, part in group.groupby(list(KEY[2:]), observed=True, sort=True):
+            names = dict(zip(KEY, (str(track), str(condition), *map(str, key)), strict=True))
+            yield _raw_cell(names, part, attempts)
+
+
+def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:
+    """The pair-level rows with the columns NEEDED, text as categories, missing text as ''. Raises DataError."""
+    missing = [c for c in NEEDED if c not in scores.columns]
+    if missing:
+        raise DataError(f"the table of scores lacks the columns {', '.join(missing)}: score again")
+    rows = scores.loc[scores["label"].isna(), list(NEEDED)].drop(columns="label")
+    if rows.empty:
+        raise DataError("the table of scores has no pair-level row (label empty): score again")
+    for column in rows.columns.difference(["value", "repeat"]):
+        text = rows[column].astype("category")
+        if text.isna().any():
+            text = (text if "" in text.cat.categories else text.cat.add_categories("")).fillna("")
+        rows[column] = text.cat.rename_categories([str(c) for c in text.cat.categories])
+    rows["value"] = pd.to_numeric(rows["value"]).astype("float64")
+    rows["repeat"] = pd.to_numeric(rows["repeat"]).fillna(0).astype("int64")
+    return rows
+
+
+def _raw_cell(key: dict[str, str], part: pd.DataFrame, attempts: Attempts) -> RawCell:
+    subjects = part[["pair", "fixed_subject", "moving_subject"]].astype(str).drop_duplicates("pair").sort_values("pair")
+    pairs = tuple(subjects["pair"])
+    raw = RawValues.of(part, attempts, pairs)
+    design = detect_design(list(subjects["fixed_subject"]), list(subjects["moving_subject"]))
+    failed = np.asarray(raw.failed.any(axis=2))
+    return RawCell(Cell(key, raw.methods, pairs, design, raw.values[:, :, 0], failed), raw)

@@ -1,0 +1,102 @@
+"""What a person sees: progress bars and the closing table with rich on stderr and stdout; or JSON for machines."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from lumirage.core.screen import Screen
+
+if TYPE_CHECKING:
+    from lumirage.flow.summary import Summary
+
+
+class Shown(Screen, Protocol):
+    """A screen that also shows how it ended."""
+
+    def summary(self, summary: "Summary") -> None:
+        """The closing table."""
+
+
+@contextmanager
+def show(as_json: bool) -> Iterator[Shown]:
+    """The screen for one command."""
+    if as_json:
+        yield JsonScreen()
+        return
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        yield RichScreen(console, progress)
+
+
+class RichScreen:
+    """Bars on stderr, or a line for every tenth in a log; the result on stdout."""
+
+    def __init__(self, console: Console, progress: Progress) -> None:
+        self._console = console
+        self._progress = progress
+        self._bars: dict[str, TaskID] = {}
+        self._tenths: dict[str, int] = {}
+
+    def say(self, text: str) -> None:
+        """A line for the person who waits."""
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """`done` of `total`, under the name `what`."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._bars[what], completed=done, total=total)
+        tenth = 10 * done // max(total, 1)
+        if not self._console.is_terminal and total > 1 and tenth > self._tenths.get(what, 0):
+            self._tenths[what] = tenth
+            self.say(f"{what}: {done} of {total}")
+
+    def summary(self, summary: "Summary") -> None:
+        """The closing table."""
+        self._progress.stop()
+        table = Table(title=f"{summary.title}", title_justify="left", header_style="bold")
+        table.add_column("method")
+        for column in summary.columns:
+            table.add_column(column, justify="right")
+        for name, cells in summary.rows.items():
+            table.add_row(name, *cells)
+        Console(width=None if sys.stdout.isatty() else 160).print(table)
+        for line in summary.notes:
+            print(line)
+
+
+class JsonScreen:
+    """No progress; the result as one JSON object on stdout; what is said goes to stderr."""
+
+    def say(self, text: str) -> None:
+        """A line on stderr."""
+        print(text, file=sys.stderr)
+
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Nothing."""
+
+    def summary(self, summary: "Summary") -> None:
+        """One object."""
+        print(json.dumps(summary.as_json(), indent=1))

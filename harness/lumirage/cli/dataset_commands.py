@@ -1,0 +1,80 @@
+"""`lumirage-harness dataset`: make, import and check BIDS datasets."""
+
+from pathlib import Path
+
+import typer
+
+app = typer.Typer(help="Make, import and check BIDS datasets.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command()
+def phantom(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
+    out: Path = typer.Argument(help="folder to make; must be new or empty"),
+    subjects: int = typer.Option(4, help="how many people"),
+    spacing: float = typer.Option(2.0, help="voxel size, mm"),
+    contrasts: str = typer.Option("T1w,T2w", help="contrasts, separated by commas"),
+    seed: int = typer.Option(0, help="the same seed gives the same dataset"),
+    amplitude: str = typer.Option(
+        "3", help="RMS displacement between a person and the template, mm; several, with commas, become sessions"
+    ),
+    smoothness: str = typer.Option("20", help="correlation length of that displacement, mm; also several"),
+) -> None:
+    """Make a small BIDS dataset of made-up people whose true pairwise displacement fields are known."""
+    from lumirage.cli.console_output import show
+    from lumirage.datasets.phantom import PhantomSpec, bodies_of, make_phantom
+
+    names = tuple(name.strip() for name in contrasts.split(","))
+    bodies = bodies_of(_millimetres("--amplitude", amplitude), _millimetres("--smoothness", smoothness))
+    with show(False) as screen:
+        make_phantom(out, PhantomSpec(subjects, spacing, names, seed, bodies), screen)
+    print(f"made {out}: {subjects} subjects, {contrasts}, {spacing:g} mm")
+
+
+def _millimetres(option: str, words: str) -> list[float]:
+    try:
+        return [float(word) for word in words.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(f"{option} {words}: numbers separated by commas are wanted") from error
+
+
+@app.command("import")
+def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
+    kind: str = typer.Argument(help="lumir, learn2reg, oasis-neurite, ultracortex, primede or nifti-folder"),
+    source: Path = typer.Argument(help="folder as it was downloaded"),
+    out: Path = typer.Argument(help="BIDS dataset to make; must be new or empty"),
+    copy: bool = typer.Option(False, "--copy", help="copy the files; else they are linked to"),
+    pattern: str | None = typer.Option(None, help="nifti-folder: where the images lie, such as {subject}/T1.nii.gz"),
+    labels: str | None = typer.Option(None, help="nifti-folder: where the label maps lie"),
+    mask: str | None = typer.Option(None, help="nifti-folder: where the brain masks lie"),
+    suffix: str = typer.Option("T1w", help="nifti-folder: contrast of the images"),
+) -> None:
+    """Make a BIDS dataset of what the field has on disk."""
+    from lumirage.datasets.importers import ImportOptions, import_dataset
+
+    options = ImportOptions(copy, pattern, labels, mask, suffix)
+    incoming = import_dataset(kind, source, out, options)
+    print(f"made {out}: {len(incoming.scans)} scans")
+    for note in incoming.notes:
+        print(note)
+
+
+@app.command()
+def check(
+    bids_dir: Path = typer.Argument(help="BIDS dataset"),
+    page: Path | None = typer.Option(None, help="also write a page with thumbnails to this file"),
+    json: bool = typer.Option(False, "--json", help="print everything that was found as JSON"),
+) -> None:
+    """Look for what would spoil an evaluation: headers, label sets, missing or double files. Exit code 65 for errors."""
+    from lumirage.datasets.dataset_check import check_dataset
+    from lumirage.datasets.dataset_check_page import write_check_page
+
+    found = check_dataset(bids_dir)
+    if page:
+        write_check_page(found, page)
+    if json:
+        print(found.model_dump_json(indent=1))
+    else:
+        for finding in found.findings:
+            print(f"{finding.severity}: {finding.path}: {finding.message}")
+        print(f"{len(found.scans)} scans, {found.count('error')} errors, {found.count('warning')} warnings")
+    raise typer.Exit(65 if found.count("error") else 0)

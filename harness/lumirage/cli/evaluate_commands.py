@@ -1,0 +1,221 @@
+"""`evaluate` and its stages `run`, `score`, `compare`, `report`, each of which works alone from the files of OUT."""
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
+
+if TYPE_CHECKING:
+    from lumirage.cli.console_output import Shown
+    from lumirage.flow.request import EvaluationRequest
+
+    CarryOut = Callable[[EvaluationRequest, bool, Shown], None]
+
+EXECUTORS = ("here", "slurm")
+STAGES = ("run", "score", "compare", "report")
+
+BidsDir = Annotated[
+    Path | None,
+    typer.Argument(metavar="BIDS_DIR", help="BIDS dataset; else LUMIRAGE_BIDS_DIR, else a phantom made in the cache"),
+]
+Out = Annotated[Path | None, typer.Argument(metavar="OUT", help="output folder; default lumirage-<dataset>-<track>")]
+Methods = Annotated[list[str], typer.Option("--method", "-m", help="method by name or folder; may be repeated")]
+TrackName = Annotated[str | None, typer.Option("--track", "-t", help="name of a track, or a YAML file")]
+Derivatives = Annotated[
+    list[str],
+    typer.Option("--derivatives", help="NAME=PATH of labels, masks or landmarks kept elsewhere; may be repeated"),
+]
+Participants = Annotated[
+    list[str], typer.Option("--participant-label", "--participant_label", help="only pairs with this fixed subject")
+]
+Sessions = Annotated[
+    list[str], typer.Option("--session-label", "--session_label", help="only pairs whose fixed scan is of this session")
+]
+Filter = Annotated[
+    Path | None,
+    typer.Option("--bids-filter-file", "--bids_filter_file", help='JSON such as {"t1w": {"acquisition": "mprage"}}'),
+]
+SkipValidation = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bids-validation", "--skip_bids_validation", help="BIDS App form: take files whose names are not BIDS"
+    ),
+]
+Work = Annotated[
+    Path | None, typer.Option("--work-dir", "-w", help="folder for OUT's intermediate files, such as a fast disk")
+]
+Pairs = Annotated[list[str], typer.Option("--pair", help="FIX,MOV: only this pair; may be repeated")]
+Limit = Annotated[int | None, typer.Option(min=1, help="only the first N pairs")]
+Runtime = Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")]
+Jobs = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, help="containers at a time; tasks of an array at a time (then 1 means 256)"),
+]
+Batch = Annotated[int, typer.Option(min=1, help="pairs that one container registers")]
+Repeats = Annotated[int, typer.Option(min=1, help="how often each pair is run")]
+Seed = Annotated[int, typer.Option(help="seed given to the methods")]
+Timeout = Annotated[float | None, typer.Option(min=0.1, help="seconds a pair may take; default from the track")]
+Memory = Annotated[float | None, typer.Option(min=0.01, help="memory of a container, GB; default from the track")]
+Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of a container; default from the track")]
+Gpus = Annotated[str, typer.Option(help="GPUs to use, by index or UUID, separated by commas; default all")]
+Executor = Annotated[str, typer.Option(help="here: this machine; slurm: job arrays, and the command returns at once")]
+Slurm = Annotated[
+    list[str],
+    typer.Option(
+        "--slurm", help="KEY=VALUE or KEY for sbatch, as partition=gpu; setup=COMMAND before each task; repeatable"
+    ),
+]
+WriteSbatch = Annotated[
+    Path | None, typer.Option("--write-sbatch", help="write what Slurm would get to this script; submit nothing")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="print the jobs and stop")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and no progress")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("evaluate", help=_EVALUATE)(command_of(partial(_carry_out, STAGES)))
+    app.command("run", help="Execute methods on pairs; scoring comes later, from the files.")(
+        command_of(partial(_carry_out, STAGES[:1]))
+    )
+
+
+_EVALUATE = """Run methods on the pairs of a dataset, score the answers, compare the methods, write a report.
+
+Type the same command again to go on where it stopped; another --method adds to the same OUT."""
+
+
+def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer reads the signature below
+    """A command with the options of `evaluate` that hands on the request."""
+
+    def command(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
+        method: Methods,
+        bids_dir: BidsDir = None,
+        out: Out = None,
+        track: TrackName = None,
+        derivatives: Derivatives = [],  # noqa: B006 -- typer copies it
+        participant_label: Participants = [],  # noqa: B006
+        session_label: Sessions = [],  # noqa: B006
+        bids_filter_file: Filter = None,
+        skip_bids_validation: SkipValidation = False,
+        work_dir: Work = None,
+        pair: Pairs = [],  # noqa: B006
+        limit: Limit = None,
+        runtime: Runtime = "auto",
+        jobs: Jobs = 1,
+        batch: Batch = 1,
+        repeats: Repeats = 1,
+        seed: Seed = 0,
+        timeout: Timeout = None,
+        memory: Memory = None,
+        cpus: Cpus = None,
+        gpus: Gpus = "",
+        executor: Executor = "here",
+        slurm: Slurm = [],  # noqa: B006
+        write_sbatch: WriteSbatch = None,
+        dry_run: DryRun = False,
+        json: Json = False,
+    ) -> None:
+        from lumirage.cli.console_output import show
+        from lumirage.flow.request import EvaluationRequest
+
+        request = EvaluationRequest(
+            methods=tuple(method),
+            bids=bids_dir or _from_environment(),
+            out=out,
+            track=track,
+            derivatives=_derivatives(derivatives),
+            participants=tuple(participant_label),
+            sessions=tuple(session_label),
+            bids_filter=bids_filter_file,
+            skip_validation=skip_bids_validation,
+            work=work_dir,
+            pairs=tuple(pair),
+            limit=limit,
+            runtime=runtime,
+            jobs=jobs,
+            batch=batch,
+            repeats=repeats,
+            seed=seed,
+            limits=_limits(timeout, memory, cpus),
+            gpus=tuple(filter(None, gpus.split(","))),
+            executor=_executor(executor, write_sbatch),
+            slurm=tuple(slurm),
+            write_sbatch=write_sbatch,
+        )
+        with show(json) as screen:
+            carry_out(request, dry_run, screen)
+
+    return command
+
+
+def _limits(timeout: float | None, memory: float | None, cpus: int | None) -> dict[str, float | int]:
+    given = {"pair_timeout_s": timeout, "memory_bytes": int(memory * 1e9) if memory else None, "cpus": cpus}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _executor(name: str, script: Path | None) -> str:
+    if name not in EXECUTORS:
+        raise UsageError(f"unknown executor '{name}'{nearest(name, EXECUTORS)}")
+    return "slurm" if script else name
+
+
+def _from_environment() -> Path | None:
+    value = os.environ.get("LUMIRAGE_BIDS_DIR")
+    return Path(value) if value else None
+
+
+def _derivatives(words: list[str]) -> dict[str, Path]:
+    found = {}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals or not name or not path:
+            raise UsageError(f"--derivatives {word}: NAME=PATH is wanted, such as --derivatives aseg=/data/aseg")
+        found[name] = Path(path)
+    return found
+
+
+def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: bool, screen: "Shown") -> None:
+    if dry_run:
+        print_plan(request, screen)
+        return
+    if request.executor == "slurm":
+        on_cluster(request, stages, screen)
+        return
+    from lumirage.flow.evaluate import evaluate
+
+    summary = evaluate(request, stages, screen)
+    screen.summary(summary)
+    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+
+
+def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "Shown") -> None:
+    """Submit what is missing of these stages and return; or, with everything there, make the tables they end with."""
+    from lumirage.flow.cluster_submit import submit
+
+    complete = submit(request, stages, screen)
+    if complete is None:
+        return
+    from lumirage.flow.evaluate import finish
+    from lumirage.flow.summary import summarize
+
+    summary = finish(complete, screen) if "report" in stages else summarize(complete)
+    screen.summary(summary)
+    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+
+
+def print_plan(request: "EvaluationRequest", screen: "Shown") -> None:
+    """What --dry-run prints: a line a job."""
+    from lumirage.flow.install import choose_installer
+    from lumirage.flow.plan import plan_evaluation
+    from lumirage.planning.evaluation_plan import describe
+
+    plan = plan_evaluation(request, choose_installer(request.runtime, screen), screen)
+    for line in describe(plan.jobs):
+        print(line)
+    screen.say(f"{len(plan.jobs)} jobs, {len(plan.pairs)} pairs, {plan.complete} runs complete; nothing was done")

@@ -1,0 +1,74 @@
+"""`doctor` and `clean`: what this machine can do, and what may be thrown away."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lumirage.core.errors import EXIT_SOME_FAILED
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(doctor)
+    app.command()(clean)
+
+
+def doctor(
+    runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+    image: Annotated[
+        str | None, typer.Option(help="a small image with Python; else the method zero-displacement")
+    ] = None,
+) -> None:
+    """Try on this machine what is promised of isolation, limits and measuring, and print what holds."""
+    from lumirage.cli.console_output import show
+    from lumirage.flow.install import choose_installer
+    from lumirage.running.doctor import examine
+
+    with show(False) as screen:
+        machine = choose_installer(runtime, screen)
+        reference = image or machine.use(machine.source("zero-displacement")).image
+        findings = examine(machine.runtime, reference)
+    for finding in findings:
+        print(f"{'holds' if finding.held else 'FAILS':6} {finding.name:22} {finding.how}")
+    raise typer.Exit(0 if all(finding.held for finding in findings) else EXIT_SOME_FAILED)
+
+
+def clean(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
+    cache: Annotated[
+        bool,
+        typer.Option("--cache", help="also the harness' own cache: phantoms, environments; not weights and SIF images"),
+    ] = False,
+) -> None:
+    """Remove what can be made again: OUT's work folder, and containers that a dead harness left."""
+    from lumirage.cli.result_commands import working_in
+    from lumirage.core.errors import BusyError, UnavailableError
+    from lumirage.core.layout import cache_root, digest
+    from lumirage.flow.status import in_queue
+    from lumirage.running.executors.slurm import answers_here
+    from lumirage.running.folder_removal import remove_tree
+    from lumirage.running.runtimes import RUNTIMES
+    from lumirage.running.scratch import temporary
+
+    with working_in(out) as layout:
+        if answers_here() and in_queue(layout).busy:
+            raise BusyError(f"tasks of {layout.root} are in the cluster's queue; wait for them, or cancel them first")
+        work = layout.work.resolve()  # with -w it is a link
+        freed = remove_tree(work) + remove_tree(layout.neutral_scratch(temporary(os.environ)))
+        if layout.work.is_symlink():
+            layout.work.unlink()
+        print(f"{layout.work}: {freed / 1e6:.0f} MB")
+        for name, make in RUNTIMES.items():
+            engine = make(None)
+            try:
+                engine.check()
+            except UnavailableError:
+                continue
+            print(f"{name}: {engine.remove_stale(digest(os.fspath(layout.root.resolve())))} containers or processes")
+    if cache:
+        for folder in cache_root().iterdir():
+            if folder.name not in {"weights", "sif"}:
+                remove_tree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
+                print(folder)

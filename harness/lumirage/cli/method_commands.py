@@ -1,0 +1,205 @@
+"""`lumirage-harness methods`: the algorithms that can be compared."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lumirage.core.errors import EXIT_SOME_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from lumirage.planning.method_cards import MethodSource
+
+app = typer.Typer(help="The registration methods.", no_args_is_help=True, rich_markup_mode=None)
+
+Name = Annotated[str, typer.Argument(help="method by name or folder")]
+
+
+def extra_folders() -> tuple[Path, ...]:
+    """Where methods are looked for before the shipped ones: the folders in LUMIRAGE_METHODS."""
+    return tuple(Path(part) for part in os.environ.get("LUMIRAGE_METHODS", "").split(os.pathsep) if part)
+
+
+@app.command("list")
+def list_methods(json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
+    """Every method and variant: what is built, what lacks weights, what wants a GPU, what we ran ourselves."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from lumirage.methods.method_list import images_here, table
+    from lumirage.planning.method_cards import all_methods
+
+    sources = all_methods(extra_folders()).values()
+    rows = table([(source.folder, source.card) for source in sources if source.folder], images_here())
+    if json:
+        print(dumps([asdict(row) for row in rows], indent=1))
+        return
+    for row in rows:
+        print(f"{row.name:28} {row.kind:9} {row.device:6} {row.image:10} {row.weights:14} {row.summary}")
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="name of the new method")],
+    template: Annotated[str, typer.Option("--from", help="what to begin with: torch, cli or itk")] = "itk",
+    parent: Annotated[Path, typer.Option("--in", help="folder in which the method's folder is made")] = Path(),
+) -> None:
+    """Make the folder of a new method; it builds and passes `methods check` as it is."""
+    from lumirage.methods.new_method import new_method
+
+    folder = new_method(name, template, parent)
+    print(f"made {folder}; next:\n  lumirage-harness methods build {folder}\n  lumirage-harness methods check {folder}")
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="method by name or folder, or `all`")],
+    base_image: Annotated[
+        str | None, typer.Option(help="image to build from; else LUMIRAGE_BASE_IMAGE, else the Dockerfile's")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="do not show what the build prints")] = False,
+    sif: Annotated[bool, typer.Option("--sif", help="also convert it to a SIF file, for Apptainer")] = False,
+    from_archive: Annotated[
+        Path | None, typer.Option(help="with --sif: what `docker save` wrote elsewhere, where no engine is here")
+    ] = None,
+) -> None:
+    """Build the image of a method."""
+    from dataclasses import replace
+
+    if from_archive:
+        _convert_archive(name, from_archive, sif)
+        return
+
+    from lumirage.flow.install import build_settings
+    from lumirage.methods.image_build import build_method, image_name
+
+    settings = build_settings(os.environ)
+    settings = replace(settings, base_image=base_image or settings.base_image)
+    for source in _sources(name):
+        assert source.folder is not None  # _sources gives only folders
+        image = build_method(source.folder, source.card, settings, (lambda _: None) if quiet else print)
+        print(f"{source.card.name}: built {image_name(source.folder, source.card)} {image[:19]}")
+        if sif:
+            print(f"{source.card.name}: {_sif_of(image_name(source.folder, source.card))}")
+
+
+def _sif_of(reference: str) -> Path:
+    from lumirage.core.errors import UnavailableError
+    from lumirage.methods.sif_conversion import from_engine, make_sif
+
+    there = from_engine(reference)
+    if there is None:
+        raise UnavailableError(f"no engine here has the image {reference}; bring an archive of it with --from-archive")
+    return make_sif(reference, there)
+
+
+def _convert_archive(name: str, archive: Path, sif: bool) -> None:
+    from lumirage.methods.image_build import image_name
+    from lumirage.methods.sif_conversion import from_archive, make_sif
+    from lumirage.planning.method_cards import find_method
+
+    if not sif:
+        raise UsageError("--from-archive makes a SIF file: add --sif")
+    source = find_method(name, extra_folders())
+    reference = image_name(source.folder, source.card) if source.folder else source.card.image
+    print(f"{source.card.name}: {make_sif(reference, from_archive(archive), again=True)}")
+
+
+@app.command()
+def pull(
+    name: Annotated[str, typer.Argument(help="method by name or folder")],
+    sif: Annotated[bool, typer.Option("--sif", help="as a SIF file, for Apptainer")] = False,
+    image: Annotated[str | None, typer.Option(help="where the image is published; else what the card says")] = None,
+) -> None:
+    """Get the published image of a method from its registry."""
+    from lumirage.methods.image_build import image_name
+    from lumirage.methods.sif_conversion import from_registry, make_sif, pull_to_engine
+    from lumirage.planning.method_cards import find_method
+
+    source = find_method(name, extra_folders())
+    published = image or source.card.image
+    if not published:
+        raise UsageError(f"{source.card.name} is published nowhere: build it, or say where it is with --image")
+    reference = image_name(source.folder, source.card) if source.folder else published
+    made = make_sif(reference, from_registry(published), again=True) if sif else pull_to_engine(published, reference)
+    print(f"{source.card.name}: {made}")
+
+
+@app.command()
+def prefetch(
+    names: Annotated[list[str], typer.Argument(help="methods by name or folder")],
+    runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+) -> None:
+    """Put all that methods need where compute nodes without internet find it: images or environments, and weights."""
+    from lumirage.cli.console_output import show
+    from lumirage.flow.install import choose_installer
+
+    with show(False) as screen:
+        machine = choose_installer(runtime, screen)
+        for name in names:
+            use = machine.fetched(machine.source(name))
+            print(f"{use.card.name}: {use.image} {use.digest[:19]}")
+
+
+def _sources(name: str) -> "list[MethodSource]":
+    from lumirage.planning.method_cards import all_methods, find_method
+
+    if name.lower() != "all":
+        source = find_method(name, extra_folders())
+        if source.folder is None or not (source.folder / "Dockerfile").is_file():
+            raise UsageError(
+                f"{source.card.name} is a published image ({source.card.image}): pull it, there is nothing to build"
+            )
+        return [source]
+    by_folder = {s.folder: s for s in reversed(all_methods(extra_folders()).values()) if s.folder}
+    return [s for folder, s in sorted(by_folder.items()) if (folder / "Dockerfile").is_file()]
+
+
+@app.command()
+def fetch(
+    name: Name,
+    from_file: Annotated[list[Path], typer.Option("--from-file", help="a file you brought; may be repeated")] = [],  # noqa: B006
+) -> None:
+    """Put the trained weights of a method into the cache, from their address or from files; checked by SHA-256."""
+    from lumirage.cli.console_output import show
+    from lumirage.methods.weights import fetch_weights
+    from lumirage.planning.method_cards import find_method
+
+    card = find_method(name, extra_folders()).card
+    with show(False) as screen:
+        paths = fetch_weights(
+            card, from_files=tuple(from_file), progress=lambda done, total: screen.progress("fetch", done, total)
+        )
+    for path in paths:
+        print(path)
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="method by name or folder, or an image on this machine")],
+    runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+    page: Annotated[Path | None, typer.Option(help="also write one HTML page to this file")] = None,
+) -> None:
+    """Run a method on known pairs and say whether it keeps the contract, and in which convention its field is."""
+    import tempfile
+
+    from lumirage.cli.console_output import show
+    from lumirage.flow.install import choose_installer
+    from lumirage.flow.method_trials import MethodTrials
+    from lumirage.methods.conformance import check_method
+    from lumirage.methods.conformance_page import as_text, write_page
+    from lumirage.methods.weights import require_weights
+
+    with show(False) as screen, tempfile.TemporaryDirectory(prefix="lumirage-check-") as scratch:
+        machine = choose_installer(runtime, screen)
+        source = machine.source(name)
+        use = machine.use(source)
+        machine.runtime.prepare(use.image)
+        trials = MethodTrials(use.card, use.image, machine.runtime, Path(scratch), require_weights(use.card))
+        checkup = check_method(use.card, trials, Path(scratch) / "known")
+    print(as_text(checkup))
+    if page:
+        write_page(checkup, page)
+        print(f"page: {page}")
+    raise typer.Exit(0 if checkup.passed else EXIT_SOME_FAILED)

@@ -1,0 +1,300 @@
+"""Every path of an output tree, and of what ships with the harness. Nowhere else is a file name spelled.
+
+OUT/
+    dataset_description.json  README.md  .bidsignore  pairs.tsv
+    evaluation.json           what this is made of: track, dataset, methods, images; a second command must match
+    .lock  .lock-<participant>  .lock.evaluation    who works here now
+    <method>/                 one BIDS derivative dataset a method
+        dataset_description.json  README.md  .bidsignore  participants.tsv
+        sub-<fixed>/[ses-<fixed>/]anat/
+            <entities>_from-<moving>_to-<fixed>_mode-image_desc-<condition>_xfm.nii      the answer: mm, RAS+, pull
+            <the same>_run.json     the run record; written last, its presence means that the run is complete
+            <the same>_log.txt      what the container printed
+            <the same>_memory.tsv   time line of its memory
+    scores/<preset>-<settings>/<method>/<run>.parquet    the scores of one run
+    scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
+    comparisons.tsv  rankings.tsv  agreement.tsv  power.tsv  conditions.tsv  growth.tsv  repeats.tsv  verdicts.json
+    report/index.html  report/pairs/...
+    work/                     may be deleted when nothing runs or waits on a cluster: it is made again
+        affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
+        scratch/<job>/        inputs and outputs of a container under way, where TMPDIR does not serve: see neutral_scratch
+        jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
+"""
+
+import functools
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lumirage.core.model import Pair
+
+ASIDE = re.compile(r"\.[0-9a-f]{32}-")  # begins the name of a file that is not yet whole
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run. `record` is written last."""
+
+    stem: Path
+
+    def _file(self, ending: str) -> Path:
+        return self.stem.with_name(self.stem.name + ending)
+
+    @property
+    def field(self) -> Path:
+        """The answer in the harness' own convention: float32, mm, RAS+, pull, on the working grid."""
+        return self._file("_xfm.nii")
+
+    @property
+    def record(self) -> Path:
+        """The run record, `lumirage.core.model.Run`."""
+        return self._file("_run.json")
+
+    @property
+    def log(self) -> Path:
+        """What the container printed, the end of it where it was too much."""
+        return self._file("_log.txt")
+
+    @property
+    def memory(self) -> Path:
+        """Time line of memory: columns seconds, bytes."""
+        return self._file("_memory.tsv")
+
+
+@dataclass(frozen=True)
+class SubmissionFiles:
+    """The files of one submission to a cluster. `record` is written before anything is submitted."""
+
+    folder: Path
+
+    @property
+    def record(self) -> Path:
+        """What was submitted: `lumirage.running.executors.slurm.Submission`."""
+        return self.folder / "submission.json"
+
+    @property
+    def logs(self) -> Path:
+        """What the tasks printed."""
+        return self.folder / "logs"
+
+    def tasks(self, array: str) -> Path:
+        """The tasks of an array, a JSON line each."""
+        return self.folder / f"{array}.jsonl"
+
+    def script(self, array: str) -> Path:
+        """The batch script of an array."""
+        return self.folder / f"{array}.sh"
+
+    def number(self, array: str) -> Path:
+        """The number that the cluster gave an array; its presence means that it was submitted."""
+        return self.folder / f"{array}.id"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one output tree; all absolute, as engines take no relative mounts."""
+
+    root: Path
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.absolute())
+
+    @property
+    def evaluation(self) -> Path:
+        """What this evaluation is made of."""
+        return self.root / "evaluation.json"
+
+    @property
+    def description(self) -> Path:
+        """BIDS description of the whole."""
+        return self.root / "dataset_description.json"
+
+    @property
+    def readme(self) -> Path:
+        """For a person who finds the folder."""
+        return self.root / "README.md"
+
+    @property
+    def bidsignore(self) -> Path:
+        """Names for which BIDS has no rule."""
+        return self.root / ".bidsignore"
+
+    @property
+    def participants(self) -> Path:
+        """The people of a dataset."""
+        return self.root / "participants.tsv"
+
+    @property
+    def pairs(self) -> Path:
+        """The pair list."""
+        return self.root / "pairs.tsv"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the harness that works here."""
+        return self.root / ".lock"
+
+    def part_lock(self, participant: str) -> Path:
+        """Held by the harness that works on this participant, where several share the tree."""
+        return self.root / f".lock-{participant}"
+
+    @property
+    def change_lock(self) -> Path:
+        """Held while evaluation.json is changed."""
+        return self.root / ".lock.evaluation"
+
+    @property
+    def work(self) -> Path:
+        """May be deleted when nothing runs or waits on a cluster."""
+        return self.root / "work"
+
+    @property
+    def jobs(self) -> Path:
+        """Jobs of the plan as files, for a cluster."""
+        return self.work / "jobs"
+
+    def submission(self, name: str) -> SubmissionFiles:
+        """One submission to a cluster."""
+        return SubmissionFiles(self.jobs / name)
+
+    @property
+    def tables_lock(self) -> Path:
+        """Held by the task of a cluster that makes the tables."""
+        return self.root / ".lock.tables"
+
+    def scratch(self, job: str) -> Path:
+        """Inputs and outputs of one container under way."""
+        return self.work / "scratch" / job
+
+    def neutral_scratch(self, temporary: Path) -> Path:
+        """The same in a folder for temporary files, where no name tells what is evaluated."""
+        return temporary / f"lumirage-{digest(str(self.root.resolve()))}"
+
+    def prepared(self, key: str) -> Path:
+        """Prepared images of one pair and condition."""
+        return self.work / "prepared" / key
+
+    def prepared_record(self, key: str) -> Path:
+        """Says that they are whole, and where they lie."""
+        return self.prepared(key) / "prepared.json"
+
+    def affine(self, key: str) -> Path:
+        """The affine of one pair, whatever the condition."""
+        return self.work / "affine" / f"{key}.json"
+
+    def method(self, method: str) -> Path:
+        """The derivative dataset of one method."""
+        return self.root / method
+
+    def run_files(self, method: str, pair: Pair, condition: str, repeat: int = 0) -> RunFiles:
+        """Where one run's answer, record, log and time line lie."""
+        fixed = pair.fixed
+        folder = self.method(method) / f"sub-{fixed.subject}"
+        if fixed.session:
+            folder /= f"ses-{fixed.session}"
+        desc = re.sub(r"[^0-9A-Za-z]", "", condition) + (f"rep{repeat}" if repeat else "")
+        entities = fixed.name.rsplit("_", 1)[0]
+        name = f"{entities}_from-{pair.moving.label}_to-{fixed.label}_mode-image_desc-{desc}"
+        return RunFiles(folder / "anat" / name)
+
+    def scores(self, preset: str, settings: str) -> Path:
+        """Scores of single runs under one preset and its settings."""
+        return self.root / "scores" / f"{preset}-{settings}"
+
+    @property
+    def score_table(self) -> Path:
+        """All scores, for machines."""
+        return self.root / "scores.parquet"
+
+    @property
+    def score_tsv(self) -> Path:
+        """All scores, for people."""
+        return self.root / "scores.tsv"
+
+    @property
+    def score_dictionary(self) -> Path:
+        """Says what each column of the scores is."""
+        return self.root / "scores.json"
+
+    def table(self, name: str) -> Path:
+        """A table of the analysis: comparisons, rankings, power, conditions."""
+        return self.root / f"{name}.tsv"
+
+    @property
+    def verdicts(self) -> Path:
+        """Sentences made from the comparisons."""
+        return self.root / "verdicts.json"
+
+    @property
+    def report(self) -> Path:
+        """The report; open index.html."""
+        return self.root / "report"
+
+
+def cache_root() -> Path:
+    """Where things that can be made again are kept between evaluations: XDG_CACHE_HOME or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumirage"
+
+
+def shipped(name: str) -> Path:
+    """`specs` or `method_containers`, from the installed package or from the checkout it is installed from."""
+    inside = Path(__file__).parents[1] / "_shipped" / name
+    return inside if inside.is_dir() else Path(__file__).parents[3] / name
+
+
+def digest(*parts: str | bytes) -> str:
+    """First 16 hex digits of the SHA-256 of the parts, separated so that they cannot run together."""
+    sha = hashlib.sha256()
+    for part in parts:
+        raw = part.encode() if isinstance(part, str) else part
+        sha.update(len(raw).to_bytes(8, "little") + raw)
+    return sha.hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Digest of a file's content; read once a process, unless size or time of change differ."""
+    stat = path.stat()
+    return _file_digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+@contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success sync it and rename it over `path`, else remove it.
+
+    A reader therefore sees the old file, the new file or none, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")  # as ASIDE
+    try:
+        yield aside
+        with aside.open("rb") as handle:
+            os.fsync(handle.fileno())
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def remove_asides(layout: Layout) -> None:
+    """Remove what `written_aside` left of killed writers. Only for who is alone in the tree."""
+    for place in (layout.root, *([layout.work] if layout.work.is_symlink() else [])):
+        for folder, inner, names in os.walk(place):
+            inner[:] = [n for n in inner if n != "scratch" or Path(folder) != layout.work]  # deeper than we can go?
+            for name in filter(ASIDE.match, names):
+                with suppress(OSError):  # it does no harm
+                    Path(folder, name).unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file or none of it."""
+    with written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")

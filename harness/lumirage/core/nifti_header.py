@@ -1,0 +1,99 @@
+"""The header of a NIfTI file that nobody vouches for, judged before a library believes it.
+
+A library reads what the header promises: colours, complex numbers, extensions of any length with parsers of their own.
+Here only numbers on a lattice pass, and extensions are skipped unread. Offsets are those of nifti1.h and nifti2.h.
+"""
+
+import gzip
+import math
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lumirage.core.errors import InvalidAnswerError
+
+FLOATS = {16: "f4", 64: "f8"}
+INTEGERS = {2: "u1", 4: "i2", 8: "i4", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
+REALS = FLOATS | INTEGERS
+"""NIfTI's code of each real type -> numpy's; float128 is left out: what it is differs between machines."""
+_OTHERS = {32: "complex", 1792: "complex", 2048: "complex", 128: "colour", 2304: "colour"}
+EXTENSIONS_BYTES = 2**20
+"""Most that may lie between a header and its data."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where the fields stand: struct codes and byte offsets."""
+
+    version: Literal[1, 2]
+    size: int
+    magic: tuple[int, bytes]
+    dims: tuple[int, str]
+    datatype: int
+    offset: tuple[int, str]
+
+
+_LAYOUTS = (
+    _Layout(1, 348, (344, b"n+1\0"), (40, "8h"), 70, (108, "f")),
+    _Layout(2, 540, (4, b"n+2\0\r\n\x1a\n"), (16, "8q"), 12, (168, "q")),
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What passed: the header's own bytes, without extensions; `order` is struct's and numpy's sign of the byte order,
+    `number` numpy's name of the stored type, `offset` where the data begin, in bytes."""
+
+    raw: bytes
+    version: Literal[1, 2]
+    order: Literal["<", ">"]
+    shape: tuple[int, ...]
+    number: str
+    offset: int
+
+
+def read_header(path: Path, numbers: Mapping[int, str]) -> Header:
+    """The header of a .nii or .nii.gz file that stores one of `numbers`. Reads no more of it.
+
+    Raises InvalidAnswerError: cannot be read, other numbers, dimensions or an offset that no image has.
+    """
+    opened = gzip.open if path.name.endswith(".gz") else open
+    try:
+        with opened(path, "rb") as file:
+            raw = file.read(_LAYOUTS[-1].size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InvalidAnswerError(f"{path.name} cannot be read: {error}") from error
+    layout, order = _layout(path, raw)
+    (datatype,) = struct.unpack_from(f"{order}h", raw, layout.datatype)
+    if datatype not in numbers:
+        found = "whole" if datatype in INTEGERS else _OTHERS.get(datatype, f"(NIfTI's type {datatype}) other")
+        wanted = "float32 or float64" if numbers is FLOATS else "real numbers"
+        raise InvalidAnswerError(f"{path.name} stores {found} numbers; it must be stored as {wanted}")
+    shape = _shape(path, struct.unpack_from(order + layout.dims[1], raw, layout.dims[0]))
+    (offset,) = struct.unpack_from(order + layout.offset[1], raw, layout.offset[0])
+    first = layout.size + 4
+    start = offset or first  # 0: as some writers leave it
+    if not first <= start <= first + EXTENSIONS_BYTES or start != math.floor(start):  # a NaN is not within either
+        raise InvalidAnswerError(f"{path.name} cannot be read: its data begin at byte {offset}")
+    return Header(raw[: layout.size], layout.version, order, shape, order + numbers[datatype], int(start))
+
+
+def _layout(path: Path, raw: bytes) -> tuple[_Layout, Literal["<", ">"]]:
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for layout in _LAYOUTS:
+        at, magic = layout.magic
+        for order in orders:
+            named = raw.startswith(struct.pack(f"{order}i", layout.size)) and raw[at : at + len(magic)] == magic
+            if named and len(raw) >= layout.size:
+                return layout, order
+    raise InvalidAnswerError(f"{path.name} cannot be read: it is no NIfTI file")
+
+
+def _shape(path: Path, dims: tuple[int, ...]) -> tuple[int, ...]:
+    count, *sizes = dims
+    if not 1 <= count <= 7 or min(sizes[:count]) < 1:
+        raise InvalidAnswerError(f"{path.name} cannot be read: its dimensions are {dims}")
+    return tuple(sizes[:count])

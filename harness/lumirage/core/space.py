@@ -1,0 +1,298 @@
+"""Images and displacement fields as arrays with a frame; the only importer of nibabel.
+
+World coordinates are millimetres, RAS+. A `Displacement` is u(x) on the working grid, pull:
+x_moving = x_fixed + u(x_fixed). What methods write in another convention is converted here, once, where it is read.
+"""
+
+import gzip
+import itertools
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from nibabel.arrayproxy import ArrayProxy
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.layout import written_aside
+from lumirage.core.model import Convention, Grid, Matrix, Shape
+from lumirage.core.nifti_header import FLOATS, REALS, Header, read_header
+
+Array = npt.NDArray[Any]
+Float = npt.NDArray[np.float64]
+Single = npt.NDArray[np.float32]
+
+AFFINE_TOLERANCE_MM = 1e-3
+"""Two grids are the same when no corner of theirs lies further apart. float32 headers are good to about 1e-5 mm."""
+
+VELOCITY_SQUARINGS = 7
+"""Steps with which a stationary velocity field is integrated: scaling and squaring, 2**7 steps of Euler."""
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A 3-D image: data (X, Y, Z) and the voxel-to-world matrix (4, 4), RAS+ mm."""
+
+    data: Array
+    affine: Float
+
+    @property
+    def grid(self) -> Grid:
+        """Shape and matrix as a record."""
+        return make_grid(cast(Shape, self.data.shape), self.affine)
+
+    @property
+    def spacing_mm(self) -> Float:
+        """Voxel size along each array axis, mm."""
+        return spacing_of(self.affine)
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """u(x), float32 (X, Y, Z, 3), mm, RAS+, on the lattice `affine`. One that exists is finite: nobody checks again."""
+
+    u: Single
+    affine: Float
+
+
+def spacing_of(affine: Float) -> Float:
+    """Voxel size along each array axis, mm."""
+    return cast(Float, np.sqrt((np.asarray(affine)[:3, :3] ** 2).sum(axis=0)))
+
+
+def make_grid(shape: Shape, affine: Float) -> Grid:
+    """A grid record from arrays."""
+    return Grid(shape=cast(Shape, tuple(int(n) for n in shape)), affine=matrix(affine))
+
+
+def matrix(affine: Float) -> Matrix:
+    """A 4x4 array as a record's tuple."""
+    return cast(Matrix, tuple(tuple(float(v) for v in row) for row in np.asarray(affine)))
+
+
+def axis_codes(affine: Float) -> str:
+    """The orientation as three letters, such as RAS or LPI: the direction to which each array axis grows."""
+    return "".join(cast(tuple[str, str, str], nib.orientations.aff2axcodes(affine)))
+
+
+def points(affine: npt.ArrayLike, xyz: Float) -> Float:
+    """Map points (..., 3) by a 4x4 matrix."""
+    return xyz @ np.asarray(affine)[:3, :3].T + np.asarray(affine)[:3, 3]
+
+
+def same_grid(first: Grid, second: Grid) -> bool:
+    """Whether shape and position agree: no corner further apart than AFFINE_TOLERANCE_MM."""
+    if first.shape != second.shape:
+        return False
+    corners = np.array(list(itertools.product(*((0.0, n - 1.0) for n in first.shape))))
+    apart = points(np.array(first.affine), corners) - points(np.array(second.affine), corners)
+    return float(np.abs(apart).max()) <= AFFINE_TOLERANCE_MM
+
+
+def _load(path: Path) -> Any:  # nibabel's images are untyped
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        return nib.load(path)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError) as error:
+        raise DataError(f"{path}: not a readable NIfTI image ({error}); convert or fetch it again") from error
+
+
+def _array(stored: Any, path: Path, dtype: Any) -> Array:
+    try:
+        return np.asanyarray(stored, dtype=dtype)
+    except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:  # TypeError: colours are no numbers
+        raise DataError(f"{path}: the image data are damaged or cut off ({error}); fetch the file again") from error
+
+
+def _check_header(image: Any, path: Path) -> None:
+    shape = image.shape
+    if len(shape) > 3 and all(n == 1 for n in shape[3:]):
+        shape = shape[:3]
+    if len(shape) != 3:
+        raise DataError(
+            f"{path}: {len(shape)}-D image of shape {tuple(image.shape)}; one 3-D volume is wanted, so extract one"
+        )
+    affine = np.asarray(image.affine, dtype=float)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise DataError(f"{path}: the header's voxel-to-world matrix is singular or not finite; mend qform or sform")
+
+
+def read_grid(path: Path) -> Grid:
+    """The lattice of a 3-D image, from its header alone. Raises DataError."""
+    image = _load(path)
+    _check_header(image, path)
+    return make_grid(image.shape[:3], image.affine)
+
+
+def read_volume(path: Path) -> Volume:
+    """A 3-D image as float32. NaN and infinite voxels are an error. Raises DataError."""
+    image = _load(path)
+    _check_header(image, path)
+    data = _array(image.dataobj, path, np.float32).reshape(image.shape[:3])
+    bad = int(data.size - np.isfinite(data).sum())
+    if bad:
+        raise DataError(f"{path}: {bad} voxels are NaN or infinite; replace them first")
+    return Volume(data, np.asarray(image.affine, dtype=float))
+
+
+def read_labels(path: Path) -> Volume:
+    """A label map as integers (int32). Raises DataError when a voxel is not a whole number."""
+    image = _load(path)
+    _check_header(image, path)
+    stored = _array(image.dataobj, path, None).reshape(image.shape[:3])
+    labels = stored.astype(np.int32)
+    if not np.array_equal(labels, stored):
+        raise DataError(f"{path}: a label map must hold whole numbers; this one was resampled or is no label map")
+    return Volume(labels, np.asarray(image.affine, dtype=float))
+
+
+def read_stored(path: Path) -> Array:
+    """The numbers of an image of any shape, scaled as its header says, and nothing judged. Raises DataError."""
+    return _array(_load(path).dataobj, path, None)
+
+
+# -- what a method wrote -----------------------------------------------------------------------------------------------
+
+
+@np.errstate(all="ignore")  # what overflows is found and named
+def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displacement:
+    """What a method wrote, as millimetres, RAS+, pull, on the working grid.
+
+    The file is hostile until judged: what its header says is held against the grid before data are read.
+    Raises InvalidAnswerError that says what is wrong: not an image of real numbers, wrong shape, wrong matrix,
+    NaN or Inf with count and place.
+    """
+    header = read_header(path, FLOATS)
+    last = convention.channels == "last"
+    wanted = (*grid.shape, 3) if last else (3, *grid.shape)
+    shape = tuple(n for i, n in enumerate(header.shape) if not (n == 1 and i == 3 and len(header.shape) == 5))
+    if shape != wanted:
+        raise InvalidAnswerError(f"the field's shape is {header.shape}; on this working grid it must be {wanted}")
+    affine, numbers = _judged(path, header)
+    if convention.affine == "checked" and not same_grid(make_grid(grid.shape, affine), grid):
+        found = np.array2string(affine, precision=4, suppress_small=True).replace("\n", " ")
+        raise InvalidAnswerError(f"the field's voxel-to-world matrix {found} is not that of fixed.nii")
+    stored = _single(path, numbers).reshape(wanted)
+    field = stored if last else np.moveaxis(stored, 0, -1)
+    refuse_not_finite(field)
+    u = to_world(field, convention, np.array(grid.affine))
+    refuse_not_finite(u, "in the field, converted to millimetres")
+    return Displacement(u, np.array(grid.affine))
+
+
+@np.errstate(all="ignore")
+def read_moved(path: Path, grid: Grid) -> Single:
+    """A method's own moved image on this grid, float32 (X, Y, Z), finite; judged likewise. Raises InvalidAnswerError."""
+    header = read_header(path, REALS)
+    affine, numbers = _judged(path, header)
+    shape = header.shape[:3] + tuple(n for n in header.shape[3:] if n != 1)
+    if shape != grid.shape or not same_grid(make_grid(grid.shape, affine), grid):
+        raise InvalidAnswerError(f"{path.name} is not on the working grid")
+    moved = _single(path, numbers).reshape(grid.shape)
+    refuse_not_finite(moved[..., None], f"in {path.name}")
+    return moved
+
+
+def _judged(path: Path, header: Header) -> tuple[Float, ArrayProxy]:
+    """The voxel-to-world matrix of a header that passed, and its numbers, not yet read. Raises InvalidAnswerError."""
+    kind = nib.Nifti1Header if header.version == 1 else nib.Nifti2Header
+    try:
+        known = kind(header.raw, header.order)
+        slope, shift = known.get_slope_inter()
+        affine = np.asarray(known.get_best_affine(), dtype=float)
+    except (HeaderDataError, ValueError) as error:
+        raise InvalidAnswerError(f"{path.name} cannot be read: {error}") from error
+    scaling = (1.0, 0.0) if slope is None else (slope, shift)
+    return affine, ArrayProxy(path, (header.shape, np.dtype(header.number), header.offset, *scaling))
+
+
+def _single(path: Path, numbers: ArrayProxy) -> Single:
+    """At most as many bytes are unpacked as the shape takes. Raises InvalidAnswerError."""
+    try:
+        return _array(numbers, path, np.float32)
+    except DataError as error:
+        raise InvalidAnswerError(f"{path.name} cannot be read: {error}") from error
+
+
+def refuse_not_finite(field: Array, where: str = "in the field") -> None:
+    """Raise InvalidAnswerError with count and place when a field (..., 3) has NaN or Inf."""
+    bad = ~np.isfinite(field)
+    count = int(bad.sum())
+    if count:
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        nans = int(np.isnan(field).sum())
+        raise InvalidAnswerError(
+            f"{nans} NaN and {count - nans} infinite values {where}, the first at voxel {first[:3]}"
+        )
+
+
+def to_world(field: Array, convention: Convention, affine: Float) -> Single:
+    """Convert a stored field (X, Y, Z, 3), finite, to u in mm, RAS+, float32.
+
+    For unit mm component k points along world axis order[k]; for voxel and normalized along array axis order[k].
+    Normalized runs from -1 to 1 between the centres of the first and the last voxel (torch's align_corners=True).
+    A deformation holds positions instead of differences; a velocity is integrated by scaling and squaring.
+    """
+    shape = field.shape[:3]
+    parts = np.empty(field.shape, dtype=np.float64)
+    for k, (axis, sign) in enumerate(zip(convention.order, convention.signs, strict=True)):
+        parts[..., "xyz".index(axis)] = -field[..., k] if sign == "-" else field[..., k]
+    if convention.unit == "normalized":
+        half = (np.array(shape) - 1) / 2
+        parts = (parts + 1) * half if convention.kind == "deformation" else parts * half
+    if convention.kind == "deformation":
+        index = np.moveaxis(np.indices(shape, dtype=np.float64), 0, -1)
+        parts -= points(affine, index) if convention.unit == "mm" else index
+    if convention.unit != "mm":
+        parts = parts @ affine[:3, :3].T
+    if convention.kind == "velocity":
+        parts = _exponential(parts, affine)
+    return np.ascontiguousarray(parts, dtype=np.float32)
+
+
+def _exponential(velocity: Float, affine: Float) -> Float:
+    from scipy.ndimage import map_coordinates
+
+    inverse = np.linalg.inv(affine[:3, :3])
+    index = np.indices(velocity.shape[:3], dtype=np.float64)
+    u = velocity / 2**VELOCITY_SQUARINGS
+    for _ in range(VELOCITY_SQUARINGS):
+        at = index + np.moveaxis(u @ inverse.T, -1, 0)
+        u += np.stack([map_coordinates(u[..., k], at, order=1, mode="nearest") for k in range(3)], axis=-1)
+    return cast(Float, u)
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write_volume(path: Path, data: Array, affine: Float) -> None:
+    """Write a NIfTI-1 image aside, then rename it. The header says millimetres and the matrix, no more."""
+    _write(path, nib.Nifti1Image(data, affine), affine)
+
+
+def write_displacement(path: Path, field: Displacement) -> None:
+    """Write a field in the harness' own convention: float32 (X, Y, Z, 1, 3), intent vector, mm, RAS+, pull."""
+    image = nib.Nifti1Image(field.u[..., None, :], field.affine)
+    image.header.set_intent("vector")
+    _write(path, image, field.affine)
+
+
+def _write(path: Path, image: Any, affine: Float) -> None:
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    raw = image.to_bytes()
+    with written_aside(path) as aside:
+        # mtime 0: the same data give the same bytes. Level 1: gzip's time hurts, not its size.
+        aside.write_bytes(gzip.compress(raw, 1, mtime=0) if path.name.endswith(".gz") else raw)
+
+
+def zero_displacement(grid: Grid) -> Displacement:
+    """Nothing done."""
+    return Displacement(np.zeros((*grid.shape, 3), np.float32), np.array(grid.affine))

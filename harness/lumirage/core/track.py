@@ -1,0 +1,234 @@
+"""The records of an experiment: the track, as its YAML file says it, and the evaluation that was made of it."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from lumirage.core.model import Limits, Method, Pair, Record, Shape, Triple
+
+REFERENCE = "reference"
+"""Name of the condition that is the track's own preparation."""
+
+IN_DATASET = "bids::"
+"""Begins a path that is relative to the dataset, as in BIDS URIs."""
+
+ScanAxis = Literal["contrast", "session"]
+SCAN_AXES: tuple[ScanAxis, ...] = get_args(ScanAxis)
+"""Axes of conditions that are no preparation: the same people are paired by other scans of theirs."""
+
+
+class Select(Record):
+    """Which scans of the dataset take part. An empty list means all."""
+
+    suffixes: tuple[str, ...] = Field(default=("T1w",), description="contrasts, such as T1w")
+    subjects: tuple[str, ...] = ()
+    exclude_subjects: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    entities: dict[str, str | tuple[str, ...] | None] = Field(
+        default={},
+        description="further BIDS entities, such as acquisition: mprage; one of several for a list, none of it for null",
+    )
+    exclude: tuple[str, ...] = Field(default=(), description="scan names that are left out, such as sub-01_T1w")
+
+
+class Pairing(Record):
+    """How scans become ordered pairs. The order of files on disk plays no part: scans are sorted by name first."""
+
+    scheme: Literal["all", "chain", "random", "star", "to", "list"] = "chain"
+    subjects: Literal["between", "within", "any"] = Field(
+        default="between", description="pairs of two people, or of one"
+    )
+    fixed: str | None = Field(default=None, description="contrast of the fixed scan; none: any")
+    moving: str | None = Field(default=None, description="contrast of the moving scan; none: that of the fixed scan")
+    count: int | None = Field(default=None, ge=1, description="random: how many pairs")
+    seed: int = Field(default=0, description="random: seed of the draw")
+    target: str | None = Field(default=None, description="star, to: the fixed scan's subject or name")
+    file: Path | None = Field(
+        default=None,
+        description="list: TSV with columns fixed and moving, relative to the track; or bids::PATH, within the dataset",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        needs = {"random": "count", "star": "target", "to": "target", "list": "file"}.get(self.scheme)
+        if needs and getattr(self, needs) is None:
+            raise ValueError(f"scheme '{self.scheme}' needs '{needs}'")
+        return self
+
+
+class AffineError(Record):
+    """A planted error of the initial alignment, about the centre of the working grid."""
+
+    rotation_deg: float = Field(default=0.0, description="about the axis (1, 1, 1)")
+    translation_mm: float = Field(default=0.0, description="along (1, 1, 1)")
+
+
+class Prepare(Record):
+    """How native images become what the methods get: one working grid in the fixed image's world."""
+
+    orientation: str = Field(default="RAS", pattern=r"^[RLAPSI]{3}$", description="axis codes of the working grid")
+    oblique_deg: float = Field(default=0.0, description="the grid turned about the axis (1, 1, 1) through its centre")
+    spacing_mm: Triple | None = Field(
+        default=None, description="along R, A, S; one number for all; none: the fixed image's"
+    )
+    shape: Shape | None = Field(default=None, description="voxels along R, A, S; none: as large as the fixed image")
+    crop_mm: float | None = Field(default=None, ge=0, description="instead of a shape: the foreground and this margin")
+    divisible_by: int = Field(default=1, ge=1, description="the shape is enlarged to a multiple of this")
+    affine: Literal["none", "rigid", "affine"] = "affine"
+    affine_error: AffineError = AffineError()
+    skull: Literal["as_is", "stripped"] = Field(default="as_is", description="stripped: by the scan's mask")
+    intensity: Literal["none", "minmax", "percentile", "zscore"] = Field(
+        default="percentile", description="minmax and percentile (0.1 to 99.9 of the foreground) give 0 to 1"
+    )
+    gamma: float = Field(default=1.0, gt=0, description="exponent after scaling to 0..1")
+    inverted: bool = Field(default=False, description="the foreground's intensities upside down")
+    bias_field: float = Field(default=0.0, ge=0, lt=1, description="amplitude of a smooth multiplicative field")
+    noise: float = Field(default=0.0, ge=0, description="sigma of Rician noise, as a share of the intensity range")
+
+    @field_validator("spacing_mm", mode="before")
+    @classmethod
+    def _isotropic(cls, value: Any) -> Any:  # YAML gives anything
+        return (value,) * 3 if isinstance(value, int | float) else value
+
+    @field_validator("spacing_mm", "shape")
+    @classmethod
+    def _positive(cls, value: Triple | Shape | None) -> Triple | Shape | None:
+        if value is not None and min(value) <= 0:
+            raise ValueError("must be positive")
+        return value
+
+    @field_validator("orientation")
+    @classmethod
+    def _three_axes(cls, value: str) -> str:
+        if not all(set(axis) & set(value) for axis in ("RL", "AP", "SI")):
+            raise ValueError("must name each of the axes R/L, A/P, S/I once")
+        return value
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.shape and self.crop_mm is not None:
+            raise ValueError("shape and crop_mm both say how large the working grid is; give one of them")
+        return self
+
+
+class Condition(Record):
+    """One cell of the grid of preparations."""
+
+    name: str
+    axis: str = Field(default="", description="what was varied; empty for the reference")
+    level: str = ""
+    prepare: Prepare
+    scans: dict[ScanAxis, str] = Field(
+        default={}, description="contrast or session whose scans of the same people take the place of the pair's"
+    )
+
+
+class Conditions(Record):
+    """Preparations to cross: each axis is a field of `prepare`, or `contrast` or `session`, and its values."""
+
+    design: Literal["one_at_a_time", "full"] = "one_at_a_time"
+    axes: dict[str, tuple[Any, ...]] = {}  # values are checked when Prepare is made of them
+
+
+class Labels(Record):
+    """Which label maps are scored."""
+
+    sources: tuple[str, ...] = Field(default=(), description="derivative names; empty: all that are there")
+    include: tuple[int, ...] = Field(default=(), description="labels to score; empty: all but the background")
+    exclude: tuple[int, ...] = ()
+
+
+class Track(Record):
+    """One experiment."""
+
+    schema_version: Literal[1] = 1
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    summary: str = ""
+    datasets: tuple[str, ...] = Field(
+        default=(), description="what it was made for; held against `trained_on` of methods"
+    )
+    how_to_get: str = ""
+    select: Select = Select()
+    pairing: Pairing = Pairing()
+    prepare: Prepare = Prepare()
+    conditions: Conditions = Conditions()
+    labels: Labels = Labels()
+    score_grid: Literal["native", "working"] = Field(default="native", description="where labels meet in `strict`")
+    presets: tuple[str, ...] = ("strict",)
+    limits: Limits = Limits()
+    on_failure: Literal["identity", "worst", "drop"] = "identity"
+
+    def cells(self) -> tuple[Condition, ...]:
+        """The conditions, the reference first. Raises ValueError for an axis or value that `prepare` does not have."""
+        return (Condition(name=REFERENCE, prepare=self.prepare), *_vary(self.prepare, self.conditions))
+
+    @model_validator(mode="after")
+    def _conditions_are_preparations(self) -> Self:
+        names = [cell.name for cell in self.cells()]
+        if len(set(names)) != len(names):
+            raise ValueError(f"conditions: two levels have one name among {names}")
+        return self
+
+
+def _vary(reference: Prepare, conditions: Conditions) -> Iterator[Condition]:
+    for axis in conditions.axes:
+        if axis not in (*Prepare.model_fields, *SCAN_AXES):
+            known = ", ".join((*SCAN_AXES, *Prepare.model_fields))
+            raise ValueError(f"conditions.axes.{axis}: neither a kind of scan nor a field of prepare ({known})")
+    if conditions.design == "one_at_a_time":
+        combinations: Iterator[dict[str, Any]] = ({a: v} for a, values in conditions.axes.items() for v in values)
+    else:
+        combinations = (
+            dict(zip(conditions.axes, v, strict=True)) for v in itertools.product(*conditions.axes.values())
+        )
+    for chosen in combinations:
+        scans = {axis: str(chosen[axis]) for axis in SCAN_AXES if axis in chosen}
+        prepared = {axis: value for axis, value in chosen.items() if axis not in scans}
+        prepare = Prepare.model_validate(reference.model_dump() | prepared)
+        if scans or prepare != reference:
+            levels = [f"{axis}-{_level(value)}" for axis, value in chosen.items()]
+            axis = next(iter(chosen)) if len(chosen) == 1 else "several"
+            yield Condition(name="_".join(levels), axis=axis, level=", ".join(levels), prepare=prepare, scans=scans)
+
+
+def _level(value: object) -> str:
+    if isinstance(value, dict):
+        return "-".join(f"{k}{v}" for k, v in value.items())
+    return "x".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+class MethodUse(Record):
+    """A method in an evaluation: its card, and the image that runs."""
+
+    card: Method
+    image: str = Field(description="what the runtime starts")
+    digest: str = Field(description="identity of that image; a run made from another one is not mixed in")
+
+
+class Evaluation(Record):
+    """What an output tree is made of: evaluation.json. A second command with other parts is refused."""
+
+    schema_version: Literal[1] = 1
+    harness: str
+    contract: int
+    created: str = Field(description="UTC, ISO 8601")
+    dataset: Path
+    dataset_name: str
+    derivatives: dict[str, Path] = {}
+    runtime: str
+    track: Track
+    methods: dict[str, MethodUse]
+    pairs: tuple[Pair, ...] = Field(description="all pairs of the track, in order, whether executed yet or not")
+    exchanged: dict[str, dict[str, Pair]] = Field(
+        default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
+    )
+    label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
+    seed: int = 0
+    repeats: int = 1
+
+    def under(self, pair: Pair, condition: str) -> Pair:
+        """A pair as it is under a condition: the same people and id, by other scans where the condition exchanges them."""
+        return self.exchanged.get(condition, {}).get(pair.id, pair)

@@ -1,0 +1,115 @@
+"""How a BIDS dataset is laid out on disk: names, descriptions, tables, and a whole tree written aside and renamed."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import lumirage
+from lumirage.core.errors import UsageError
+from lumirage.core.layout import write_text
+
+BIDS_VERSION = "1.10.0"
+
+
+def anat_folder(root: Path, subject: str, session: str | None = None) -> Path:
+    """The anat folder of a subject (its label without `sub-`), and session if there is one."""
+    inside = root / f"sub-{subject}"
+    return (inside / f"ses-{session}" if session else inside) / "anat"
+
+
+def anat_file(root: Path, entities: str, ending: str) -> Path:
+    """A file beside a scan: `entities` such as `sub-01_ses-1`, `ending` such as `T1w.nii.gz`."""
+    parts = dict(part.split("-", 1) for part in entities.split("_"))
+    return anat_folder(root, parts["sub"], parts.get("ses")) / f"{entities}_{ending}"
+
+
+def derivative(root: Path, name: str) -> Path:
+    """The folder of one derivative dataset."""
+    return root / "derivatives" / name
+
+
+def pair_list(root: Path, name: str) -> Path:
+    """A list of pairs that came with the data; a track's pairing scheme `list` takes it."""
+    return root / "sourcedata" / f"pairs-{name}.tsv"
+
+
+def write_raw_description(root: Path, name: str, readme: str) -> None:
+    """dataset_description.json and README of a raw dataset."""
+    _write_json(root / "dataset_description.json", {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw"})
+    write_text(root / "README", readme)
+
+
+def write_derivative_description(root: Path, name: str, how: str, readme: str) -> None:
+    """dataset_description.json and README of a derivative dataset; `how` it was generated."""
+    generated = {"Name": "lumirage-harness", "Version": lumirage.__version__, "Description": how}
+    _write_json(
+        root / "dataset_description.json",
+        {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative", "GeneratedBy": [generated]},
+    )
+    write_text(root / "README", readme)
+
+
+def write_participants(root: Path, subjects: Iterable[str]) -> None:
+    """participants.tsv, one line for each subject label."""
+    write_table(root / "participants.tsv", ("participant_id",), [(f"sub-{subject}",) for subject in sorted(subjects)])
+
+
+def write_label_table(root: Path, names: Mapping[int, str]) -> None:
+    """dseg.tsv: what each label of the derivative means."""
+    write_table(root / "dseg.tsv", ("index", "name"), [(str(i), names[i]) for i in sorted(names)])
+
+
+def read_label_table(root: Path) -> dict[int, str]:
+    """Label -> name from the dseg.tsv of a derivative; empty where there is none or it is not such a table."""
+    table = root / "dseg.tsv"
+    if not table.is_file():
+        return {}
+    rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:])
+    return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
+
+
+def write_landmarks(path: Path, landmarks: Iterable[tuple[int, str, Sequence[float]]]) -> None:
+    """A landmark table of (index, name, place), the place in RAS+ mm of the scan's own world."""
+    rows = [(str(index), name, *(f"{value:.4f}" for value in place)) for index, name, place in landmarks]
+    write_table(path, ("index", "name", "x", "y", "z"), rows)
+
+
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A tab-separated table."""
+    write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
+
+
+def write_sidecar(path: Path, content: Mapping[str, str | float | Sequence[str]]) -> None:
+    """A JSON sidecar."""
+    _write_json(path, content)
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+@contextmanager
+def made_aside(out: Path) -> Iterator[Path]:
+    """Give an empty folder beside `out`; on success rename it to `out`, else remove it.
+
+    So an interrupted making leaves nothing that could be taken for a whole dataset.
+    Raises UsageError if `out` exists and is not an empty folder.
+    """
+    _refuse_taken(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    aside = out.with_name(f".{out.name}.{uuid4().hex[:8]}.partial")
+    aside.mkdir()
+    try:
+        yield aside
+        _refuse_taken(out)
+        aside.replace(out)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _refuse_taken(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out} is there already and not an empty folder; choose another place for the dataset")

@@ -1,0 +1,273 @@
+"""`dataset check`: looks a BIDS dataset over before hours of registration are spent on it."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from lumirage.core.errors import DataError
+from lumirage.core.model import Record, Shape, Triple
+from lumirage.core.space import Volume, axis_codes, read_grid, read_labels, read_volume, same_grid
+from lumirage.datasets import bids_tree as bids
+from lumirage.datasets.import_plan import ENDINGS, stem
+from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
+from lumirage.datasets.thumbnails import thumbnail
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+SPACING_MM = (0.05, 12.0)
+"""Voxels outside of this are rarely meant: 0.001 is a header in metres, 1000 one in micrometres."""
+FORMS_APART_MM = 0.01
+
+
+class Finding(Record):
+    """One thing that is wrong or odd, and where."""
+
+    severity: Severity
+    kind: str
+    path: str
+    message: str
+
+
+class ScanFacts(Record):
+    """What one image is like. `labels`: label source -> labels present. `thumbnail`: a PNG as data URI, or empty."""
+
+    name: str
+    path: str
+    shape: Shape | None = None
+    spacing_mm: Triple | None = None
+    orientation: str = ""
+    unit: str = ""
+    lowest: float | None = None
+    highest: float | None = None
+    labels: dict[str, tuple[int, ...]] = {}
+    thumbnail: str = ""
+
+
+class DatasetCheck(Record):
+    """All scans and findings of one dataset, the gravest first."""
+
+    schema_version: Literal[1] = 1
+    root: str
+    scans: tuple[ScanFacts, ...]
+    findings: tuple[Finding, ...]
+
+    def count(self, severity: Severity) -> int:
+        """How many findings are this grave."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A derivative with label maps: scan path -> label map, and the names of its labels."""
+
+    maps: Mapping[Path, Path]
+    names: Mapping[int, str]
+
+
+def check_dataset(root: Path, derivatives: Mapping[str, Path] | None = None) -> DatasetCheck:
+    """Look over every image and label map under `root` (and `derivatives`, name -> folder, if they lie elsewhere).
+
+    What is wrong becomes a finding, not an exception. Raises DataError only when `root` is no folder or has no image.
+    """
+    images = _files(root, "")
+    if not images:
+        raise DataError(f"{root}: no NIfTI image in sub-*/anat or sub-*/ses-*/anat")
+    folders = {folder.name: folder for folder in sorted(root.glob("derivatives/*")) if folder.is_dir()}
+    sources = {name: _label_source(folder, images) for name, folder in (folders | dict(derivatives or {})).items()}
+    sources = {name: source for name, source in sources.items() if source.maps}
+    findings = list(_check_layout(root, images))
+    hashes: dict[str, list[Path]] = defaultdict(list)
+    scans = [_check_scan(path, sources, findings, hashes) for path in images]
+    findings += _check_duplicates(hashes)
+    findings += _check_label_sets(sources, scans)
+    # Contrasts that share a label map find the same thing in it: once is enough.
+    relative = [_relative_to(finding, root) for finding in dict.fromkeys(findings)]
+    relative.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, f.path))
+    shown = tuple(s.model_copy(update={"path": _shown(s.path, root)}) for s in scans)
+    return DatasetCheck(root=str(root), scans=shown, findings=tuple(relative))
+
+
+def _files(root: Path, suffix: str) -> list[Path]:
+    """The anatomical NIfTI files of a dataset that end in `suffix`, dangling links included, sorted."""
+    if not root.is_dir():
+        raise DataError(f"{root}: no such folder")
+    both = [*root.glob("sub-*/anat/*.nii*"), *root.glob("sub-*/ses-*/anat/*.nii*")]
+    return sorted(p for p in both if p.name.endswith(ENDINGS) and stem(p).endswith(suffix))
+
+
+def _label_source(folder: Path, images: Iterable[Path]) -> _Source:
+    maps = {}
+    for label_map in _files(folder, "_dseg"):
+        own = _entities(label_map)
+        if own.get("desc") == "landmarks":
+            continue
+        for image in images:
+            entities = _entities(image)
+            same = all(own.get(key) == entities.get(key) for key in ("sub", "ses", "acq", "run"))
+            if same and own.get("space", entities["suffix"]) == entities["suffix"]:
+                maps[image] = label_map
+    return _Source(maps, bids.read_label_table(folder))
+
+
+def _entities(path: Path) -> dict[str, str]:
+    *pairs, suffix = stem(path).split("_")
+    return {"suffix": suffix} | dict(pair.split("-", 1) for pair in pairs if "-" in pair)
+
+
+def _check_layout(root: Path, images: Iterable[Path]) -> Iterator[Finding]:
+    """Whether the dataset's own files are there and agree with the folders."""
+    description = root / "dataset_description.json"
+    try:
+        if not json.loads(description.read_text(encoding="utf-8")).get("Name"):
+            yield _finding("error", "not BIDS", description, "has no 'Name'")
+    except (OSError, ValueError, AttributeError) as error:
+        yield _finding("error", "not BIDS", description, f"missing or not readable ({error})")
+    table = root / "participants.tsv"
+    if table.is_file():
+        listed = {line.split("\t")[0] for line in table.read_text(encoding="utf-8").splitlines()[1:] if line.strip()}
+        for subject in sorted(listed - {f"sub-{_entities(image)['sub']}" for image in images}):
+            yield _finding("error", "missing file", table, f"{subject} is listed but has no image")
+
+
+def _check_scan(
+    path: Path, sources: Mapping[str, _Source], findings: list[Finding], hashes: dict[str, list[Path]]
+) -> ScanFacts:
+    """Facts of one image with its label maps; what is wrong is added to `findings`, its content to `hashes`."""
+    try:
+        header, volume = read_header(path), read_volume(path)
+    except DataError as error:
+        findings.append(_finding("error", _kind_of(path), path, _without(path, error)))
+        return ScanFacts(name=stem(path), path=str(path))
+    hashes[_content_hash(volume)].append(path)
+    findings += _check_header(path, header, volume)
+    maps = dict(_label_maps(path, sources, findings, hashes))
+    low, high = float(volume.data.min()), float(volume.data.max())
+    if low == high:
+        findings.append(_finding("error", "empty image", path, f"every voxel is {low:g}"))
+    x, y, z = (float(v) for v in volume.spacing_mm)
+    return ScanFacts(
+        name=stem(path),
+        path=str(path),
+        shape=volume.grid.shape,
+        spacing_mm=(x, y, z),
+        orientation=axis_codes(volume.affine),
+        unit=header.unit,
+        lowest=low,
+        highest=high,
+        labels={name: tuple(int(v) for v in np.unique(found.data) if v != 0) for name, found in maps.items()},
+        thumbnail=thumbnail(volume, next(iter(maps.values()), None)),
+    )
+
+
+def _label_maps(
+    image: Path, sources: Mapping[str, _Source], findings: list[Finding], hashes: dict[str, list[Path]]
+) -> Iterator[tuple[str, Volume]]:
+    for name, source in sources.items():
+        path = source.maps.get(image)
+        if path is None:
+            findings.append(_finding("warning", "missing file", image, f"has no label map in {name}"))
+            continue
+        try:
+            found = read_labels(path)
+        except DataError as error:
+            findings.append(_finding("error", _kind_of(path), path, _without(path, error)))
+            continue
+        hashes[_content_hash(found)].append(path)
+        if not same_grid(found.grid, read_grid(image)):
+            findings.append(_finding("error", "other grid", path, f"does not lie on the grid of {image.name}"))
+        elif not found.data.any():
+            findings.append(_finding("error", "empty labels", path, "no voxel has a label"))
+        else:
+            yield name, found
+
+
+def _check_header(path: Path, header: RawHeader, volume: Volume) -> Iterator[Finding]:
+    if header.unit in ("m", "um"):
+        yield _finding("error", "unit", path, f"the header says {header.unit}, everything here is in mm")
+    elif header.unit == "unknown":
+        yield _finding("warning", "unit", path, "the header names no unit of length; mm is taken")
+    if header.qform is None and header.sform is None:
+        yield _finding("warning", "no frame", path, "neither qform nor sform is set: left and right are a guess")
+    elif header.qform is not None and header.sform is not None:
+        apart = _apart_mm(header.qform, header.sform, volume.grid.shape)
+        if apart > FORMS_APART_MM:
+            yield _finding("warning", "qform and sform", path, f"differ by up to {apart:.3g} mm; the sform is taken")
+    if np.allclose(volume.affine, np.eye(4)):
+        yield _finding(
+            "warning", "identity affine", path, "the voxel-to-world matrix is the identity: made, not measured"
+        )
+    low, high = float(volume.spacing_mm.min()), float(volume.spacing_mm.max())
+    if low < SPACING_MM[0] or high > SPACING_MM[1]:
+        yield _finding("error", "spacing", path, f"voxels of {low:g} to {high:g} mm; is the unit wrong?")
+    elif high > 3 * low:
+        yield _finding("note", "spacing", path, f"anisotropic voxels, {low:g} to {high:g} mm")
+
+
+def _apart_mm(first: Matrix, second: Matrix, shape: Shape) -> float:
+    """The largest distance between a corner of the image in one frame and in the other."""
+    corners = np.array([[*(np.array(c) * (np.array(shape) - 1)), 1.0] for c in np.ndindex(2, 2, 2)])
+    return float(np.linalg.norm(corners @ (first - second).T, axis=1).max())
+
+
+def _check_duplicates(hashes: Mapping[str, list[Path]]) -> Iterator[Finding]:
+    for paths in hashes.values():
+        for path in sorted(set(paths) - {paths[0]}):
+            yield _finding("error", "duplicate", path, f"has the same voxels as {paths[0].name}")
+
+
+def _check_label_sets(sources: Mapping[str, _Source], scans: Iterable[ScanFacts]) -> Iterator[Finding]:
+    for name, source in sources.items():
+        present = {Path(scan.path): set(scan.labels[name]) for scan in scans if name in scan.labels}
+        every = set().union(*present.values())
+        for image, labels in present.items():
+            if absent := every - labels:
+                message = f"lacks {len(absent)} of {len(every)} labels that others have: {_some(absent)}"
+                yield _finding("warning", "label set", source.maps[image], message)
+        if not source.names:
+            yield _finding(
+                "note", "label names", next(iter(source.maps.values())), f"{name} has no dseg.tsv with names"
+            )
+        elif unnamed := every - set(source.names):
+            yield _finding(
+                "warning", "label names", next(iter(source.maps.values())), f"not in dseg.tsv: {_some(unnamed)}"
+            )
+        if source.names and (unused := set(source.names) - every - {0}):
+            message = f"in dseg.tsv but in no label map: {_some(unused)}"
+            yield _finding("note", "empty labels", next(iter(source.maps.values())), message)
+
+
+def _some(labels: Iterable[int]) -> str:
+    ordered = sorted(labels)
+    return ", ".join(map(str, ordered[:10])) + (" ..." if len(ordered) > 10 else "")
+
+
+def _content_hash(volume: Volume) -> str:
+    """Of the voxels alone, so that the same image under another header or compression is found."""
+    content = np.ascontiguousarray(volume.data.astype(np.float32))
+    return hashlib.sha256(str(content.shape).encode() + content.tobytes()).hexdigest()
+
+
+def _kind_of(path: Path) -> str:
+    return "unreadable" if path.is_file() else "missing file"
+
+
+def _without(path: Path, error: DataError) -> str:
+    return str(error).removeprefix(f"{path}: ")
+
+
+def _finding(severity: Severity, kind: str, path: Path, message: str) -> Finding:
+    return Finding(severity=severity, kind=kind, path=str(path), message=message)
+
+
+def _relative_to(finding: Finding, root: Path) -> Finding:
+    return finding.model_copy(update={"path": _shown(finding.path, root)})
+
+
+def _shown(path: str, root: Path) -> str:
+    return str(Path(path).relative_to(root)) if Path(path).is_relative_to(root) else path

@@ -1,0 +1,157 @@
+"""One task of a job array: what `lumirage-harness run-job` does on a node."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from lumirage.core.errors import BusyError, EngineError, UnavailableError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Job, Limits
+from lumirage.core.records import read_json
+from lumirage.core.screen import Screen
+from lumirage.core.track import Evaluation
+from lumirage.flow.job_inputs import JobInputs, run_context
+from lumirage.methods.weights import require_weights
+from lumirage.planning.jobs import limits_of, seed_of
+from lumirage.running.executors.slurm import (
+    Submission,
+    Task,
+    cpus_of_task,
+    gpus_of_task,
+    number_of_task,
+    processes_of_task,
+    read_task,
+)
+from lumirage.running.executors.this_machine import PAUSES_S
+from lumirage.running.gpu_usage import gpu_uuids
+from lumirage.running.job_execution import begin, execute_job
+from lumirage.running.participant_locks import held_in_part
+from lumirage.running.runtimes import choose
+from lumirage.running.runtimes.call import Stopped
+
+LOOK_S = 5.0
+"""How often a task looks whether the tree is free for it, and for how long before it gives up."""
+PATIENCE_S = 600.0
+
+
+def run_task(layout: Layout, submission: str, array: str, index: int, screen: Screen) -> None:
+    """Carry out one task of an array, as its batch script does. What is done already is not done again.
+
+    Raises Stopped when Slurm ends the task before it was done: what had ended is kept; BusyError where somebody holds
+    the whole tree for longer than a task waits.
+    """
+    files = layout.submission(submission)
+    task = read_task(files.tasks(array), index)
+    evaluation = read_json(layout.evaluation, Evaluation)
+    runtime = read_json(files.record, Submission).runtime
+    parts = [layout.tables_lock] if task.kind == "finish" else []
+    with _told_to_stop() as stop, _in_turn(layout, parts, stop):
+        match task.kind:
+            case "prepare":
+                inputs = JobInputs(layout, evaluation)
+                for pair in task.pairs:
+                    _unless(stop)
+                    inputs.of_pair(pair, task.condition)
+            case "run":
+                _run(task, layout, evaluation, runtime, stop)
+            case "score":
+                from lumirage.flow.score import Scorers, score_pairs  # late: most tasks do not score
+
+                score_pairs(layout, task.pairs, Scorers(processes_of_task(os.environ), stop=stop), screen)
+            case "finish":
+                from lumirage.flow.compare import compare
+                from lumirage.flow.report import report
+                from lumirage.flow.score import Scorers, score
+
+                score(layout, (), Scorers(stop=stop), screen)
+                compare(layout, screen)
+                report(layout, screen)
+
+
+@contextmanager
+def _in_turn(layout: Layout, parts: Sequence[Path], stop: threading.Event) -> Iterator[None]:
+    """As `held_in_part`, once whoever holds the whole tree, such as a report that is made meanwhile, is through."""
+    until = time.monotonic() + PATIENCE_S
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held_in_part(layout.lock, parts))
+                break
+            except BusyError:
+                if time.monotonic() > until:
+                    raise
+            stop.wait(LOOK_S)
+            _unless(stop)
+        yield
+
+
+def _unless(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Set when Slurm says that the task will end: near its time limit (USR2), preempted or cancelled (TERM)."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGUSR2, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, stop: threading.Event) -> None:
+    runtime, _ = choose(runtime_name)
+    job = _job(task, evaluation)
+    require_weights(job.method)  # this node may not see the cache of the one that planned
+    # tasks of one tree share nodes, and a job may be there twice: each stops only what an earlier life of its own left
+    context = replace(
+        run_context(layout, evaluation, runtime, ("slurm", task.id, number_of_task(os.environ))),
+        cpus=cpus_of_task(os.environ, os.sched_getaffinity(0)),
+        gpus=_gpus(job.limits, os.environ),
+        stop=stop,
+    )
+    begin(context, runtime)
+    inputs = JobInputs(layout, evaluation).of_job(job)
+    for pause_s in PAUSES_S:
+        _unless(stop)
+        try:
+            execute_job(job, inputs, context, runtime)
+        except EngineError:
+            stop.wait(pause_s)
+        else:
+            return
+    execute_job(job, inputs, context, runtime)
+
+
+def _gpus(limits: Limits, environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Those that the job may use. Raises UnavailableError when Slurm gave fewer: that is no result about the method."""
+    given = gpus_of_task(environment, gpu_uuids()) if limits.gpus else ()
+    if len(given) < limits.gpus:
+        raise UnavailableError(
+            f"the method asks for {limits.gpus} GPUs and Slurm gave this task {len(given)} (CUDA_VISIBLE_DEVICES is "
+            f"'{environment.get('CUDA_VISIBLE_DEVICES', '')}'); a partition with GPUs is wanted, such as by "
+            "--slurm partition=gpu"
+        )
+    return given[: limits.gpus]
+
+
+def _job(task: Task, evaluation: Evaluation) -> Job:
+    use = evaluation.methods[task.method]
+    return Job(
+        id=task.id,
+        method=use.card,
+        image=use.image,
+        condition=task.condition,
+        repeat=task.repeat,
+        pairs=task.pairs,
+        limits=limits_of(use.card, evaluation.track.limits),
+        seed=seed_of(evaluation.seed, task.repeat),
+    )

@@ -1,0 +1,87 @@
+"""The whole flow: plan, run, score, compare, report. Each stage reads what the stage before left on disk."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+
+from lumirage.core.layout import Layout
+from lumirage.core.records import read_json
+from lumirage.core.screen import Screen
+from lumirage.core.track import Evaluation
+from lumirage.flow.compare import compare
+from lumirage.flow.install import choose_installer
+from lumirage.flow.plan import plan_evaluation
+from lumirage.flow.report import report
+from lumirage.flow.request import EvaluationRequest
+from lumirage.flow.run import run
+from lumirage.flow.score import Scorers, score, score_pairs
+from lumirage.flow.score_during_run import ScoreDuringRun
+from lumirage.flow.summary import Summary, summarize
+from lumirage.planning.bids_names import check_names
+from lumirage.planning.evaluation_plan import Plan
+from lumirage.planning.output_description import begin_tree, place_work
+from lumirage.running.participant_locks import changing, held_in_part
+from lumirage.running.tree_lock import alone
+
+
+def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Summary:
+    """Carry out the stages that were asked for, in order; what is complete already is not done again."""
+    installer = choose_installer(request.runtime, screen)
+    plan = plan_evaluation(request, installer, screen)
+    with alone(plan.layout):
+        if _changed(plan):
+            plan = plan_evaluation(replace(request, out=plan.layout.root), installer, screen)
+        place_work(plan.layout, request.work)
+        begin_tree(plan.layout, plan.evaluation)
+        if "run" in stages:
+            with ScoreDuringRun(plan.layout, plan.evaluation) if "score" in stages else nullcontext() as scorer:
+                run(plan, installer, request.jobs, request.gpus, screen, scorer)
+        if "score" in stages:
+            score(plan.layout, plan.evaluation.track.presets, Scorers(request.jobs), screen)
+        if "compare" in stages:
+            compare(plan.layout, screen)
+        if "report" in stages:
+            report(plan.layout, screen)
+    return summarize(plan.layout)
+
+
+def _changed(plan: Plan) -> bool:
+    """Whether another harness changed the tree since it was planned: building images may take minutes, in which one can
+    add a method and finish."""
+    if not plan.layout.evaluation.exists():
+        return False
+    there, planned = read_json(plan.layout.evaluation, Evaluation), plan.evaluation
+    return planned != there.model_copy(update={"methods": {**there.methods, **planned.methods}})
+
+
+def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary:
+    """Execute and score the pairs of some participants, beside others who do the same for theirs in the same OUT.
+
+    Without participants it is the whole OUT, alone. The tables are made by the group level.
+    """
+    if request.bids and not request.skip_validation:
+        check_names(request.bids)
+    installer = choose_installer(request.runtime, screen)
+    begun = request.out is not None and request.out.exists()
+    # whatever is wrong with the request is said before OUT is made
+    layout = Layout(request.out) if request.out and begun else plan_evaluation(request, installer, screen).layout
+    parts = [layout.part_lock(label.removeprefix("sub-")) for label in sorted(set(request.participants))]
+    with held_in_part(layout.lock, parts) if parts else alone(layout):
+        with changing(layout.change_lock):
+            plan = plan_evaluation(
+                request, installer, screen
+            )  # again: another participant may have begun the tree meanwhile
+            place_work(layout, request.work)
+            begin_tree(layout, plan.evaluation)
+        run(plan, installer, request.jobs, request.gpus, screen)
+        score_pairs(layout, [pair.id for pair in plan.pairs], Scorers(request.jobs), screen)
+    return summarize(layout)
+
+
+def finish(layout: Layout, screen: Screen) -> Summary:
+    """The tables and the report of what is complete."""
+    with alone(layout):
+        score(layout, (), Scorers(), screen)
+        compare(layout, screen)
+        report(layout, screen)
+    return summarize(layout)

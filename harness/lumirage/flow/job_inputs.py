@@ -1,0 +1,81 @@
+"""What the jobs of an output tree need, here as on a cluster: their shared settings, and the images of their pairs."""
+
+import functools
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import psutil
+
+from lumirage.core.layout import Layout, digest
+from lumirage.core.model import Job, Pair
+from lumirage.core.track import Evaluation, Prepare
+from lumirage.methods.weights import weights_folder
+from lumirage.planning.preparation import Preparer
+from lumirage.running.job_execution import RunContext
+from lumirage.running.method_contract import PairInput
+from lumirage.running.runtimes.call import Runtime
+from lumirage.running.scratch import scratch_place
+
+
+def run_context(layout: Layout, evaluation: Evaluation, runtime: Runtime, part: Sequence[str] = ()) -> RunContext:
+    """What all jobs of this output tree share, or of this part of it: containers of one part are not another's.
+
+    Raises UnavailableError when there is no safe place for what containers are given.
+    """
+    cards = [use.card for use in evaluation.methods.values()]
+    weights = {card.name: folder for card in cards if (folder := weights_folder(card))}
+    return RunContext(
+        layout=layout,
+        track=evaluation.track.name,
+        owner=digest(str(layout.root.resolve()), *part),
+        scratch=scratch_place(layout, runtime, os.environ),
+        weights=weights,
+        host=host(),
+    )
+
+
+def host() -> dict[str, str | int | float]:
+    """The machine, as far as times and memory depend on it."""
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cpus": os.cpu_count() or 0,
+        "memory_bytes": psutil.virtual_memory().total,
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as handle:  # noqa: PTH123
+            return next(line.split(":", 1)[1].strip() for line in handle if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()
+
+
+@dataclass(frozen=True)
+class JobInputs:
+    """Prepares the pairs of a job when its turn comes."""
+
+    layout: Layout
+    evaluation: Evaluation
+
+    @functools.cached_property
+    def _pairs(self) -> Mapping[str, Pair]:
+        return {pair.id: pair for pair in self.evaluation.pairs}
+
+    @functools.cached_property
+    def _prepare(self) -> Mapping[str, Prepare]:
+        return {cell.name: cell.prepare for cell in self.evaluation.track.cells()}
+
+    def of_job(self, job: Job) -> Mapping[str, PairInput]:
+        """Pair id -> what the method is given."""
+        return {pair: self.of_pair(pair, job.condition) for pair in job.pairs}
+
+    def of_pair(self, pair: str, condition: str) -> PairInput:
+        """What a method is given for one pair."""
+        under = self.evaluation.under(self._pairs[pair], condition)
+        made = Preparer(self.layout).prepare(under, self._prepare[condition])
+        return PairInput(under, made, made.truth)

@@ -1,0 +1,14 @@
+"""The stage `report`: tables, records and images of OUT -> pages that open offline."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lumirage.core.layout import Layout
+from lumirage.core.screen import Screen
+from lumirage.reporting.report_folder import ReportOptions, write_report
+
+
+def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_file: bool = False) -> Path:
+    """The report; gives its page."""
+    options = ReportOptions(pairs=tuple(pairs), one_file=one_file)
+    return write_report(layout, options, lambda what, done, total: screen.progress(f"report: {what}", done, total))

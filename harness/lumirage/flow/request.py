@@ -1,0 +1,33 @@
+"""What the user asked for: the words of a command line as one record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRequest:
+    """What the user typed."""
+
+    methods: tuple[str, ...]
+    bids: Path | None = None
+    out: Path | None = None
+    track: str | None = None
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    bids_filter: Path | None = None
+    skip_validation: bool = False
+    work: Path | None = None
+    pairs: tuple[str, ...] = ()
+    limit: int | None = None
+    runtime: str = "auto"
+    jobs: int = 1
+    batch: int = 1
+    repeats: int = 1
+    seed: int = 0
+    limits: Mapping[str, float] = field(default_factory=dict)
+    gpus: tuple[str, ...] = ()
+    executor: str = "here"
+    slurm: tuple[str, ...] = ()
+    write_sbatch: Path | None = None

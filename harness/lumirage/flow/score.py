@@ -1,0 +1,77 @@
+"""The stage `score`: answers in OUT -> parts of scores, and the table made of them."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import pandas as pd
+
+from lumirage.core.errors import DataError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Outcome
+from lumirage.core.screen import Screen
+from lumirage.flow.score_tasks import Asked, missing, scored, with_reversed
+from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+from lumirage.running.runtimes.call import Stopped
+from lumirage.scoring.parallel_scoring import score_many
+from lumirage.scoring.presets import preset_named
+from lumirage.scoring.score_store import Parts, assemble, scored_runs
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """How many processes score, on what, and who may stop them: then what was scored is kept, and Stopped is raised."""
+
+    workers: int = 1
+    device: str = "cpu"
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def score(layout: Layout, names: Sequence[str], scorers: Scorers, screen: Screen) -> pd.DataFrame:
+    """Score what is not scored yet under these presets and write the tables; gives the table."""
+    evaluation = load_evaluation(layout)
+    presets = [preset_named(name) for name in names or evaluation.track.presets]
+    runs = load_runs(layout, evaluation)
+    if not runs:
+        raise DataError(f"{layout.root}: no run is complete yet; 'lumirage-harness evaluate' or 'run' makes them")
+    asked = Asked(evaluation, evaluation.pairs, runs, presets)
+    _score_missing(layout, asked, scorers, screen)
+    failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
+    return assemble(layout, presets, failed, asked.returned)
+
+
+def score_pairs(layout: Layout, pairs: Sequence[str], scorers: Scorers, screen: Screen) -> None:
+    """Score what is not scored yet of some pairs (by id), under the track's presets; the tables are made elsewhere.
+
+    Their reversed pairs are scored again where they were scored before these were run: the group level may have no images
+    to do it from. Several processes may do this at once for different pairs of one OUT.
+    """
+    evaluation = load_evaluation(layout)
+    wanted = set(pairs)
+    both = with_reversed(evaluation, wanted)
+    presets = [preset_named(name) for name in evaluation.track.presets]
+    begun = set.intersection(*(scored_runs(layout, preset) for preset in presets))
+    chosen = [pair for pair in both if pair.id in wanted or any(key[3] == pair.id for key in begun)]
+    _score_missing(layout, Asked(evaluation, chosen, load_runs(layout, evaluation, both), presets), scorers, screen)
+
+
+def _score_missing(layout: Layout, asked: Asked, scorers: Scorers, screen: Screen) -> None:
+    have = {preset.name: scored(layout, preset, asked) for preset in asked.presets}
+    tasks = list(_unless(scorers.stop, missing(layout, asked, have)))
+    screen.progress("score", 0, len(tasks))
+    with Parts(layout) as parts, closing(score_many(tasks, scorers.workers, scorers.device)) as made:
+        for done, (task, scores) in enumerate(_unless(scorers.stop, made), start=1):
+            parts.add(task, scores)
+            screen.progress("score", done, len(tasks))
+
+
+def _unless(stop: threading.Event, items: Iterable[Item]) -> Iterator[Item]:
+    """The items, one by one; raises Stopped between two of them once that is asked for."""
+    for item in items:
+        yield item
+        if stop.is_set():
+            raise Stopped

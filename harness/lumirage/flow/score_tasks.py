@@ -1,0 +1,118 @@
+"""Complete runs -> what is to be scored of them, task by task."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+from lumirage.core.layout import Layout
+from lumirage.core.model import SENTINELS, Outcome, Pair, Run
+from lumirage.core.track import Condition, Evaluation
+from lumirage.planning.preparation import Preparer
+from lumirage.scoring.presets import Preset
+from lumirage.scoring.score_files import Direction, ScoreTask
+from lumirage.scoring.score_store import INVERSE, RunKey, scored_runs
+
+Lacking = tuple[ScoreTask, tuple[Preset, ...]]
+"""An answer, and the presets under which it is to be scored."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be scored: the pairs, their runs and, for consistency, those of the reversed pairs."""
+
+    evaluation: Evaluation
+    pairs: Sequence[Pair]
+    runs: Mapping[RunKey, Run]
+    presets: Sequence[Preset]
+
+    @property
+    def good(self) -> set[RunKey]:
+        """The runs that have an answer."""
+        return {key for key, run in self.runs.items() if run.outcome is Outcome.OK}
+
+    @property
+    def returned(self) -> set[RunKey]:
+        """Those whose reversed pair has one too: they have an inverse consistency."""
+        good, reverse = self.good, {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
+        return {key for key in good if (*key[:3], reverse[key[3]]) in good}
+
+
+def with_reversed(evaluation: Evaluation, wanted: Collection[str]) -> tuple[Pair, ...]:
+    """The pairs of these ids, and those of the evaluation that are one of them the other way round."""
+    backward = {reversed_id(pair) for pair in evaluation.pairs if pair.id in wanted}
+    return tuple(pair for pair in evaluation.pairs if pair.id in wanted or pair.id in backward)
+
+
+def reversed_id(pair: Pair) -> str:
+    """Id of the pair with its two scans the other way round."""
+    return Pair(fixed=pair.moving, moving=pair.fixed).id
+
+
+def key_of(task: ScoreTask) -> RunKey:
+    """The run that a task scores."""
+    return task.method, task.condition, task.repeat, task.pair.id
+
+
+def scored(layout: Layout, preset: Preset, asked: Asked) -> set[RunKey]:
+    """The runs that need no scoring any more.
+
+    Not those that were scored before their reversed pair was run, unless their images are gone: they keep what they have.
+    """
+    found = scored_runs(layout, preset)
+    if INVERSE not in preset.metrics:
+        return found
+    late = asked.returned - scored_runs(layout, preset, INVERSE)
+    there = {pair.id for pair in asked.evaluation.pairs if all(s.image.exists() for s in (pair.fixed, pair.moving))}
+    return found - {key for key in late if key[3] in there}
+
+
+def missing(layout: Layout, asked: Asked, have: Mapping[str, Collection[RunKey]]) -> Iterator[Lacking]:
+    """What of it is not yet scored; `have` are by preset the runs that are.
+
+    The sentinels and the methods, pair by pair, so that what a pair needs is read once; a pair that has all its scores is
+    passed over, so that nothing is prepared for it again.
+    """
+    for task in _tasks(layout, asked, have):
+        lacking = tuple(preset for preset in asked.presets if key_of(task) not in have[preset.name])
+        if lacking:
+            yield task, lacking
+
+
+def _tasks(layout: Layout, asked: Asked, have: Mapping[str, Collection[RunKey]]) -> Iterator[ScoreTask]:
+    preparer, evaluation, good = Preparer(layout), asked.evaluation, asked.good
+    by_cell: dict[tuple[str, str], list[RunKey]] = {}
+    for key in asked.runs:
+        by_cell.setdefault((key[1], key[3]), []).append(key)
+    for planned, cell in product(asked.pairs, evaluation.track.cells()):
+        there = by_cell.get((cell.name, planned.id), [])
+        keys = [key for key in there if key in good]
+        wanted = [*keys, *((sentinel, cell.name, 0, planned.id) for sentinel in SENTINELS)]
+        if not there or all(key in done for done in have.values() for key in wanted):
+            continue
+        pair = evaluation.under(planned, cell.name)
+        forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
+        task = partial(ScoreTask, condition=cell.name, track=evaluation.track, names=evaluation.label_names)
+        for sentinel in SENTINELS:
+            yield task(method=sentinel, repeat=0, forward=forward)
+        for method, _, repeat, _ in keys:
+            field_path = layout.run_files(method, pair, cell.name, repeat).field
+            answer = Direction(pair, forward.prepared, field_path)
+            yield task(
+                method=method,
+                repeat=repeat,
+                forward=answer,
+                backward=_backward(layout, asked, (method, cell, repeat, planned)),
+            )
+
+
+def _backward(layout: Layout, asked: Asked, run: tuple[str, Condition, int, Pair]) -> Direction | None:
+    """The answer to the reversed pair, where that was run and went well."""
+    method, cell, repeat, pair = run
+    wanted, evaluation = reversed_id(pair), asked.evaluation
+    there = asked.runs.get((method, cell.name, repeat, wanted))
+    if there is None or there.outcome is not Outcome.OK:
+        return None
+    reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)
+    prepared = Preparer(layout).prepare(reverse, cell.prepare)
+    return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)

@@ -1,0 +1,131 @@
+"""How an evaluation stands: what lies on disk, what lacks scores, and what waits or runs on a cluster."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from pathlib import Path
+
+from lumirage.core.layout import Layout
+from lumirage.core.model import SENTINELS, Outcome
+from lumirage.core.records import read_json
+from lumirage.core.track import Evaluation
+from lumirage.running.executors.slurm import Array, Submission, Task, queue
+
+RunName = tuple[str, str, int, str]
+"""Method, condition, repeat, pair id."""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """What waits or runs now: run -> Slurm's state, pairs that will be scored, and whether tables will be made."""
+
+    runs: Mapping[RunName, str] = field(default_factory=dict)
+    scores: frozenset[str] = frozenset()
+    finish: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is."""
+        return bool(self.runs or self.scores or self.finish)
+
+
+def in_queue(layout: Layout) -> Queued:
+    """By one call of squeue, over all submissions of this tree. Raises UnavailableError when Slurm does not answer."""
+    arrays = dict(_submitted(layout))
+    states = queue(arrays)
+    runs: dict[RunName, str] = {}
+    scores: set[str] = set()
+    finish = False
+    for number, (array, path) in arrays.items():
+        here = {task: state for (of, task), state in states.items() if of == number}
+        if not here:
+            continue
+        finish |= array.kind == "finish"
+        with path.open(encoding="utf-8") as lines:
+            for index, line in enumerate(lines):
+                if index not in here or array.kind not in ("run", "score"):
+                    continue
+                task = Task.model_validate_json(line)
+                if array.kind == "score":
+                    scores |= set(task.pairs)
+                else:
+                    runs |= {(task.method, task.condition, task.repeat, pair): here[index] for pair in task.pairs}
+    return Queued(runs, frozenset(scores), finish)
+
+
+def _submitted(layout: Layout) -> Iterator[tuple[str, tuple[Array, Path]]]:
+    """Slurm's number -> the array and the file of its tasks."""
+    for record in sorted(layout.jobs.glob("*/submission.json")):
+        files = layout.submission(record.parent.name)
+        for array in read_json(record, Submission).arrays:
+            if files.number(array.name).is_file():
+                yield files.number(array.name).read_text().strip(), (array, files.tasks(array.name))
+
+
+STATES = ("done", "failed", "running", "pending", "missing")
+
+
+@dataclass(frozen=True)
+class Status:
+    """How an evaluation stands: method -> state -> how many runs. `missing` is neither on disk nor in the queue."""
+
+    counts: Mapping[str, Mapping[str, int]]
+
+    def total(self, state: str) -> int:
+        """Of all methods."""
+        return sum(counts[state] for counts in self.counts.values())
+
+
+def standing(layout: Layout, evaluation: Evaluation, queued: Queued) -> Status:
+    """From the files of OUT and the queue."""
+    counts: dict[str, Counter[str]] = {}
+    cells = [cell.name for cell in evaluation.track.cells()]
+    for method in evaluation.methods:
+        counts[method] = Counter(dict.fromkeys(STATES, 0))
+        for cell, repeat, pair in product(cells, range(evaluation.repeats), evaluation.pairs):
+            good = _outcome_is_ok(layout.run_files(method, evaluation.under(pair, cell), cell, repeat).record)
+            if good is None:
+                waits = queued.runs.get((method, cell, repeat, pair.id))
+                state = "missing" if waits is None else "pending" if waits == "PENDING" else "running"
+            else:
+                state = "done" if good else "failed"
+            counts[method][state] += 1
+    return Status(counts)
+
+
+def unscored(layout: Layout, evaluation: Evaluation) -> list[str]:
+    """Pairs with a good run, or with the sentinels' turn, that has no score under one of the track's presets."""
+    # late: loading what reads scores costs 200 MB, and looking at the queue needs none of it
+    from lumirage.scoring.presets import preset_named
+    from lumirage.scoring.score_store import scored_runs
+
+    presets = [preset_named(name) for name in evaluation.track.presets]
+    scored = set.intersection(*(scored_runs(layout, preset) for preset in presets))
+    found: dict[str, None] = {}
+    for key in product(
+        evaluation.methods,
+        [cell.name for cell in evaluation.track.cells()],
+        range(evaluation.repeats),
+        evaluation.pairs,
+    ):
+        method, cell, repeat, pair = key
+        good = _outcome_is_ok(layout.run_files(method, evaluation.under(pair, cell), cell, repeat).record)
+        if good is None:
+            continue
+        wanted = {(sentinel, cell, 0, pair.id) for sentinel in SENTINELS}
+        wanted |= {(method, cell, repeat, pair.id)} if good else set()
+        if not wanted <= scored:
+            found[pair.id] = None
+    return list(found)
+
+
+def _outcome_is_ok(record: Path) -> bool | None:
+    """Of a run record, read no further than needed: there may be very many; None where there is none.
+
+    The line of the record itself, which is indented by one: what a method wrote stands deeper, or in one line.
+    """
+    try:
+        return f'\n "outcome": "{Outcome.OK}"'.encode() in record.read_bytes()
+    except FileNotFoundError:
+        return None

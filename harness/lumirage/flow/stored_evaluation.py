@@ -1,0 +1,31 @@
+"""What lies in OUT: its evaluation and the records of its runs. Every stage after the first begins here."""
+
+from collections.abc import Sequence
+from itertools import product
+
+from lumirage.core.errors import DataError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Pair, Run
+from lumirage.core.records import read_json
+from lumirage.core.track import Evaluation
+from lumirage.scoring.score_store import RunKey
+
+
+def load_evaluation(layout: Layout) -> Evaluation:
+    """What OUT is made of. Raises DataError when it holds no evaluation."""
+    if not layout.evaluation.is_file():
+        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+    return read_json(layout.evaluation, Evaluation)
+
+
+def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None) -> dict[RunKey, Run]:
+    """The complete runs, of these pairs or of all."""
+    found: dict[RunKey, Run] = {}
+    chosen = evaluation.pairs if pairs is None else pairs
+    for name, cell, repeat, pair in product(
+        evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), chosen
+    ):
+        record = layout.run_files(name, evaluation.under(pair, cell.name), cell.name, repeat).record
+        if record.is_file():
+            found[name, cell.name, repeat, pair.id] = read_json(record, Run)
+    return found

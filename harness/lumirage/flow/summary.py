@@ -1,0 +1,154 @@
+"""The closing summary of an evaluation, from what lies in OUT: a line a method."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from lumirage.analysis.score_matrices import NEEDED, RawCell, cells_of
+from lumirage.core.layout import Layout
+from lumirage.core.metrics import is_accuracy
+from lumirage.core.model import SENTINELS, Outcome, Run
+from lumirage.core.track import REFERENCE, Track
+from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the closing table says; `failed` counts runs that did not end well."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[str, ...]]
+    failed: int
+    notes: tuple[str, ...] = field(default=())
+
+    def as_json(self) -> dict[str, object]:
+        """For machines."""
+        methods = {name: dict(zip(self.columns, cells, strict=True)) for name, cells in self.rows.items()}
+        return {"title": self.title, "methods": methods, "failed": self.failed, "notes": list(self.notes)}
+
+
+_SHOWN = (
+    "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "dice_lumir", "hd95_vox_lumir",
+    "tre_vox_lumir", "tre_mm_cubic_l2r", "dice_argmax_fg", "mi_fixed_moved", "ncc_fixed_moved",
+)  # fmt: skip
+"""In this order; likeness of the images only where nothing measures accuracy."""
+_FOLDS = "det_le0_percent"
+_NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
+_COUNTED_AS = {"identity": "counts as doing nothing", "worst": "counts as the worst on its pair", "drop": "is left out"}
+
+
+def summarize(layout: Layout) -> Summary:
+    """A line a method: how many runs, how many failed, the means of the common metrics, time and memory.
+
+    Means, time and memory are of one condition, preset and label source, which the notes name where there are more, and
+    failed runs have been filled by the track's policy. The counts are of all runs.
+    """
+    evaluation = load_evaluation(layout)
+    track = evaluation.track
+    runs = list(load_runs(layout, evaluation).values())
+    scores = _scores(layout)
+    condition = _first(_names(scores, "condition"), [cell.name for cell in track.cells()]) or REFERENCE
+    chosen = _choose(scores[scores["condition"] == condition], track)
+    accuracy = any(map(is_accuracy, chosen))
+    shown = [m for m in _SHOWN if m in chosen and is_accuracy(m) is accuracy]
+    means = {metric: _means(chosen[metric], track) for metric in (*shown, *({_FOLDS} & set(chosen)))}
+    rows = {}
+    for name in (*SENTINELS, *evaluation.methods):
+        mine = [run for run in runs if run.method == name]
+        if name not in SENTINELS or any(name in of for of in means.values()):
+            values = [_number(of.get(name)) for of in means.values()]
+            rows[name] = (*_counts(mine), *values, *_costs([run for run in mine if run.condition == condition]))
+    page = layout.report / "index.html"
+    return Summary(
+        title=f"{track.name} on {evaluation.dataset_name}",
+        columns=("runs", "failed", *means, "wall s", "cpu s", "peak MB"),
+        rows=rows,
+        failed=sum(run.outcome is not Outcome.OK for run in runs),
+        notes=(
+            *((_NO_ACCURACY,) if chosen and not accuracy else ()),
+            *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
+            *((f"report: {page}",) if page.is_file() else ()),
+        ),
+    )
+
+
+def _scores(layout: Layout) -> pd.DataFrame:
+    """Pair-level rows; none where nothing was scored."""
+    if not layout.score_table.is_file():
+        return pd.DataFrame(columns=list(NEEDED))
+    rows = pd.read_parquet(layout.score_table, columns=list(NEEDED))
+    return rows[rows["label"].isna()]
+
+
+def _choose(rows: pd.DataFrame, track: Track) -> dict[str, RawCell]:
+    """Metric -> its values under the first preset that knows accuracy (or the first), by the first label source."""
+    known = rows[rows["value"].notna()]
+    accurate = known[known["metric"].map(is_accuracy).astype(bool)]
+    preset = _first(_names(accurate if len(accurate) else known, "preset"), track.presets)
+    rows = rows[rows["preset"] == preset]
+    found: dict[str, RawCell] = {}
+    for raw in cells_of(rows) if len(rows) else ():
+        if np.isfinite(raw.runs.values).any():
+            found.setdefault(raw.cell.metric, raw)  # they come sorted by source
+    return found
+
+
+def _first(there: Sequence[str], wanted: Sequence[str]) -> str:
+    """The first of what is wanted that is there, else the first that is; empty where nothing is."""
+    return next((name for name in (*wanted, *there) if name in there), "")
+
+
+def _names(rows: pd.DataFrame, column: str) -> list[str]:
+    return sorted(set(rows[column].dropna().astype(str)) - {""})
+
+
+def _means(raw: RawCell, track: Track) -> dict[str, float]:
+    """Method -> its mean, failures filled; only methods with a value of their own."""
+    own = np.asarray(np.isfinite(raw.runs.under("drop", raw.cell.metric)).any(axis=1))
+    values = raw.under(track.on_failure).values
+    return {m: float(np.nanmean(v)) for m, v, has in zip(raw.cell.methods, values, own, strict=True) if has}
+
+
+def _what_is_shown(scores: pd.DataFrame, shown: Sequence[RawCell], runs: Sequence[Run], track: Track) -> list[str]:
+    """In words, where the table is a part of what there is, where failures were counted, and where pairs have no value."""
+    if not shown:
+        return []
+    key = next((raw.cell.key for raw in shown if raw.cell.key["source"]), shown[0].cell.key)
+    of_metric = scores[scores["metric"] == next((raw.cell.metric for raw in shown if raw.cell.key["source"]), "")]
+    several = [(what, len(_names(scores, what))) for what in ("condition", "preset")]
+    several.append(("label source", len(_names(of_metric, "source"))))
+    parts = [f"{what} {key[what.split()[-1]]} (of {count})" for what, count in several if count > 1]
+    notes = [f"means: {', '.join(parts)}; the report has all"] if parts else []
+    if any(run.condition != key["condition"] for run in runs):
+        notes.append(f"time and memory: medians under {key['condition']}; runs and failed: of all conditions")
+    if any(raw.runs.failed.any() for raw in shown):
+        notes.append(f"a failed run {_COUNTED_AS[track.on_failure]} (policy {track.on_failure})")
+    return notes + [told for raw in shown if (told := _without_value(raw, track))]
+
+
+def _without_value(raw: RawCell, track: Track) -> str:
+    """Which methods' means are over fewer pairs than there are."""
+    counts = np.isfinite(raw.under(track.on_failure).values).sum(axis=1)
+    fewer = [f"{m} {n}" for m, n in zip(raw.cell.methods, counts, strict=True) if 0 < n < len(raw.cell.pairs)]
+    return f"{raw.cell.metric} is over fewer than {len(raw.cell.pairs)} pairs: {', '.join(fewer)}" if fewer else ""
+
+
+def _counts(runs: Sequence[Run]) -> tuple[str, str]:
+    return (str(len(runs)) if runs else "", str(sum(run.outcome is not Outcome.OK for run in runs)) if runs else "")
+
+
+def _costs(runs: Sequence[Run]) -> tuple[str, str, str]:
+    """Medians over the runs that ended well, as a crash costs little; CPU time and memory are those of containers."""
+    well = [run for run in runs if run.outcome is Outcome.OK]
+    walls = [run.wall_s for run in well if run.wall_s is not None]
+    cpus = [run.cpu_s_per_pair for run in well if run.cpu_s_per_pair is not None]
+    peaks = [run.usage.peak_memory_bytes / 1e6 for run in well if run.usage.peak_memory_bytes is not None]
+    wall, cpu, peak = (f"{pd.Series(v).median():.1f}" if v else "" for v in (walls, cpus, peaks))
+    return wall, cpu, peak
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

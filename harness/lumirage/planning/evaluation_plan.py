@@ -1,0 +1,202 @@
+"""Words of the user -> Plan: what this evaluation is made of, and the jobs that are still to do. Nothing is started here."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lumirage import __version__
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.layout import Layout
+from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
+from lumirage.core.records import read_json
+from lumirage.core.track import Condition, Evaluation, MethodUse, Select, Track
+from lumirage.planning import scans as dataset
+from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.planning.method_cards import MethodSource
+from lumirage.planning.pairing import choose, located, make_pairs
+from lumirage.planning.preparation import check_scan, prepared_key
+from lumirage.planning.scan_exchange import exchange, widened
+
+Resolve = Callable[[MethodSource], MethodUse]
+"""A method's image as the chosen runtime would start it, with its digest. Planning knows no engine."""
+
+
+@dataclass(frozen=True)
+class PlanInputs:
+    """What the user asked for, words already turned into records."""
+
+    bids: Path
+    out: Path
+    track: Track
+    methods: tuple[MethodSource, ...]
+    runtime: str
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    pairs: tuple[str, ...] = ()
+    participants: tuple[str, ...] = ()
+    sessions: tuple[str, ...] = ()
+    limit: int | None = None
+    batch: int = 1
+    repeats: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The evaluation, and what of it is to be done now."""
+
+    layout: Layout
+    evaluation: Evaluation
+    pairs: tuple[Pair, ...]
+    conditions: tuple[Condition, ...]
+    jobs: tuple[Job, ...]
+    complete: int = field(metadata={"note": "runs that were found done"})
+    participants: tuple[str, ...] = ()
+
+
+def make_plan(inputs: PlanInputs, resolve: Resolve) -> Plan:
+    """Plan an evaluation, or the rest of one that was begun.
+
+    Raises DataError for an unusable dataset, UsageError when OUT holds another evaluation, with what differs.
+    """
+    _check_places(inputs)
+    evaluation = _merged(Layout(inputs.out), _evaluation(inputs, resolve))
+    chosen = choose(evaluation.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
+    conditions = inputs.track.cells()
+    taken = [evaluation.under(pair, cell.name) for pair in chosen for cell in conditions]
+    for scan in {s.name: s for p in taken for s in (p.fixed, p.moving)}.values():
+        check_scan(scan)
+    layout = Layout(inputs.out)
+    uses = [evaluation.methods[source.card.name] for source in inputs.methods]
+    done = _Completed(layout, evaluation)
+    settings = JobSettings(inputs.track.limits, inputs.batch, inputs.repeats, inputs.seed)
+    jobs = make_jobs(uses, conditions, chosen, settings, done)
+    return Plan(layout, evaluation, chosen, conditions, jobs, done.count, tuple(sorted(inputs.participants)))
+
+
+def _check_places(inputs: PlanInputs) -> None:
+    bids, out = inputs.bids.resolve(), inputs.out.resolve()
+    if out == bids or (bids in out.parents and "derivatives" not in out.relative_to(bids).parts):
+        raise UsageError(
+            f"OUT {out} lies inside BIDS_DIR {bids}; choose a folder outside of it, or under its derivatives/"
+        )
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"OUT {out} is a file; give a folder")
+    if (
+        out.is_dir()
+        and any(not p.name.startswith(".lock") for p in out.iterdir())
+        and not Layout(out).evaluation.is_file()
+    ):
+        raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
+
+
+def _evaluation(inputs: PlanInputs, resolve: Resolve) -> Evaluation:
+    name = dataset.dataset_name(inputs.bids)
+    derivatives = dataset.find_derivatives(inputs.bids, inputs.derivatives)
+    scans = _scans(inputs, inputs.track.select, derivatives)
+    pairs = dataset.with_truth(make_pairs(scans, located(inputs.track.pairing, inputs.bids)), derivatives)
+    cells = [cell for cell in inputs.track.cells() if cell.scans]
+    others = _scans(inputs, widened(inputs.track.select, cells), derivatives) if cells else []
+    exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
+    return Evaluation(
+        harness=__version__,
+        contract=CONTRACT_VERSION,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        dataset=inputs.bids.resolve(),
+        dataset_name=name,
+        derivatives={key: path.resolve() for key, path in derivatives.items()},
+        runtime=inputs.runtime,
+        track=inputs.track,
+        methods={source.card.name: resolve(source) for source in inputs.methods},
+        pairs=pairs,
+        exchanged={name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
+        label_names=dataset.label_names(derivatives, sorted({k for s in scans for k in s.labels})),
+        seed=inputs.seed,
+        repeats=inputs.repeats,
+    )
+
+
+def _scans(inputs: PlanInputs, select: Select, derivatives: Mapping[str, Path]) -> list[Scan]:
+    """The selected scans with the labels that the track wants."""
+    scans = dataset.find_scans(inputs.bids, select, derivatives)
+    wanted = inputs.track.labels.sources
+    for source in wanted:
+        if not any(source in scan.labels for scan in scans):
+            raise DataError(
+                f"labels.sources: no scan has labels '{source}'; derivatives found: {sorted(derivatives) or 'none'}"
+            )
+    if not wanted:
+        return scans
+    return [s.model_copy(update={"labels": {k: v for k, v in s.labels.items() if k in wanted}}) for s in scans]
+
+
+def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
+    """The evaluation that OUT holds with the wanted methods added, or the wanted one when OUT is new."""
+    if not layout.evaluation.is_file():
+        return wanted
+    found = read_json(layout.evaluation, Evaluation)
+    differ = list(_differences(found, wanted))
+    if differ:
+        raise UsageError(
+            f"{layout.root} holds another evaluation:\n  "
+            + "\n  ".join(differ)
+            + "\ngive another OUT, or remove this one"
+        )
+    return found.model_copy(
+        update={"methods": found.methods | wanted.methods, "repeats": max(found.repeats, wanted.repeats)}
+    )
+
+
+def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
+    for name in ("contract", "dataset", "derivatives", "seed"):
+        if getattr(found, name) != getattr(wanted, name):
+            yield f"{name}: {getattr(found, name)} there, {getattr(wanted, name)} now"
+    yield from _fields("track", found.track.model_dump(), wanted.track.model_dump())
+    before, now = {p.id for p in found.pairs}, {p.id for p in wanted.pairs}
+    if before != now:
+        yield f"pairs: {len(before - now)} of there are gone, {len(now - before)} are new (did the dataset change?)"
+    for name, use in wanted.methods.items():
+        there = found.methods.get(name, use)
+        if there.digest != use.digest:
+            yield f"image of {name}: {there.digest[:19]} there, {use.digest[:19]} now"
+
+
+def _fields(prefix: str, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
+    for key in sorted(found.keys() | wanted.keys()):
+        old, new = found.get(key), wanted.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from _fields(f"{prefix}.{key}", old, new)
+        elif old != new:
+            yield f"{prefix}.{key}: {old} there, {new} now"
+
+
+class _Completed:
+    """Tells which runs are complete and made from the same inputs; counts them."""
+
+    def __init__(self, layout: Layout, evaluation: Evaluation) -> None:
+        self._layout = layout
+        self._evaluation = evaluation
+        self.count = 0
+
+    def __call__(self, method: str, pair: Pair, condition: Condition, repeat: int) -> bool:
+        pair = self._evaluation.under(pair, condition.name)
+        record = self._layout.run_files(method, pair, condition.name, repeat).record
+        if not record.is_file():
+            return False
+        run = read_json(record, Run)
+        digest = self._evaluation.methods[method].digest
+        if run.image != digest:
+            raise UsageError(f"{record}: made by image {run.image[:19]}, not {digest[:19]}; give another OUT")
+        if run.prepared != prepared_key(pair, condition.prepare):
+            raise UsageError(
+                f"{record}: {pair.fixed.image.name} or {pair.moving.image.name} has changed since this run was made; "
+                "give another OUT, or remove this method's folder there"
+            )
+        self.count += 1
+        return True
+
+
+def describe(jobs: Sequence[Job]) -> list[str]:
+    """A line a job, for --dry-run."""
+    return [f"{job.id}\t{job.method.name}\t{job.condition}\t{len(job.pairs)}\t{','.join(job.pairs)}" for job in jobs]

@@ -1,0 +1,161 @@
+"""Scans -> Pairs, as the track says. Pure, and independent of the order of files on disk."""
+
+import csv
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from lumirage.core.errors import DataError, UsageError, nearest
+from lumirage.core.model import Pair, Scan
+from lumirage.core.track import IN_DATASET, Pairing
+
+
+def make_pairs(scans: Sequence[Scan], pairing: Pairing) -> tuple[Pair, ...]:
+    """The ordered pairs of a track. Raises DataError when there is none, UsageError for a scan nobody knows."""
+    ordered = sorted(scans, key=lambda scan: scan.name)
+    pairs = _SCHEMES[pairing.scheme](ordered, pairing)
+    if not pairs:
+        raise DataError(
+            f"no pair: {len(ordered)} scans ({', '.join(s.name for s in ordered[:4]) or 'none'} ...) and pairing "
+            f"'{pairing.scheme}' {pairing.subjects} subjects, fixed {pairing.fixed or 'any'}, moving "
+            f"{pairing.moving or 'as fixed'}; check the track's select and pairing against the dataset"
+        )
+    ids = [pair.id for pair in pairs]
+    if len(set(ids)) < len(ids):
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise DataError(f"two pairs would have the id {twice}; rename scans so that names differ in letters and digits")
+    return tuple(pairs)
+
+
+def located(pairing: Pairing, dataset: Path) -> Pairing:
+    """The pairing with a list that lies within the dataset found there."""
+    if pairing.file is None or not str(pairing.file).startswith(IN_DATASET):
+        return pairing
+    return pairing.model_copy(update={"file": dataset / str(pairing.file).removeprefix(IN_DATASET)})
+
+
+def eligible(fixed: Scan, moving: Scan, pairing: Pairing) -> bool:
+    """Whether two scans may be a pair."""
+    same = fixed.subject == moving.subject
+    return (
+        fixed.name != moving.name
+        and (pairing.subjects == "any" or same == (pairing.subjects == "within"))
+        and fixed.suffix == (pairing.fixed or fixed.suffix)
+        and moving.suffix == (pairing.moving or fixed.suffix)
+    )
+
+
+def _all(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+    return [Pair(fixed=f, moving=m) for f, m in itertools.permutations(scans, 2) if eligible(f, m, pairing)]
+
+
+def _chain(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+    """Each scan with the next one that fits; within a subject the search goes round."""
+    pairs = []
+    for i, fixed in enumerate(scans):
+        after = [*scans[i + 1 :], *(scans[:i] if pairing.subjects == "within" else ())]
+        moving = next((m for m in after if eligible(fixed, m, pairing)), None)
+        if moving is not None:
+            pairs.append(Pair(fixed=fixed, moving=moving))
+    return pairs
+
+
+def _random(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+    every = _all(scans, pairing)
+    count = min(pairing.count or 0, len(every))
+    return sorted(random.Random(pairing.seed).sample(every, count), key=lambda pair: pair.id)
+
+
+def _to(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+    """Everybody to the target: the target is fixed."""
+    targets = [find_scan(pairing.target or "", scans)]
+    return [Pair(fixed=f, moving=m) for f in targets for m in scans if eligible(f, m, pairing)]
+
+
+def _star(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+    """The target to everybody: one atlas is moving."""
+    targets = [find_scan(pairing.target or "", scans)]
+    return [Pair(fixed=f, moving=m) for m in targets for f in scans if eligible(f, m, pairing)]
+
+
+def _list(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+    if pairing.file is None or not pairing.file.is_file():
+        raise UsageError(
+            f"pairing.file: {pairing.file}: no such file; 'lumirage-harness dataset import' writes "
+            "sourcedata/pairs-NAME.tsv for each list of pairs in a challenge's dataset JSON"
+        )
+    with pairing.file.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle, delimiter="\t"))
+    if rows and not {"fixed", "moving"} <= set(rows[0]):
+        raise UsageError(f"{pairing.file}: the columns 'fixed' and 'moving' are wanted, found {list(rows[0])}")
+    return [Pair(fixed=find_scan(r["fixed"], scans), moving=find_scan(r["moving"], scans)) for r in rows]
+
+
+_SCHEMES: dict[str, Callable[[Sequence[Scan], Pairing], list[Pair]]] = {
+    "all": _all,
+    "chain": _chain,
+    "random": _random,
+    "star": _star,
+    "to": _to,
+    "list": _list,
+}
+
+
+def find_scan(word: str, scans: Sequence[Scan]) -> Scan:
+    """The scan of a name, or the only scan of a subject. Raises UsageError with the nearest names."""
+    word = word.removeprefix("sub-") if "_" not in word else word
+    found = [s for s in scans if word in (s.name, s.subject, s.label)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"'{word}' is {len(found)} scans: {', '.join(s.name for s in found)}; give one name in full")
+    raise UsageError(f"no scan '{word}'{nearest(word, [s.name for s in scans])}")
+
+
+def choose(
+    pairs: Sequence[Pair],
+    wanted: Sequence[str],
+    subjects: Sequence[str],
+    limit: int | None,
+    sessions: Sequence[str] = (),
+) -> tuple[Pair, ...]:
+    """The pairs to execute now: those of `--pair`, of `--participant-label` and `--session-label` (the fixed scan's), the
+    first LIMIT."""
+    chosen = list(pairs)
+    if wanted:
+        chosen = [_pair_of(words, pairs) for words in wanted]
+    if subjects:
+        labels = {s.removeprefix("sub-") for s in subjects}
+        absent = sorted(labels - {p.fixed.subject for p in pairs} - {p.moving.subject for p in pairs})
+        if absent:
+            raise UsageError(f"no participant {absent}{nearest(absent[0], {p.fixed.subject for p in pairs})}")
+        chosen = [p for p in chosen if p.fixed.subject in labels]
+    if sessions:
+        names = {s.removeprefix("ses-") for s in sessions}
+        absent = sorted(names - {p.fixed.session or "" for p in pairs})
+        if absent:
+            raise UsageError(f"no session {absent}{nearest(absent[0], {p.fixed.session or 'none' for p in pairs})}")
+        chosen = [p for p in chosen if p.fixed.session in names]
+    return tuple(chosen if limit is None else chosen[:limit])
+
+
+def _pair_of(words: str, pairs: Sequence[Pair]) -> Pair:
+    fixed, comma, moving = words.partition(",")
+    if not comma:
+        raise UsageError(f"--pair {words}: two scans are wanted, FIX,MOV, such as sub-01,sub-02")
+    scans = list({s.name: s for p in pairs for s in (p.fixed, p.moving)}.values())
+    wanted = (find_scan(fixed.strip(), scans).name, find_scan(moving.strip(), scans).name)
+    for pair in pairs:
+        if (pair.fixed.name, pair.moving.name) == wanted:
+            return pair
+    raise UsageError(
+        f"--pair {words}: the track does not pair these; it has {len(pairs)} pairs, see pairs.tsv or --dry-run"
+    )
+
+
+def pairs_tsv(pairs: Sequence[Pair]) -> str:
+    """The pair list as a table."""
+    rows = ["pair\tfixed\tmoving\tfixed_subject\tmoving_subject"]
+    rows += [f"{p.id}\t{p.fixed.name}\t{p.moving.name}\t{p.fixed.subject}\t{p.moving.subject}" for p in pairs]
+    return "\n".join(rows) + "\n"

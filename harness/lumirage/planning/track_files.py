@@ -1,0 +1,31 @@
+"""Tracks by name or file."""
+
+from pathlib import Path
+
+from lumirage.core.errors import UsageError, nearest
+from lumirage.core.layout import shipped
+from lumirage.core.records import read_yaml
+from lumirage.core.track import IN_DATASET, Track
+
+
+def shipped_tracks() -> dict[str, Path]:
+    """Name -> file of the tracks that come with the harness."""
+    return {path.stem: path for path in sorted((shipped("specs") / "tracks").glob("*.yaml"))}
+
+
+def load_track(name: str) -> Track:
+    """The track of a name, case-insensitive, or of a YAML file. Raises UsageError with file and field, or near names."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        track = read_yaml(path, Track)
+    else:
+        known = shipped_tracks()
+        found = {key.lower(): value for key, value in known.items()}.get(name.lower())
+        if found is None:
+            raise UsageError(f"unknown track '{name}'{nearest(name, known)}; or give the path of a YAML file")
+        path, track = found, read_yaml(found, Track)
+    file = track.pairing.file
+    if file is None or file.is_absolute() or str(file).startswith(IN_DATASET):
+        return track
+    pairing = track.pairing.model_copy(update={"file": (path.parent / file).resolve()})
+    return track.model_copy(update={"pairing": pairing})

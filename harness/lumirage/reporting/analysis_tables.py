@@ -1,0 +1,74 @@
+"""Picks from the analysis' tables what a figure or a table of the page shows. A table that is not there gives no rows."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.report_inputs import Inputs
+
+MAIN_SCHEME = "aggregate-then-rank"
+"""The ranking by which the leaderboard is ordered."""
+
+MERGED = "several"
+"""Stands for the metric where a scheme merges several."""
+
+
+Row = Mapping[str, object]
+
+
+def records(table: pd.DataFrame) -> list[Row]:
+    """The rows of a table, each as column -> value."""
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
+
+
+def of_measure(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+    """Rows of one measure. Empty texts may have become missing values on their way through TSV."""
+    same = (table["metric"] == measure.metric) & (table["preset"] == measure.preset)
+    same &= table["settings"].astype("string").fillna("") == measure.settings
+    return table[same & (table["source"].astype("string").fillna("") == measure.source)]
+
+
+def comparisons(inputs: Inputs, measure: Measure, condition: str) -> pd.DataFrame:
+    """Honest comparisons of one measure under one condition and the track's failure policy."""
+    return _comparisons(inputs, measure, condition, literature=False)
+
+
+def literature(inputs: Inputs, measure: Measure, condition: str) -> pd.DataFrame:
+    """The same comparisons as the literature makes them, for contrast."""
+    return _comparisons(inputs, measure, condition, literature=True)
+
+
+def _comparisons(inputs: Inputs, measure: Measure, condition: str, *, literature: bool) -> pd.DataFrame:
+    table = inputs.tables.get("comparisons")
+    if table is None:
+        return pd.DataFrame(columns=["method", "reference"])
+    rows = of_measure(table, measure)
+    rows = rows[(rows["condition"] == condition) & (rows["literature"].astype(bool) == literature)]
+    return rows if literature else rows[rows["policy"] == inputs.evaluation.track.on_failure]
+
+
+def base_of(rows: pd.DataFrame) -> str:
+    """What most methods are held against: the reference that occurs with the most methods."""
+    return str(rows["reference"].mode().iloc[0]) if len(rows) else ""
+
+
+def against_base(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row a method: its comparison with what most are held against."""
+    return rows[rows["reference"] == base_of(rows)].drop_duplicates("method").set_index("method")
+
+
+def rankings(inputs: Inputs, measure: Measure | None, condition: str) -> pd.DataFrame:
+    """Rankings under one condition, of one measure or of all that were ranked."""
+    table = inputs.tables.get("rankings")
+    if table is None:
+        return pd.DataFrame(columns=["policy", "scheme", "method", "rank"])
+    rows = table[table["condition"] == condition]
+    return rows if measure is None else of_measure(rows, measure)
+
+
+def main_ranking(inputs: Inputs, measure: Measure, condition: str) -> pd.DataFrame:
+    """One row a method: its rank by the main scheme under the track's failure policy."""
+    rows = rankings(inputs, measure, condition)
+    same = (rows["scheme"] == MAIN_SCHEME) & (rows["policy"] == inputs.evaluation.track.on_failure)
+    return rows[same].drop_duplicates("method").set_index("method")

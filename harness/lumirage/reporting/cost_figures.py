@@ -1,0 +1,141 @@
+"""What the methods cost: accuracy against time and memory, cold and warm times, memory time lines."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.figure_rows import clip, colors_of, jitter, make_rows
+from lumirage.reporting.policy_means import filled_means
+from lumirage.reporting.report_inputs import Inputs, files_of
+from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
+
+MOST_POINTS = 240
+"""Points a row in the figure of times; beyond that, as many evenly by rank, so that both ends are shown."""
+
+MOST_LINES = 12
+"""Memory time lines a method: those of the runs with the highest peaks."""
+
+COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
+    "wall_s": ("seconds a pair, median", seconds, 1.0),
+    "peak_memory_bytes": ("peak memory in MiB, median", mebibytes, 2.0**20),
+}
+
+
+def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
+    """Mean of a measure, failures filled, against the median cost of the runs that ended well, both of the reference.
+
+    A line joins the methods that none beats in both.
+    """
+    title, tell, unit = COSTS[cost]
+    spent = inputs.well(inputs.conditions[0]).groupby("method")[cost].median() / unit
+    means = filled_means(inputs, measure, inputs.conditions[0])
+    known = {m: (float(spent[m]), means[m]) for m in means if m in spent.index and np.isfinite(spent[m])}
+    known = {m: at for m, at in known.items() if np.isfinite(at[1])}
+    height = 300.0
+    x = fit([c for c, _ in known.values()], 62, width - 24, log=True)
+    references = [v for m, v in means.items() if m not in known and np.isfinite(v)]
+    y = fit([v for _, v in known.values()] + references, height - 46, 34)
+    marks = x_axis(x, 34, height - 46, title) + y_axis(y, 62, width - 24, measure.axis)
+    marks += _floors({m: v for m, v in means.items() if m not in known and np.isfinite(v)}, y, width)
+    marks += _front(known, measure, x, y)
+    colors = colors_of(inputs.methods)
+    for method, (spend, value) in known.items():
+        told = f"{method}: {short(value, 4)} for {tell(spend * unit)}"
+        marks.append(Dot((x(spend), y(value)), 6, colors[method], colors[method], told))
+        marks.append(_beside(method, x(spend), y(value), width, colors[method]))
+    alt = "; ".join(f"{m}: {short(v, 4)} at {tell(c * unit)}" for m, (c, v) in known.items())
+    return Scene(f"pareto-{cost}", f"{measure.title} against {title}", alt or "No cost is known.", width, height, marks)
+
+
+def _floors(floors: dict[str, float], y: Scale, width: float) -> list[Mark]:
+    marks: list[Mark] = []
+    for method, value in floors.items():
+        marks.append(Line([(62, y(value)), (width - 24, y(value))], color="muted", dash="2 4", title=method))
+        marks.append(Label((width - 26, y(value) - 5), method, color="muted", size=11, anchor="end"))
+    return marks
+
+
+def _front(known: dict[str, tuple[float, float]], measure: Measure, x: Scale, y: Scale) -> list[Mark]:
+    sign = 1 if measure.higher_is_better else -1
+    best, steps = -np.inf, []
+    for spend, value in sorted(known.values(), key=lambda at: (at[0], -sign * at[1])):
+        if sign * value > best:
+            best = sign * value
+            steps.append((x(spend), y(value)))
+    return [Line(steps, color="rule", width=3)] if len(steps) > 1 else []
+
+
+def _beside(method: str, x: float, y: float, width: float, color: str) -> Label:
+    name = clip(method, 22)
+    if x + 12 + text_width(name) > width:
+        return Label((x - 11, y + 4), name, color=color, anchor="end", bold=True)
+    return Label((x + 11, y + 4), name, color=color, bold=True)
+
+
+def times(inputs: Inputs, width: float) -> Scene:
+    """Wall time of every pair: hollow where the container had just started, filled where it was warm."""
+    runs = inputs.runs.dropna(subset=["wall_s"])
+    methods = [m for m in inputs.methods if m in set(runs["method"])]
+    rows = make_rows(methods, width)
+    scale = fit(runs["wall_s"].tolist(), rows.left + 8, rows.right - 8, log=True)
+    colors = colors_of(inputs.methods)
+    marks = x_axis(scale, rows.top, rows.bottom, "seconds a pair, seen from outside") + rows.marks(colors)
+    index = {pair: k for k, pair in enumerate(inputs.pairs)}
+    for i, method in enumerate(methods):
+        mine = _spread(runs[runs["method"] == method])
+        for pair, wall_s, cold in zip(mine["pair"], mine["wall_s"].astype(float), mine["cold"], strict=True):
+            k = index.get(pair, 0)
+            told = f"{pair}: {seconds(wall_s)}, {'cold' if cold else 'warm'}"
+            fill = "" if cold else colors[method]
+            at = (scale(wall_s), rows.middle(i) + 18 * jitter(k))
+            marks.append(Dot(at, 3.2, colors[method], fill, told, {"pair": k}))
+    alt = "; ".join(f"{m}: median {seconds(runs.loc[runs['method'] == m, 'wall_s'].median())}" for m in methods)
+    return Scene("times", "Cold and warm times", alt or "No times were recorded.", width, rows.bottom + 42, marks)
+
+
+def _spread(runs: pd.DataFrame) -> pd.DataFrame:
+    if len(runs) <= MOST_POINTS:
+        return runs
+    at = np.linspace(0, len(runs) - 1, MOST_POINTS).round().astype(int)
+    return runs.sort_values("wall_s").iloc[at]
+
+
+def memory(inputs: Inputs, width: float) -> Scene:
+    """Memory over time, a panel a method: one line a container, those with the highest peaks."""
+    lines = {m: found for m in inputs.methods if (found := _lines(inputs, m))}
+    colors = colors_of(inputs.methods)
+    index = {pair: k for k, pair in enumerate(inputs.pairs)}
+    pitch, marks = 118.0, list[Mark]()
+    for i, (method, found) in enumerate(lines.items()):
+        top = i * pitch + 34
+        x = fit([0.0, *(s for _, line in found for s in line[0])], 62, width - 14)
+        y = fit([0.0, *(b for _, line in found for b in line[1])], top + 62, top)
+        marks.append(Label((62, top - 16), clip(method, 30), color=colors[method], bold=True))
+        marks += y_axis(y, 62, width - 14, "") + x_axis(x, top, top + 62, "")
+        for pair, (at, held) in found:
+            points = [(x(a), y(b)) for a, b in zip(at, held, strict=True)]
+            marks.append(Line(points, colors[method], 1.4, opacity=0.75, title=pair, data={"pair": index.get(pair, 0)}))
+    alt = "; ".join(f"{m}: peak {max(max(b) for _, (_, b) in f):.0f} MiB" for m, f in lines.items())
+    height = len(lines) * pitch + 6
+    return Scene("memory", "Memory in MiB over seconds", alt or "No time line was recorded.", width, height, marks)
+
+
+def has_time_lines(inputs: Inputs) -> bool:
+    """Whether memory over time was recorded for any method."""
+    return any(_lines(inputs, method) for method in inputs.methods)
+
+
+def _lines(inputs: Inputs, method: str) -> list[tuple[str, tuple[list[float], list[float]]]]:
+    runs = inputs.runs[inputs.runs["method"] == method]
+    runs = runs.sort_values("peak_memory_bytes", ascending=False).drop_duplicates("job").head(MOST_LINES)
+    found = []
+    for run in runs.itertuples():
+        path = files_of(Path(str(run.record))).memory
+        if path.is_file() and len(table := pd.read_csv(path, sep="\t")) > 1:
+            thin = table.iloc[:: max(1, len(table) // 160)]
+            found.append((str(run.pair), (thin.iloc[:, 0].tolist(), (thin.iloc[:, 1] / 2**20).tolist())))
+    return found

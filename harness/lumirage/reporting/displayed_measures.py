@@ -1,0 +1,90 @@
+"""What is shown: a measure is one metric under one preset and one label source, with its unit and its good direction."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lumirage.core.metrics import direction, is_accuracy, is_regularity
+
+DEFAULT_PRESET = "strict"
+
+ORDER = ("dice", "tre", "displacement_error_mm", "hd95", "det_le0", "ndv_percent", "sdlogj", "msd", "inverse", "ncc")
+"""Beginnings of metric names in the order in which readers want them; others follow by name."""
+
+LIKENESS_FIRST = ("mi_", "ncc", *ORDER)
+"""The same where nothing measures accuracy: what holds between contrasts leads."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric under one preset (with its settings) and one label source."""
+
+    preset: str
+    settings: str
+    metric: str
+    source: str
+    unit: str
+    title: str
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What tells it from other measures."""
+        return self.preset, self.settings, self.metric, self.source
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more is better."""
+        return direction(self.metric) > 0
+
+    @property
+    def is_regularity(self) -> bool:
+        """Whether it judges the field alone, so that a failure must not count as doing nothing."""
+        return is_regularity(self.metric)
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether it is measured against labels, landmarks or a true field."""
+        return is_accuracy(self.metric)
+
+    @property
+    def named(self) -> str:
+        """Title with unit, where the name does not say it."""
+        said = {"": True, "1": True, "%": "percent" in self.metric}.get(self.unit, f"_{self.unit}" in self.metric)
+        return self.title if said else f"{self.title}, {self.unit}"
+
+    @property
+    def axis(self) -> str:
+        """Title with unit, and the direction that is better, for an axis."""
+        return f"{self.named} ({'more' if self.higher_is_better else 'less'} is better)"
+
+
+def measures_of(values: pd.DataFrame) -> list[Measure]:
+    """All measures of a table of values, the most wanted first, those without any value last.
+
+    Where nothing measures accuracy, the likeness of the images comes first, as folds alone say even less.
+    A title names preset, settings and label source only where the table has several of them.
+    """
+    keys = ["preset", "settings", "metric", "source"]
+    found = values[[*keys, "unit"]].drop_duplicates(keys)
+    several = {key: found.groupby("metric", observed=True)[key].nunique().max() > 1 for key in keys if key != "metric"}
+    measures = [_measure(row, several) for row in found.astype(str).itertuples(index=False)]
+    presets = sorted(set(values["preset"].astype(str)), key=lambda name: (name != DEFAULT_PRESET, name))
+    known = values[values["value"].notna()][keys].drop_duplicates().astype(str)
+    there = set(known.itertuples(index=False, name=None))
+    order = ORDER if any(m.is_accuracy and m.key in there for m in measures) else LIKENESS_FIRST
+
+    def place(m: Measure) -> tuple[bool, int, int, str, str, str]:
+        return m.key not in there, presets.index(m.preset), _rank(m.metric, order), m.metric, m.source, m.settings
+
+    return sorted(measures, key=place)
+
+
+def _measure(row: tuple[str, ...], several: dict[str, bool]) -> Measure:
+    preset, settings, metric, source, unit = row
+    extras = [text for key, text in (("preset", preset), ("settings", settings), ("source", source)) if several[key]]
+    title = metric + (f" [{', '.join(filter(None, extras))}]" if any(extras) else "")
+    return Measure(preset, settings, metric, source, unit, title)
+
+
+def _rank(metric: str, order: tuple[str, ...]) -> int:
+    return next((i for i, start in enumerate(order) if metric.lower().startswith(start)), len(order))

@@ -1,0 +1,97 @@
+"""The templates: HTML with autoescape, because logs and names come from strangers."""
+
+import functools
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from lumirage.reporting.axes import mebibytes, seconds, short
+from lumirage.reporting.pair_page import PairPage
+from lumirage.reporting.report_tables import cell
+from lumirage.reporting.scene import DARK, LIGHT
+
+HERE = Path(__file__).parent
+ASSETS = (HERE / "static" / "style.css", HERE / "static" / "report.js", HERE / "static" / "viewer.js")
+VIEWER = HERE / "viewer" / "niivue.umd.js"
+
+
+def breakable(name: str) -> Markup:
+    """A name that may break after its underscores."""
+    return Markup("<wbr>").join(part if not k else f"_{part}" for k, part in enumerate(name.split("_")))
+
+
+def moment(iso: str) -> str:
+    """A UTC time stamp for a reader, to the minute."""
+    return iso[:16].replace("T", " ") + " UTC"
+
+
+def sentence(text: str) -> str:
+    """A text that begins with a capital and ends with a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+@functools.cache
+def environment() -> Environment:
+    """Templates with autoescape; an unknown name is an error."""
+    made = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {
+        "short": short,
+        "seconds": seconds,
+        "mebibytes": mebibytes,
+        "json": as_json,
+        "volumes": volumes_script,
+        "breakable": breakable,
+        "moment": moment,
+        "sentence": sentence,
+    }
+    made.globals |= {"theme": theme(), "cell": cell}
+    return made
+
+
+def as_json(value: Any) -> Markup:  # whatever json takes
+    """JSON that may stand in a script element: no `<`, no `&`, no line separators of JavaScript."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+    return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
+
+
+def theme() -> Markup:
+    """Both palettes as CSS variables: by the system's wish, or by the reader's own."""
+    light, dark = ("".join(f"--{role}:{color};" for role, color in palette.items()) for palette in (LIGHT, DARK))
+    return Markup(
+        f":root{{{light}color-scheme:light}}"
+        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
+        f":root[data-theme=dark]{{{dark}color-scheme:dark}}"
+    )
+
+
+def render(template: str, **context: Any) -> str:  # templates take anything
+    """A template as text."""
+    return environment().get_template(template).render(**context)
+
+
+def render_pair(page: PairPage) -> str:
+    """A page of its own for a pair."""
+    return render("pair.html.j2", page=page, assets="../assets/", inline=None)
+
+
+def volumes_script(page: PairPage) -> Markup:
+    """The script that holds a page's volumes."""
+    name = as_json(page.choice.name)
+    return Markup("(window.LUMIRAGE_PAGES = window.LUMIRAGE_PAGES || {{}})[{}] = {};\n").format(
+        name, Markup(page.volumes)
+    )
+
+
+def inlined() -> dict[str, Markup]:
+    """The style and the scripts as text, for the report in one file."""
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (*ASSETS, VIEWER)}
+    return {name: Markup(text.replace("</script", "<\\/script")) for name, text in sources.items()}

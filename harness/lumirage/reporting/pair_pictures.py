@@ -1,0 +1,156 @@
+"""The arrays behind the pictures of a pair. All are turned so that their axes run along R, A, S, as pictures want.
+
+Only the moved image is made whole, for the viewer; labels and Jacobian are made in the planes that are shown.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+from scipy.optimize import linear_sum_assignment
+
+from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.layout import Layout
+from lumirage.core.model import Convention, Grid, Pair, Prepared
+from lumirage.core.records import read_prepared
+from lumirage.core.space import Array, Float, Single, Volume, read_displacement, read_labels, read_volume
+from lumirage.reporting.image_planes import Cut
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Takes arrays of the working grid to the nearest order of axes that runs along R, A, S."""
+
+    order: tuple[int, int, int]
+    flips: tuple[slice, slice, slice]
+    affine: Float
+    """Voxel-to-world matrix after the turn."""
+
+    def __call__(self, volume: Array) -> Array:
+        """The turned volume (X, Y, Z, ...); vectors keep their world components."""
+        rest = range(3, volume.ndim)
+        return volume.transpose(*self.order, *rest)[self.flips]
+
+
+@dataclass(frozen=True)
+class Scenery:
+    """What all methods of a pair share: images (X, Y, Z) scaled to 0..1, and the native labels of one source."""
+
+    pair: Pair
+    prepared: Prepared
+    turn: Turn
+    fixed: Single
+    moving: Single
+    source: str
+    """The label source shown; empty when the pair has no source in common."""
+    fixed_labels: Volume | None
+    moving_labels: Volume | None
+
+    @property
+    def affine(self) -> Float:
+        """Voxel-to-world matrix of the turned images."""
+        return self.turn.affine
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one method made of the pair."""
+
+    method: str
+    u: Single
+    """Displacement (X, Y, Z, 3), mm, RAS+, turned."""
+    moved: Single
+
+
+def read_scenery(layout: Layout, pair: Pair, key: str) -> Scenery:
+    """The shared part of a pair's pictures. Raises DataError when the prepared images are gone."""
+    record = layout.prepared_record(key)
+    if not record.is_file():
+        raise DataError(f"the prepared images of {pair.id} are no longer in {layout.work}; `run` makes them again")
+    prepared = read_prepared(record)
+    turn = turn_of(prepared.grid)
+    fixed, moving = (_scaled(read_volume(path).data) for path in (prepared.fixed, prepared.moving))
+    source = next((s for s in pair.fixed.labels if s in pair.moving.labels), "")
+    labels = [read_labels(scan.labels[source]) if source else None for scan in (pair.fixed, pair.moving)]
+    return Scenery(pair, prepared, turn, turn(fixed), turn(moving), source, *labels)
+
+
+def read_result(scenery: Scenery, method: str, field: Path) -> Result:
+    """What the answer at `field` (the harness' convention) does to the pair. Raises DataError."""
+    try:
+        u = read_displacement(field, Convention(), scenery.prepared.grid).u
+    except InvalidAnswerError as error:
+        raise DataError(f"{field}: {error}") from error
+    return result_of(scenery, method, scenery.turn(u))
+
+
+def result_of(scenery: Scenery, method: str, u: Single) -> Result:
+    """What a turned displacement does to the moving image: trilinear, 0 outside."""
+    index = np.indices(u.shape[:3], dtype=np.float32)
+    index += np.moveaxis(u @ inverse(scenery.affine)[:3, :3].T.astype(np.float32), -1, 0)
+    return Result(method, u, map_coordinates(scenery.moving, index, order=1, mode="constant"))
+
+
+def fixed_labels(scenery: Scenery, cut: Cut) -> Array:
+    """Fixed labels in a plane (A, B), nearest neighbour from the native ones; 0 outside."""
+    assert scenery.fixed_labels is not None
+    return _nearest(scenery.fixed_labels, cut.world(scenery.affine))
+
+
+def moved_labels(scenery: Scenery, result: Result, cut: Cut) -> Array:
+    """Moving labels in a plane (A, B), warped once, nearest neighbour, from the native ones through field and affine."""
+    assert scenery.moving_labels is not None
+    world = cut.world(scenery.affine) + cut.take(result.u)
+    return _nearest(scenery.moving_labels, _points(np.array(scenery.prepared.affine), world))
+
+
+def jacobian(u: Single, affine: Float, cut: Cut) -> Single:
+    """det(I + du/dx) in a plane (A, B) of u (mm) on the lattice `affine`; central differences, one-sided at the rim."""
+    axis = cut.axis
+    low, high = max(cut.index - 1, 0), min(cut.index + 2, u.shape[axis])
+    slab = np.take(u, range(low, high), axis=axis)
+    slopes = np.stack([np.gradient(slab, axis=k) for k in range(3)], axis=-1)
+    at = np.take(slopes, cut.index - low, axis=axis) @ inverse(affine)[:3, :3]
+    return cast(Single, np.linalg.det(at + np.eye(3)).astype(np.float32))
+
+
+def turn_of(grid: Grid) -> Turn:
+    """The turn of a working grid."""
+    affine = np.array(grid.affine)
+    rows, order = linear_sum_assignment(-np.abs(affine[:3, :3]))
+    signs = np.sign(affine[rows, order])
+    flips = tuple(slice(None, None, -1) if sign < 0 else slice(None) for sign in signs)
+    turned = np.eye(4)
+    turned[:3, :3] = affine[:3, order] * signs
+    start = np.zeros(3)
+    start[order] = np.where(signs < 0, np.array(grid.shape)[order] - 1, 0)
+    turned[:3, 3] = _points(affine, start)
+    return Turn(tuple(int(o) for o in order), flips, turned)  # type: ignore[arg-type]  # both have three members
+
+
+def inverse(affine: Float) -> Float:
+    """World to voxels from voxels to world."""
+    return cast(Float, np.linalg.inv(affine))
+
+
+def _points(affine: Float, xyz: Float) -> Float:
+    return xyz @ affine[:3, :3].T + affine[:3, 3]
+
+
+def _nearest(labels: Volume, world: Float) -> Array:
+    """Labels at world positions (..., 3), nearest voxel; 0 outside."""
+    index = np.floor(_points(inverse(labels.affine), world) + 0.5).astype(np.int64)
+    inside = ((index >= 0) & (index < labels.data.shape)).all(axis=-1)
+    found = np.zeros(world.shape[:-1], dtype=np.int32)
+    found[inside] = labels.data[tuple(index[inside].T)]
+    return found
+
+
+def _scaled(image: Single) -> Single:
+    """Intensities from the 0.5th to the 99.5th percentile of the foreground, as 0..1."""
+    foreground = image[image > image.min()]
+    low, high = np.percentile(foreground, [0.5, 99.5]) if foreground.size else (0.0, 1.0)
+    low = min(float(low), float(np.median(image)))
+    return np.clip((image - low) / max(float(high) - low, 1e-9), 0, 1).astype(np.float32)

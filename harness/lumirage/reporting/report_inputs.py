@@ -1,0 +1,222 @@
+"""Reads an output tree as the report needs it: pair-level values, one compact row a run, and the analysis' tables."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pydantic import ValidationError
+
+from lumirage.core.errors import DataError
+from lumirage.core.failure_policy import Attempts, RawValues
+from lumirage.core.layout import Layout, RunFiles
+from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
+from lumirage.core.track import REFERENCE, Evaluation
+from lumirage.reporting.displayed_measures import Measure, measures_of
+
+ANALYSIS_TABLES = ("comparisons", "rankings", "agreement", "power", "conditions", "growth", "repeats")
+VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label", "name", "scorer", "n", "note"}]
+RUN_COLUMNS = (
+    "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",
+    "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
+    "warnings", "host", "voxels", "record",
+)  # fmt: skip
+"""One row a run. `cpu_s` is the container's, shared by its pairs.
+
+`record` is the path of the run record; logs stay on disk until a page wants them.
+"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence of the analysis and the metric that it is about; empty when it is about none."""
+
+    sentence: str
+    metric: str
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that the overview is made of."""
+
+    layout: Layout
+    evaluation: Evaluation
+    values: pd.DataFrame
+    """Pair-level rows of the scores, columns VALUE_COLUMNS."""
+    runs: pd.DataFrame
+    """Columns RUN_COLUMNS."""
+    measures: tuple[Measure, ...]
+    tables: dict[str, pd.DataFrame]
+    verdicts: tuple[Finding, ...]
+
+    @cached_property
+    def methods(self) -> list[str]:
+        """Names in the order of the evaluation, the sentinels first where they were scored."""
+        scored = set(self.values["method"].astype(str).unique())
+        known = [*SENTINELS, *self.evaluation.methods]
+        return [m for m in known if m in scored] + sorted(scored - set(known))
+
+    @cached_property
+    def pairs(self) -> dict[str, Pair]:
+        """Scored pairs by id, in the order of the evaluation."""
+        scored = set(self.values["pair"].astype(str).unique())
+        return {pair.id: pair for pair in self.evaluation.pairs if pair.id in scored}
+
+    @cached_property
+    def conditions(self) -> list[str]:
+        """Names of the scored conditions, the reference first."""
+        scored = sorted(self.values["condition"].astype(str).unique(), key=lambda name: (name != REFERENCE, name))
+        planned = [c.name for c in self.evaluation.track.cells() if c.name in scored]
+        return planned + [c for c in scored if c not in planned]
+
+    @property
+    def knows_accuracy(self) -> bool:
+        """Whether anything was measured against labels, landmarks or a true field."""
+        return any(m.is_accuracy and self.of(m)["value"].notna().any() for m in self.measures)
+
+    def of(self, measure: Measure) -> pd.DataFrame:
+        """The rows of one measure."""
+        v = self.values
+        same = (v["metric"] == measure.metric) & (v["preset"] == measure.preset)
+        return v[same & (v["settings"] == measure.settings) & (v["source"] == measure.source)]
+
+    def well(self, condition: str) -> pd.DataFrame:
+        """The runs under one condition that ended well: what costs are medians of, as a crash costs little."""
+        return self.runs[(self.runs["condition"] == condition) & (self.runs["outcome"] == Outcome.OK.value)]
+
+    def matrix(self, measure: Measure, condition: str) -> np.ndarray:
+        """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN where there is none."""
+        return self.raw(measure, condition).under("drop", measure.metric)
+
+    def raw(self, measure: Measure, condition: str) -> RawValues:
+        """The same with its repeats and failures, (methods, pairs, repeats), before a policy has filled them."""
+        key = (measure, condition)
+        if key not in self._raw:
+            rows = self.of(measure)
+            attempts = replace(self._attempts(condition), methods=tuple(self.methods))
+            self._raw[key] = RawValues.of(rows[rows["condition"] == condition], attempts, list(self.pairs))
+        return self._raw[key]
+
+    def _attempts(self, condition: str) -> Attempts:
+        if condition not in self._attempted:
+            self._attempted[condition] = Attempts.of(self.values[self.values["condition"] == condition])
+        return self._attempted[condition]
+
+    @cached_property
+    def _attempted(self) -> dict[str, Attempts]:
+        return {}
+
+    @cached_property
+    def _raw(self) -> dict[tuple[Measure, str], RawValues]:
+        return {}  # what has been asked for already: every figure asks for the same few
+
+
+def read_inputs(layout: Layout) -> Inputs:
+    """Read everything but the pictures. Raises DataError when there is no evaluation or there are no scores."""
+    evaluation = read_evaluation(layout)
+    values = _read_values(layout.score_table)
+    return Inputs(
+        layout=layout,
+        evaluation=evaluation,
+        values=values,
+        runs=read_runs(layout, [*evaluation.methods]),
+        measures=tuple(measures_of(values)),
+        tables={name: table for name in ANALYSIS_TABLES if (table := read_table(layout.table(name))) is not None},
+        verdicts=_read_verdicts(layout.verdicts),
+    )
+
+
+def read_evaluation(layout: Layout) -> Evaluation:
+    """The record of the whole. Raises DataError."""
+    if not layout.evaluation.is_file():
+        raise DataError(f"{layout.root}: there is no {layout.evaluation.name}, so this is no folder of an evaluation")
+    try:
+        return Evaluation.model_validate_json(layout.evaluation.read_bytes())
+    except ValidationError as error:
+        raise DataError(f"{layout.evaluation}: {error}") from error
+
+
+def _read_values(path: Path) -> pd.DataFrame:
+    # Rows of single labels outnumber these a hundredfold: they are left on disk.
+    if not path.is_file():
+        raise DataError(f"{path}: there are no scores yet; run `lumirage-harness score {path.parent}` first")
+    table = ds.dataset(path).to_table(columns=VALUE_COLUMNS, filter=pc.field("label").is_null(nan_is_null=True))
+    for i, column in enumerate(table.schema):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            table = table.set_column(i, column.name, table.column(i).dictionary_encode())
+    if not table.num_rows:
+        raise DataError(f"{path}: the table of scores has no pair-level row; score again")
+    return table.to_pandas()
+
+
+def read_label_values(path: Path, pairs: Sequence[str]) -> pd.DataFrame:
+    """Rows of single labels of some pairs, all columns."""
+    wanted = pc.field("pair").isin(list(pairs)) & ~pc.field("label").is_null(nan_is_null=True)
+    return ds.dataset(path).to_table(filter=wanted).to_pandas()
+
+
+RECORD_ENDING = RunFiles(Path("x")).record.name.removeprefix("x")
+
+
+def files_of(record: Path) -> RunFiles:
+    """The files of the run whose record this is."""
+    return RunFiles(record.with_name(record.name.removesuffix(RECORD_ENDING)))
+
+
+def run_records(layout: Layout, methods: Sequence[str]) -> Iterator[Path]:
+    """Paths of all run records, sorted; what a harness is writing just now begins with a dot, and is none yet."""
+    for method in methods:
+        yield from sorted(layout.method(method).rglob(f"[!.]*{RECORD_ENDING}"))
+
+
+def read_run(path: Path) -> Run:
+    """One run record. Raises DataError."""
+    try:
+        return Run.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise DataError(f"{path}: not a run record ({error})") from error
+
+
+def read_runs(layout: Layout, methods: Sequence[str]) -> pd.DataFrame:
+    """One compact row a run, columns RUN_COLUMNS."""
+    rows = [_row(read_run(path), path) for path in run_records(layout, methods)]
+    return pd.DataFrame(rows, columns=list(RUN_COLUMNS))
+
+
+def _row(run: Run, path: Path) -> tuple[object, ...]:
+    u = run.usage
+    host = ", ".join(f"{k} {v}" for k, v in run.host.items())
+    return (
+        run.method, run.condition, run.repeat, run.pair, run.outcome.value, run.message, run.wall_s, run.load_s,
+        run.cold, run.timed_by, run.cpu_s_per_pair, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
+        run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, run.voxels,
+        str(path),
+    )  # fmt: skip
+
+
+def read_table(path: Path) -> pd.DataFrame | None:
+    """A table of the analysis; none where the file is not there."""
+    if not path.is_file():
+        return None
+    return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype_backend="numpy_nullable")
+
+
+def _read_verdicts(path: Path) -> tuple[Finding, ...]:
+    if not path.is_file():
+        return ()
+    found = json.loads(path.read_text(encoding="utf-8"))
+    entries = found.get("verdicts", []) if isinstance(found, dict) else found
+    return tuple(_finding(entry) for entry in entries)
+
+
+def _finding(entry: object) -> Finding:
+    """One verdict: a record with its sentence, or the bare sentence."""
+    if not isinstance(entry, dict):
+        return Finding(str(entry), "")
+    return Finding(str(entry.get("sentence", "")), str(entry.get("metric", "")))

@@ -1,0 +1,181 @@
+"""Tables of the report as HTML rows, TSV and LaTeX, from one description."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lumirage.core.model import SENTINELS, Outcome
+from lumirage.reporting.analysis_tables import against_base, comparisons, main_ranking
+from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.policy_means import filled_means
+from lumirage.reporting.report_inputs import Inputs
+
+MOST_MEASURES = 5
+"""Columns of measures in the leaderboard on the page. The files have all."""
+
+LATEX = str.maketrans({
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", NONE: "--", MINUS: "$-$", "≤": r"$\le$", "±": r"$\pm$",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Status:
+    """One line of the leaderboard: what was measured for one method, before any inference."""
+
+    method: str
+    version: str
+    untrained: bool
+    sentinel: bool
+    n: int
+    dropped: int
+    means: tuple[float, ...]
+    """Per measure, over the pairs with a value; NaN where there is none."""
+    counts: tuple[int, ...]
+    """Per measure, how many pairs have a value."""
+    filled_mean: float
+    """Mean of the first measure after the track's failure policy has filled what failed; what methods are listed by."""
+    rank: float
+    rank_low: float
+    rank_high: float
+    beyond_gate: bool
+    effect: float
+    effect_low: float
+    effect_high: float
+    failed: int
+    wall_s: float
+    load_s: float
+    """As the other costs a median over the runs that ended well: what passed before a container's first pair began, which
+    is in no pair's time."""
+    peak_memory_bytes: float
+
+
+def standings(inputs: Inputs, condition: str) -> list[Status]:
+    """Methods by their rank in the first measure, else by its mean with the failures filled; the best first."""
+    matrices = [inputs.matrix(measure, condition) for measure in inputs.measures]
+    found = _Found(
+        main_ranking(inputs, inputs.measures[0], condition),
+        against_base(comparisons(inputs, inputs.measures[0], condition)),
+        filled_means(inputs, inputs.measures[0], condition),
+    )
+    lines = [_standing(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
+    sign = -1 if inputs.measures[0].higher_is_better else 1
+    return sorted(lines, key=lambda s: (_last(s.rank), _last(sign * s.filled_mean), s.method))
+
+
+def _last(value: float) -> float:
+    return value if np.isfinite(value) else float("inf")
+
+
+@dataclass(frozen=True)
+class _Found:
+    ranking: pd.DataFrame
+    effects: pd.DataFrame
+    filled_means: dict[str, float]
+
+
+def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray], found: _Found) -> Status:
+    method = inputs.methods[i]
+    use = inputs.evaluation.methods.get(method)
+    runs = inputs.runs[(inputs.runs["method"] == method) & (inputs.runs["condition"] == condition)]
+    well = inputs.well(condition)
+    well = well[well["method"] == method]
+    counts = tuple(int(np.isfinite(v).sum()) for v in values)
+    return Status(
+        method=method,
+        version=use.card.version if use else "",
+        untrained=bool(use and use.card.untrained),
+        sentinel=method in SENTINELS,
+        n=counts[0],
+        dropped=len(values[0]) - counts[0],
+        means=tuple(float(np.nanmean(v)) if n else float("nan") for v, n in zip(values, counts, strict=True)),
+        counts=counts,
+        filled_mean=_number(found.ranking, method, "value", found.filled_means[method]),
+        rank=_number(found.ranking, method, "rank"),
+        rank_low=_number(found.ranking, method, "rank_low"),
+        rank_high=_number(found.ranking, method, "rank_high"),
+        beyond_gate=_number(found.ranking, method, "beyond_gate", 0.0) > 0,
+        effect=_number(found.effects, method, "difference"),
+        effect_low=_number(found.effects, method, "ci_low"),
+        effect_high=_number(found.effects, method, "ci_high"),
+        failed=int((runs["outcome"] != Outcome.OK.value).sum()),
+        wall_s=float(well["wall_s"].astype(float).median()),
+        load_s=float(well["load_s"].astype(float).median()),
+        peak_memory_bytes=float(well["peak_memory_bytes"].astype(float).median()),
+    )
+
+
+def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = float("nan")) -> float:
+    if method not in table.index or column not in table.columns:
+        return otherwise
+    value = pd.to_numeric(table[column], errors="coerce").loc[method]
+    return otherwise if pd.isna(value) else float(value)
+
+
+def shown(measures: Sequence[Measure], lines: Sequence[Status]) -> list[int]:
+    """Which measures get a column on the page: those of the first preset with a value, as many as fit."""
+    same = [i for i, m in enumerate(measures) if m.preset == measures[0].preset]
+    return [i for i in same if any(line.counts[i] for line in lines)][:MOST_MEASURES]
+
+
+def leaderboard(inputs: Inputs, lines: Sequence[Status]) -> pd.DataFrame:
+    """The leaderboard as a table of numbers, every measure with its n."""
+    rows = []
+    for s in lines:
+        row: dict[str, object] = {
+            "method": s.method,
+            "version": s.version,
+            "rank": s.rank,
+            "n": s.n,
+            "dropped": s.dropped,
+        }
+        row |= {"mean_after_policy": s.filled_mean, "effect": s.effect}
+        row |= {"effect_low": s.effect_low, "effect_high": s.effect_high}
+        for measure, mean, n in zip(inputs.measures, s.means, s.counts, strict=True):
+            row |= {f"mean {measure.title}": mean, f"n {measure.title}": n}
+        row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_load_s": s.load_s}
+        row |= {"median_peak_memory_bytes": s.peak_memory_bytes}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def to_tsv(table: pd.DataFrame) -> str:
+    """Tab-separated text, full precision, n/a where there is no value."""
+    return table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n")
+
+
+def to_latex(table: pd.DataFrame, caption: str) -> str:
+    """A booktabs table; numbers with three significant digits, text escaped."""
+    align = "".join("r" if pd.api.types.is_numeric_dtype(table[c]) else "l" for c in table.columns)
+    head = " & ".join(escape_latex(str(c)) for c in table.columns)
+    body = "\n".join(" & ".join(_cell(v) for v in row) + r" \\" for row in table.itertuples(index=False))
+    return (
+        "\\begin{table}\n\\centering\n\\caption{" + escape_latex(caption) + "}\n\\begin{tabular}{" + align + "}\n"
+        "\\toprule\n" + head + " \\\\\n\\midrule\n" + body + "\n\\bottomrule\n\\end{tabular}\n\\end{table}\n"
+    )
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it is."""
+    return text.translate(LATEX)
+
+
+def cell(value: object) -> str:
+    """A value of a table for a reader."""
+    if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
+        return NONE
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    return short(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+def _cell(value: object) -> str:
+    return escape_latex(cell(value))
+
+
+def cost_cells(line: Status) -> tuple[str, str]:
+    """Time and memory of a line for a reader."""
+    return seconds(line.wall_s), mebibytes(line.peak_memory_bytes)

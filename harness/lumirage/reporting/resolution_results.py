@@ -1,0 +1,172 @@
+"""Resolution as a dose: how far down each method came, what died of a limit on the way, how cost grew with voxels."""
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lumirage.core.model import CENSORING, Limits, Outcome
+from lumirage.reporting.analysis_tables import records
+from lumirage.reporting.axes import NONE, mebibytes, seconds, short
+from lumirage.reporting.dose_figures import axes_of, is_curve
+from lumirage.reporting.effect_figures import number
+from lumirage.reporting.report_inputs import Inputs
+
+AXIS = "spacing_mm"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One quantity of a run's cost: how it is drawn and told, and which outcome means that its limit was reached."""
+
+    column: str
+    title: str
+    unit: float
+    tell: Callable[[float | None], str]
+    death: Outcome | None
+    """None for a cost that has no limit of its own."""
+    limit: Callable[[Limits], float | None]
+    """None where the evaluation does not know its limit."""
+
+
+COSTS = (
+    Cost("wall_s", "wall time a pair, s", 1.0, seconds, Outcome.TIMEOUT, lambda limits: limits.pair_timeout_s),
+    Cost("cpu_s", "CPU time a pair, s", 1.0, seconds, None, lambda _: None),
+    Cost("peak_memory_bytes", "peak memory, MiB", 2.0**20, mebibytes, Outcome.OUT_OF_MEMORY,
+         lambda limits: float(limits.memory_bytes)),
+    Cost("gpu_peak_memory_bytes", "peak GPU memory, MiB", 2.0**20, mebibytes, Outcome.OUT_OF_GPU_MEMORY,
+         lambda _: None),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Size:
+    """One resolution: its condition, its spacing, and the median size of its working grids."""
+
+    condition: str
+    spacing_mm: float
+    voxels: float
+
+    @property
+    def text(self) -> str:
+        """For a reader."""
+        return f"{self.spacing_mm:g} mm"
+
+
+@dataclass(frozen=True)
+class Death:
+    """Runs of one method that died of one limit at one size."""
+
+    method: str
+    size: Size
+    outcome: Outcome
+    count: int
+    total: int
+
+    @property
+    def place(self) -> str:
+        """The size, and how many of its runs died where not all did."""
+        return self.size.text + ("" if self.count == self.total else f" ({self.count} of {self.total} runs)")
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        return f"{self.method} {CENSORING[self.outcome]} at {self.place}"
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far down one method came."""
+
+    method: str
+    finest: str
+    """The finest resolution at which any of its runs ended well, and how many did."""
+    first_death: str
+    """The coarsest at which runs died of a limit, and of what; empty where none did."""
+    exponents: tuple[str, ...]
+    """Of each of the costs that were measured, with its interval."""
+
+
+def sizes_of(inputs: Inputs) -> list[Size]:
+    """The resolutions, the finest first; none where the track does not vary the spacing enough for a curve."""
+    levels = axes_of(inputs).get(AXIS, [])
+    if not is_curve(levels):
+        return []
+    voxels = inputs.runs.groupby("condition")["voxels"].median()
+    return [Size(v.condition, v.value, float(voxels[v.condition])) for v in levels if v.condition in voxels.index]
+
+
+def costs_of(inputs: Inputs) -> list[Cost]:
+    """The costs that were measured in any run."""
+    return [cost for cost in COSTS if inputs.runs[cost.column].notna().any()]
+
+
+def deaths_of(inputs: Inputs, outcomes: Collection[Outcome]) -> list[Death]:
+    """What died of these limits, method by method, the coarsest size first."""
+    runs, found = inputs.runs, []
+    counts = runs.groupby(["method", "condition", "outcome"]).size()
+    totals = runs.groupby(["method", "condition"]).size()
+    for method in inputs.methods:
+        for size in reversed(sizes_of(inputs)):
+            for outcome in outcomes:
+                count = int(counts.get((method, size.condition, outcome.value), 0))
+                if count:
+                    found.append(Death(method, size, outcome, count, int(totals[method, size.condition])))
+    return found
+
+
+def reaches(inputs: Inputs) -> list[Reach]:
+    """A line a method: the finest resolution that ran, the first that died, and the exponents of growth."""
+    sizes, costs, deaths = sizes_of(inputs), costs_of(inputs), deaths_of(inputs, CENSORING)
+    found = []
+    for method in (m for m in inputs.methods if m in inputs.evaluation.methods):
+        runs = inputs.runs[inputs.runs["method"] == method]
+        first = next((d for d in deaths if d.method == method), None)
+        exponents = tuple(told_exponent(inputs, method, cost) for cost in costs)
+        death = f"{first.size.text}: {first.count} of {first.total} runs {CENSORING[first.outcome]}" if first else ""
+        found.append(Reach(method, _finest(runs, sizes), death, exponents))
+    return found
+
+
+def _finest(runs: pd.DataFrame, sizes: list[Size]) -> str:
+    for size in sizes:
+        here = runs[runs["condition"] == size.condition]
+        well = int((here["outcome"] == Outcome.OK.value).sum())
+        if well:
+            return f"{size.text}, {well} of {len(here)} runs"
+    return "none ran"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """cost = exp(intercept) * voxels^exponent, as the analysis fitted it over these sizes; NaN where it did not."""
+
+    exponent: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    intercept: float = math.nan
+    smallest: float = math.nan
+    """In voxels; the fit ends there."""
+    largest: float = math.nan
+
+    def at(self, voxels: float) -> float:
+        """The fitted cost, in the unit of the run records."""
+        return math.exp(self.intercept + self.exponent * math.log(voxels))
+
+
+def growth(inputs: Inputs, method: str, cost: Cost) -> Growth:
+    """The growth of a cost with voxels."""
+    table = inputs.tables.get("growth")
+    rows = [] if table is None else records(table[(table["method"] == method) & (table["quantity"] == cost.column)])
+    names = ("exponent", "ci_low", "ci_high", "intercept", "smallest_fitted", "largest_fitted")
+    # a table of an earlier harness has no line to draw
+    return Growth(*(number(rows[0], name) for name in names)) if rows and set(names) <= set(rows[0]) else Growth()
+
+
+def told_exponent(inputs: Inputs, method: str, cost: Cost) -> str:
+    """The exponent for a reader."""
+    of = growth(inputs, method, cost)
+    if not math.isfinite(of.exponent):
+        return NONE
+    return f"{short(of.exponent)} [{short(of.low)}, {short(of.high)}]" if math.isfinite(of.low) else short(of.exponent)

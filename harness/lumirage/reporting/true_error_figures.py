@@ -1,0 +1,116 @@
+"""Where Dice misleads: the order of the methods by their true error beside their order by Dice."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumirage.core.track import REFERENCE
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.dose_figures import condition_words
+from lumirage.reporting.figure_rows import colors_of
+from lumirage.reporting.method_orders import MethodOrder, moved, order_of, slopes, tau
+from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.scene import Scene
+
+ERROR, TAIL = "displacement_error_mm", "displacement_error_p95_mm"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method: its error, its Dice, and its place by each."""
+
+    method: str
+    error_mm: float
+    tail_mm: float
+    """95th percentile of the error within a pair, mean over the pairs."""
+    dice: float
+    by_error: int
+    by_dice: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """The two orders in one part of the evaluation: a contrast, or a condition."""
+
+    title: str
+    n_pairs: int
+    n_methods: int
+    tau: float
+    differing: str
+    """Which methods have another place by Dice: from the place by error to that by Dice."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of the truth, beside Dice."""
+
+    dice: Measure
+    error_order: MethodOrder
+    dice_order: MethodOrder
+    lines: tuple[Line, ...]
+    """By true error, the best first."""
+    parts: tuple[Part, ...]
+
+
+def truth_of(inputs: Inputs) -> Truth | None:
+    """None where no true error was scored, or no Dice, or no method has both."""
+    error, dice = _measure(inputs, ERROR), _measure(inputs, "dice")
+    if error is None or dice is None:
+        return None
+    condition = inputs.conditions[0]
+    by_error, by_dice = (order_of(inputs, m, condition) for m in (error, dice))
+    both = [m for m in by_error.listed if m in by_dice.ranks]
+    if not both:
+        return None
+    tail = _measure(inputs, TAIL)
+    tails = order_of(inputs, tail, condition).means if tail else {}
+    lines = tuple(
+        Line(m, by_error.means[m], tails.get(m, np.nan), by_dice.means[m], by_error.ranks[m], by_dice.ranks[m])
+        for m in both
+    )
+    return Truth(dice, by_error, by_dice, lines, tuple(_parts(inputs, error, dice)))
+
+
+def _measure(inputs: Inputs, start: str) -> Measure | None:
+    """The first measure of this beginning that any method of the evaluation has a value in."""
+    for measure in inputs.measures:
+        if measure.metric == start or (start == "dice" and measure.metric.startswith(start)):
+            values = inputs.matrix(measure, inputs.conditions[0])
+            mine = [i for i, m in enumerate(inputs.methods) if m in inputs.evaluation.methods]
+            if np.isfinite(values[mine]).any():
+                return measure
+    return None
+
+
+def _parts(inputs: Inputs, error: Measure, dice: Measure) -> Iterator[Part]:
+    everything, words = np.ones(len(inputs.pairs), dtype=bool), condition_words(inputs)
+    for condition in inputs.conditions:
+        title = "all pairs" if condition == REFERENCE else words.get(condition, condition)
+        yield from _part(inputs, (error, dice), title, condition, everything)
+        contrasts = np.array([_contrasts(inputs, pair) for pair in inputs.pairs])
+        for contrast in dict.fromkeys(contrasts.tolist()) if condition == REFERENCE else ():
+            if not (contrasts == contrast).all():
+                yield from _part(inputs, (error, dice), contrast, condition, contrasts == contrast)
+
+
+def _contrasts(inputs: Inputs, pair: str) -> str:
+    of = inputs.pairs[pair]
+    same = of.fixed.suffix == of.moving.suffix
+    return of.fixed.suffix if same else f"{of.moving.suffix} to {of.fixed.suffix}"
+
+
+def _part(
+    inputs: Inputs, measures: tuple[Measure, Measure], title: str, condition: str, pairs: np.ndarray
+) -> Iterator[Part]:
+    error, dice = (order_of(inputs, measure, condition, pairs) for measure in measures)
+    if not error.means or not dice.means:
+        return
+    told = (f"{m} {error.ranks[m]} → {dice.ranks[m]}" for m in moved([error, dice]))
+    yield Part(title, int(pairs.sum()), len(error.means), tau(error, dice), ", ".join(told) or "none")
+
+
+def figure(inputs: Inputs, truth: Truth, width: float) -> Scene:
+    """The two orders with a line a method."""
+    orders = [truth.error_order, truth.dice_order]
+    return slopes("truth", "True error beside Dice", orders, colors_of(inputs.methods), width)

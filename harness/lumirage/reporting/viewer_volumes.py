@@ -1,0 +1,47 @@
+"""Volumes for the 3-D viewer: reduced, eight bits, as base64 in a script, because a page on disk may not fetch.
+
+The page sets `window.LUMIRAGE_PAGES[name of the page]` to them.
+"""
+
+import base64
+import json
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from lumirage.core.space import Array, Float, Single, write_volume
+from lumirage.reporting.pair_pictures import Scenery
+
+MOST_VOXELS = 500_000
+"""A volume in the viewer is reduced by a whole factor until it has no more: 2 or 3 mm for a head."""
+
+
+def embedded(scenery: Scenery, moved: dict[str, Single]) -> str:
+    """JSON: a list of name and NIfTI (gzip, base64), the fixed image first; safe inside a script element."""
+    images = {"fixed": scenery.fixed, "moving": scenery.moving}
+    images |= {f"moved by {method}": image for method, image in moved.items()}
+    held = [{"name": name, "base64": _nifti(image, scenery.affine)} for name, image in images.items()]
+    return json.dumps(held).replace("<", "\\u003c")
+
+
+def reduced(image: Single, affine: Float) -> tuple[Single, Float]:
+    """Means of blocks of voxels, and the matrix of the blocks. What does not fill a block at the far ends is left."""
+    factor = max(1, math.ceil((image.size / MOST_VOXELS) ** (1 / 3)))
+    blocks = np.array(image.shape) // factor
+    whole = image[tuple(slice(0, n * factor) for n in blocks)]
+    x, y, z = (int(n) for n in blocks)
+    small = whole.reshape(x, factor, y, factor, z, factor).mean(axis=(1, 3, 5))
+    turned = affine.copy()
+    turned[:3, :3] *= factor
+    turned[:3, 3] += affine[:3, :3] @ np.full(3, (factor - 1) / 2)
+    return small, turned
+
+
+def _nifti(image: Array, affine: Float) -> str:
+    small, turned = reduced(image, affine)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "volume.nii.gz"
+        write_volume(path, np.round(small * 255).astype(np.uint8), turned)
+        return base64.b64encode(path.read_bytes()).decode()

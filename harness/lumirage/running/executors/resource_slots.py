@@ -1,0 +1,127 @@
+"""What this machine has, and who uses it now: CPUs by number, GPUs by UUID, bytes of memory."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import psutil
+
+from lumirage.core.errors import UnavailableError, UsageError, nearest
+from lumirage.core.model import Limits
+from lumirage.running.executors.resource_leases import Leases
+from lumirage.running.gpu_usage import gpu_uuids
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What may be given out."""
+
+    cpus: tuple[int, ...]
+    memory_bytes: int
+    gpus: tuple[str, ...] = ()
+
+
+def resources_here(gpus: Sequence[str] = ()) -> Resources:
+    """This machine's. `gpus` chooses some by index or UUID; none: all. Raises UsageError for one that is not there."""
+    found = gpu_uuids()
+    names = {**{str(i): uuid for i, uuid in enumerate(found)}, **{uuid: uuid for uuid in found}}
+    for wanted in gpus:
+        if wanted not in names:
+            raise UsageError(f"no GPU '{wanted}' here{nearest(wanted, names)}")
+    cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
+    chosen = tuple(names[wanted] for wanted in gpus) or found
+    return Resources(tuple(sorted(cpus)), psutil.virtual_memory().total, chosen)
+
+
+def bound(resources: Resources, limits: Limits, most: int) -> tuple[int, str]:
+    """How many containers with these limits fit at a time, of `most` wanted; and what keeps it below, in words."""
+    room = {
+        f"each may use {limits.cpus} of {len(resources.cpus)} CPUs": len(resources.cpus) // limits.cpus,
+        f"each may use {limits.memory_bytes / 1e9:.3g} of {resources.memory_bytes / 1e9:.3g} GB of memory (--memory)": (
+            resources.memory_bytes // limits.memory_bytes
+        ),
+    }
+    if limits.gpus:
+        room[f"each uses {limits.gpus} of {len(resources.gpus)} GPUs"] = len(resources.gpus) // limits.gpus
+    why, fits = min(room.items(), key=lambda item: item[1])
+    return (max(fits, 1), why) if fits < most else (most, "")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A share of the machine."""
+
+    cpus: tuple[int, ...]
+    memory_bytes: int
+    gpus: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    """CPUs and GPUs of it that another harness uses too, because there were no others."""
+
+
+class Slots:
+    """Gives out at most `most` shares at a time, none of which has a CPU or a GPU with another one.
+
+    Those that no other harness uses are given first. Memory is held against the machine's, but one share alone is
+    always given: the engine enforces the limit.
+    """
+
+    def __init__(self, resources: Resources, most: int, leases: Leases):
+        self._resources, self._most, self._leases = resources, most, leases
+        self._taken: list[Slot] = []
+        self._spare: list[Slot] = []
+
+    def require(self, limits: Limits) -> None:
+        """Raise UsageError or UnavailableError for what this machine can never give."""
+        if limits.cpus > len(self._resources.cpus):
+            raise UsageError(
+                f"the track asks for {limits.cpus} CPUs a method and {len(self._resources.cpus)} may be used here; "
+                "lower limits.cpus"
+            )
+        if limits.gpus > len(self._resources.gpus):
+            raise UnavailableError(
+                f"the track asks for {limits.gpus} GPUs a method and {len(self._resources.gpus)} can be used here"
+            )
+
+    def take(self, limits: Limits) -> Slot | None:
+        """A share, or None while there is none free."""
+        cpus = self._free_cpus()
+        gpus = _left(self._resources.gpus, [gpu for slot in self._taken for gpu in slot.gpus])
+        memory = sum(slot.memory_bytes for slot in (*self._taken, *self._spare)) + limits.memory_bytes
+        full = len(self._taken) >= self._most or len(cpus) < limits.cpus or len(gpus) < limits.gpus
+        if full or (self._taken and memory > self._resources.memory_bytes):
+            return None
+        by_name = {f"CPU {cpu}": cpu for cpu in cpus}
+        chosen, shared = self._leases.take(list(by_name), limits.cpus)
+        chosen_gpus, shared_gpus = self._leases.take(gpus, limits.gpus)
+        given = tuple(sorted(by_name[name] for name in chosen))
+        slot = Slot(given, limits.memory_bytes, tuple(chosen_gpus), (*shared, *shared_gpus))
+        self._taken.append(slot)
+        return slot
+
+    def take_spare(self, memory_bytes: int) -> Slot | None:
+        """One CPU and this memory for other work than methods, where neither they nor another harness have it."""
+        cpus = {f"CPU {cpu}": cpu for cpu in self._free_cpus()}
+        memory = sum(slot.memory_bytes for slot in (*self._taken, *self._spare)) + memory_bytes
+        if not cpus or memory > self._resources.memory_bytes:
+            return None
+        (name,), shared = self._leases.take(list(cpus), 1)
+        if shared:
+            return None
+        slot = Slot((cpus[name],), memory_bytes, ())
+        self._spare.append(slot)
+        return slot
+
+    def _free_cpus(self) -> list[int]:
+        return _left(self._resources.cpus, [cpu for slot in (*self._taken, *self._spare) for cpu in slot.cpus])
+
+    def give_back(self, slot: Slot) -> None:
+        """Take a share back."""
+        (self._spare if slot in self._spare else self._taken).remove(slot)
+        self._leases.give_back([*(f"CPU {cpu}" for cpu in slot.cpus), *slot.gpus])
+
+
+def _left(all_of: Sequence[Item], taken: Sequence[Item]) -> list[Item]:
+    return [one for one in all_of if one not in taken]

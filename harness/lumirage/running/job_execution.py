@@ -1,0 +1,186 @@
+"""Executes one job: lays out its inputs, starts its container, judges the answers, writes the records.
+
+A container that dies takes one pair with it; the others go on in a new container.
+"""
+
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lumirage.core.errors import DISK_FULL, BusyError
+from lumirage.core.layout import Layout, RunFiles
+from lumirage.core.model import Job, Run
+from lumirage.running.container_environment import CONTAINER_TMP, environment
+from lumirage.running.container_user import hand_over
+from lumirage.running.folder_removal import remove_tree
+from lumirage.running.job_watch import JobWatch
+from lumirage.running.method_contract import Desk, Laid, PairInput, lay, pairs_per_container
+from lumirage.running.method_events import EventReader
+from lumirage.running.outcomes import died
+from lumirage.running.run_records import Container, Where, finished, settle
+from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Stopped
+
+TOLD_WITHIN_S = 0.25
+"""A signal that ended a method reaches the harness in this time, if it was for both."""
+FULL_DISK_BYTES = 64 * 2**20
+"""A method that fails with less than this left on the disk did not fail by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
+
+    `shared` of these are used by another harness too. `owner` is the same for all calls of one output tree; `scratch` is
+    where its calls' folders lie; `weights` gives the folder of a method's weights by its name.
+    """
+
+    layout: Layout
+    track: str
+    owner: str
+    scratch: Path
+    cpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    host: Mapping[str, str | int | float] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
+def execute_job(
+    job: Job,
+    inputs: Mapping[str, PairInput],
+    context: RunContext,
+    runtime: Runtime,
+    recorded: Callable[[Run], None] = lambda _: None,
+) -> list[Run]:
+    """Execute the pairs of a job that have no record yet, in order; their records are on disk when it returns.
+
+    `recorded` is told of each record once it is on disk, also of those before an exception.
+
+    Raises EngineError (try again), UnavailableError, BusyError (the disk is full), UsageError for a card that
+    contradicts itself, runtimes.call.Stopped.
+    """
+    image = runtime.resolve(job.image)
+    runtime.prepare(image.start)
+    waiting = [pair for pair in job.pairs if not _files(context, job, inputs[pair]).record.exists()]
+    runs: list[Run] = []
+    while waiting:
+        batch = waiting[: pairs_per_container(job)]
+        made, interrupted = _execute_container(job, {pair: inputs[pair] for pair in batch}, context, (runtime, image))
+        settled = {run.pair for run in made}
+        waiting = [pair for pair in waiting if pair not in settled]
+        runs += made
+        for run in made:
+            recorded(run)
+        if interrupted:
+            raise Stopped
+    return runs
+
+
+def _files(context: RunContext, job: Job, given: PairInput) -> RunFiles:
+    return context.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
+
+
+def _execute_container(
+    job: Job, inputs: Mapping[str, PairInput], context: RunContext, machine: tuple[Runtime, Image]
+) -> tuple[list[Run], bool]:
+    runtime, image = machine
+    name = f"lumirage-{uuid.uuid4().hex}"
+    folder = context.scratch / f"{context.owner}-{name}"
+    try:
+        with _full_disk(folder.parent):
+            desk = Desk(folder / "in", folder / "out", runtime.sees, runtime.isolated)
+            laid = lay(job, inputs, desk)
+            user = hand_over(desk.out, job.method)
+        events = EventReader(list(laid.ids.values()), job.limits.log_bytes)
+        watch = JobWatch(events, _answers(laid), job.limits, context.stop, ahead_s=_clock_ahead_s(folder))
+        started = datetime.now(UTC)
+        call = _call(name, job, laid, context, (image, user, desk))
+        ended = runtime.run(call, watch)
+        _refuse_full_disk(folder, ended)
+        container = Container(job, inputs, laid, watch, ended, started, runtime, image, call)
+        if _told_too(container, context.stop):
+            container = replace(container, ended=replace(ended, interrupted=True))
+        with _full_disk(context.layout.root):
+            runs = settle(container, Where(context.layout, context.track, context.host, context.shared))
+        return runs, container.ended.interrupted
+    finally:
+        remove_tree(folder)
+
+
+def _told_too(container: Container, stop: threading.Event) -> bool:
+    """Whether the method may have ended because it was told to stop as we were: a cluster's signal goes to every process
+    of a task, and which hears it first is open."""
+    usage = container.ended.usage
+    if usage.timed_out or usage.over_quota or all(finished(container, pair) for pair in container.inputs):
+        return False
+    return stop.wait(TOLD_WITHIN_S) if died(usage) else stop.is_set()
+
+
+def _call(
+    name: str, job: Job, laid: Laid, context: RunContext, place: tuple[Image, tuple[int, int] | None, Desk]
+) -> Call:
+    image, user, desk = place
+    tmp = CONTAINER_TMP if desk.private else str(desk.out.with_name("tmp"))
+    trained = context.weights.get(job.method.name)
+    weights = Mount(trained, "/weights") if trained else None
+    return Call(
+        name=name,
+        owner=context.owner,
+        image=image.start,
+        arguments=laid.arguments,
+        entrypoint=laid.entrypoint,
+        mounts=(*laid.mounts, *([weights] if weights else [])),
+        output=desk.out,
+        environment=environment(job, tmp, desk.sees(weights) if weights else None),
+        limits=job.limits,
+        cpus=context.cpus,
+        gpus=context.gpus,
+        user=user,
+    )
+
+
+def _answers(laid: Laid) -> list[Path]:
+    return [expected.folder / name for expected in laid.expected.values() for name in expected.fields]
+
+
+def _clock_ahead_s(folder: Path) -> float:
+    """How far the clock of a folder's file system, which may be another machine's, is ahead of ours."""
+    mark = folder / "clock"
+    now = time.time()
+    mark.touch()
+    return mark.stat().st_ctime - now
+
+
+@contextmanager
+def _full_disk(place: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            raise BusyError(f"the disk of {place} is full; make room and type the command again") from error
+        raise
+
+
+def _refuse_full_disk(folder: Path, ended: Ended) -> None:
+    """A method that ran out of disk because the disk was full gets no record: it is not its fault."""
+    usage = ended.usage
+    if usage.exit_code and not usage.over_quota and shutil.disk_usage(folder).free < FULL_DISK_BYTES:
+        raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again")
+
+
+def begin(context: RunContext, runtime: Runtime) -> int:
+    """Remove what a harness that died left of this output tree: containers, processes, scratch folders.
+
+    Gives the number of containers and processes. Only for who holds the lock. Raises EngineError.
+    """
+    found = runtime.remove_stale(context.owner)
+    for folder in context.scratch.glob(f"{context.owner}-*"):
+        remove_tree(folder)
+    return found

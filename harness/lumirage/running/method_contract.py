@@ -1,0 +1,241 @@
+"""The three contracts: what a container is given, how it is called, and where its answers lie.
+
+`lumirage` is ours; `command` runs one pair by a template; `lumir` is the challenge's of 2024 and 2025.
+Methods see anonymous identities, drawn anew for each container and kept by the harness alone.
+"""
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from lumirage.core.errors import UsageError
+from lumirage.core.model import CONTRACT_VERSION, Job, Pair, ParameterValue, Prepared, Record
+from lumirage.core.space import read_volume, write_volume
+from lumirage.running.runtimes.call import Mount
+
+LUMIR_MAXIMUM = 255.0
+"""Intensities of the challenge's images run from 0 to this; its methods divide by it."""
+
+
+class PairFile(Record):
+    """One pair of job.json. Paths are as the method sees them."""
+
+    id: str = Field(description="anonymous, another one in each container")
+    fixed: str = Field(description="3-D float32 NIfTI on the working grid")
+    moving: str = Field(description="3-D float32 NIfTI on the same grid, affinely aligned")
+    truth: str | None = Field(default=None, description="true displacement; reference methods only")
+
+
+class JobFile(Record):
+    """job.json, what a method of contract version 1 reads."""
+
+    contract: int = CONTRACT_VERSION
+    pairs: tuple[PairFile, ...]
+    threads: int
+    seed: int
+    device: Literal["cpu", "gpu"]
+    parameters: dict[str, ParameterValue] = {}
+
+
+@dataclass(frozen=True)
+class PairInput:
+    """What the harness prepared for one pair. `truth`: true displacement on the working grid, for reference methods."""
+
+    pair: Pair
+    prepared: Prepared
+    truth: Path | None = None
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The folders of one container: `inside` is read-only, `out` is written by the method. `sees` maps a mount to
+    the path under which the method sees it; `private` says that the method cannot write to what it is given."""
+
+    inside: Path
+    out: Path
+    sees: Callable[[Mount], str]
+    private: bool
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Where one pair's answer is looked for; None where the contract knows no such file."""
+
+    folder: Path
+    fields: tuple[str, ...]
+    moved: tuple[str, ...] = ()
+    info: str | None = None
+
+
+@dataclass(frozen=True)
+class Laid:
+    """A container's inputs, laid out. `ids` maps pair to anonymous identity, `expected` likewise to the answer."""
+
+    arguments: tuple[str, ...]
+    entrypoint: tuple[str, ...] | None
+    mounts: tuple[Mount, ...]
+    ids: Mapping[str, str]
+    expected: Mapping[str, Expected]
+
+
+def lay(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+    """Lay out what the method is given for all `inputs`, in their order. Raises UsageError, DataError, OSError."""
+    desk.inside.mkdir(parents=True)
+    desk.out.mkdir(parents=True)
+    laid = CONTRACTS[job.method.contract](job, inputs, desk)
+    for path in (desk.inside, *desk.inside.rglob("*")):
+        mode = path.stat().st_mode
+        if readable := (0o555 if path.is_dir() else 0o444) & ~mode:
+            path.chmod(stat.S_IMODE(mode) | readable)  # the method is another user, and our umask may be 077
+    return laid
+
+
+def pairs_per_container(job: Job) -> int | None:
+    """How many pairs one container takes; None: any number."""
+    return 1 if job.method.contract == "command" else None
+
+
+def _identities(pairs: Iterable[str]) -> dict[str, str]:
+    """Pair -> what it is called in this container: drawn by chance, and no two alike."""
+    names = list(pairs)
+    numbers = secrets.SystemRandom().sample(range(2**32), len(names))
+    return {pair: f"{number:08x}" for pair, number in zip(names, numbers, strict=True)}
+
+
+def _device(job: Job) -> Literal["cpu", "gpu"]:
+    return "gpu" if job.limits.gpus else "cpu"
+
+
+def _lumirage(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+    mounts = (Mount(desk.inside, "/in"), Mount(desk.out, "/out", readonly=False))
+    seen = desk.sees(mounts[0])
+    ids = _identities(inputs)
+    listed = []
+    for pair, given in inputs.items():
+        folder = desk.inside / ids[pair]
+        folder.mkdir()
+        _give(given.prepared.fixed, folder / "fixed.nii", desk)
+        _give(given.prepared.moving, folder / "moving.nii", desk)
+        place = f"{seen}/{ids[pair]}"
+        truth = given.truth if "truth" in job.method.grants else None
+        if truth:
+            _give(truth, folder / "truth.nii", desk)
+        listed.append(
+            PairFile(
+                id=ids[pair],
+                fixed=f"{place}/fixed.nii",
+                moving=f"{place}/moving.nii",
+                truth=f"{place}/truth.nii" if truth else None,
+            )
+        )
+        (desk.out / ids[pair]).mkdir()
+    spec = JobFile(
+        pairs=tuple(listed),
+        threads=job.limits.cpus,
+        seed=job.seed,
+        device=_device(job),
+        parameters=job.method.parameters,
+    )
+    (desk.inside / "job.json").write_text(spec.model_dump_json(indent=1, exclude_none=True))
+    names = ("displacement.nii", "displacement.nii.gz")
+    expected = {
+        pair: Expected(desk.out / name, names, ("moved.nii", "moved.nii.gz"), "info.json") for pair, name in ids.items()
+    }
+    return Laid(("register", f"{seen}/job.json", desk.sees(mounts[1])), None, mounts, ids, expected)
+
+
+def _command(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+    if job.method.command is None:
+        raise UsageError(f"the card of {job.method.name} has contract 'command' and no command")
+    command = job.method.command
+    ((pair, given),) = inputs.items()
+    mounts = (Mount(desk.inside, "/in"), Mount(desk.out, "/out", readonly=False))
+    fixed, moving = desk.inside / "fixed.nii.gz", desk.inside / "moving.nii.gz"
+    for source, target in ((given.prepared.fixed, fixed), (given.prepared.moving, moving)):
+        volume = read_volume(source)
+        write_volume(target, volume.data, volume.affine)
+    words = {
+        **{name: str(value) for name, value in job.method.parameters.items()},
+        "fixed": f"{desk.sees(mounts[0])}/{fixed.name}",
+        "moving": f"{desk.sees(mounts[0])}/{moving.name}",
+        "out": desk.sees(mounts[1]),
+        "threads": str(job.limits.cpus),
+        "seed": str(job.seed),
+        "device": _device(job),
+    }
+    try:
+        arguments = tuple(word.format_map(words) for word in shlex.split(command.template))
+    except (KeyError, ValueError, IndexError) as error:
+        raise UsageError(f"command of {job.method.name}: {error} is unknown; there are {sorted(words)}") from error
+    expected = Expected(desk.out, (command.answer,), (command.moved,) if command.moved else ())
+    return Laid(arguments, None, mounts, _identities(inputs), {pair: expected})
+
+
+def _lumir(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+    """The challenge's images take no arguments; they read the list `validation` and write disp_FIX_MOV.nii.gz.
+
+    https://github.com/JHU-MedImage-Reg/LUMIR_L2R, Test_phase_submission: the identity is what stands between the last
+    two underscores, and paths are appended to the input folder as strings.
+    """
+    year, root = job.method.lumir_year, "/app" if job.method.lumir_year == 2025 else ""
+    listing = desk.inside / "dataset.json"
+    images = desk.inside / "input" / "imagesVal"
+    images.mkdir(parents=True)
+    ids, listed, expected = {}, [], {}
+    numbers = secrets.SystemRandom().sample(range(100_000, 1_000_000), 2 * len(inputs))
+    for i, (pair, given) in enumerate(inputs.items()):
+        fixed, moving = numbers[2 * i], numbers[2 * i + 1]
+        for source, number in ((given.prepared.fixed, fixed), (given.prepared.moving, moving)):
+            _write_lumir(source, images / f"LUMIRMRI_{number}_0000.nii.gz")
+        listed.append({"fixed": _lumir_path(fixed), "moving": _lumir_path(moving)})
+        ids[pair] = f"{fixed}_{moving}"
+        expected[pair] = Expected(desk.out, (f"disp_{fixed}_{moving}.nii.gz",))
+    spec = {"name": f"LUMIR{year}", "validation": listed, "test": listed, "numValidation": len(listed)}
+    listing.write_text(json.dumps(spec, indent=1))
+    mounts = (
+        Mount(listing, f"{root}/LUMIR{'25' if year == 2025 else ''}_dataset.json"),
+        Mount(desk.inside / "input", f"{root}/input"),
+        Mount(desk.out, f"{root}/output", readonly=False),
+    )
+    return Laid((), None, mounts, ids, expected)
+
+
+def _lumir_path(number: int) -> str:
+    return f"./imagesVal/LUMIRMRI_{number}_0000.nii.gz"
+
+
+def _write_lumir(source: Path, target: Path) -> None:
+    volume = read_volume(source)
+    low, high = float(volume.data.min()), float(volume.data.max())
+    scale = LUMIR_MAXIMUM / (high - low) if high > low else 0.0
+    write_volume(target, ((volume.data - low) * scale).astype(np.float32), volume.affine)
+
+
+def _give(source: Path, target: Path, desk: Desk) -> None:
+    """Put a prepared file before the method: a hard link where the mount is read-only, else a copy of its own."""
+    if desk.private and source.stat().st_mode & 0o444 == 0o444:
+        try:
+            os.link(source, target)
+        except OSError:  # another file system
+            pass
+        else:
+            return
+    shutil.copyfile(source, target)
+    target.chmod(0o644)
+
+
+CONTRACTS: dict[str, Callable[[Job, Mapping[str, PairInput], Desk], Laid]] = {
+    "lumirage": _lumirage,
+    "command": _command,
+    "lumir": _lumir,
+}

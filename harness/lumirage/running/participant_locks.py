@@ -1,0 +1,31 @@
+"""Several harnesses in one output tree, each with its own participants. Who takes the whole (`lock.held`) is alone."""
+
+import fcntl
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import filelock
+
+from lumirage.running.tree_lock import held, locked
+
+
+@contextmanager
+def held_in_part(whole: Path, parts: Sequence[Path]) -> Iterator[None]:
+    """Share the tree's lock with others like us, and hold the locks of our own parts alone.
+
+    Raises BusyError when somebody holds the whole, or one of these parts; UsageError when the folder cannot be written.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(locked(whole, fcntl.LOCK_SH, lambda: "another harness as a whole; wait for it"))
+        for part in parts:
+            stack.enter_context(held(part))
+        yield
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """For the moment in which evaluation.json is read, changed and written: the others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(path):
+        yield

@@ -1,0 +1,41 @@
+"""Where the folders lie that are mounted into containers.
+
+Whoever is inside sees the source of each mount (/proc/self/mountinfo), and the path of OUT often names a dataset or a
+contrast, so these folders lie elsewhere, under a name that tells nothing.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from lumirage.core.errors import UnavailableError
+from lumirage.core.layout import Layout
+from lumirage.running.runtimes.call import Runtime
+
+
+def scratch_place(layout: Layout, runtime: Runtime, environment: Mapping[str, str]) -> Path:
+    """The folder for the scratch folders of this tree, made where it is a neutral one.
+
+    That is one in TMPDIR, else /var/tmp, which unlike /tmp is on disk everywhere. The work folder serves where -w placed
+    it, where methods see the whole machine anyway, and where the engine knows only what our own container mounts.
+    Raises UnavailableError when the place is somebody else's.
+    """
+    if layout.work.is_symlink() or not runtime.isolated or runtime.mounts_ours_only:
+        return layout.scratch("")
+    place = layout.neutral_scratch(temporary(environment))
+    # Others may enter, as an engine that maps users must, and cannot look: the names inside are random.
+    place.mkdir(mode=0o711, parents=True, exist_ok=True)
+    found = place.lstat()
+    if place.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UnavailableError(f"{place} is there and is not ours alone; remove it, or set TMPDIR to another folder")
+    return place
+
+
+def temporary(environment: Mapping[str, str]) -> Path:
+    """Where temporary files belong on this machine that may be large."""
+    return Path(environment.get("TMPDIR") or "/var/tmp").absolute()
+
+
+def is_neutral(source: Path, layout: Layout) -> bool:
+    """Whether the path of a mount says nothing of the output tree."""
+    return not source.resolve().is_relative_to(layout.root.resolve())

@@ -1,0 +1,115 @@
+"""One harness at a time works in an output tree. The kernel holds the lock, so it dies with its holder."""
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lumirage.core.errors import BusyError, UsageError
+from lumirage.core.layout import Layout, remove_asides
+
+_held: set[int] = set()
+
+
+def _let_go_in_child() -> None:
+    """A forked worker must not keep the lock of a harness that was killed."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go_in_child)
+
+
+@contextmanager
+def alone(layout: Layout) -> Iterator[None]:
+    """Hold a whole output tree, cleared of the halves of files that a killed harness left. Raises what `held` does."""
+    with held(layout.lock):
+        remove_asides(layout)
+        yield
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock file of an output tree alone, made with its folder where needed.
+
+    Raises BusyError that names the holder, UsageError when the folder cannot be written.
+    """
+    with locked(
+        path, fcntl.LOCK_EX, lambda: f"{_described(path)}; wait for it, stop it, or choose another OUT"
+    ) as file:
+        os.pwrite(file, json.dumps(_self()).encode(), 0)
+        yield
+
+
+@contextmanager
+def locked(path: Path, kind: int, holder: Callable[[], str]) -> Iterator[int]:
+    """Hold a lock of this kind (LOCK_EX, LOCK_SH) on a file; gives its descriptor. What an earlier holder wrote into it
+    is gone.
+
+    Raises BusyError: it is in use by `holder()`. Raises UsageError when the folder cannot be written.
+    """
+    owner = os.getpid()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise UsageError(f"{path.parent} cannot be written ({error.strerror}); choose another OUT") from error
+    try:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BusyError(f"{path.parent} is in use by {holder()}") from error
+        _held.add(descriptor)
+        os.ftruncate(descriptor, 0)
+        yield descriptor
+    finally:
+        if os.getpid() == owner:  # in a forked child the descriptor is closed already
+            _held.discard(descriptor)
+            os.close(descriptor)
+
+
+def holder(path: Path) -> str | None:
+    """Who holds the lock file now, in words; None when nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _described(path)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _self() -> dict[str, str | int]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(sys.argv)[:500],
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return str(os.getuid())
+
+
+def _described(path: Path) -> str:
+    try:
+        who = json.loads(path.read_text())
+        return f"process {who['pid']} of {who['user']} on {who['host']} since {who['since']} ({who['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another harness"

@@ -1,0 +1,174 @@
+"""Measurements of one pair, each made once when first asked for and shared by all presets that want it."""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumirage.core.model import Grid
+from lumirage.core.space import Single, Volume, make_grid, same_grid, spacing_of
+from lumirage.scoring.backends import Backend
+from lumirage.scoring.displacement_planes import Field, voxel_planes
+from lumirage.scoring.known_truth import ErrorLengths, error_by_label, error_in, true_errors
+from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel, values_in
+from lumirage.scoring.label_warp import Overlap
+from lumirage.scoring.native_label_warp import Placed, WorldMap, pull_labels
+from lumirage.scoring.onehot import SoftOverlap, soft_overlap
+from lumirage.scoring.regularity import Regularity, mask_bits
+from lumirage.scoring.score_inputs import LabelMaps, ScoreInputs
+from lumirage.scoring.similarity import Similarity, similarity
+from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
+
+STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
+"""Masks of the Jacobian metrics, by bit."""
+
+
+class PairMeasures:
+    """Of the field and the images of one pair."""
+
+    def __init__(self, inputs: ScoreInputs, backend: Backend, threads: int) -> None:
+        self.inputs = inputs
+        self.backend = backend
+        self.threads = threads
+
+    @cached_property
+    def field(self) -> Field:
+        """The displacement in voxels of the working grid, (3, X, Y, Z)."""
+        displacement = self.inputs.displacement
+        return voxel_planes(displacement.u, displacement.affine, self.threads)
+
+    @cached_property
+    def grid(self) -> Grid:
+        """The working grid."""
+        x, y, z = self.inputs.displacement.u.shape[:3]
+        return make_grid((x, y, z), self.inputs.displacement.affine)
+
+    @property
+    def world(self) -> WorldMap:
+        """The map from the fixed to the moving world."""
+        displacement = self.inputs.displacement
+        return WorldMap(displacement.u, displacement.affine, self.inputs.affine)
+
+    def mask_on(self, grid: Grid) -> NDArray[np.bool_]:
+        """The strict mask on a grid, nearest neighbour: the given one, else the native fixed image above 0, else all.
+
+        Never of a prepared image: what is scored must not depend on how a condition spoils or scales it.
+        """
+        given = self.inputs.mask or self.inputs.fixed_image
+        if given is None:
+            return np.ones(grid.shape, np.bool_)
+        if same_grid(given.grid, grid):
+            return np.asarray(given.data > 0)
+        inside = on_grid(Volume((given.data > 0).view(np.uint8), given.affine), grid, LabelSet((1,)), self.threads)
+        return np.asarray(inside.ids[1:-1, 1:-1, 1:-1] == 0)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """The strict mask on the working grid."""
+        return self.mask_on(self.grid)
+
+    @cached_property
+    def regularity(self) -> Regularity:
+        """All Jacobian metrics inside the three masks."""
+        images = self.inputs.prepared_moving, self.inputs.prepared_fixed
+        bits = mask_bits([self.mask, *images], self.grid.shape)
+        return self.backend.regularity(self.field, bits, 3)
+
+    @cached_property
+    def true_errors(self) -> tuple[Single, Grid] | None:
+        """Distance from where each native fixed voxel belongs, where that is known, and the grid of these voxels."""
+        truth = self.inputs.truth
+        if truth is None:
+            return None
+        lengths = true_errors(self.world, truth, self.threads)
+        x, y, z = lengths.shape
+        return lengths, make_grid((x, y, z), truth.affine)
+
+    @cached_property
+    def truth(self) -> ErrorLengths | None:
+        """That distance inside the native mask."""
+        return None if self.true_errors is None else error_in(self.true_errors[0], self.mask_on(self.true_errors[1]))
+
+    @cached_property
+    def similarity(self) -> Similarity | None:
+        """Likeness of the native images, where both are given."""
+        fixed, moving = self.inputs.fixed_image, self.inputs.moving_image
+        if fixed is None or moving is None:
+            return None
+        return similarity(fixed, moving, self.world, self.mask_on(fixed.grid), self.threads)
+
+
+class LabelMeasures:
+    """Of one label source of a pair."""
+
+    def __init__(self, pair: PairMeasures, maps: LabelMaps) -> None:
+        self.pair = pair
+        self.maps = maps
+
+    @cached_property
+    def labels(self) -> LabelSet:
+        """The scored labels and the background."""
+        maps = self.maps
+        return LabelSet.of([0, *(maps.scored or values_in(maps.fixed.data) + values_in(maps.moving.data))])
+
+    @cached_property
+    def native(self) -> tuple[Placed, Placed]:
+        """Both maps where they are."""
+        fixed, moving = self.maps.fixed, self.maps.moving
+        return (
+            Placed(relabel(fixed.data, self.labels, self.pair.threads), fixed.affine),
+            Placed(relabel(moving.data, self.labels, self.pair.threads), moving.affine),
+        )
+
+    @cached_property
+    def working(self) -> tuple[DenseLabels, DenseLabels]:
+        """Both maps on the working grid: as they are where they lie there already, else nearest neighbour."""
+        grid, affine, threads = self.pair.grid, self.pair.inputs.affine, self.pair.threads
+        return (
+            on_grid(self.maps.fixed, grid, self.labels, threads),
+            on_grid(self.maps.moving, grid, self.labels, threads, affine),
+        )
+
+    @cached_property
+    def strict(self) -> tuple[Overlap, SurfaceDistances]:
+        """Overlap and surfaces in mm on the score grid."""
+        fixed, moving = self.native
+        if self.pair.inputs.score_grid == "working":
+            fixed = Placed(self.working[0], self.pair.inputs.displacement.affine)
+        overlap = self.pair.backend.warp_world(fixed, moving, self.pair.world)
+        x, y, z = (float(s) for s in spacing_of(fixed.affine))
+        options = SurfaceOptions(spacing=(x, y, z))
+        return overlap, surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
+
+    @cached_property
+    def official(self) -> tuple[Overlap, SurfaceDistances]:
+        """Overlap and surfaces in voxels, as the challenges measure them."""
+        overlap = self.pair.backend.warp_voxels(*self.working, self.pair.field)
+        options = SurfaceOptions(official_ties=True, mean=False)
+        return overlap, surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
+
+    @cached_property
+    def truth(self) -> list[ErrorLengths] | None:
+        """Distance from where its voxels belong in each label of the native fixed map, where that is known."""
+        if self.pair.true_errors is None:
+            return None
+        lengths, grid = self.pair.true_errors
+        return error_by_label(lengths, on_grid(self.maps.fixed, grid, self.labels, self.pair.threads))
+
+    @cached_property
+    def soft(self) -> SoftOverlap:
+        """Dice of linearly pulled labels."""
+        return soft_overlap(*self.working, self.pair.field, self.pair.threads)
+
+
+def on_grid(
+    volume: Volume, grid: Grid, labels: LabelSet, threads: int, affine: NDArray[np.float64] | None = None
+) -> DenseLabels:
+    """A native map on a grid, as it is where it lies there already, else nearest neighbour; `affine` takes the grid's
+    world to the map's."""
+    affine = np.eye(4) if affine is None else affine
+    dense = relabel(volume.data, labels, threads)
+    if same_grid(make_grid(dense.shape, np.linalg.inv(affine) @ volume.affine), grid):
+        return dense
+    world = WorldMap.without_displacement(affine)
+    return pull_labels(Placed(dense, volume.affine), (grid.shape, np.array(grid.affine)), world, threads)

@@ -1,0 +1,102 @@
+"""The challenges' own numbers for one pair, NaN and inf included: what their evaluation code would have printed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumirage.core.errors import InvalidAnswerError
+from lumirage.scoring.displacement_planes import Field, component_planes
+from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel
+from lumirage.scoring.label_warp import Overlap, warp_voxels
+from lumirage.scoring.landmarks import Points, error_of_centroids, error_of_points, sample_cubic, sample_linear
+from lumirage.scoring.overlap import dice
+from lumirage.scoring.regularity import Regularity, mask_bits, regularity
+from lumirage.scoring.score_rows import nan_mean
+from lumirage.scoring.surface import SurfaceOptions, surface_distances
+
+
+@dataclass(frozen=True)
+class Detailed:
+    """A mean and what it is of, in the order asked for. NaN: skipped; inf: the warp lost a label."""
+
+    mean: float
+    detailed: list[float]
+
+
+def official_field(stored: NDArray[Any], shape: Sequence[int], name: str) -> Field:
+    """A stored field in voxels, components first or last, as planes (3, X, Y, Z).
+
+    Raises InvalidAnswerError in the challenge's own words when its shape is not `shape`.
+    """
+    channels_last = np.moveaxis(stored, 0, -1) if stored.shape[:1] == (3,) else stored
+    for field in (channels_last, stored):
+        if field.shape == (*shape, 3):
+            return component_planes(field)
+    found, wanted = ("x".join(map(str, s)) for s in (channels_last.shape, (*shape, 3)))
+    raise InvalidAnswerError(
+        f"The displacement field {name} has a wrong shape ('{found}'). "
+        f"The expected shape of displacement fields for this task is {wanted}."
+    )
+
+
+class OfficialLabels:
+    """Dice and HD95 of label maps on the field's grid."""
+
+    def __init__(
+        self, maps: tuple[NDArray[Any], NDArray[Any]], field: Field, labels: Sequence[int], threads: int
+    ) -> None:
+        self.maps, self.field, self.threads = maps, field, threads
+        self.set = LabelSet.of(labels)
+
+    @cached_property
+    def overlap(self) -> Overlap:
+        """The joint histogram and the warped map."""
+        fixed, moving = (relabel(m, self.set, self.threads) for m in self.maps)
+        return warp_voxels(fixed, moving, self.field, self.threads)
+
+    @cached_property
+    def _surfaces(self) -> NDArray[np.float64]:
+        options = SurfaceOptions(official_ties=True, mean=False)
+        distances = surface_distances(self.overlap.fixed, self.overlap.warped, options, self.threads).hd95
+        present = (self.overlap.fixed.counts > 0) & (self.overlap.moving_counts > 0)
+        return np.where(present, distances, np.nan)
+
+    def dice(self, labels: Sequence[int]) -> Detailed:
+        """Of a list of labels, each of which must be in the set."""
+        return self._listed(dice(self.overlap), labels)
+
+    def hd95(self, labels: Sequence[int]) -> Detailed:
+        """In voxels whatever the spacing."""
+        return self._listed(self._surfaces, labels)
+
+    def _listed(self, values: NDArray[np.float64], labels: Sequence[int]) -> Detailed:
+        chosen = values[[self.set.values.index(int(label)) for label in labels]]
+        return Detailed(nan_mean(chosen), chosen.tolist())
+
+
+def official_regularity(field: Field, masks: list[NDArray[Any] | None], threads: int) -> Regularity:
+    """All Jacobian metrics inside the masks (> 0); None is everywhere."""
+    return regularity(field, mask_bits(masks, field.shape[1:]), len(masks), threads)
+
+
+def official_centroid_tre(fixed: NDArray[Any], moving: NDArray[Any], field: Field, threads: int) -> float:
+    """LUMIR's TRE in voxels; the lowest value of the fixed map is taken for the background, one lost landmark makes
+    it NaN."""
+    regions = [int(v) for v in np.unique(fixed)[1:]]
+    labels = LabelSet.of([*regions, 0])
+    maps: list[DenseLabels] = [relabel(m, labels, threads) for m in (fixed, moving)]
+    errors = error_of_centroids(maps[0], maps[1], field, threads)[[labels.values.index(v) for v in regions]]
+    return float(errors.mean()) if errors.size else float("nan")
+
+
+def official_point_tre(
+    field: Field, points: tuple[Points, Points], spacing: Points, *, linear: bool = False
+) -> Detailed:
+    """Learn2Reg's TRE of (fixed, moving) voxel points in mm; `linear` is nobody's official variant."""
+    fixed, moving = (np.asarray(p, np.float64).reshape(-1, 3) for p in points)
+    errors = error_of_points(fixed, moving, (sample_linear if linear else sample_cubic)(field, fixed), spacing)
+    return Detailed(float(errors.mean()) if errors.size else float("nan"), errors.tolist())

@@ -1,0 +1,161 @@
+"""Files on disk -> ScoreInputs: one task is one answer to one pair, small enough to be sent to a worker process."""
+
+import csv
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lumirage.core import space
+from lumirage.core.errors import DataError
+from lumirage.core.layout import file_digest
+from lumirage.core.model import Convention, Pair, Prepared
+from lumirage.core.space import Displacement, Single, Volume
+from lumirage.core.track import Labels, Track
+from lumirage.scoring.label_maps import values_in
+from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One registered direction: what was prepared, and the answer's file; none for the sentinels."""
+
+    pair: Pair
+    prepared: Prepared
+    field: Path | None
+
+
+@dataclass(frozen=True)
+class ScoreTask:
+    """One answer to be scored. `backward` is the answer to the reversed pair, where it was run."""
+
+    method: str
+    condition: str
+    repeat: int
+    forward: Direction
+    track: Track
+    names: Mapping[str, Mapping[int, str]]
+    backward: Direction | None = None
+
+    @property
+    def pair(self) -> Pair:
+        """The pair that was registered."""
+        return self.forward.pair
+
+    def load(self) -> ScoreInputs:
+        """Read everything. Raises DataError, and InvalidAnswerError when a field was spoiled since it was accepted."""
+        pair, prepared = self.pair, self.forward.prepared
+        return replace(
+            _geometry(self.method, self.forward),
+            labels=_label_maps(pair, self.track.labels, self.names),
+            landmarks=_landmarks(pair),
+            landmark_regions=_landmark_regions(pair),
+            mask=_read_labels(pair.fixed.mask) if pair.fixed.mask else None,
+            fixed_image=_read_native(pair.fixed.image),
+            moving_image=_read_native(pair.moving.image),
+            prepared_fixed=_read_prepared(prepared.fixed),
+            prepared_moving=_read_prepared(prepared.moving),
+            truth=_read_truth(pair.truth, pair.fixed.image) if pair.truth else None,
+            backward=_geometry(self.method, self.backward) if self.backward else None,
+            score_grid=self.track.score_grid,
+        )
+
+
+def _geometry(method: str, direction: Direction) -> ScoreInputs:
+    """The map alone. The sentinel `identity` knows nothing of the affine."""
+    prepared = direction.prepared
+    affine = np.eye(4) if method == "identity" else np.array(prepared.affine)
+    if direction.field is None:
+        return ScoreInputs(space.zero_displacement(prepared.grid), affine)
+    return ScoreInputs(space.read_displacement(direction.field, Convention(), prepared.grid), affine)
+
+
+def _label_maps(pair: Pair, labels: Labels, names: Mapping[str, Mapping[int, str]]) -> dict[str, LabelMaps]:
+    """The label sources that both scans have."""
+    sources = labels.sources or sorted(pair.fixed.labels.keys() & pair.moving.labels.keys())
+    maps = {}
+    for source in sources:
+        if source in pair.fixed.labels and source in pair.moving.labels:
+            fixed, moving = _read_labels(pair.fixed.labels[source]), _read_labels(pair.moving.labels[source])
+            maps[source] = LabelMaps(fixed, moving, names.get(source, {}), _scored(fixed, moving, labels))
+    return maps
+
+
+def _scored(fixed: Volume, moving: Volume, labels: Labels) -> tuple[int, ...]:
+    if labels.include:
+        return tuple(label for label in labels.include if label not in labels.exclude)
+    found = {label for volume in (fixed, moving) for label in values_in(volume.data)}
+    return tuple(sorted(found - {0} - set(labels.exclude)))
+
+
+def _landmarks(pair: Pair) -> Landmarks | None:
+    """The landmarks that both scans have, by name."""
+    if not pair.fixed.landmarks or not pair.moving.landmarks:
+        return None
+    fixed, moving = _read_points(pair.fixed.landmarks), _read_points(pair.moving.landmarks)
+    names = tuple(name for name in fixed if name in moving)
+    return Landmarks(
+        np.array([fixed[n] for n in names]).reshape(-1, 3), np.array([moving[n] for n in names]).reshape(-1, 3), names
+    )
+
+
+def _landmark_regions(pair: Pair) -> LabelMaps | None:
+    """The maps of landmarks that both scans have."""
+    if not pair.fixed.landmark_map or not pair.moving.landmark_map:
+        return None
+    fixed, moving = _read_labels(pair.fixed.landmark_map), _read_labels(pair.moving.landmark_map)
+    return LabelMaps(fixed, moving, {}, _scored(fixed, moving, Labels()))
+
+
+def _read_points(path: Path) -> dict[str, tuple[float, float, float]]:
+    """Name -> world mm RAS+. Raises DataError with file and line."""
+    found: dict[str, tuple[float, float, float]] = {}
+    with path.open(newline="", encoding="utf-8") as handle:
+        for line, row in enumerate(csv.DictReader(handle, delimiter="\t"), start=2):
+            try:
+                point = (float(row["x"]), float(row["y"]), float(row["z"]))
+                name = row.get("name") or row["index"]
+            except (KeyError, TypeError, ValueError) as error:
+                raise DataError(
+                    f"{path}, line {line}: the columns name, x, y, z (mm, RAS+) are wanted ({error})"
+                ) from error
+            if not np.isfinite(point).all() or name in found:
+                raise DataError(f"{path}, line {line}: landmark '{name}' is twice there or not a finite point")
+            found[name] = point
+    return found
+
+
+def _read_labels(path: Path) -> Volume:
+    return _cached_labels(path, file_digest(path))
+
+
+@functools.lru_cache(maxsize=16)
+def _cached_labels(path: Path, _digest: str) -> Volume:
+    """The methods of a pair are scored one after another: its label maps, of several sources too, are unpacked once."""
+    return space.read_labels(path)
+
+
+def _read_native(path: Path) -> Volume:
+    return _cached_image(path, file_digest(path))
+
+
+@functools.lru_cache(maxsize=2)
+def _cached_image(path: Path, _digest: str) -> Volume:
+    """The two images of the pair whose methods are scored one after another."""
+    return space.read_volume(path)
+
+
+def _read_prepared(path: Path) -> Single:
+    return space.read_volume(path).data
+
+
+def _read_truth(path: Path, fixed: Path) -> Displacement:
+    return _cached_truth(path, file_digest(path), fixed)
+
+
+@functools.lru_cache(maxsize=1)
+def _cached_truth(path: Path, _digest: str, fixed: Path) -> Displacement:
+    """As the dataset has it, on the native grid of the fixed image."""
+    return space.read_displacement(path, Convention(), space.read_grid(fixed))

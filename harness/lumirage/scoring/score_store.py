@@ -1,0 +1,178 @@
+"""Scores on disk: parts that are only ever added, and the table made of them.
+
+scores/<preset>-<settings>/<method>/<part>.parquet holds the scores of some runs under one preset, its settings and scorer in
+the name and in every row. Parts are never changed: another preset, setting or scorer adds parts beside the old ones.
+"""
+
+import json
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.core.model import SCORE_COLUMNS, Outcome, Score
+from lumirage.scoring.presets import SCORER_VERSION, Preset
+from lumirage.scoring.score_files import ScoreTask
+from lumirage.scoring.score_rows import missing_row
+
+RunKey = tuple[str, str, int, str]
+"""Method, condition, repeat, pair id."""
+INVERSE = "inverse_consistency_mm"
+"""The one metric that needs another run: that of the reversed pair."""
+PART = 64
+"""Runs whose scores are written together: what a sudden death can cost."""
+
+_SCHEMA = pa.schema(
+    [
+        pa.field(
+            name,
+            {"value": pa.float64(), "label": pa.int32(), "repeat": pa.int32(), "n": pa.int64()}.get(name, pa.string()),
+        )
+        for name in SCORE_COLUMNS
+    ]
+)
+_ORDER = ["track", "condition", "repeat", "method", "pair", "preset", "settings", "metric", "source", "label"]
+
+
+def rows_of(task: ScoreTask, preset: Preset, scores: Iterable[Score]) -> list[dict[str, object]]:
+    """The rows of one run under one preset."""
+    common = {
+        "track": task.track.name, "condition": task.condition, "repeat": task.repeat, "method": task.method,
+        "pair": task.pair.id, "fixed": task.pair.fixed.name, "moving": task.pair.moving.name,
+        "fixed_subject": task.pair.fixed.subject, "moving_subject": task.pair.moving.subject,
+        "outcome": Outcome.OK.value, "preset": preset.name, "settings": preset.settings, "scorer": SCORER_VERSION,
+    }  # fmt: skip
+    return [common | score.model_dump() for score in scores]
+
+
+def add_part(layout: Layout, preset: Preset, method: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write the scores of some runs of one method, all or nothing."""
+    path = layout.scores(preset.name, preset.settings) / method / f"{uuid.uuid4().hex}.parquet"
+    with written_aside(path) as aside:
+        pq.write_table(pa.Table.from_pylist(list(rows), _SCHEMA), aside, compression="zstd")
+
+
+class Parts:
+    """Gathers the scores of runs into parts that are not too small. A context: at its end, however it ends, all are on disk."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._pending: dict[tuple[Preset, str], list[list[dict[str, object]]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for key in list(self._pending):
+            self._write(key)
+
+    def add(self, task: ScoreTask, scores: Mapping[Preset, Iterable[Score]]) -> None:
+        """The scores of one run, by preset."""
+        for preset, rows in scores.items():
+            key = preset, task.method
+            self._pending.setdefault(key, []).append(rows_of(task, preset, rows))
+            if len(self._pending[key]) == PART:
+                self._write(key)
+
+    def _write(self, key: tuple[Preset, str]) -> None:
+        add_part(self._layout, *key, [row for rows in self._pending.pop(key) for row in rows])
+
+
+def scored_runs(layout: Layout, preset: Preset, metric: str | None = None) -> set[RunKey]:
+    """The runs that have scores, or this one, under this preset, its settings and this scorer."""
+    columns = ["method", "condition", "repeat", "pair"]
+    found: set[RunKey] = set()
+    for part in _parts(layout.scores(preset.name, preset.settings)):
+        table = pq.read_table(part, columns=columns, filters=[("metric", "==", metric)] if metric else None)
+        found |= set(zip(*(table.column(c).to_pylist() for c in columns), strict=True))
+    return found
+
+
+def _parts(folder: Path) -> Iterator[Path]:
+    """Those that are whole: what another harness is writing, or died writing, begins with a dot."""
+    return iter(sorted(folder.rglob("[!.]*.parquet")))
+
+
+def assemble(
+    layout: Layout, presets: Sequence[Preset], failed: Mapping[RunKey, Outcome], returned: Collection[RunKey] = ()
+) -> pd.DataFrame:
+    """Write scores.parquet, scores.tsv and their dictionary from the parts of these presets; gives the table.
+
+    A failed run gets a row for every pair-level metric that the sentinels have on its pair, null, with its outcome as the
+    reason; a run whose reversed pair was registered too (`returned`) and whose inverse consistency was not scored gets a
+    null with the reason. The order of rows depends on nothing but their content.
+    """
+    tables = [pq.read_table(part) for preset in presets for part in _parts(layout.scores(preset.name, preset.settings))]
+    table = pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=list(SCORE_COLUMNS))
+    more = [_rows_of_failures(table, failed) if failed else None, _rows_without_inverse(table, returned, presets)]
+    table = pd.concat([table, *(rows for rows in more if rows is not None and len(rows))], ignore_index=True)
+    table = table.drop_duplicates(subset=_ORDER).sort_values(
+        _ORDER, kind="stable", na_position="first", ignore_index=True
+    )
+    arrow = pa.Table.from_pandas(table, _SCHEMA, preserve_index=False)
+    with written_aside(layout.score_table) as aside:
+        pq.write_table(arrow, aside, compression="zstd")
+    with written_aside(layout.score_tsv) as aside:
+        table.astype({"label": "Int64"}).to_csv(aside, sep="\t", index=False, na_rep="n/a")
+    write_text(layout.score_dictionary, json.dumps(DICTIONARY, indent=1) + "\n")
+    return table
+
+
+def _rows_of_failures(table: pd.DataFrame, failed: Mapping[RunKey, Outcome]) -> pd.DataFrame:
+    sentinel = table[(table["method"] == "identity") & table["label"].isna()].drop(
+        columns=["method", "repeat", "outcome"]
+    )
+    keys = pd.DataFrame(
+        [(*key, outcome.value) for key, outcome in failed.items()],
+        columns=["method", "condition", "repeat", "pair", "outcome"],
+    )
+    rows = keys.merge(sentinel, on=["condition", "pair"], how="inner")
+    rows["value"] = float("nan")
+    rows["undefined"] = "the run ended as " + rows["outcome"]
+    return rows[list(SCORE_COLUMNS)]
+
+
+def _rows_without_inverse(table: pd.DataFrame, returned: Collection[RunKey], presets: Sequence[Preset]) -> pd.DataFrame:
+    wanted = table[table["preset"].isin([preset.name for preset in presets if INVERSE in preset.metrics])]
+    run = ["preset", "settings", "condition", "repeat", "method", "pair"]
+    there = {tuple(key) for key in wanted.loc[wanted["metric"] == INVERSE, run].to_numpy()}
+    first = wanted.drop_duplicates(subset=run)
+    lost = [
+        (method, condition, repeat, pair) in returned and (*how, condition, repeat, method, pair) not in there
+        for *how, condition, repeat, method, pair in first[run].itertuples(index=False)
+    ]
+    missing = missing_row(
+        INVERSE, "the reversed pair was registered after this one was scored, and its images are gone"
+    )
+    return first[lost].assign(**missing.model_dump())
+
+
+DICTIONARY = {
+    "track": {"Description": "the experiment"},
+    "condition": {"Description": "the preparation; 'reference' is the track's own"},
+    "repeat": {"Description": "0 for the first run of a pair"},
+    "method": {
+        "Description": "method or variant; 'identity' (nothing done) and 'affine' are scored by the harness itself"
+    },
+    "pair": {"Description": "id of the ordered pair, as in pairs.tsv"},
+    "fixed": {"Description": "BIDS name of the fixed scan"},
+    "moving": {"Description": "BIDS name of the moving scan"},
+    "fixed_subject": {"Description": "subject label of the fixed scan"},
+    "moving_subject": {"Description": "subject label of the moving scan"},
+    "outcome": {"Description": "how the run ended", "Levels": {o.value: "" for o in Outcome}},
+    "preset": {"Description": "the way of scoring"},
+    "settings": {"Description": "hash of all that the preset means"},
+    "scorer": {"Description": "version of the scorer"},
+    "metric": {"Description": "defined in specs/metrics.md"},
+    "source": {"Description": "label source; empty for metrics of the field and of landmarks"},
+    "label": {"Description": "label value; n/a for values of the whole pair"},
+    "name": {"Description": "name of the label or landmark"},
+    "value": {"Description": "the value, in the unit of its row; n/a where it does not exist"},
+    "unit": {"Description": "unit of the value"},
+    "undefined": {"Description": "why there is no value, or what a mean leaves out"},
+}
