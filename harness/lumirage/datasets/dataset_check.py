@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 
 from lumirage.core.errors import DataError
-from lumirage.core.model import Record, Shape, Triple
-from lumirage.core.space import Volume, axis_codes, read_grid, read_labels, read_volume, same_grid
+from lumirage.core.model import Grid, Record, Shape, Triple
+from lumirage.core.space import Volume, axis_codes, read_grid, read_labels, read_volume, same_grid, spacing_of
 from lumirage.datasets import bids_tree as bids
 from lumirage.datasets.import_plan import ENDINGS, stem
 from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
@@ -70,20 +70,23 @@ class _Source:
     names: Mapping[int, str]
 
 
-def check_dataset(root: Path, derivatives: Mapping[str, Path] | None = None) -> DatasetCheck:
+def check_dataset(
+    root: Path, derivatives: Mapping[str, Path] | None = None, *, only: Collection[Path] | None = None
+) -> DatasetCheck:
     """Look over every image and label map under `root` (and `derivatives`, name -> folder, if they lie elsewhere).
 
-    What is wrong becomes a finding, not an exception. Raises DataError only when `root` is no folder or has no image.
+    `only`: just these images and what belongs to them, without thumbnails. What is wrong becomes a finding, not an
+    exception. Raises DataError only when `root` is no folder or has no image.
     """
-    images = _files(root, "")
+    images = [path for path in _files(root, "") if only is None or path in only]
     if not images:
         raise DataError(f"{root}: no NIfTI image in sub-*/anat or sub-*/ses-*/anat")
     folders = {folder.name: folder for folder in sorted(root.glob("derivatives/*")) if folder.is_dir()}
     sources = {name: _label_source(folder, images) for name, folder in (folders | dict(derivatives or {})).items()}
     sources = {name: source for name, source in sources.items() if source.maps}
-    findings = list(_check_layout(root, images))
+    findings = list(_check_layout(root, images if only is None else ()))
     hashes: dict[str, list[Path]] = defaultdict(list)
-    scans = [_check_scan(path, sources, findings, hashes) for path in images]
+    scans = [_check_scan(path, sources, findings, hashes, pictures=only is None) for path in images]
     findings += _check_duplicates(hashes)
     findings += _check_label_sets(sources, scans)
     # Contrasts that share a label map find the same thing in it: once is enough.
@@ -121,7 +124,7 @@ def _entities(path: Path) -> dict[str, str]:
 
 
 def _check_layout(root: Path, images: Iterable[Path]) -> Iterator[Finding]:
-    """Whether the dataset's own files are there and agree with the folders."""
+    """Whether the dataset's own files are there and agree with the folders; no images: without those."""
     description = root / "dataset_description.json"
     try:
         if not json.loads(description.read_text(encoding="utf-8")).get("Name"):
@@ -129,14 +132,19 @@ def _check_layout(root: Path, images: Iterable[Path]) -> Iterator[Finding]:
     except (OSError, ValueError, AttributeError) as error:
         yield _finding("error", "not BIDS", description, f"missing or not readable ({error})")
     table = root / "participants.tsv"
-    if table.is_file():
+    if images and table.is_file():
         listed = {line.split("\t")[0] for line in table.read_text(encoding="utf-8").splitlines()[1:] if line.strip()}
         for subject in sorted(listed - {f"sub-{_entities(image)['sub']}" for image in images}):
             yield _finding("error", "missing file", table, f"{subject} is listed but has no image")
 
 
 def _check_scan(
-    path: Path, sources: Mapping[str, _Source], findings: list[Finding], hashes: dict[str, list[Path]]
+    path: Path,
+    sources: Mapping[str, _Source],
+    findings: list[Finding],
+    hashes: dict[str, list[Path]],
+    *,
+    pictures: bool,
 ) -> ScanFacts:
     """Facts of one image with its label maps; what is wrong is added to `findings`, its content to `hashes`."""
     try:
@@ -145,7 +153,7 @@ def _check_scan(
         findings.append(_finding("error", _kind_of(path), path, _without(path, error)))
         return ScanFacts(name=stem(path), path=str(path))
     hashes[_content_hash(volume)].append(path)
-    findings += _check_header(path, header, volume)
+    findings += check_header(path, header, volume.grid)
     maps = dict(_label_maps(path, sources, findings, hashes))
     low, high = float(volume.data.min()), float(volume.data.max())
     if low == high:
@@ -161,7 +169,7 @@ def _check_scan(
         lowest=low,
         highest=high,
         labels={name: tuple(int(v) for v in np.unique(found.data) if v != 0) for name, found in maps.items()},
-        thumbnail=thumbnail(volume, next(iter(maps.values()), None)),
+        thumbnail=thumbnail(volume, next(iter(maps.values()), None)) if pictures else "",
     )
 
 
@@ -187,7 +195,9 @@ def _label_maps(
             yield name, found
 
 
-def _check_header(path: Path, header: RawHeader, volume: Volume) -> Iterator[Finding]:
+def check_header(path: Path, header: RawHeader, grid: Grid) -> Iterator[Finding]:
+    """What an image's header alone tells: units, frames and spacing that cannot be meant."""
+    affine, spacing = np.array(grid.affine), spacing_of(np.array(grid.affine))
     if header.unit in ("m", "um"):
         yield _finding("error", "unit", path, f"the header says {header.unit}, everything here is in mm")
     elif header.unit == "unknown":
@@ -195,14 +205,14 @@ def _check_header(path: Path, header: RawHeader, volume: Volume) -> Iterator[Fin
     if header.qform is None and header.sform is None:
         yield _finding("warning", "no frame", path, "neither qform nor sform is set: left and right are a guess")
     elif header.qform is not None and header.sform is not None:
-        apart = _apart_mm(header.qform, header.sform, volume.grid.shape)
+        apart = _apart_mm(header.qform, header.sform, grid.shape)
         if apart > FORMS_APART_MM:
             yield _finding("warning", "qform and sform", path, f"differ by up to {apart:.3g} mm; the sform is taken")
-    if np.allclose(volume.affine, np.eye(4)):
+    if np.allclose(affine, np.eye(4)):
         yield _finding(
             "warning", "identity affine", path, "the voxel-to-world matrix is the identity: made, not measured"
         )
-    low, high = float(volume.spacing_mm.min()), float(volume.spacing_mm.max())
+    low, high = float(spacing.min()), float(spacing.max())
     if low < SPACING_MM[0] or high > SPACING_MM[1]:
         yield _finding("error", "spacing", path, f"voxels of {low:g} to {high:g} mm; is the unit wrong?")
     elif high > 3 * low:
@@ -249,8 +259,10 @@ def _some(labels: Iterable[int]) -> str:
 
 def _content_hash(volume: Volume) -> str:
     """Of the voxels alone, so that the same image under another header or compression is found."""
-    content = np.ascontiguousarray(volume.data.astype(np.float32))
-    return hashlib.sha256(str(content.shape).encode() + content.tobytes()).hexdigest()
+    content = np.asfortranarray(volume.data, dtype=np.float32)  # as it lies in the file: no voxel is moved
+    state = hashlib.sha256(str(content.shape).encode())
+    state.update(memoryview(content.T))
+    return state.hexdigest()
 
 
 def _kind_of(path: Path) -> str:
