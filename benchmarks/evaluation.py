@@ -19,11 +19,11 @@ from pathlib import Path
 from lumirage.core.layout import Layout
 from lumirage.core.model import Run
 from lumirage.core.records import read_json
-from lumirage.flow.install import choose_installer
+from lumirage.flow.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.run import run
-from lumirage.planning.output_description import begin_tree
+from lumirage.planning.output_description import write_output_description
 
 TRACK = "name: overhead\npairing: {scheme: all}\nprepare: {affine: none, intensity: none}\nlimits: {memory_bytes: 2000000000}\n"
 SPIN = """
@@ -48,14 +48,14 @@ class Silent:
 
 def run_stage(order: EvaluationRequest) -> tuple[float, list[Run]]:
     """Wall seconds of the stage `run` on prepared images, and its records."""
-    machine = choose_installer(order.runtime, Silent())
-    plan = plan_evaluation(order, machine, Silent())
-    begin_tree(plan.layout, plan.evaluation)
-    run(plan, machine, order.jobs, order.gpus, Silent())  # prepares, and fills caches
+    installer = method_installer(order.runtime, Silent())
+    plan = plan_evaluation(order, installer, Silent())
+    write_output_description(plan.layout, plan.evaluation)
+    run(plan, installer, order.jobs, order.gpus, Silent())  # prepares, and fills caches
     for use in plan.evaluation.methods:
         shutil.rmtree(plan.layout.method(use))
     start = time.perf_counter()
-    run(plan, machine, order.jobs, order.gpus, Silent())
+    run(plan, installer, order.jobs, order.gpus, Silent())
     wall = time.perf_counter() - start
     return wall, [read_json(path, Run) for path in sorted(Layout(plan.layout.root).root.rglob("*_run.json"))]
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 from lumirage.core.model import Limits
 from lumirage.running.control_groups import Hierarchy
-from lumirage.running.runtimes.call import Call, Ended, StopReason
 from lumirage.running.runtimes.docker import DockerRuntime
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, StopReason
 
 
 class Patient:
@@ -81,7 +81,7 @@ def leaks(runtime: DockerRuntime, image: str, out: Path, starts: int) -> list[st
     seen, names = [], []
     for i in range(1, starts + 1):
         one = call(image, "pass", out)
-        ended: Ended = runtime.run(one, Patient())
+        ended: CallResult = runtime.run(one, Patient())
         assert ended.usage.exit_code == 0
         names.append(one.name)
         if i in {10, starts // 2, starts}:

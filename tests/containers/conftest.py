@@ -17,7 +17,7 @@ from running_world import World
 
 from lumirage.core.errors import UnavailableError
 from lumirage.running.runtimes import RUNTIMES
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 BASE = os.environ.get("LUMIRAGE_BASE_IMAGE", "lumirage/base:bookworm")
 SCRIPT = Path(__file__).parent / "hostile_method.py"

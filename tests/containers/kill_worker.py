@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
 from running_world import World, replaced
 
 from lumirage.running.executors.resource_slots import resources_here
-from lumirage.running.executors.this_machine import Here
-from lumirage.running.job_execution import begin
+from lumirage.running.executors.this_machine import ThisMachine
+from lumirage.running.job_execution import remove_leftovers
 from lumirage.running.runtimes import RUNTIMES
-from lumirage.running.tree_lock import alone
+from lumirage.running.tree_lock import lock_tree
 
 PAIRS_IN_JOB, AT_ONCE = 2, 2
 
@@ -41,14 +41,14 @@ def execute(root: Path, runtime_name: str, image: str, cache: Path, count: int, 
     world = World(root)
     world.context = replaced(world.context, owner=f"kill-{root.name}")
     runtime = RUNTIMES[runtime_name](cache)
-    with alone(world.layout):
+    with lock_tree(world.layout):
         print("ready", os.getpid(), flush=True)  # noqa: T201
         world.add_pairs(count)
         left = [pair for pair in world.inputs if not world.files(pair).record.exists()]
         groups = [left[i : i + PAIRS_IN_JOB] for i in range(0, len(left), PAIRS_IN_JOB)]
         jobs = [world.job(image, pairs=group, mode="fingerprint", seconds=seconds) for group in groups]
-        begin(world.context, runtime)
-        Here(runtime, resources_here(), AT_ONCE).execute(jobs, lambda job: world.inputs, world.context, Loud())
+        remove_leftovers(world.context, runtime)
+        ThisMachine(runtime, resources_here(), AT_ONCE).execute(jobs, lambda job: world.inputs, world.context, Loud())
 
 
 def main(runtime_name: str, image: str, cache: str, count: str, seconds: str) -> None:

@@ -21,7 +21,7 @@ from lumirage.core.sif_store import find_sif
 from lumirage.methods.sif_conversion import from_archive, from_engine, make_sif
 from lumirage.running.runtimes.apptainer import ApptainerRuntime, _command
 from lumirage.running.runtimes.apptainer_argv import Site
-from lumirage.running.runtimes.call import Call, Runtime, StopReason
+from lumirage.running.runtimes.runtime_interface import Call, Runtime, StopReason
 
 HARNESS = Path(__file__).parents[2] / "harness"
 OTHER_USER = "www-data"

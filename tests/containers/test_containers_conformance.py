@@ -1,4 +1,4 @@
-"""One suite for every runtime: what it promises in `lumirage.running.runtimes.call.Runtime`."""
+"""One suite for every runtime: what it promises in `lumirage.running.runtimes.runtime_interface.Runtime`."""
 
 import base64
 import os
@@ -12,7 +12,7 @@ from running_world import World, outcomes, replaced, with_limits
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.model import Outcome
-from lumirage.running.runtimes.call import Runtime, Stopped
+from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
 
 OK, FAILED, CRASHED = Outcome.OK, Outcome.FAILED, Outcome.CRASHED
 

@@ -20,7 +20,7 @@ from lumirage.core.model import Convention, Outcome, Run
 from lumirage.core.records import read_json
 from lumirage.core.space import Displacement, points, read_displacement, read_grid
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 from lumirage.running.scratch import temporary
 
 PUBLISHED = Path(__file__).parent / "published"

@@ -15,8 +15,8 @@ from running_world import World, outcomes, scan, with_limits
 
 from lumirage.core.model import Outcome, Pair, Run
 from lumirage.running.method_contract import PairInput
-from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
-from lumirage.running.scratch import scratch_place
+from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Runtime
+from lumirage.running.scratch import scratch_folder
 
 OK = Outcome.OK
 INVALID = Outcome.INVALID_ANSWER
@@ -122,7 +122,7 @@ def test_a_hunter_finds_nothing_of_the_subjects(
     fixed = scan("zzsubjectzz").model_copy(update={"image": guarded.root / "canary" / "private.txt"})
     guarded.inputs[pair] = PairInput(Pair(fixed=fixed, moving=scan("yyotheryy", "T2w")), given.prepared)
     words = ["zzsubjectzz", "yyotheryy", "not yours", "canary", "T1w", "T2w", pair, guarded.root.name]
-    place = scratch_place(guarded.layout, docker_runtime, {"TMPDIR": str(tmp_path_factory.mktemp("neutral"))})
+    place = scratch_folder(guarded.layout, docker_runtime, {"TMPDIR": str(tmp_path_factory.mktemp("neutral"))})
     guarded.context = replace(guarded.context, scratch=place)
     encoded = [base64.b64encode(word.encode()).decode() for word in words]
     (run,) = guarded.execute(guarded.job(docker_image, mode="hunts", words=encoded), docker_runtime)

@@ -22,7 +22,7 @@ from tests.containers.conftest import cache_of
 from lumirage.core.model import Outcome, Run
 from lumirage.core.records import read_json
 from lumirage.running.control_groups import Hierarchy
-from lumirage.running.runtimes.call import OWNER_LABEL, Runtime
+from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Runtime
 from lumirage.running.tree_lock import holder
 
 PAIRS = 6

@@ -4,7 +4,7 @@ import pytest
 from running_world import World, with_limits
 
 from lumirage.core.model import Outcome, Usage
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 MB = 2**20
 KNOWN_MB = {"anonymous": 1024, "page_cache": 100, "forks": 1024, "spike": 1024, "tmpfs": 300}

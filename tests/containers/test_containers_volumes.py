@@ -12,7 +12,7 @@ from tests.containers.conftest import BASE, built
 
 from lumirage.running.doctor import examine
 from lumirage.running.runtimes import docker as docker_module
-from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, Call, Runtime, StopReason
+from lumirage.running.runtimes.runtime_interface import CALL_LABEL, OWNER_LABEL, Call, Runtime, StopReason
 
 WRITES = """
 print(open("/data/deep/weights").read().strip())

@@ -15,7 +15,7 @@ from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.flow.install import build_settings
 from lumirage.methods.image_build import build_method
 from lumirage.planning.method_cards import find_method
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 ROOT = Path(__file__).parents[2]
 SOCKET = Path("/var/run/docker.sock")

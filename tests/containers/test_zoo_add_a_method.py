@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 DOC = Path(__file__).parents[2] / "docs" / "add-a-method.md"
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOC.read_text(), re.DOTALL) for line in block.splitlines()]

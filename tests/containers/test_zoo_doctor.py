@@ -14,11 +14,11 @@ from lumirage.core.layout import shipped
 from lumirage.core.model import Limits, Method
 from lumirage.core.records import read_yaml
 from lumirage.flow.method_trials import MethodTrials
-from lumirage.methods.conformance import Checkup, check_method
+from lumirage.methods.conformance import ConformanceReport, check_method
 from lumirage.methods.conformance_page import as_text
 from lumirage.methods.image_build import BuildSettings, build_method, image_name
 from lumirage.running.control_groups import Hierarchy
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 CONTAINERS = shipped("method_containers")
 SETTINGS = BuildSettings(base_image=os.environ.get("LUMIRAGE_BASE_IMAGE", "lumirage/base:bookworm"))
@@ -34,7 +34,7 @@ for number, pair in enumerate(job):
 """
 
 
-def examined(folder: Path, runtime: Runtime, scratch: Path) -> Checkup:
+def examined(folder: Path, runtime: Runtime, scratch: Path) -> ConformanceReport:
     card = read_yaml(folder / "method.yaml", Method)
     image = build_method(folder, card, SETTINGS, lambda _: None)
     trials = MethodTrials(card, image, runtime, scratch, limits=Limits(cpus=2, pair_timeout_s=300))

@@ -21,8 +21,8 @@ from lumirage.core.track import Evaluation
 from lumirage.flow import cluster_submit as cluster
 from lumirage.flow import cluster_task
 from lumirage.flow.request import EvaluationRequest
-from lumirage.running.runtimes.call import Stopped
-from lumirage.running.tree_lock import alone
+from lumirage.running.runtimes.runtime_interface import Stopped
+from lumirage.running.tree_lock import lock_tree
 
 STAGES = ("run",)
 
@@ -67,17 +67,17 @@ def test_of_two_commands_at_once_both_methods_stay(
 ) -> None:
     order = small(tmp_path)
     second = another(order, tmp_path)
-    waiting = cluster.held_in_part
+    waiting = cluster.lock_participants
 
     @contextmanager
     def overtaken(whole: Path, parts: list[Path]) -> Iterator[None]:
         """The other command submits while this one, which has planned, waits for the tree."""
-        monkeypatch.setattr(cluster, "held_in_part", waiting)
+        monkeypatch.setattr(cluster, "lock_participants", waiting)
         cluster.submit(second, STAGES, Silent())
         with waiting(whole, parts):
             yield
 
-    monkeypatch.setattr(cluster, "held_in_part", overtaken)
+    monkeypatch.setattr(cluster, "lock_participants", overtaken)
     cluster.submit(order, STAGES, Silent())
     assert order.out is not None
     assert set(read_json(Layout(order.out).evaluation, Evaluation).methods) == {"tiny", "other"}
@@ -216,7 +216,7 @@ def test_a_task_waits_while_somebody_holds_the_whole_tree(
     layout, told = Layout(order.out), threading.Event()
 
     def report() -> None:
-        with alone(layout):
+        with lock_tree(layout):
             told.set()
             time.sleep(0.5)
 
@@ -226,7 +226,7 @@ def test_a_task_waits_while_somebody_holds_the_whole_tree(
     cluster_task.run_task(layout, submission, "run-0", 0, Silent())
     thread.join()
     assert len(list(order.out.rglob("*_run.json"))) == 1
-    with alone(layout):
+    with lock_tree(layout):
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
         with pytest.raises(Stopped):
             cluster_task.run_task(layout, submission, "run-0", 1, Silent())

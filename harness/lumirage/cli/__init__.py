@@ -72,7 +72,7 @@ def main() -> NoReturn:
         print("lumirage-harness: interrupted; type the same command to go on", file=sys.stderr)
         _leave(EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 -- Python's own status 1 would mean that some pairs failed
-        code, text, known = _told(error)
+        code, text, known = _explain(error)
         print(f"lumirage-harness: {text}", file=sys.stderr)
         if not known or os.environ.get("LUMIRAGE_DEBUG"):
             traceback.print_exception(error)
@@ -87,7 +87,7 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _told(error: Exception) -> tuple[int, str, bool]:
+def _explain(error: Exception) -> tuple[int, str, bool]:
     """Exit code, what to tell the user, and whether it is the user's to mend rather than a fault of the program."""
     if isinstance(error, LumirageError):
         return error.exit_code, str(error), True

@@ -10,7 +10,7 @@ from lumirage.cli.result_commands import Done, Json, Workers
 from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
-    from lumirage.cli.console_output import Shown
+    from lumirage.cli.console_output import CommandScreen
     from lumirage.flow.request import EvaluationRequest
 
 LEVELS = ("participant", "group")
@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
     app.command("group", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})(group)
 
 
-def _participant(request: "EvaluationRequest", dry_run: bool, screen: "Shown") -> None:
+def _participant(request: "EvaluationRequest", dry_run: bool, screen: "CommandScreen") -> None:
     if dry_run:
         print_plan(request, screen)
         return
@@ -48,13 +48,13 @@ def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = 
     from lumirage.cli.result_commands import working_in
     from lumirage.flow.compare import compare
     from lumirage.flow.report import report
-    from lumirage.flow.score import Scorers, score
+    from lumirage.flow.score import ScoringSettings, score
     from lumirage.flow.summary import summarize
 
     with show(json) as screen, working_in(out) as layout:
         if context.args:
             screen.say(f"not used at the level group: {' '.join(context.args)}")
-        score(layout, (), Scorers(workers), screen)
+        score(layout, (), ScoringSettings(workers), screen)
         compare(layout, screen)
         report(layout, screen)
         summary = summarize(layout)
@@ -81,7 +81,7 @@ def _apart(words: Sequence[str], command: Any) -> tuple[list[str], list[str]]:  
 
     A list of values ends at the word participant or group, so that the level may stand after it.
     """
-    alone = {name for p in command.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
+    flags = {name for p in command.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
     places: list[str] = []
     options: list[str] = []
     rest = list(words)
@@ -97,7 +97,7 @@ def _apart(words: Sequence[str], command: Any) -> tuple[list[str], list[str]]:  
             while rest and not rest[0].startswith("-") and rest[0] not in LEVELS:
                 values.append(rest.pop(0))
             options += [part for one in values for part in (name, one)]
-        elif _has_its_value(word) or equals or name in alone or not rest:
+        elif _has_its_value(word) or equals or name in flags or not rest:
             options.append(f"{name}{equals}{value}")
         else:
             options += [name, rest.pop(0)]

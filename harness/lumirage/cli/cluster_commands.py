@@ -28,7 +28,7 @@ def run_job(
     from lumirage.core.layout import Layout
     from lumirage.core.screen import Silent
     from lumirage.flow.cluster_task import run_task
-    from lumirage.running.runtimes.call import Stopped
+    from lumirage.running.runtimes.runtime_interface import Stopped
 
     number = os.environ.get("SLURM_ARRAY_TASK_ID", "") if index is None else str(index)
     if not number.isdigit():
@@ -49,14 +49,14 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
     from lumirage.core.layout import Layout
     from lumirage.core.records import read_json
     from lumirage.core.track import Evaluation
-    from lumirage.flow.status import STATES, Queued, in_queue, standing
+    from lumirage.flow.status import STATES, QueueState, evaluation_status, in_queue
 
     layout = Layout(out)
     try:
         queued, unknown = in_queue(layout), None
     except UnavailableError as error:
-        queued, unknown = Queued(), error
-    found = standing(layout, read_json(layout.evaluation, Evaluation), queued)
+        queued, unknown = QueueState(), error
+    found = evaluation_status(layout, read_json(layout.evaluation, Evaluation), queued)
     if unknown:
         print(f"queue unknown, so what is missing may be waiting or running there: {unknown}", file=sys.stderr)
     if json:

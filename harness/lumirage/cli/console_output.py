@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lumirage.flow.summary import Summary
 
 
-class Shown(Screen, Protocol):
+class CommandScreen(Screen, Protocol):
     """A screen that also shows how it ended."""
 
     def summary(self, summary: "Summary") -> None:
@@ -32,7 +32,7 @@ class Shown(Screen, Protocol):
 
 
 @contextmanager
-def show(as_json: bool) -> Iterator[Shown]:
+def show(as_json: bool) -> Iterator[CommandScreen]:
     """The screen for one command."""
     if as_json:
         yield JsonScreen()

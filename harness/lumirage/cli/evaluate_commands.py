@@ -11,10 +11,10 @@ import typer
 from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
 
 if TYPE_CHECKING:
-    from lumirage.cli.console_output import Shown
+    from lumirage.cli.console_output import CommandScreen
     from lumirage.flow.request import EvaluationRequest
 
-    CarryOut = Callable[[EvaluationRequest, bool, Shown], None]
+    CarryOut = Callable[[EvaluationRequest, bool, CommandScreen], None]
 
 EXECUTORS = ("here", "slurm")
 STAGES = ("run", "score", "compare", "report")
@@ -121,7 +121,6 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         dry_run: DryRun = False,
         json: Json = False,
     ) -> None:
-        from lumirage.cli.console_output import show
         from lumirage.flow.request import EvaluationRequest
 
         request = EvaluationRequest(
@@ -148,10 +147,16 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
             slurm=tuple(slurm),
             write_sbatch=write_sbatch,
         )
-        with show(json) as screen:
-            carry_out(request, dry_run, screen)
+        _with_screen(carry_out, request, dry_run, json)
 
     return command
+
+
+def _with_screen(carry_out: "CarryOut", request: "EvaluationRequest", dry_run: bool, as_json: bool) -> None:
+    from lumirage.cli.console_output import show
+
+    with show(as_json) as screen:
+        carry_out(request, dry_run, screen)
 
 
 def _limits(timeout: float | None, memory: float | None, cpus: int | None) -> dict[str, float | int]:
@@ -180,7 +185,7 @@ def _derivatives(words: list[str]) -> dict[str, Path]:
     return found
 
 
-def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: bool, screen: "Shown") -> None:
+def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: bool, screen: "CommandScreen") -> None:
     if dry_run:
         print_plan(request, screen)
         return
@@ -194,7 +199,7 @@ def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: b
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
 
-def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "Shown") -> None:
+def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "CommandScreen") -> None:
     """Submit what is missing of these stages and return; or, with everything there, make the tables they end with."""
     from lumirage.flow.cluster_submit import submit
 
@@ -209,13 +214,13 @@ def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "S
     raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
 
 
-def print_plan(request: "EvaluationRequest", screen: "Shown") -> None:
+def print_plan(request: "EvaluationRequest", screen: "CommandScreen") -> None:
     """What --dry-run prints: a line a job."""
-    from lumirage.flow.install import choose_installer
+    from lumirage.flow.install import method_installer
     from lumirage.flow.plan import plan_evaluation
     from lumirage.planning.evaluation_plan import describe
 
-    plan = plan_evaluation(request, choose_installer(request.runtime, screen), screen)
+    plan = plan_evaluation(request, method_installer(request.runtime, screen), screen)
     for line in describe(plan.jobs):
         print(line)
     screen.say(f"{len(plan.jobs)} jobs, {len(plan.pairs)} pairs, {plan.complete} runs complete; nothing was done")

@@ -23,13 +23,13 @@ def doctor(
 ) -> None:
     """Try on this machine what is promised of isolation, limits and measuring, and print what holds."""
     from lumirage.cli.console_output import show
-    from lumirage.flow.install import choose_installer
+    from lumirage.flow.install import method_installer
     from lumirage.running.doctor import examine
 
     with show(False) as screen:
-        machine = choose_installer(runtime, screen)
-        reference = image or machine.use(machine.source("zero-displacement")).image
-        findings = examine(machine.runtime, reference)
+        installer = method_installer(runtime, screen)
+        reference = image or installer.use(installer.find("zero-displacement")).image
+        findings = examine(installer.runtime, reference)
     for finding in findings:
         print(f"{'holds' if finding.held else 'FAILS':6} {finding.name:22} {finding.how}")
     raise typer.Exit(0 if all(finding.held for finding in findings) else EXIT_SOME_FAILED)

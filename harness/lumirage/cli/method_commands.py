@@ -133,12 +133,12 @@ def prefetch(
 ) -> None:
     """Put all that methods need where compute nodes without internet find it: images or environments, and weights."""
     from lumirage.cli.console_output import show
-    from lumirage.flow.install import choose_installer
+    from lumirage.flow.install import method_installer
 
     with show(False) as screen:
-        machine = choose_installer(runtime, screen)
+        installer = method_installer(runtime, screen)
         for name in names:
-            use = machine.fetched(machine.source(name))
+            use = installer.fetch(installer.find(name))
             print(f"{use.card.name}: {use.image} {use.digest[:19]}")
 
 
@@ -185,18 +185,18 @@ def check(
     import tempfile
 
     from lumirage.cli.console_output import show
-    from lumirage.flow.install import choose_installer
+    from lumirage.flow.install import method_installer
     from lumirage.flow.method_trials import MethodTrials
     from lumirage.methods.conformance import check_method
     from lumirage.methods.conformance_page import as_text, write_page
     from lumirage.methods.weights import require_weights
 
     with show(False) as screen, tempfile.TemporaryDirectory(prefix="lumirage-check-") as scratch:
-        machine = choose_installer(runtime, screen)
-        source = machine.source(name)
-        use = machine.use(source)
-        machine.runtime.prepare(use.image)
-        trials = MethodTrials(use.card, use.image, machine.runtime, Path(scratch), require_weights(use.card))
+        installer = method_installer(runtime, screen)
+        source = installer.find(name)
+        use = installer.use(source)
+        installer.runtime.prepare(use.image)
+        trials = MethodTrials(use.card, use.image, installer.runtime, Path(scratch), require_weights(use.card))
         checkup = check_method(use.card, trials, Path(scratch) / "known")
     print(as_text(checkup))
     if page:

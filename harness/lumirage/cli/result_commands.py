@@ -28,11 +28,11 @@ def working_in(out: Path) -> "Iterator[Layout]":
     """The tree of an evaluation, held against other harnesses. Raises DataError when there is none."""
     from lumirage.core.layout import Layout
     from lumirage.flow.stored_evaluation import load_evaluation
-    from lumirage.running.tree_lock import alone
+    from lumirage.running.tree_lock import lock_tree
 
     layout = Layout(out)
     load_evaluation(layout)  # first: the lock would make a folder
-    with alone(layout):
+    with lock_tree(layout):
         yield layout
 
 
@@ -78,7 +78,7 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     from lumirage.flow.summary import summarize
 
     with show(json) as screen, working_in(out) as layout:
-        stage.score(layout, preset, stage.Scorers(workers, score_device), screen)
+        stage.score(layout, preset, stage.ScoringSettings(workers, score_device), screen)
         screen.summary(summarize(layout))
 
 

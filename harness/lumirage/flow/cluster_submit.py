@@ -14,12 +14,12 @@ from lumirage.core.layout import Layout, digest, write_text, written_aside
 from lumirage.core.model import SENTINELS, Job
 from lumirage.core.records import write_json
 from lumirage.core.screen import Screen
-from lumirage.flow.install import choose_installer
+from lumirage.flow.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
-from lumirage.flow.status import Queued, in_queue, unscored
+from lumirage.flow.status import QueueState, in_queue, unscored_pairs
 from lumirage.planning.evaluation_plan import Plan
-from lumirage.planning.output_description import begin_tree, place_work
+from lumirage.planning.output_description import place_work_folder, write_output_description
 from lumirage.running.executors.slurm import (
     AT_ONCE,
     Array,
@@ -36,7 +36,7 @@ from lumirage.running.executors.slurm import (
     script,
     submit_array,
 )
-from lumirage.running.participant_locks import changing, held_in_part
+from lumirage.running.participant_locks import lock_evaluation, lock_participants
 
 SPREAD = 100
 """Preparing and scoring are spread over about so many tasks."""
@@ -57,42 +57,42 @@ def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) ->
     Gives the tree once everything is there, None while there is something to wait for. Raises UnavailableError where
     Slurm does not answer.
     """
-    installer = choose_installer(request.runtime, screen)
+    installer = method_installer(request.runtime, screen)
     site = Site.of_words(request.slurm, request.jobs if request.jobs > 1 else AT_ONCE)
     begun = request.out is not None and Layout(request.out).evaluation.is_file()
     # whatever is wrong with the request is said before OUT is made
     first = None if begun else plan_evaluation(request, installer, screen)
     layout = first.layout if first else Layout(request.out or Path())
-    with held_in_part(layout.lock, []), changing(layout.change_lock):
+    with lock_participants(layout.lock, []), lock_evaluation(layout.change_lock):
         queued = _queued(layout, request)  # before the files: a task that ends between the two looks is in one of them
         # another command may have begun the tree, or added a method, while this one waited
         plan = first if first and not layout.evaluation.is_file() else plan_evaluation(request, installer, screen)
-        place_work(layout, request.work)
-        begin_tree(layout, plan.evaluation)
-        lacking = unscored(layout, plan.evaluation) if "score" in stages else []
-        wanted = asked(missing(plan, lacking, queued), stages)
-        runs = sum(len(job.pairs) for job in wanted.jobs)
+        place_work_folder(layout, request.work)
+        write_output_description(layout, plan.evaluation)
+        lacking = unscored_pairs(layout, plan.evaluation) if "score" in stages else []
+        work = for_stages(missing_work(plan, lacking, queued), stages)
+        runs = sum(len(job.pairs) for job in work.jobs)
         screen.say(f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing")
         if request.write_sbatch:
-            write_scripts(plan, wanted, site, installer.runtime.name, request.write_sbatch)
+            write_scripts(plan, work, site, installer.runtime.name, request.write_sbatch)
             screen.say(f"nothing was submitted; look at {request.write_sbatch} and the scripts it names, then run it")
             return None
-        if wanted.jobs or wanted.pairs:
-            numbers = submit_all(plan, wanted, site, installer.runtime.name)
+        if work.jobs or work.pairs:
+            numbers = submit_all(plan, work, site, installer.runtime.name)
             screen.say(f"submitted: {', '.join(f'{name} {number}' for name, number in numbers.items())}")
-        if wanted.jobs or wanted.pairs or queued.busy:
+        if work.jobs or work.pairs or queued.busy:
             screen.say(f"look with 'lumirage-harness status {layout.root}'; type this again when all have ended")
             return None
     return layout
 
 
-def _queued(layout: Layout, request: EvaluationRequest) -> Queued:
+def _queued(layout: Layout, request: EvaluationRequest) -> QueueState:
     """What waits or runs; scripts may be written where no queue can be seen."""
-    return in_queue(layout) if not request.write_sbatch or answers_here() else Queued()
+    return in_queue(layout) if not request.write_sbatch or answers_here() else QueueState()
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MissingWork:
     """What is to be submitted: runs that are missing, pairs that lack scores, and whether tables are made after them."""
 
     jobs: tuple[Job, ...] = ()
@@ -100,7 +100,7 @@ class Wanted:
     tables: bool = True
 
 
-def missing(plan: Plan, unscored: Sequence[str], queued: Queued) -> Wanted:
+def missing_work(plan: Plan, unscored_pairs: Sequence[str], queued: QueueState) -> MissingWork:
     """What neither lies on disk nor waits in the queue. Where runs are missing, their pairs are scored after them."""
     left = []
     for job in plan.jobs:
@@ -110,16 +110,16 @@ def missing(plan: Plan, unscored: Sequence[str], queued: Queued) -> Wanted:
         elif pairs:  # a task stops what an earlier life of its own id left, so no other task may have that id
             left.append(job.model_copy(update={"id": f"{job.id}-{digest(*pairs)}", "pairs": pairs}))
     run = {pair for job in left for pair in job.pairs}
-    score = run | {pair for pair in unscored if pair not in queued.scores}
-    return Wanted(tuple(left), tuple(pair.id for pair in plan.pairs if pair.id in score))
+    score = run | {pair for pair in unscored_pairs if pair not in queued.scores}
+    return MissingWork(tuple(left), tuple(pair.id for pair in plan.pairs if pair.id in score))
 
 
-def asked(wanted: Wanted, stages: Sequence[str]) -> Wanted:
+def for_stages(work: MissingWork, stages: Sequence[str]) -> MissingWork:
     """What of it belongs to these stages."""
-    return replace(wanted, pairs=wanted.pairs if "score" in stages else (), tables="report" in stages)
+    return replace(work, pairs=work.pairs if "score" in stages else (), tables="report" in stages)
 
 
-def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequence[Task]]]:
+def arrays_of(work: MissingWork, plan: Plan, most: int) -> list[tuple[Array, Sequence[Task]]]:
     """The arrays in order, each of at most `most` tasks: preparing, runs, scores, tables. Pure."""
     found: list[tuple[Array, Sequence[Task]]] = []
 
@@ -131,13 +131,13 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
     def names(*kinds: Kind) -> tuple[str, ...]:
         return tuple(array.name for array, _ in found if array.kind in kinds)
 
-    for condition in dict.fromkeys(job.condition for job in wanted.jobs):
-        pairs = dict.fromkeys(pair for job in wanted.jobs if job.condition == condition for pair in job.pairs)
+    for condition in dict.fromkeys(job.condition for job in work.jobs):
+        pairs = dict.fromkeys(pair for job in work.jobs if job.condition == condition for pair in job.pairs)
         size = _share(len(pairs), MINUTES_A_PAIR)
         minutes = min(size, len(pairs)) * MINUTES_A_PAIR
         add("prepare", _spread("prepare", list(pairs), size, condition), _timed(PREPARING, minutes), ())
     by_needs: dict[Needs, list[Task]] = {}
-    for job in wanted.jobs:
+    for job in work.jobs:
         task = Task(
             id=job.id, kind="run", method=job.method.name, condition=job.condition, repeat=job.repeat, pairs=job.pairs
         )
@@ -145,10 +145,10 @@ def arrays_of(wanted: Wanted, plan: Plan, most: int) -> list[tuple[Array, Sequen
     for needs, tasks in by_needs.items():
         add("run", tasks, needs, names("prepare"))
     runs = len(plan.conditions) * (len(plan.evaluation.methods) * plan.evaluation.repeats + len(SENTINELS))
-    size = _share(len(wanted.pairs), MINUTES_A_PAIR * runs)
-    minutes = min(size, len(wanted.pairs)) * MINUTES_A_PAIR * runs
-    add("score", _spread("score", wanted.pairs, size), _timed(SCORING, minutes), names("run"))
-    if found and wanted.tables:
+    size = _share(len(work.pairs), MINUTES_A_PAIR * runs)
+    minutes = min(size, len(work.pairs)) * MINUTES_A_PAIR * runs
+    add("score", _spread("score", work.pairs, size), _timed(SCORING, minutes), names("run"))
+    if found and work.tables:
         add("finish", [Task(id="finish", kind="finish")], TABLES, names("run", "score"))
     return found
 
@@ -170,9 +170,9 @@ def _timed(needs: Needs, minutes: float) -> Needs:
     return needs.model_copy(update={"minutes": 15 + int(minutes)})
 
 
-def submit_all(plan: Plan, wanted: Wanted, site: Site, runtime: str) -> dict[str, str]:
+def submit_all(plan: Plan, work: MissingWork, site: Site, runtime: str) -> dict[str, str]:
     """Write the tasks and submit the arrays; gives their numbers. Raises UnavailableError in Slurm's words."""
-    submission = _write(plan, wanted, site, runtime)
+    submission = _write(plan, work, site, runtime)
     files, numbers = plan.layout.submission(submission.name), {}
     for array in submission.arrays:
         numbers[array.name] = submit_array(array, files)
@@ -180,18 +180,18 @@ def submit_all(plan: Plan, wanted: Wanted, site: Site, runtime: str) -> dict[str
     return numbers
 
 
-def write_scripts(plan: Plan, wanted: Wanted, site: Site, runtime: str, file: Path) -> Submission:
+def write_scripts(plan: Plan, work: MissingWork, site: Site, runtime: str, file: Path) -> Submission:
     """Write the tasks, a batch script for each array, and `file`, which submits them; nothing is submitted."""
-    submission = _write(plan, wanted, site, runtime)
+    submission = _write(plan, work, site, runtime)
     write_text(file, driver(submission.arrays, plan.layout.submission(submission.name)))
     file.chmod(0o755)
     return submission
 
 
-def _write(plan: Plan, wanted: Wanted, site: Site, runtime: str) -> Submission:
+def _write(plan: Plan, work: MissingWork, site: Site, runtime: str) -> Submission:
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     layout = Layout(plan.layout.root.resolve())
-    files, arrays = layout.submission(name), arrays_of(wanted, plan, max_array_size())
+    files, arrays = layout.submission(name), arrays_of(work, plan, max_array_size())
     files.logs.mkdir(parents=True)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     submission = Submission(name=name, created=created, runtime=runtime, arrays=tuple(array for array, _ in arrays))

@@ -15,7 +15,7 @@ from lumirage.core.model import Job, Limits
 from lumirage.core.records import read_json
 from lumirage.core.screen import Screen
 from lumirage.core.track import Evaluation
-from lumirage.flow.job_inputs import JobInputs, run_context
+from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.methods.weights import require_weights
 from lumirage.planning.jobs import limits_of, seed_of
 from lumirage.running.executors.slurm import (
@@ -29,10 +29,10 @@ from lumirage.running.executors.slurm import (
 )
 from lumirage.running.executors.this_machine import PAUSES_S
 from lumirage.running.gpu_usage import gpu_uuids
-from lumirage.running.job_execution import begin, execute_job
-from lumirage.running.participant_locks import held_in_part
+from lumirage.running.job_execution import execute_job, remove_leftovers
+from lumirage.running.participant_locks import lock_participants
 from lumirage.running.runtimes import choose
-from lumirage.running.runtimes.call import Stopped
+from lumirage.running.runtimes.runtime_interface import Stopped
 
 LOOK_S = 5.0
 """How often a task looks whether the tree is free for it, and for how long before it gives up."""
@@ -53,34 +53,34 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
     with _told_to_stop() as stop, _in_turn(layout, parts, stop):
         match task.kind:
             case "prepare":
-                inputs = JobInputs(layout, evaluation)
+                inputs = InputPreparer(layout, evaluation)
                 for pair in task.pairs:
                     _unless(stop)
-                    inputs.of_pair(pair, task.condition)
+                    inputs.for_pair(pair, task.condition)
             case "run":
                 _run(task, layout, evaluation, runtime, stop)
             case "score":
-                from lumirage.flow.score import Scorers, score_pairs  # late: most tasks do not score
+                from lumirage.flow.score import ScoringSettings, score_pairs  # late: most tasks do not score
 
-                score_pairs(layout, task.pairs, Scorers(processes_of_task(os.environ), stop=stop), screen)
+                score_pairs(layout, task.pairs, ScoringSettings(processes_of_task(os.environ), stop=stop), screen)
             case "finish":
                 from lumirage.flow.compare import compare
                 from lumirage.flow.report import report
-                from lumirage.flow.score import Scorers, score
+                from lumirage.flow.score import ScoringSettings, score
 
-                score(layout, (), Scorers(stop=stop), screen)
+                score(layout, (), ScoringSettings(stop=stop), screen)
                 compare(layout, screen)
                 report(layout, screen)
 
 
 @contextmanager
 def _in_turn(layout: Layout, parts: Sequence[Path], stop: threading.Event) -> Iterator[None]:
-    """As `held_in_part`, once whoever holds the whole tree, such as a report that is made meanwhile, is through."""
+    """As `lock_participants`, once whoever holds the whole tree, such as a report that is made meanwhile, is through."""
     until = time.monotonic() + PATIENCE_S
     with ExitStack() as stack:
         while True:
             try:
-                stack.enter_context(held_in_part(layout.lock, parts))
+                stack.enter_context(lock_participants(layout.lock, parts))
                 break
             except BusyError:
                 if time.monotonic() > until:
@@ -118,8 +118,8 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
         gpus=_gpus(job.limits, os.environ),
         stop=stop,
     )
-    begin(context, runtime)
-    inputs = JobInputs(layout, evaluation).of_job(job)
+    remove_leftovers(context, runtime)
+    inputs = InputPreparer(layout, evaluation).for_job(job)
     for pause_s in PAUSES_S:
         _unless(stop)
         try:

@@ -9,35 +9,35 @@ from lumirage.core.records import read_json
 from lumirage.core.screen import Screen
 from lumirage.core.track import Evaluation
 from lumirage.flow.compare import compare
-from lumirage.flow.install import choose_installer
+from lumirage.flow.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.report import report
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.run import run
-from lumirage.flow.score import Scorers, score, score_pairs
+from lumirage.flow.score import ScoringSettings, score, score_pairs
 from lumirage.flow.score_during_run import ScoreDuringRun
 from lumirage.flow.summary import Summary, summarize
 from lumirage.planning.bids_names import check_names
 from lumirage.planning.evaluation_plan import Plan
-from lumirage.planning.output_description import begin_tree, place_work
-from lumirage.running.participant_locks import changing, held_in_part
-from lumirage.running.tree_lock import alone
+from lumirage.planning.output_description import place_work_folder, write_output_description
+from lumirage.running.participant_locks import lock_evaluation, lock_participants
+from lumirage.running.tree_lock import lock_tree
 
 
 def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Summary:
     """Carry out the stages that were asked for, in order; what is complete already is not done again."""
-    installer = choose_installer(request.runtime, screen)
+    installer = method_installer(request.runtime, screen)
     plan = plan_evaluation(request, installer, screen)
-    with alone(plan.layout):
+    with lock_tree(plan.layout):
         if _changed(plan):
             plan = plan_evaluation(replace(request, out=plan.layout.root), installer, screen)
-        place_work(plan.layout, request.work)
-        begin_tree(plan.layout, plan.evaluation)
+        place_work_folder(plan.layout, request.work)
+        write_output_description(plan.layout, plan.evaluation)
         if "run" in stages:
             with ScoreDuringRun(plan.layout, plan.evaluation) if "score" in stages else nullcontext() as scorer:
                 run(plan, installer, request.jobs, request.gpus, screen, scorer)
         if "score" in stages:
-            score(plan.layout, plan.evaluation.track.presets, Scorers(request.jobs), screen)
+            score(plan.layout, plan.evaluation.track.presets, ScoringSettings(request.jobs), screen)
         if "compare" in stages:
             compare(plan.layout, screen)
         if "report" in stages:
@@ -61,27 +61,27 @@ def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary
     """
     if request.bids and not request.skip_validation:
         check_names(request.bids)
-    installer = choose_installer(request.runtime, screen)
+    installer = method_installer(request.runtime, screen)
     begun = request.out is not None and request.out.exists()
     # whatever is wrong with the request is said before OUT is made
     layout = Layout(request.out) if request.out and begun else plan_evaluation(request, installer, screen).layout
     parts = [layout.part_lock(label.removeprefix("sub-")) for label in sorted(set(request.participants))]
-    with held_in_part(layout.lock, parts) if parts else alone(layout):
-        with changing(layout.change_lock):
+    with lock_participants(layout.lock, parts) if parts else lock_tree(layout):
+        with lock_evaluation(layout.change_lock):
             plan = plan_evaluation(
                 request, installer, screen
             )  # again: another participant may have begun the tree meanwhile
-            place_work(layout, request.work)
-            begin_tree(layout, plan.evaluation)
+            place_work_folder(layout, request.work)
+            write_output_description(layout, plan.evaluation)
         run(plan, installer, request.jobs, request.gpus, screen)
-        score_pairs(layout, [pair.id for pair in plan.pairs], Scorers(request.jobs), screen)
+        score_pairs(layout, [pair.id for pair in plan.pairs], ScoringSettings(request.jobs), screen)
     return summarize(layout)
 
 
 def finish(layout: Layout, screen: Screen) -> Summary:
     """The tables and the report of what is complete."""
-    with alone(layout):
-        score(layout, (), Scorers(), screen)
+    with lock_tree(layout):
+        score(layout, (), ScoringSettings(), screen)
         compare(layout, screen)
         report(layout, screen)
     return summarize(layout)

@@ -17,18 +17,18 @@ from lumirage.methods.sif_conversion import from_engine, from_registry, make_sif
 from lumirage.methods.weights import fetch_weights, missing_weights, require_weights
 from lumirage.planning.method_cards import MethodSource, find_method
 from lumirage.running.runtimes import choose
-from lumirage.running.runtimes.call import Image, Runtime
+from lumirage.running.runtimes.runtime_interface import Image, Runtime
 
 
 @dataclass(frozen=True)
-class Installer:
+class MethodInstaller:
     """A runtime that works, and where cards are looked for besides the shipped ones."""
 
     runtime: Runtime
     folders: tuple[Path, ...]
     screen: Screen
 
-    def source(self, word: str) -> MethodSource:
+    def find(self, word: str) -> MethodSource:
         """A method by name or folder, or an image on this machine that holds its own card. Raises UsageError."""
         try:
             return find_method(word, self.folders)
@@ -51,7 +51,7 @@ class Installer:
         image = self._image(source)
         return MethodUse(card=source.card, image=image.start, digest=image.digest)
 
-    def fetched(self, source: MethodSource) -> MethodUse:
+    def fetch(self, source: MethodSource) -> MethodUse:
         """As `use`, but what is missing is fetched: weights, and an image that is published. Raises UnavailableError."""
         if missing_weights(source.card):
             fetch_weights(source.card, progress=lambda done, total: self.screen.progress("fetch", done, total))
@@ -94,14 +94,14 @@ class Installer:
         return self.runtime.resolve(reference)
 
 
-def choose_installer(runtime: str, screen: Screen) -> Installer:
+def method_installer(runtime: str, screen: Screen) -> MethodInstaller:
     """The runtime of that name, or the first that works. Raises UsageError, UnavailableError."""
     chosen, refused = choose(runtime)
     if runtime == "auto":
         passed = "".join(f"\n  not {reason}" for reason in refused)
         screen.say(f"runtime: {chosen.name}{'' if chosen.isolated else ' (methods are not isolated)'}{passed}")
     folders = tuple(Path(part) for part in os.environ.get("LUMIRAGE_METHODS", "").split(os.pathsep) if part)
-    return Installer(chosen, folders, screen)
+    return MethodInstaller(chosen, folders, screen)
 
 
 BASE_HERE = "lumirage/base:bookworm"

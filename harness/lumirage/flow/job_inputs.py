@@ -15,8 +15,8 @@ from lumirage.methods.weights import weights_folder
 from lumirage.planning.preparation import Preparer
 from lumirage.running.job_execution import RunContext
 from lumirage.running.method_contract import PairInput
-from lumirage.running.runtimes.call import Runtime
-from lumirage.running.scratch import scratch_place
+from lumirage.running.runtimes.runtime_interface import Runtime
+from lumirage.running.scratch import scratch_folder
 
 
 def run_context(layout: Layout, evaluation: Evaluation, runtime: Runtime, part: Sequence[str] = ()) -> RunContext:
@@ -30,7 +30,7 @@ def run_context(layout: Layout, evaluation: Evaluation, runtime: Runtime, part: 
         layout=layout,
         track=evaluation.track.name,
         owner=digest(str(layout.root.resolve()), *part),
-        scratch=scratch_place(layout, runtime, os.environ),
+        scratch=scratch_folder(layout, runtime, os.environ),
         weights=weights,
         host=host(),
     )
@@ -56,7 +56,7 @@ def _processor() -> str:
 
 
 @dataclass(frozen=True)
-class JobInputs:
+class InputPreparer:
     """Prepares the pairs of a job when its turn comes."""
 
     layout: Layout
@@ -70,11 +70,11 @@ class JobInputs:
     def _prepare(self) -> Mapping[str, Prepare]:
         return {cell.name: cell.prepare for cell in self.evaluation.track.cells()}
 
-    def of_job(self, job: Job) -> Mapping[str, PairInput]:
+    def for_job(self, job: Job) -> Mapping[str, PairInput]:
         """Pair id -> what the method is given."""
-        return {pair: self.of_pair(pair, job.condition) for pair in job.pairs}
+        return {pair: self.for_pair(pair, job.condition) for pair in job.pairs}
 
-    def of_pair(self, pair: str, condition: str) -> PairInput:
+    def for_pair(self, pair: str, condition: str) -> PairInput:
         """What a method is given for one pair."""
         under = self.evaluation.under(self._pairs[pair], condition)
         made = Preparer(self.layout).prepare(under, self._prepare[condition])

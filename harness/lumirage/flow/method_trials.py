@@ -22,11 +22,11 @@ from lumirage.methods.known_warps import CheckPair, View
 from lumirage.running.container_environment import CONTAINER_TMP, environment
 from lumirage.running.container_user import hand_over
 from lumirage.running.job_watch import JobWatch
-from lumirage.running.method_contract import Desk, Laid, PairInput, lay, pairs_per_container
+from lumirage.running.method_contract import JobFolders, PairInput, WrittenInputs, pairs_per_container, write_inputs
 from lumirage.running.method_events import EventReader
-from lumirage.running.runtimes.call import Call, Mount, Runtime
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.docker_options import docker_options
+from lumirage.running.runtimes.runtime_interface import Call, Mount, Runtime
 
 FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException)
 POLL_S = 0.2
@@ -71,10 +71,10 @@ class MethodTrials:
     def _start(self, job: Job, pairs: Sequence[CheckPair], lifted: Protection | None) -> Attempt:
         name = f"lumirage-{uuid.uuid4().hex}"
         folder = self.scratch / name
-        desk = Desk(folder / "in", folder / "out", self.runtime.sees, self.runtime.isolated)
-        laid = lay(job, {pair.view: _input(pair) for pair in pairs}, desk)
-        call = self._call(name, job, laid, desk)
-        reader = EventReader(list(laid.ids.values()), self.limits.log_bytes)
+        folders = JobFolders(folder / "in", folder / "out", self.runtime.sees, self.runtime.isolated)
+        written = write_inputs(job, {pair.view: _input(pair) for pair in pairs}, folders)
+        call = self._call(name, job, written, folders)
+        reader = EventReader(list(written.ids.values()), self.limits.log_bytes)
         watch = JobWatch(reader, [], self.limits, threading.Event())
         if lifted:
             assert isinstance(self.runtime, DockerRuntime)  # __call__ saw to it
@@ -84,29 +84,29 @@ class MethodTrials:
             usage = self.runtime.run(call, watch).usage
         logs = [reader.loading.log, *(pair.log for pair in reader.pairs.values())]
         return Attempt(
-            answers=_answers(laid),
+            answers=_answers(written),
             ended_well=usage.exit_code == 0 and not usage.out_of_memory and not usage.timed_out,
             ending=_ending(usage),
-            events=_said(reader, laid.ids),
+            events=_said(reader, written.ids),
             log="\n".join(log.text() for log in logs),
         )
 
-    def _call(self, name: str, job: Job, laid: Laid, desk: Desk) -> Call:
+    def _call(self, name: str, job: Job, written: WrittenInputs, folders: JobFolders) -> Call:
         weights = Mount(self.weights, "/weights") if self.weights else None
-        tmp = CONTAINER_TMP if desk.private else str(desk.out.with_name("tmp"))
+        tmp = CONTAINER_TMP if folders.private else str(folders.out.with_name("tmp"))
         return Call(
             name=name,
             owner="check",
             image=self.image,
-            arguments=laid.arguments,
-            entrypoint=laid.entrypoint,
-            mounts=(*laid.mounts, *([weights] if weights else [])),
-            output=desk.out,
-            environment=environment(job, tmp, desk.sees(weights) if weights else None),
+            arguments=written.arguments,
+            entrypoint=written.entrypoint,
+            mounts=(*written.mounts, *([weights] if weights else [])),
+            output=folders.out,
+            environment=environment(job, tmp, folders.sees(weights) if weights else None),
             limits=self.limits,
             cpus=self.cpus,
             gpus=self.gpus,
-            user=hand_over(desk.out, self.card),
+            user=hand_over(folders.out, self.card),
         )
 
 
@@ -118,10 +118,10 @@ def _input(pair: CheckPair) -> PairInput:
     return PairInput(Pair(fixed=scan, moving=scan), prepared, pair.field)
 
 
-def _answers(laid: Laid) -> dict[View, Path]:
+def _answers(written: WrittenInputs) -> dict[View, Path]:
     found: dict[View, Path] = {}
     for view in get_args(View):
-        if expected := laid.expected.get(view):
+        if expected := written.expected.get(view):
             paths = [expected.folder / name for name in expected.fields]
             there = [path for path in paths if path.is_file() and not path.is_symlink()]
             if there:

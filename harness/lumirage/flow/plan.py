@@ -5,15 +5,15 @@ from pathlib import Path
 from lumirage.core.layout import cache_root
 from lumirage.core.screen import Screen
 from lumirage.core.track import Track
-from lumirage.flow.install import Installer
+from lumirage.flow.install import MethodInstaller
 from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
 from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan
 from lumirage.planning.track_files import load_track
-from lumirage.planning.working_grid import unmet
+from lumirage.planning.working_grid import unmet_needs
 
 
-def plan_evaluation(request: EvaluationRequest, installer: Installer, screen: Screen) -> Plan:
+def plan_evaluation(request: EvaluationRequest, installer: MethodInstaller, screen: Screen) -> Plan:
     """Words -> plan. Nothing is written but the phantom, when no dataset is named."""
     bids = request.bids or _phantom(screen)
     track = _track(request)
@@ -21,7 +21,7 @@ def plan_evaluation(request: EvaluationRequest, installer: Installer, screen: Sc
         bids=bids,
         out=request.out or Path(f"lumirage-{bids.resolve().name}-{track.name}"),
         track=track,
-        methods=tuple(installer.source(word) for word in request.methods),
+        methods=tuple(installer.find(word) for word in request.methods),
         runtime=installer.runtime.name,
         derivatives=request.derivatives,
         pairs=request.pairs,
@@ -36,7 +36,7 @@ def plan_evaluation(request: EvaluationRequest, installer: Installer, screen: Sc
         screen.say(f"output: {inputs.out}")
     plan = make_plan(inputs, installer.use)
     for source in inputs.methods:
-        if names := unmet(source.card.needs, plan.conditions):
+        if names := unmet_needs(source.card.needs, plan.conditions):
             wanted = source.card.needs.model_dump(exclude_defaults=True)
             screen.say(f"{source.card.name} needs a working grid of {wanted}; it may fail under {', '.join(names)}")
     return plan

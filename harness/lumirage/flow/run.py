@@ -8,46 +8,51 @@ from dataclasses import dataclass, field
 from lumirage.core.errors import EngineError, LumirageError
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.core.screen import Screen
-from lumirage.flow.install import Installer
-from lumirage.flow.job_inputs import JobInputs, run_context
+from lumirage.flow.install import MethodInstaller
+from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.running.executors.resource_slots import bound, resources_here
-from lumirage.running.executors.this_machine import Helper, Here
-from lumirage.running.job_execution import begin
+from lumirage.running.executors.this_machine import BackgroundWork, ThisMachine
+from lumirage.running.job_execution import remove_leftovers
 
 
 def run(
-    plan: Plan, installer: Installer, most: int, gpus: Sequence[str], screen: Screen, helper: Helper | None = None
+    plan: Plan,
+    installer: MethodInstaller,
+    most: int,
+    gpus: Sequence[str],
+    screen: Screen,
+    background: BackgroundWork | None = None,
 ) -> None:
-    """Execute the jobs of a plan here, `most` containers at a time; `helper` works meanwhile. A failing method is a result.
+    """Execute the jobs of a plan here, `most` containers at a time; `background` works meanwhile. A failing method is a result.
 
     Raises the error of the first job that could not be executed at all, after the others are done.
     """
     # several may work in one tree, each with participants of its own: one must not stop another's containers
     context = run_context(plan.layout, plan.evaluation, installer.runtime, plan.participants)
-    left = begin(context, installer.runtime)
+    left = remove_leftovers(context, installer.runtime)
     if left:
         screen.say(f"{left} containers or processes that a dead harness left were removed")
     if plan.complete:
         screen.say(f"{plan.complete} runs are complete and are kept")
-    watcher = _Watcher(plan, screen)
-    inputs = JobInputs(plan.layout, plan.evaluation)
+    progress = _Progress(plan, screen)
+    inputs = InputPreparer(plan.layout, plan.evaluation)
     resources = resources_here(gpus)
     for limits in {job.limits for job in plan.jobs}:
         fits, why = bound(resources, limits, min(most, len(plan.jobs)))
         if why:
             screen.say(f"-j {most}: no more than {fits} at a time, because {why}")
-    here = Here(installer.runtime, resources, most)
+    here = ThisMachine(installer.runtime, resources, most)
     try:
-        here.execute(plan.jobs, inputs.of_job, context, watcher, helper)
+        here.execute(plan.jobs, inputs.for_job, context, progress, background)
     finally:
         with suppress(OSError):  # another harness of this tree may use it too
             context.scratch.rmdir()
-    if watcher.left_out:
-        raise watcher.left_out[0]
+    if progress.left_out:
+        raise progress.left_out[0]
 
 
-def last_words(outcome: Outcome, log_tail: str) -> str:
+def log_ending(outcome: Outcome, log_tail: str) -> str:
     """The last line that a failed method printed, without control characters: often the whole reason."""
     lines = [line for line in log_tail.splitlines() if line.strip() and not line.startswith("@lumirage")]
     if outcome not in {Outcome.FAILED, Outcome.CRASHED, Outcome.NO_ANSWER} or not lines:
@@ -56,7 +61,7 @@ def last_words(outcome: Outcome, log_tail: str) -> str:
 
 
 @dataclass
-class _Watcher:
+class _Progress:
     """Keeps count of what happens, method by method."""
 
     plan: Plan
@@ -84,7 +89,7 @@ class _Watcher:
         self.screen.progress(run.method, self._done[run.method], self._total[run.method])
         if run.outcome is not Outcome.OK:
             self.screen.say(
-                f"{run.method} {run.pair}: {run.outcome}: {run.message}{last_words(run.outcome, run.log_tail)}"
+                f"{run.method} {run.pair}: {run.outcome}: {run.message}{log_ending(run.outcome, run.log_tail)}"
             )
 
     def job_left_out(self, job: Job, error: LumirageError) -> None:

@@ -12,9 +12,9 @@ from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome
 from lumirage.core.screen import Screen
-from lumirage.flow.score_tasks import Asked, missing, scored, with_reversed
+from lumirage.flow.score_tasks import ScoringRequest, scored_before, unscored_tasks, with_reversed
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
-from lumirage.running.runtimes.call import Stopped
+from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import preset_named
 from lumirage.scoring.score_store import Parts, assemble, scored_runs
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Scorers:
+class ScoringSettings:
     """How many processes score, on what, and who may stop them: then what was scored is kept, and Stopped is raised."""
 
     workers: int = 1
@@ -31,20 +31,20 @@ class Scorers:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def score(layout: Layout, names: Sequence[str], scorers: Scorers, screen: Screen) -> pd.DataFrame:
+def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, screen: Screen) -> pd.DataFrame:
     """Score what is not scored yet under these presets and write the tables; gives the table."""
     evaluation = load_evaluation(layout)
     presets = [preset_named(name) for name in names or evaluation.track.presets]
     runs = load_runs(layout, evaluation)
     if not runs:
         raise DataError(f"{layout.root}: no run is complete yet; 'lumirage-harness evaluate' or 'run' makes them")
-    asked = Asked(evaluation, evaluation.pairs, runs, presets)
-    _score_missing(layout, asked, scorers, screen)
+    request = ScoringRequest(evaluation, evaluation.pairs, runs, presets)
+    _score_missing(layout, request, settings, screen)
     failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
-    return assemble(layout, presets, failed, asked.returned)
+    return assemble(layout, presets, failed, request.answered_both_ways)
 
 
-def score_pairs(layout: Layout, pairs: Sequence[str], scorers: Scorers, screen: Screen) -> None:
+def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings, screen: Screen) -> None:
     """Score what is not scored yet of some pairs (by id), under the track's presets; the tables are made elsewhere.
 
     Their reversed pairs are scored again where they were scored before these were run: the group level may have no images
@@ -56,15 +56,17 @@ def score_pairs(layout: Layout, pairs: Sequence[str], scorers: Scorers, screen: 
     presets = [preset_named(name) for name in evaluation.track.presets]
     begun = set.intersection(*(scored_runs(layout, preset) for preset in presets))
     chosen = [pair for pair in both if pair.id in wanted or any(key[3] == pair.id for key in begun)]
-    _score_missing(layout, Asked(evaluation, chosen, load_runs(layout, evaluation, both), presets), scorers, screen)
+    _score_missing(
+        layout, ScoringRequest(evaluation, chosen, load_runs(layout, evaluation, both), presets), settings, screen
+    )
 
 
-def _score_missing(layout: Layout, asked: Asked, scorers: Scorers, screen: Screen) -> None:
-    have = {preset.name: scored(layout, preset, asked) for preset in asked.presets}
-    tasks = list(_unless(scorers.stop, missing(layout, asked, have)))
+def _score_missing(layout: Layout, request: ScoringRequest, settings: ScoringSettings, screen: Screen) -> None:
+    have = {preset.name: scored_before(layout, preset, request) for preset in request.presets}
+    tasks = list(_unless(settings.stop, unscored_tasks(layout, request, have)))
     screen.progress("score", 0, len(tasks))
-    with Parts(layout) as parts, closing(score_many(tasks, scorers.workers, scorers.device)) as made:
-        for done, (task, scores) in enumerate(_unless(scorers.stop, made), start=1):
+    with Parts(layout) as parts, closing(score_many(tasks, settings.workers, settings.device)) as made:
+        for done, (task, scores) in enumerate(_unless(settings.stop, made), start=1):
             parts.add(task, scores)
             screen.progress("score", done, len(tasks))
 

@@ -7,7 +7,7 @@ from typing import Self
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome, Run
 from lumirage.core.track import Evaluation
-from lumirage.flow.score_tasks import Asked, key_of, missing, reversed_id, scored
+from lumirage.flow.score_tasks import ScoringRequest, reversed_id, run_key, scored_before, unscored_tasks
 from lumirage.scoring.parallel_scoring import Scorer
 from lumirage.scoring.presets import preset_named
 from lumirage.scoring.score_store import Parts, RunKey
@@ -55,14 +55,14 @@ class ScoreDuringRun:
         try:
             key = self._waiting.popleft()
             runs = {k: self._ended[k] for k in (key, self._back(key)) if k in self._ended}
-            asked = Asked(self._evaluation, (self._pairs[key[3]],), runs, self._presets)
+            request = ScoringRequest(self._evaluation, (self._pairs[key[3]],), runs, self._presets)
             if self._have is None:
-                self._have = {preset.name: scored(self._layout, preset, asked) for preset in self._presets}
-            for task, presets in missing(self._layout, asked, self._have):
+                self._have = {preset.name: scored_before(self._layout, preset, request) for preset in self._presets}
+            for task, presets in unscored_tasks(self._layout, request, self._have):
                 _, scores = self._scorer.score(task, presets, cpu)
                 self._parts.add(task, scores)
                 for preset in presets:
-                    self._have[preset.name].add(key_of(task))
+                    self._have[preset.name].add(run_key(task))
         except Exception:  # noqa: BLE001 -- see above
             self._over = True
 

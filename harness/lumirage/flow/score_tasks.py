@@ -13,12 +13,12 @@ from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_files import Direction, ScoreTask
 from lumirage.scoring.score_store import INVERSE, RunKey, scored_runs
 
-Lacking = tuple[ScoreTask, tuple[Preset, ...]]
+UnscoredTask = tuple[ScoreTask, tuple[Preset, ...]]
 """An answer, and the presets under which it is to be scored."""
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScoringRequest:
     """What is to be scored: the pairs, their runs and, for consistency, those of the reversed pairs."""
 
     evaluation: Evaluation
@@ -27,15 +27,15 @@ class Asked:
     presets: Sequence[Preset]
 
     @property
-    def good(self) -> set[RunKey]:
+    def answered(self) -> set[RunKey]:
         """The runs that have an answer."""
         return {key for key, run in self.runs.items() if run.outcome is Outcome.OK}
 
     @property
-    def returned(self) -> set[RunKey]:
+    def answered_both_ways(self) -> set[RunKey]:
         """Those whose reversed pair has one too: they have an inverse consistency."""
-        good, reverse = self.good, {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
-        return {key for key in good if (*key[:3], reverse[key[3]]) in good}
+        answered, reverse = self.answered, {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
+        return {key for key in answered if (*key[:3], reverse[key[3]]) in answered}
 
 
 def with_reversed(evaluation: Evaluation, wanted: Collection[str]) -> tuple[Pair, ...]:
@@ -49,12 +49,12 @@ def reversed_id(pair: Pair) -> str:
     return Pair(fixed=pair.moving, moving=pair.fixed).id
 
 
-def key_of(task: ScoreTask) -> RunKey:
+def run_key(task: ScoreTask) -> RunKey:
     """The run that a task scores."""
     return task.method, task.condition, task.repeat, task.pair.id
 
 
-def scored(layout: Layout, preset: Preset, asked: Asked) -> set[RunKey]:
+def scored_before(layout: Layout, preset: Preset, request: ScoringRequest) -> set[RunKey]:
     """The runs that need no scoring any more.
 
     Not those that were scored before their reversed pair was run, unless their images are gone: they keep what they have.
@@ -62,31 +62,33 @@ def scored(layout: Layout, preset: Preset, asked: Asked) -> set[RunKey]:
     found = scored_runs(layout, preset)
     if INVERSE not in preset.metrics:
         return found
-    late = asked.returned - scored_runs(layout, preset, INVERSE)
-    there = {pair.id for pair in asked.evaluation.pairs if all(s.image.exists() for s in (pair.fixed, pair.moving))}
+    late = request.answered_both_ways - scored_runs(layout, preset, INVERSE)
+    there = {pair.id for pair in request.evaluation.pairs if all(s.image.exists() for s in (pair.fixed, pair.moving))}
     return found - {key for key in late if key[3] in there}
 
 
-def missing(layout: Layout, asked: Asked, have: Mapping[str, Collection[RunKey]]) -> Iterator[Lacking]:
+def unscored_tasks(
+    layout: Layout, request: ScoringRequest, have: Mapping[str, Collection[RunKey]]
+) -> Iterator[UnscoredTask]:
     """What of it is not yet scored; `have` are by preset the runs that are.
 
     The sentinels and the methods, pair by pair, so that what a pair needs is read once; a pair that has all its scores is
     passed over, so that nothing is prepared for it again.
     """
-    for task in _tasks(layout, asked, have):
-        lacking = tuple(preset for preset in asked.presets if key_of(task) not in have[preset.name])
+    for task in _tasks(layout, request, have):
+        lacking = tuple(preset for preset in request.presets if run_key(task) not in have[preset.name])
         if lacking:
             yield task, lacking
 
 
-def _tasks(layout: Layout, asked: Asked, have: Mapping[str, Collection[RunKey]]) -> Iterator[ScoreTask]:
-    preparer, evaluation, good = Preparer(layout), asked.evaluation, asked.good
+def _tasks(layout: Layout, request: ScoringRequest, have: Mapping[str, Collection[RunKey]]) -> Iterator[ScoreTask]:
+    preparer, evaluation, answered = Preparer(layout), request.evaluation, request.answered
     by_cell: dict[tuple[str, str], list[RunKey]] = {}
-    for key in asked.runs:
+    for key in request.runs:
         by_cell.setdefault((key[1], key[3]), []).append(key)
-    for planned, cell in product(asked.pairs, evaluation.track.cells()):
+    for planned, cell in product(request.pairs, evaluation.track.cells()):
         there = by_cell.get((cell.name, planned.id), [])
-        keys = [key for key in there if key in good]
+        keys = [key for key in there if key in answered]
         wanted = [*keys, *((sentinel, cell.name, 0, planned.id) for sentinel in SENTINELS)]
         if not there or all(key in done for done in have.values() for key in wanted):
             continue
@@ -102,15 +104,15 @@ def _tasks(layout: Layout, asked: Asked, have: Mapping[str, Collection[RunKey]])
                 method=method,
                 repeat=repeat,
                 forward=answer,
-                backward=_backward(layout, asked, (method, cell, repeat, planned)),
+                backward=_backward(layout, request, (method, cell, repeat, planned)),
             )
 
 
-def _backward(layout: Layout, asked: Asked, run: tuple[str, Condition, int, Pair]) -> Direction | None:
+def _backward(layout: Layout, request: ScoringRequest, run: tuple[str, Condition, int, Pair]) -> Direction | None:
     """The answer to the reversed pair, where that was run and went well."""
     method, cell, repeat, pair = run
-    wanted, evaluation = reversed_id(pair), asked.evaluation
-    there = asked.runs.get((method, cell.name, repeat, wanted))
+    wanted, evaluation = reversed_id(pair), request.evaluation
+    there = request.runs.get((method, cell.name, repeat, wanted))
     if there is None or there.outcome is not Outcome.OK:
         return None
     reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)

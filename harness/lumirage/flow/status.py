@@ -17,7 +17,7 @@ RunName = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True)
-class Queued:
+class QueueState:
     """What waits or runs now: run -> Slurm's state, pairs that will be scored, and whether tables will be made."""
 
     runs: Mapping[RunName, str] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Queued:
         return bool(self.runs or self.scores or self.finish)
 
 
-def in_queue(layout: Layout) -> Queued:
+def in_queue(layout: Layout) -> QueueState:
     """By one call of squeue, over all submissions of this tree. Raises UnavailableError when Slurm does not answer."""
     arrays = dict(_submitted(layout))
     states = queue(arrays)
@@ -51,7 +51,7 @@ def in_queue(layout: Layout) -> Queued:
                     scores |= set(task.pairs)
                 else:
                     runs |= {(task.method, task.condition, task.repeat, pair): here[index] for pair in task.pairs}
-    return Queued(runs, frozenset(scores), finish)
+    return QueueState(runs, frozenset(scores), finish)
 
 
 def _submitted(layout: Layout) -> Iterator[tuple[str, tuple[Array, Path]]]:
@@ -77,7 +77,7 @@ class Status:
         return sum(counts[state] for counts in self.counts.values())
 
 
-def standing(layout: Layout, evaluation: Evaluation, queued: Queued) -> Status:
+def evaluation_status(layout: Layout, evaluation: Evaluation, queued: QueueState) -> Status:
     """From the files of OUT and the queue."""
     counts: dict[str, Counter[str]] = {}
     cells = [cell.name for cell in evaluation.track.cells()]
@@ -94,7 +94,7 @@ def standing(layout: Layout, evaluation: Evaluation, queued: Queued) -> Status:
     return Status(counts)
 
 
-def unscored(layout: Layout, evaluation: Evaluation) -> list[str]:
+def unscored_pairs(layout: Layout, evaluation: Evaluation) -> list[str]:
     """Pairs with a good run, or with the sentinels' turn, that has no score under one of the track's presets."""
     # late: loading what reads scores costs 200 MB, and looking at the queue needs none of it
     from lumirage.scoring.presets import preset_named

@@ -60,7 +60,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Checkup:
+class ConformanceReport:
     """All findings about a method, and a piece of its log where something failed."""
 
     card: Method
@@ -73,7 +73,7 @@ class Checkup:
         return all(finding.passed is not False for finding in self.findings)
 
 
-def check_method(card: Method, register: Register, folder: Path) -> Checkup:
+def check_method(card: Method, register: Register, folder: Path) -> ConformanceReport:
     """Run a method on known pairs, written into `folder`, and judge it. Raises what `register` raises."""
     pairs = known_pairs(folder, card.needs.shape)
     first = register(pairs, None)
@@ -84,14 +84,14 @@ def check_method(card: Method, register: Register, folder: Path) -> Checkup:
         needs, lifted, first = _diagnose(pairs, first, register)
     findings = [_contract(pairs, first), *needs]
     if len(first.answers) < len(pairs):
-        return Checkup(card, tuple(findings), _end_of(first.log))
+        return ConformanceReport(card, tuple(findings), _end_of(first.log))
     fields, problems = _read(card, pairs, first)
     findings += problems
     if not problems:
         findings += _convention(card, pairs, fields)
     again, turned = register(pairs, lifted), register(pairs[::-1], lifted)
     findings += _repeats(card, pairs, (first, again, turned))
-    return Checkup(card, tuple(findings), "" if first.ended_well else _end_of(first.log))
+    return ConformanceReport(card, tuple(findings), "" if first.ended_well else _end_of(first.log))
 
 
 def _diagnose(

@@ -4,7 +4,7 @@ from html import escape
 from pathlib import Path
 
 from lumirage.core.layout import write_text
-from lumirage.methods.conformance import Checkup, Finding
+from lumirage.methods.conformance import ConformanceReport, Finding
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b; }
@@ -24,14 +24,14 @@ def verdict(finding: Finding) -> str:
     return {True: "passed", False: "failed", None: "open"}[finding.passed]
 
 
-def as_text(checkup: Checkup) -> str:
+def as_text(checkup: ConformanceReport) -> str:
     """A line a finding, and the end of the log where something failed."""
     lines = [f"{verdict(finding):7} {finding.name:11} {finding.message}" for finding in checkup.findings]
     log = ["", "the end of its log:", checkup.log] if checkup.log else []
     return "\n".join([*lines, *log])
 
 
-def as_page(checkup: Checkup) -> str:
+def as_page(checkup: ConformanceReport) -> str:
     """One page of HTML that needs nothing else."""
     card, word = checkup.card, "keeps" if checkup.passed else "does not keep"
     rows = "\n".join(
@@ -51,6 +51,6 @@ def as_page(checkup: Checkup) -> str:
 """
 
 
-def write_page(checkup: Checkup, path: Path) -> None:
+def write_page(checkup: ConformanceReport, path: Path) -> None:
     """Write the page whole or not at all."""
     write_text(path, as_page(checkup))

@@ -233,7 +233,7 @@ def serving(folder: Path | None, port: int = WHEEL_PORT, wait_s: float = WHEEL_W
 
 
 def _bound(folder: Path, port: int, until_s: float) -> http.server.ThreadingHTTPServer:
-    handler = functools.partial(_Quiet, directory=str(folder))
+    handler = functools.partial(_QuietHandler, directory=str(folder))
     while True:
         try:
             return http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
@@ -243,6 +243,6 @@ def _bound(folder: Path, port: int, until_s: float) -> http.server.ThreadingHTTP
         time.sleep(0.2)
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""

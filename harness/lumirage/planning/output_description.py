@@ -48,7 +48,7 @@ _METHOD_IGNORED = """*_xfm.nii
 """
 
 
-def place_work(layout: Layout, work: Path | None) -> None:
+def place_work_folder(layout: Layout, work: Path | None) -> None:
     """Let OUT's work folder lie elsewhere, such as on a node's own disk, by a link to a folder of its own there.
 
     Raises UsageError when OUT has a work folder somewhere else already.
@@ -67,7 +67,7 @@ def place_work(layout: Layout, work: Path | None) -> None:
     layout.work.symlink_to(target)
 
 
-def begin_tree(layout: Layout, evaluation: Evaluation) -> None:
+def write_output_description(layout: Layout, evaluation: Evaluation) -> None:
     """Write what the tree is made of, before anything is run. evaluation.json goes last: its presence means complete."""
     track = evaluation.track
     title = f"{track.name} on {evaluation.dataset_name}"

@@ -41,7 +41,7 @@ def working_grid(fixed: Volume, prepare: Prepare) -> Grid:
     return _reorient(affine, size, prepare.orientation)
 
 
-def unmet(needs: GridNeeds, cells: Sequence[Condition]) -> list[str]:
+def unmet_needs(needs: GridNeeds, cells: Sequence[Condition]) -> list[str]:
     """Names of the conditions whose working grid, where the track fixes its shape, is not what a network demands."""
     return [cell.name for cell in cells if cell.prepare.shape and not _meets(needs, cell.prepare, cell.prepare.shape)]
 

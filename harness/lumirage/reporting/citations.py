@@ -18,7 +18,7 @@ HARNESS = Reference(
     "jena2026lumirage",
     "Jena R, Chaudhari P, Gee JC. The LUMirage. Medical Imaging with Deep Learning (MIDL), PMLR 315, 2026.",
     "@inproceedings{jena2026lumirage,\n  title = {The {LUMirage}},\n  author = {Jena, Rohit and Chaudhari, Pratik and "
-    "Gee, James C.},\n  booktitle = {Medical Imaging with Deep Learning},\n  series = {Proceedings of Installer Learning "
+    "Gee, James C.},\n  booktitle = {Medical Imaging with Deep Learning},\n  series = {Proceedings of Machine Learning "
     "Research},\n  volume = {315},\n  year = {2026}\n}",
 )
 BIDS = Reference(

@@ -9,7 +9,7 @@ import pandas as pd
 from lumirage.core.layout import Layout
 from lumirage.core.track import Evaluation
 from lumirage.reporting.report_inputs import Inputs, read_inputs
-from lumirage.reporting.report_tables import standings
+from lumirage.reporting.report_tables import method_rows
 
 SCORE_CHANGE_COLUMNS = (
     "method", "condition", "metric", "preset", "source", "pairs", "only_first", "only_second", "mean_first",
@@ -111,6 +111,6 @@ def _change(group: pd.DataFrame) -> tuple[object, ...]:
 
 
 def _ranks(a: Inputs, b: Inputs) -> pd.DataFrame:
-    first, second = ({s.method: k + 1 for k, s in enumerate(standings(i, i.conditions[0]))} for i in (a, b))
+    first, second = ({s.method: k + 1 for k, s in enumerate(method_rows(i, i.conditions[0]))} for i in (a, b))
     rows = [(m, first[m], second[m]) for m in first if m in second and first[m] != second[m]]
     return pd.DataFrame(rows, columns=["method", "first", "second"])

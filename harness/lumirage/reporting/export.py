@@ -20,7 +20,7 @@ from lumirage.reporting.report_inputs import (
     read_table,
     run_records,
 )
-from lumirage.reporting.report_tables import leaderboard, standings, to_latex
+from lumirage.reporting.report_tables import leaderboard, method_rows, to_latex
 
 Kind = Literal["csv", "parquet", "latex", "bundle"]
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -76,7 +76,7 @@ def _scores(layout: Layout, out: Path, kind: str) -> Path:
 
 def _latex(layout: Layout, out: Path) -> list[Path]:
     inputs = read_inputs(layout)
-    tables = {"leaderboard": leaderboard(inputs, standings(inputs, inputs.conditions[0]))} | inputs.tables
+    tables = {"leaderboard": leaderboard(inputs, method_rows(inputs, inputs.conditions[0]))} | inputs.tables
     written = []
     for name, table in tables.items():
         write_text(out / f"{name}.tex", to_latex(table, f"{inputs.evaluation.track.name}: {name}"))

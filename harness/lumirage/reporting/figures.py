@@ -37,7 +37,7 @@ MOST_MEASURES = 16
 
 
 @dataclass(frozen=True)
-class Plate:
+class ReportFigure:
     """A figure, drawn for the text column and for a phone."""
 
     section: str
@@ -54,9 +54,9 @@ class _Drawing:
     pick: str = ""
 
 
-def draw_plates(inputs: Inputs) -> list[Plate]:
+def draw_figures(inputs: Inputs) -> list[ReportFigure]:
     """All figures that these inputs allow."""
-    return [Plate(d.section, d.draw(WIDE), d.draw(NARROW), d.pick) for d in _drawings(inputs)]
+    return [ReportFigure(d.section, d.draw(WIDE), d.draw(NARROW), d.pick) for d in _drawings(inputs)]
 
 
 def _drawings(inputs: Inputs) -> Iterator[_Drawing]:
@@ -119,11 +119,11 @@ def file_name(scene: Scene) -> str:
     return re.sub(r"[^0-9A-Za-z]+", "-", scene.name).strip("-")
 
 
-def save_figures(plates: Sequence[Plate], folder: Path) -> None:
+def save_figures(drawn_figures: Sequence[ReportFigure], folder: Path) -> None:
     """Every figure as SVG and PNG."""
     folder.mkdir(parents=True, exist_ok=True)
-    for plate in plates:
-        name = file_name(plate.wide)
-        write_text(folder / f"{name}.svg", to_svg(plate.wide, inline=False))
+    for drawn in drawn_figures:
+        name = file_name(drawn.wide)
+        write_text(folder / f"{name}.svg", to_svg(drawn.wide, inline=False))
         with written_aside(folder / f"{name}.png") as aside:
-            aside.write_bytes(to_png(plate.wide))
+            aside.write_bytes(to_png(drawn.wide))

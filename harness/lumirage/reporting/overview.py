@@ -15,7 +15,7 @@ from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
 from lumirage.reporting.failure_tables import Reason, failed_pairs, outcome_counts, reasons
 from lumirage.reporting.figure_rows import colors_of
-from lumirage.reporting.figures import SECTIONS, Plate, file_name
+from lumirage.reporting.figures import SECTIONS, ReportFigure, file_name
 from lumirage.reporting.label_sources import sources_of
 from lumirage.reporting.page_templates import inlined, render
 from lumirage.reporting.pair_page import PairPage
@@ -23,8 +23,8 @@ from lumirage.reporting.preparation_effects import change_tables
 from lumirage.reporting.published_numbers import published_of
 from lumirage.reporting.repeat_variance import repeat_tables
 from lumirage.reporting.report_inputs import Inputs
-from lumirage.reporting.report_tables import Status, cell, leaderboard, shown, to_latex, to_tsv
-from lumirage.reporting.resolution_results import costs_of, reaches, sizes_of
+from lumirage.reporting.report_tables import MethodRow, cell, leaderboard, shown_columns, to_latex, to_tsv
+from lumirage.reporting.resolution_results import costs_of, resolution_ranges, sizes_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
 from lumirage.reporting.true_error_figures import truth_of
 
@@ -41,8 +41,8 @@ class Overview:
 
     inputs: Inputs
     pages: tuple[PairPage, ...]
-    plates: Sequence[Plate]
-    lines: Sequence[Status]
+    drawn_figures: Sequence[ReportFigure]
+    lines: Sequence[MethodRow]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         inputs=inputs,
         evaluation=inputs.evaluation,
         lines=lines,
-        shown=shown(inputs.measures, lines),
+        shown=shown_columns(inputs.measures, lines),
         colors=colors_of(inputs.methods),
         sparks=_sparks(lines),
         base=base_of(comparisons(inputs, inputs.measures[0], inputs.conditions[0])),
@@ -75,7 +75,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         rank_columns=rank_columns(inputs),
         paragraphs=paragraphs(inputs),
         references=references(inputs),
-        figures=_figures(overview.plates),
+        figures=_figures(overview.drawn_figures),
         outcomes=outcome_counts(inputs),
         reasons=reasons(inputs),
         failed=len(failed_pairs(inputs)),
@@ -98,7 +98,7 @@ def _factors(inputs: Inputs) -> dict[str, Any]:
     """What the sections of what is varied are given."""
     return {
         "changes": change_tables(inputs),
-        "reaches": reaches(inputs) if sizes_of(inputs) else [],
+        "reaches": resolution_ranges(inputs) if sizes_of(inputs) else [],
         "run_costs": costs_of(inputs),
         "truth": truth_of(inputs),
         "sources": sources_of(inputs),
@@ -123,24 +123,24 @@ def failure_table(found: Sequence[Reason]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", "outcome", "runs", "message", "first_pairs"])
 
 
-def _figures(plates: Sequence[Plate]) -> dict[str, list[FigureHtml]]:
+def _figures(drawn_figures: Sequence[ReportFigure]) -> dict[str, list[FigureHtml]]:
     found: dict[str, list[FigureHtml]] = {section: [] for section in SECTIONS}
-    for plate in plates:
+    for drawn in drawn_figures:
         figure = FigureHtml(
-            plate.wide.title, file_name(plate.wide), to_svg(plate.wide), to_svg(plate.narrow), plate.pick
+            drawn.wide.title, file_name(drawn.wide), to_svg(drawn.wide), to_svg(drawn.narrow), drawn.pick
         )
-        found[plate.section].append(figure)
+        found[drawn.section].append(figure)
     return found
 
 
-def _sparks(lines: Sequence[Status]) -> dict[str, Markup]:
+def _sparks(lines: Sequence[MethodRow]) -> dict[str, Markup]:
     """Method -> a small plot of its effect and interval, all on one scale, for a cell of the leaderboard."""
     known = [s for s in lines if np.isfinite(s.effect)]
     scale = fit([0.0, *(v for s in known for v in (s.effect, s.effect_low, s.effect_high))], 4, 116)
     return {s.method: _spark(s, scale) for s in known}
 
 
-def _spark(line: Status, scale: Scale) -> Markup:
+def _spark(line: MethodRow, scale: Scale) -> Markup:
     marks: list[Mark] = [Line([(scale(0), 1), (scale(0), 17)], color="rule")]
     if np.isfinite(line.effect_low) and np.isfinite(line.effect_high):
         marks.append(Line([(scale(line.effect_low), 9), (scale(line.effect_high), 9)], color="ink", width=1.6))

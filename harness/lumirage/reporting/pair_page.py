@@ -13,8 +13,8 @@ from lumirage.core.space import Single
 from lumirage.reporting.axes import short
 from lumirage.reporting.chosen_pairs import Chosen
 from lumirage.reporting.figure_rows import colors_of
-from lumirage.reporting.pair_panels import PanelRow, Stage, result_rows, shared_rows, stage_of
-from lumirage.reporting.pair_pictures import read_result, read_scenery
+from lumirage.reporting.pair_panels import PairPlanes, PanelRow, planes_of, result_rows, shared_rows
+from lumirage.reporting.pair_pictures import read_pair_images, read_result
 from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.viewer_volumes import embedded
 
@@ -65,22 +65,22 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame) -
     """
     pair = inputs.evaluation.under(inputs.pairs[choice.pair], choice.condition)
     runs = _runs(inputs, choice)
-    stage, trouble = _stage(inputs, pair, runs)
+    pair_planes, trouble = _stage(inputs, pair, runs)
     moved: dict[str, Single] = {}
-    parts = tuple(_part(stage, method, run, path, moved) for method, (run, path) in runs.items())
+    parts = tuple(_part(pair_planes, method, run, path, moved) for method, (run, path) in runs.items())
     return PairPage(
         title=f"{pair.moving.name} to {pair.fixed.name}",
         choice=choice,
         pair=pair,
         scores=_scores(inputs, choice),
         measures=tuple(m.named for m in inputs.measures),
-        outlines=stage.outlines if stage else Markup(""),
-        shared=tuple(shared_rows(stage)) if stage else (),
+        outlines=pair_planes.outlines if pair_planes else Markup(""),
+        shared=tuple(shared_rows(pair_planes)) if pair_planes else (),
         parts=parts,
         trouble=trouble,
         labels=_labels(inputs, choice, label_values),
         colors=colors_of(inputs.methods),
-        volumes=embedded(stage.scenery, moved) if stage else "",
+        volumes=embedded(pair_planes.pair_images, moved) if pair_planes else "",
     )
 
 
@@ -91,29 +91,29 @@ def _runs(inputs: Inputs, choice: Chosen) -> dict[str, tuple[Run, Path]]:
     return {m: (read_run(paths[m]), paths[m]) for m in inputs.methods if m in paths}
 
 
-def _stage(inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]]) -> tuple[Stage | None, str]:
+def _stage(inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]]) -> tuple[PairPlanes | None, str]:
     key = next((run.prepared for run, _ in runs.values()), "")
     if not key:
         return None, "No method was run on this pair under this condition."
     try:
-        return stage_of(read_scenery(inputs.layout, pair, key)), ""
+        return planes_of(read_pair_images(inputs.layout, pair, key)), ""
     except DataError as error:
         return None, f"No pictures: {error}."
 
 
-def _part(stage: Stage | None, method: str, run: Run, record: Path, moved: dict[str, Single]) -> MethodPart:
+def _part(pair_planes: PairPlanes | None, method: str, run: Run, record: Path, moved: dict[str, Single]) -> MethodPart:
     if run.outcome is not Outcome.OK:
         ended = run.outcome.value.replace("_", " ").capitalize()
         return MethodPart(method, run, (), f"{ended}: {run.message or 'no message'}")
-    if stage is None:
+    if pair_planes is None:
         return MethodPart(method, run, (), "")
     field = files_of(record).field
     try:
-        result = read_result(stage.scenery, method, field)
+        result = read_result(pair_planes.pair_images, method, field)
     except DataError as error:
         return MethodPart(method, run, (), f"No pictures: {error}.")
     moved[method] = result.moved
-    return MethodPart(method, run, tuple(result_rows(stage, result)), "")
+    return MethodPart(method, run, tuple(result_rows(pair_planes, result)), "")
 
 
 def _scores(inputs: Inputs, choice: Chosen) -> tuple[tuple[str, tuple[str, ...]], ...]:

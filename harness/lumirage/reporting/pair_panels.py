@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from lumirage.reporting.image_planes import Cut, cuts
-from lumirage.reporting.pair_pictures import Result, Scenery, fixed_labels, jacobian, moved_labels
+from lumirage.reporting.pair_pictures import PairImages, Result, fixed_labels, jacobian, moved_labels
 from lumirage.reporting.slice_pictures import contours, difference_png, gray_png, jacobian_png, warped_grid
 
 FOREGROUND = 0.12
@@ -24,10 +24,10 @@ class PanelRow:
 
 
 @dataclass(frozen=True)
-class Stage:
+class PairPlanes:
     """The planes through one pair."""
 
-    scenery: Scenery
+    pair_images: PairImages
     cuts: tuple[Cut, ...]
 
     @property
@@ -38,11 +38,11 @@ class Stage:
     @property
     def outlines(self) -> Markup:
         """Definitions of the fixed outlines, one group a plane, to stand once in the page."""
-        if not self.scenery.source:
+        if not self.pair_images.source:
             return Markup("")
         groups = (
             Markup('<g id="{}">{}</g>').format(
-                self.outline_id(cut), contours(cut.picture(fixed_labels(self.scenery, cut)), "fixed")
+                self.outline_id(cut), contours(cut.picture(fixed_labels(self.pair_images, cut)), "fixed")
             )
             for cut in self.cuts
         )
@@ -52,22 +52,22 @@ class Stage:
 
     def outline_id(self, cut: Cut) -> str:
         """Name of the group of fixed outlines of a plane; pages of several pairs may stand in one file."""
-        return f"fixed-{cut.plane}-{self.scenery.pair.id}"
+        return f"fixed-{cut.plane}-{self.pair_images.pair.id}"
 
 
-def stage_of(scenery: Scenery) -> Stage:
+def planes_of(pair_images: PairImages) -> PairPlanes:
     """Planes through the foreground of the fixed image."""
-    return Stage(scenery, tuple(cuts(scenery.fixed > FOREGROUND, scenery.affine)))
+    return PairPlanes(pair_images, tuple(cuts(pair_images.fixed > FOREGROUND, pair_images.affine)))
 
 
-def shared_rows(stage: Stage) -> list[PanelRow]:
+def shared_rows(pair_planes: PairPlanes) -> list[PanelRow]:
     """Fixed and moving, as the methods were given them."""
 
     def row(title: str, note: str, image: str) -> PanelRow:
-        volume = getattr(stage.scenery, image)
+        volume = getattr(pair_planes.pair_images, image)
         told = f"{image} image"
-        planes = (_panel(cut, gray_png(cut(volume)), _fixed(stage, cut), told) for cut in stage.cuts)
-        return PanelRow(title, note, stage.columns, tuple(planes))
+        planes = (_panel(cut, gray_png(cut(volume)), _fixed(pair_planes, cut), told) for cut in pair_planes.cuts)
+        return PanelRow(title, note, pair_planes.columns, tuple(planes))
 
     return [
         row("Fixed", "with its own outlines", "fixed"),
@@ -75,51 +75,51 @@ def shared_rows(stage: Stage) -> list[PanelRow]:
     ]
 
 
-def result_rows(stage: Stage, result: Result) -> Iterator[PanelRow]:
+def result_rows(pair_planes: PairPlanes, result: Result) -> Iterator[PanelRow]:
     """Moved, difference, warped grid and Jacobian of one method."""
-    scenery = stage.scenery
+    pair_images = pair_planes.pair_images
 
     def row(title: str, note: str, draw: Callable[[Cut], str], above: Callable[[Cut], Markup]) -> PanelRow:
         told = f"{title.lower()}, {result.method}"
-        planes = (_panel(cut, draw(cut), above(cut), told) for cut in stage.cuts)
-        return PanelRow(title, note, stage.columns, tuple(planes))
+        planes = (_panel(cut, draw(cut), above(cut), told) for cut in pair_planes.cuts)
+        return PanelRow(title, note, pair_planes.columns, tuple(planes))
 
     def both(cut: Cut) -> Markup:
-        return _fixed(stage, cut) + _moved(stage, result, cut)
+        return _fixed(pair_planes, cut) + _moved(pair_planes, result, cut)
 
     yield row("Moved", "outlines: fixed and moved labels", lambda cut: gray_png(cut(result.moved)), both)
-    if scenery.pair.fixed.suffix == scenery.pair.moving.suffix:
+    if pair_images.pair.fixed.suffix == pair_images.pair.moving.suffix:
         note = "moved minus fixed: red where the moved image is brighter, blue where darker"
-        yield row("Difference", note, lambda cut: difference_png(cut(result.moved) - cut(scenery.fixed)), _nothing)
+        yield row("Difference", note, lambda cut: difference_png(cut(result.moved) - cut(pair_images.fixed)), _nothing)
     note = "where the field takes a regular grid of the fixed image, seen in the plane"
-    lines = _grid(stage, result)
-    yield row("Warped grid", note, lambda cut: gray_png(cut(scenery.fixed) * 0.55), lines)
+    lines = _grid(pair_planes, result)
+    yield row("Warped grid", note, lambda cut: gray_png(cut(pair_images.fixed) * 0.55), lines)
     note = "blue shrinks, red grows (fourfold at full colour), yellow folds"
-    yield row("Jacobian", note, lambda cut: _jacobian(stage, result, cut), _nothing)
+    yield row("Jacobian", note, lambda cut: _jacobian(pair_planes, result, cut), _nothing)
 
 
-def _grid(stage: Stage, result: Result) -> Callable[[Cut], Markup]:
-    return lambda cut: warped_grid(result.u, cut, stage.scenery.affine)
+def _grid(pair_planes: PairPlanes, result: Result) -> Callable[[Cut], Markup]:
+    return lambda cut: warped_grid(result.u, cut, pair_planes.pair_images.affine)
 
 
-def _jacobian(stage: Stage, result: Result, cut: Cut) -> str:
-    return jacobian_png(cut.picture(jacobian(result.u, stage.scenery.affine, cut)))
+def _jacobian(pair_planes: PairPlanes, result: Result, cut: Cut) -> str:
+    return jacobian_png(cut.picture(jacobian(result.u, pair_planes.pair_images.affine, cut)))
 
 
 def _nothing(_cut: Cut) -> Markup:
     return Markup("")
 
 
-def _fixed(stage: Stage, cut: Cut) -> Markup:
-    if not stage.scenery.source:
+def _fixed(pair_planes: PairPlanes, cut: Cut) -> Markup:
+    if not pair_planes.pair_images.source:
         return Markup("")
-    return Markup('<use href="#{}" class="of-fixed"/>').format(stage.outline_id(cut))
+    return Markup('<use href="#{}" class="of-fixed"/>').format(pair_planes.outline_id(cut))
 
 
-def _moved(stage: Stage, result: Result, cut: Cut) -> Markup:
-    if not stage.scenery.source:
+def _moved(pair_planes: PairPlanes, result: Result, cut: Cut) -> Markup:
+    if not pair_planes.pair_images.source:
         return Markup("")
-    labels = cut.picture(moved_labels(stage.scenery, result, cut))
+    labels = cut.picture(moved_labels(pair_planes.pair_images, result, cut))
     return Markup('<g class="of-moved">{}</g>').format(contours(labels, "moved"))
 
 

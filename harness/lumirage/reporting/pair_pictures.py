@@ -20,7 +20,7 @@ from lumirage.reporting.image_planes import Cut
 
 
 @dataclass(frozen=True)
-class Turn:
+class RasOrder:
     """Takes arrays of the working grid to the nearest order of axes that runs along R, A, S."""
 
     order: tuple[int, int, int]
@@ -35,12 +35,12 @@ class Turn:
 
 
 @dataclass(frozen=True)
-class Scenery:
+class PairImages:
     """What all methods of a pair share: images (X, Y, Z) scaled to 0..1, and the native labels of one source."""
 
     pair: Pair
     prepared: Prepared
-    turn: Turn
+    turn: RasOrder
     fixed: Single
     moving: Single
     source: str
@@ -64,46 +64,46 @@ class Result:
     moved: Single
 
 
-def read_scenery(layout: Layout, pair: Pair, key: str) -> Scenery:
+def read_pair_images(layout: Layout, pair: Pair, key: str) -> PairImages:
     """The shared part of a pair's pictures. Raises DataError when the prepared images are gone."""
     record = layout.prepared_record(key)
     if not record.is_file():
         raise DataError(f"the prepared images of {pair.id} are no longer in {layout.work}; `run` makes them again")
     prepared = read_prepared(record)
-    turn = turn_of(prepared.grid)
+    turn = ras_order(prepared.grid)
     fixed, moving = (_scaled(read_volume(path).data) for path in (prepared.fixed, prepared.moving))
     source = next((s for s in pair.fixed.labels if s in pair.moving.labels), "")
     labels = [read_labels(scan.labels[source]) if source else None for scan in (pair.fixed, pair.moving)]
-    return Scenery(pair, prepared, turn, turn(fixed), turn(moving), source, *labels)
+    return PairImages(pair, prepared, turn, turn(fixed), turn(moving), source, *labels)
 
 
-def read_result(scenery: Scenery, method: str, field: Path) -> Result:
+def read_result(pair_images: PairImages, method: str, field: Path) -> Result:
     """What the answer at `field` (the harness' convention) does to the pair. Raises DataError."""
     try:
-        u = read_displacement(field, Convention(), scenery.prepared.grid).u
+        u = read_displacement(field, Convention(), pair_images.prepared.grid).u
     except InvalidAnswerError as error:
         raise DataError(f"{field}: {error}") from error
-    return result_of(scenery, method, scenery.turn(u))
+    return result_of(pair_images, method, pair_images.turn(u))
 
 
-def result_of(scenery: Scenery, method: str, u: Single) -> Result:
+def result_of(pair_images: PairImages, method: str, u: Single) -> Result:
     """What a turned displacement does to the moving image: trilinear, 0 outside."""
     index = np.indices(u.shape[:3], dtype=np.float32)
-    index += np.moveaxis(u @ inverse(scenery.affine)[:3, :3].T.astype(np.float32), -1, 0)
-    return Result(method, u, map_coordinates(scenery.moving, index, order=1, mode="constant"))
+    index += np.moveaxis(u @ inverse(pair_images.affine)[:3, :3].T.astype(np.float32), -1, 0)
+    return Result(method, u, map_coordinates(pair_images.moving, index, order=1, mode="constant"))
 
 
-def fixed_labels(scenery: Scenery, cut: Cut) -> Array:
+def fixed_labels(pair_images: PairImages, cut: Cut) -> Array:
     """Fixed labels in a plane (A, B), nearest neighbour from the native ones; 0 outside."""
-    assert scenery.fixed_labels is not None
-    return _nearest(scenery.fixed_labels, cut.world(scenery.affine))
+    assert pair_images.fixed_labels is not None
+    return _nearest(pair_images.fixed_labels, cut.world(pair_images.affine))
 
 
-def moved_labels(scenery: Scenery, result: Result, cut: Cut) -> Array:
+def moved_labels(pair_images: PairImages, result: Result, cut: Cut) -> Array:
     """Moving labels in a plane (A, B), warped once, nearest neighbour, from the native ones through field and affine."""
-    assert scenery.moving_labels is not None
-    world = cut.world(scenery.affine) + cut.take(result.u)
-    return _nearest(scenery.moving_labels, _points(np.array(scenery.prepared.affine), world))
+    assert pair_images.moving_labels is not None
+    world = cut.world(pair_images.affine) + cut.take(result.u)
+    return _nearest(pair_images.moving_labels, _points(np.array(pair_images.prepared.affine), world))
 
 
 def jacobian(u: Single, affine: Float, cut: Cut) -> Single:
@@ -116,7 +116,7 @@ def jacobian(u: Single, affine: Float, cut: Cut) -> Single:
     return cast(Single, np.linalg.det(at + np.eye(3)).astype(np.float32))
 
 
-def turn_of(grid: Grid) -> Turn:
+def ras_order(grid: Grid) -> RasOrder:
     """The turn of a working grid."""
     affine = np.array(grid.affine)
     rows, order = linear_sum_assignment(-np.abs(affine[:3, :3]))
@@ -127,7 +127,7 @@ def turn_of(grid: Grid) -> Turn:
     start = np.zeros(3)
     start[order] = np.where(signs < 0, np.array(grid.shape)[order] - 1, 0)
     turned[:3, 3] = _points(affine, start)
-    return Turn(tuple(int(o) for o in order), flips, turned)  # type: ignore[arg-type]  # both have three members
+    return RasOrder(tuple(int(o) for o in order), flips, turned)  # type: ignore[arg-type]  # both have three members
 
 
 def inverse(affine: Float) -> Float:

@@ -8,12 +8,12 @@ from pathlib import Path
 from lumirage.core.errors import UsageError, nearest
 from lumirage.core.layout import Layout, write_text
 from lumirage.reporting.chosen_pairs import Chosen, choose
-from lumirage.reporting.figures import draw_plates, save_figures
+from lumirage.reporting.figures import draw_figures, save_figures
 from lumirage.reporting.overview import Overview, render_overview, save_tables
 from lumirage.reporting.page_templates import ASSETS, VIEWER, render_pair, volumes_script
 from lumirage.reporting.pair_page import PairPage, make_pair_page
 from lumirage.reporting.report_inputs import Inputs, read_inputs, read_label_values
-from lumirage.reporting.report_tables import standings
+from lumirage.reporting.report_tables import method_rows
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done and how much there is."""
@@ -48,9 +48,9 @@ def write_report(layout: Layout, options: ReportOptions, on_progress: Progress =
     chosen = choose(inputs, options.pairs, options.most_pages)
     pages = _write_pairs(inputs, chosen, folder, on_progress)
     on_progress("overview", 0, 1)
-    overview = Overview(inputs, tuple(pages), draw_plates(inputs), standings(inputs, inputs.conditions[0]))
+    overview = Overview(inputs, tuple(pages), draw_figures(inputs), method_rows(inputs, inputs.conditions[0]))
     save_tables(overview, folder / "tables")
-    save_figures(overview.plates, folder / "figures")
+    save_figures(overview.drawn_figures, folder / "figures")
     write_text(folder / "index.html", render_overview(overview))
     if options.one_file:
         write_text(folder / "report.html", render_overview(overview, one_file=True))

@@ -23,7 +23,7 @@ LATEX = str.maketrans({
 
 
 @dataclass(frozen=True)
-class Status:
+class MethodRow:
     """One line of the leaderboard: what was measured for one method, before any inference."""
 
     method: str
@@ -53,7 +53,7 @@ class Status:
     peak_memory_bytes: float
 
 
-def standings(inputs: Inputs, condition: str) -> list[Status]:
+def method_rows(inputs: Inputs, condition: str) -> list[MethodRow]:
     """Methods by their rank in the first measure, else by its mean with the failures filled; the best first."""
     matrices = [inputs.matrix(measure, condition) for measure in inputs.measures]
     found = _Found(
@@ -61,7 +61,7 @@ def standings(inputs: Inputs, condition: str) -> list[Status]:
         against_base(comparisons(inputs, inputs.measures[0], condition)),
         filled_means(inputs, inputs.measures[0], condition),
     )
-    lines = [_standing(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
+    lines = [_method_row(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
     sign = -1 if inputs.measures[0].higher_is_better else 1
     return sorted(lines, key=lambda s: (_last(s.rank), _last(sign * s.filled_mean), s.method))
 
@@ -77,14 +77,14 @@ class _Found:
     filled_means: dict[str, float]
 
 
-def _standing(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray], found: _Found) -> Status:
+def _method_row(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray], found: _Found) -> MethodRow:
     method = inputs.methods[i]
     use = inputs.evaluation.methods.get(method)
     runs = inputs.runs[(inputs.runs["method"] == method) & (inputs.runs["condition"] == condition)]
     well = inputs.well(condition)
     well = well[well["method"] == method]
     counts = tuple(int(np.isfinite(v).sum()) for v in values)
-    return Status(
+    return MethodRow(
         method=method,
         version=use.card.version if use else "",
         untrained=bool(use and use.card.untrained),
@@ -115,13 +115,13 @@ def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = fl
     return otherwise if pd.isna(value) else float(value)
 
 
-def shown(measures: Sequence[Measure], lines: Sequence[Status]) -> list[int]:
+def shown_columns(measures: Sequence[Measure], lines: Sequence[MethodRow]) -> list[int]:
     """Which measures get a column on the page: those of the first preset with a value, as many as fit."""
     same = [i for i, m in enumerate(measures) if m.preset == measures[0].preset]
     return [i for i in same if any(line.counts[i] for line in lines)][:MOST_MEASURES]
 
 
-def leaderboard(inputs: Inputs, lines: Sequence[Status]) -> pd.DataFrame:
+def leaderboard(inputs: Inputs, lines: Sequence[MethodRow]) -> pd.DataFrame:
     """The leaderboard as a table of numbers, every measure with its n."""
     rows = []
     for s in lines:
@@ -176,6 +176,6 @@ def _cell(value: object) -> str:
     return escape_latex(cell(value))
 
 
-def cost_cells(line: Status) -> tuple[str, str]:
+def cost_cells(line: MethodRow) -> tuple[str, str]:
     """Time and memory of a line for a reader."""
     return seconds(line.wall_s), mebibytes(line.peak_memory_bytes)

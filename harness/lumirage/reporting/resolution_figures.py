@@ -13,7 +13,15 @@ from lumirage.reporting.dose_figures import end_labels, failures_by_condition
 from lumirage.reporting.figure_rows import clip, colors_of
 from lumirage.reporting.policy_means import filled_means
 from lumirage.reporting.report_inputs import Inputs
-from lumirage.reporting.resolution_results import Cost, Death, Size, deaths_of, growth, sizes_of, told_exponent
+from lumirage.reporting.resolution_results import (
+    Cost,
+    LimitFailure,
+    Size,
+    exponent_text,
+    growth,
+    limit_failures,
+    sizes_of,
+)
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 TALL = 220.0
@@ -50,7 +58,7 @@ class _Frame:
         return [*marks, Label((middle, below + 46), "spacing in mm; voxels of the working grid", "muted", 12, "middle")]
 
 
-def _frame(inputs: Inputs, width: float, deaths: Sequence[Death]) -> _Frame:
+def _frame(inputs: Inputs, width: float, deaths: Sequence[LimitFailure]) -> _Frame:
     top = 40 + LINE * len({death.method for death in deaths})
     sizes = sizes_of(inputs)
     names = max(text_width(clip(m, 16), bold=True) for m in inputs.methods)
@@ -66,7 +74,7 @@ def _count(voxels: float) -> str:
 
 def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
     """Mean of a measure against voxels, failures filled; what died of a limit is a hollow triangle below."""
-    deaths, colors = deaths_of(inputs, CENSORING), colors_of(inputs.methods)
+    deaths, colors = limit_failures(inputs, CENSORING), colors_of(inputs.methods)
     frame, failed = _frame(inputs, width, deaths), failures_by_condition(inputs)
     means = {size.condition: filled_means(inputs, measure, size.condition) for size in frame.sizes}
     y = fit([v for row in means.values() for v in row.values() if np.isfinite(v)], frame.bottom, frame.top)
@@ -93,7 +101,7 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
 
     Runs that died of this cost's own limit are hollow triangles at the limit: the cost is at least that.
     """
-    deaths, colors = deaths_of(inputs, (of.death,) if of.death else ()), colors_of(inputs.methods)
+    deaths, colors = limit_failures(inputs, (of.death,) if of.death else ()), colors_of(inputs.methods)
     frame = _frame(inputs, width, deaths)
     medians = {m: _medians(inputs, m, of, frame.sizes) for m in inputs.methods}
     limit = of.limit(inputs.evaluation.track.limits) if deaths else None
@@ -111,7 +119,7 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
         marks.append(Label((66, at - 5), f"limit {of.tell(limit)}" if limit else "limit not recorded", "bad", 11))
     marks += _censored(deaths, frame, at, colors)
     marks += _names(inputs, of, medians, y, frame)
-    told = [f"{m}: exponent {told_exponent(inputs, m, of)}" for m, points in medians.items() if points]
+    told = [f"{m}: exponent {exponent_text(inputs, m, of)}" for m, points in medians.items() if points]
     alt = "; ".join([*told, *(d.told for d in deaths)])
     return Scene(f"resolution-{of.column}", f"{of.title} against voxels", alt, width, frame.bottom + 56, marks)
 
@@ -152,7 +160,7 @@ def _fitted(inputs: Inputs, method: str, of: Cost, scales: Scales, color: str) -
         return []
     x, y = scales
     line = [(x(voxels), y(fit.at(voxels) / of.unit)) for voxels in (fit.largest, fit.smallest)]
-    return [Line(line, color=color, width=1.4, dash="3 3", title=f"{method}: {told_exponent(inputs, method, of)}")]
+    return [Line(line, color=color, width=1.4, dash="3 3", title=f"{method}: {exponent_text(inputs, method, of)}")]
 
 
 def _names(
@@ -170,7 +178,7 @@ def _names(
     return marks
 
 
-def _censored(deaths: Sequence[Death], frame: _Frame, y: float, colors: dict[str, str]) -> list[Mark]:
+def _censored(deaths: Sequence[LimitFailure], frame: _Frame, y: float, colors: dict[str, str]) -> list[Mark]:
     """A hollow triangle where runs died, beside one another, and above the panel a line of words for each method."""
     marks: list[Mark] = []
     for k, method in enumerate(dict.fromkeys(death.method for death in deaths)):

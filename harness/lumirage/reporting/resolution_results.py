@@ -55,7 +55,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Death:
+class LimitFailure:
     """Runs of one method that died of one limit at one size."""
 
     method: str
@@ -76,7 +76,7 @@ class Death:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ResolutionRange:
     """How far down one method came."""
 
     method: str
@@ -102,7 +102,7 @@ def costs_of(inputs: Inputs) -> list[Cost]:
     return [cost for cost in COSTS if inputs.runs[cost.column].notna().any()]
 
 
-def deaths_of(inputs: Inputs, outcomes: Collection[Outcome]) -> list[Death]:
+def limit_failures(inputs: Inputs, outcomes: Collection[Outcome]) -> list[LimitFailure]:
     """What died of these limits, method by method, the coarsest size first."""
     runs, found = inputs.runs, []
     counts = runs.groupby(["method", "condition", "outcome"]).size()
@@ -112,20 +112,20 @@ def deaths_of(inputs: Inputs, outcomes: Collection[Outcome]) -> list[Death]:
             for outcome in outcomes:
                 count = int(counts.get((method, size.condition, outcome.value), 0))
                 if count:
-                    found.append(Death(method, size, outcome, count, int(totals[method, size.condition])))
+                    found.append(LimitFailure(method, size, outcome, count, int(totals[method, size.condition])))
     return found
 
 
-def reaches(inputs: Inputs) -> list[Reach]:
+def resolution_ranges(inputs: Inputs) -> list[ResolutionRange]:
     """A line a method: the finest resolution that ran, the first that died, and the exponents of growth."""
-    sizes, costs, deaths = sizes_of(inputs), costs_of(inputs), deaths_of(inputs, CENSORING)
+    sizes, costs, deaths = sizes_of(inputs), costs_of(inputs), limit_failures(inputs, CENSORING)
     found = []
     for method in (m for m in inputs.methods if m in inputs.evaluation.methods):
         runs = inputs.runs[inputs.runs["method"] == method]
         first = next((d for d in deaths if d.method == method), None)
-        exponents = tuple(told_exponent(inputs, method, cost) for cost in costs)
+        exponents = tuple(exponent_text(inputs, method, cost) for cost in costs)
         death = f"{first.size.text}: {first.count} of {first.total} runs {CENSORING[first.outcome]}" if first else ""
-        found.append(Reach(method, _finest(runs, sizes), death, exponents))
+        found.append(ResolutionRange(method, _finest(runs, sizes), death, exponents))
     return found
 
 
@@ -164,7 +164,7 @@ def growth(inputs: Inputs, method: str, cost: Cost) -> Growth:
     return Growth(*(number(rows[0], name) for name in names)) if rows and set(names) <= set(rows[0]) else Growth()
 
 
-def told_exponent(inputs: Inputs, method: str, cost: Cost) -> str:
+def exponent_text(inputs: Inputs, method: str, cost: Cost) -> str:
     """The exponent for a reader."""
     of = growth(inputs, method, cost)
     if not math.isfinite(of.exponent):

@@ -12,17 +12,17 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.core.space import Array, Float, Single, write_volume
-from lumirage.reporting.pair_pictures import Scenery
+from lumirage.reporting.pair_pictures import PairImages
 
 MOST_VOXELS = 500_000
 """A volume in the viewer is reduced by a whole factor until it has no more: 2 or 3 mm for a head."""
 
 
-def embedded(scenery: Scenery, moved: dict[str, Single]) -> str:
+def embedded(pair_images: PairImages, moved: dict[str, Single]) -> str:
     """JSON: a list of name and NIfTI (gzip, base64), the fixed image first; safe inside a script element."""
-    images = {"fixed": scenery.fixed, "moving": scenery.moving}
+    images = {"fixed": pair_images.fixed, "moving": pair_images.moving}
     images |= {f"moved by {method}": image for method, image in moved.items()}
-    held = [{"name": name, "base64": _nifti(image, scenery.affine)} for name, image in images.items()]
+    held = [{"name": name, "base64": _nifti(image, pair_images.affine)} for name, image in images.items()]
     return json.dumps(held).replace("<", "\\u003c")
 
 

@@ -3,5 +3,5 @@
 In:     a `Job` and the prepared images of its pairs.
 Out:    a run record for each pair, and the displacement field where the answer was valid.
 Never:  labels, landmarks, scores; the runtimes know nothing of imaging.
-Read first: `job_execution`, then `runtimes.call` (the seam) and `run_records`.
+Read first: `job_execution`, then `runtimes.runtime_interface` (the seam) and `run_records`.
 """

@@ -11,7 +11,7 @@ from typing import Literal
 from lumirage.core.errors import InvalidAnswerError, LumirageError
 from lumirage.core.model import Convention, Grid
 from lumirage.core.space import Displacement, read_displacement
-from lumirage.running.method_contract import Expected
+from lumirage.running.method_contract import ExpectedAnswer
 from lumirage.running.moved_image import MovedCheck
 from lumirage.running.printable_text import readable
 
@@ -36,7 +36,7 @@ class Answer:
     warnings: tuple[str, ...] = ()
 
 
-def read_answer(expected: Expected, convention: Convention, grid: Grid, moving: Path) -> Answer:
+def read_answer(expected: ExpectedAnswer, convention: Convention, grid: Grid, moving: Path) -> Answer:
     """Judge and read one pair's answer; `moving` is the prepared image, against which a moved image is checked."""
     size: int | None = None
     try:
@@ -60,12 +60,12 @@ def read_answer(expected: Expected, convention: Convention, grid: Grid, moving: 
     return Answer("invalid", readable(message)[:MAX_MESSAGE], size_bytes=size)
 
 
-def exists(expected: Expected) -> bool:
+def exists(expected: ExpectedAnswer) -> bool:
     """Whether something has the name of an answer, whatever it is."""
     return any(os.path.lexists(expected.folder / name) for name in expected.fields)
 
 
-def changed_s(expected: Expected) -> float | None:
+def changed_s(expected: ExpectedAnswer) -> float | None:
     """When an answer was last changed, by the kernel's clock, which a method cannot set; seconds since 1970."""
     for name in expected.fields:
         try:
@@ -114,7 +114,7 @@ def refuse_too_large(path: Path, size: int, grid: Grid) -> None:
         raise InvalidAnswerError(f"{path.name} has {size} bytes; a field on this grid has at most {most}")
 
 
-def _moved(expected: Expected, displacement: Displacement, grid: Grid, moving: Path) -> float | None:
+def _moved(expected: ExpectedAnswer, displacement: Displacement, grid: Grid, moving: Path) -> float | None:
     path = _regular(expected.folder, expected.moved)
     if path is None:
         return None
@@ -122,7 +122,7 @@ def _moved(expected: Expected, displacement: Displacement, grid: Grid, moving: P
     return MovedCheck(path, moving, displacement).correlation()
 
 
-def _info(expected: Expected) -> tuple[Info, tuple[str, ...]]:
+def _info(expected: ExpectedAnswer) -> tuple[Info, tuple[str, ...]]:
     """The method's own notes: flat JSON of plain values, small; anything else is left out with a warning."""
     try:
         path = _regular(expected.folder, (expected.info,)) if expected.info else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from lumirage.core.errors import LumirageError
 from lumirage.core.model import Limits
 from lumirage.running.container_user import NOBODY
-from lumirage.running.runtimes.call import Call, Ended, Mount, Runtime, StopReason
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Mount, Runtime, StopReason
 
 PIDS = 64
 MEMORY_BYTES = 256 * 2**20
@@ -115,7 +115,7 @@ class _Trial:
     folder: Path
     owner: str = f"doctor-{uuid.uuid4().hex}"
 
-    def run(self, script: str, timeout_s: float = 20.0, memory_bytes: int = MEMORY_BYTES) -> tuple[Ended, str]:
+    def run(self, script: str, timeout_s: float = 20.0, memory_bytes: int = MEMORY_BYTES) -> tuple[CallResult, str]:
         name = f"lumirage-{uuid.uuid4().hex}"
         mounts = (Mount(self.folder / name / "in", "/in"), Mount(self.folder / name / "out", "/out", readonly=False))
         for mount in mounts:
@@ -136,11 +136,11 @@ class _Trial:
             cpus=(min(os.sched_getaffinity(0)),) if hasattr(os, "sched_getaffinity") else (),
             user=user,
         )
-        heard = _Heard(timeout_s)
+        heard = _OutputKeeper(timeout_s)
         return self.runtime.run(call, heard), heard.text.decode("utf-8", "replace")
 
 
-class _Heard:
+class _OutputKeeper:
     """A watch that keeps the words and a time limit."""
 
     def __init__(self, timeout_s: float):
@@ -168,7 +168,7 @@ def _attempts(trial: _Trial) -> list[Finding]:
     ]
 
 
-def _limit(trial: _Trial, name: str, script: str, holds: Callable[[Ended], bool]) -> Finding:
+def _limit(trial: _Trial, name: str, script: str, holds: Callable[[CallResult], bool]) -> Finding:
     try:
         ended, _ = trial.run(script, timeout_s=3.0 if name == "wall_time" else 20.0)
     except LumirageError as error:

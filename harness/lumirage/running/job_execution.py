@@ -20,11 +20,11 @@ from lumirage.running.container_environment import CONTAINER_TMP, environment
 from lumirage.running.container_user import hand_over
 from lumirage.running.folder_removal import remove_tree
 from lumirage.running.job_watch import JobWatch
-from lumirage.running.method_contract import Desk, Laid, PairInput, lay, pairs_per_container
+from lumirage.running.method_contract import JobFolders, PairInput, WrittenInputs, pairs_per_container, write_inputs
 from lumirage.running.method_events import EventReader
 from lumirage.running.outcomes import died
-from lumirage.running.run_records import Container, Where, finished, settle
-from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Stopped
+from lumirage.running.run_records import EndedContainer, RecordContext, finished, record_runs
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Runtime, Stopped
 
 TOLD_WITHIN_S = 0.25
 """A signal that ended a method reaches the harness in this time, if it was for both."""
@@ -64,7 +64,7 @@ def execute_job(
     `recorded` is told of each record once it is on disk, also of those before an exception.
 
     Raises EngineError (try again), UnavailableError, BusyError (the disk is full), UsageError for a card that
-    contradicts itself, runtimes.call.Stopped.
+    contradicts itself, runtimes.runtime_interface.Stopped.
     """
     image = runtime.resolve(job.image)
     runtime.prepare(image.start)
@@ -73,8 +73,8 @@ def execute_job(
     while waiting:
         batch = waiting[: pairs_per_container(job)]
         made, interrupted = _execute_container(job, {pair: inputs[pair] for pair in batch}, context, (runtime, image))
-        settled = {run.pair for run in made}
-        waiting = [pair for pair in waiting if pair not in settled]
+        done = {run.pair for run in made}
+        waiting = [pair for pair in waiting if pair not in done]
         runs += made
         for run in made:
             recorded(run)
@@ -95,26 +95,26 @@ def _execute_container(
     folder = context.scratch / f"{context.owner}-{name}"
     try:
         with _full_disk(folder.parent):
-            desk = Desk(folder / "in", folder / "out", runtime.sees, runtime.isolated)
-            laid = lay(job, inputs, desk)
-            user = hand_over(desk.out, job.method)
-        events = EventReader(list(laid.ids.values()), job.limits.log_bytes)
-        watch = JobWatch(events, _answers(laid), job.limits, context.stop, ahead_s=_clock_ahead_s(folder))
+            folders = JobFolders(folder / "in", folder / "out", runtime.sees, runtime.isolated)
+            written = write_inputs(job, inputs, folders)
+            user = hand_over(folders.out, job.method)
+        events = EventReader(list(written.ids.values()), job.limits.log_bytes)
+        watch = JobWatch(events, _answers(written), job.limits, context.stop, ahead_s=_clock_ahead_s(folder))
         started = datetime.now(UTC)
-        call = _call(name, job, laid, context, (image, user, desk))
+        call = _call(name, job, written, context, (image, user, folders))
         ended = runtime.run(call, watch)
         _refuse_full_disk(folder, ended)
-        container = Container(job, inputs, laid, watch, ended, started, runtime, image, call)
-        if _told_too(container, context.stop):
+        container = EndedContainer(job, inputs, written, watch, ended, started, runtime, image, call)
+        if _stopped_with_us(container, context.stop):
             container = replace(container, ended=replace(ended, interrupted=True))
         with _full_disk(context.layout.root):
-            runs = settle(container, Where(context.layout, context.track, context.host, context.shared))
+            runs = record_runs(container, RecordContext(context.layout, context.track, context.host, context.shared))
         return runs, container.ended.interrupted
     finally:
         remove_tree(folder)
 
 
-def _told_too(container: Container, stop: threading.Event) -> bool:
+def _stopped_with_us(container: EndedContainer, stop: threading.Event) -> bool:
     """Whether the method may have ended because it was told to stop as we were: a cluster's signal goes to every process
     of a task, and which hears it first is open."""
     usage = container.ended.usage
@@ -124,21 +124,25 @@ def _told_too(container: Container, stop: threading.Event) -> bool:
 
 
 def _call(
-    name: str, job: Job, laid: Laid, context: RunContext, place: tuple[Image, tuple[int, int] | None, Desk]
+    name: str,
+    job: Job,
+    written: WrittenInputs,
+    context: RunContext,
+    place: tuple[Image, tuple[int, int] | None, JobFolders],
 ) -> Call:
-    image, user, desk = place
-    tmp = CONTAINER_TMP if desk.private else str(desk.out.with_name("tmp"))
+    image, user, folders = place
+    tmp = CONTAINER_TMP if folders.private else str(folders.out.with_name("tmp"))
     trained = context.weights.get(job.method.name)
     weights = Mount(trained, "/weights") if trained else None
     return Call(
         name=name,
         owner=context.owner,
         image=image.start,
-        arguments=laid.arguments,
-        entrypoint=laid.entrypoint,
-        mounts=(*laid.mounts, *([weights] if weights else [])),
-        output=desk.out,
-        environment=environment(job, tmp, desk.sees(weights) if weights else None),
+        arguments=written.arguments,
+        entrypoint=written.entrypoint,
+        mounts=(*written.mounts, *([weights] if weights else [])),
+        output=folders.out,
+        environment=environment(job, tmp, folders.sees(weights) if weights else None),
         limits=job.limits,
         cpus=context.cpus,
         gpus=context.gpus,
@@ -146,8 +150,8 @@ def _call(
     )
 
 
-def _answers(laid: Laid) -> list[Path]:
-    return [expected.folder / name for expected in laid.expected.values() for name in expected.fields]
+def _answers(written: WrittenInputs) -> list[Path]:
+    return [expected.folder / name for expected in written.expected.values() for name in expected.fields]
 
 
 def _clock_ahead_s(folder: Path) -> float:
@@ -168,14 +172,14 @@ def _full_disk(place: Path) -> Iterator[None]:
         raise
 
 
-def _refuse_full_disk(folder: Path, ended: Ended) -> None:
+def _refuse_full_disk(folder: Path, ended: CallResult) -> None:
     """A method that ran out of disk because the disk was full gets no record: it is not its fault."""
     usage = ended.usage
     if usage.exit_code and not usage.over_quota and shutil.disk_usage(folder).free < FULL_DISK_BYTES:
         raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again")
 
 
-def begin(context: RunContext, runtime: Runtime) -> int:
+def remove_leftovers(context: RunContext, runtime: Runtime) -> int:
     """Remove what a harness that died left of this output tree: containers, processes, scratch folders.
 
     Gives the number of containers and processes. Only for who holds the lock. Raises EngineError.

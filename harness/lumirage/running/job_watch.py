@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lumirage.core.model import Limits
 from lumirage.running.method_events import EventReader
-from lumirage.running.runtimes.call import StopReason
+from lumirage.running.runtimes.runtime_interface import StopReason
 
 LOOK_EVERY_S = 1.0
 

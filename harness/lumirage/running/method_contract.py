@@ -21,7 +21,7 @@ from pydantic import Field
 from lumirage.core.errors import UsageError
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, ParameterValue, Prepared, Record
 from lumirage.core.space import read_volume, write_volume
-from lumirage.running.runtimes.call import Mount
+from lumirage.running.runtimes.runtime_interface import Mount
 
 LUMIR_MAXIMUM = 255.0
 """Intensities of the challenge's images run from 0 to this; its methods divide by it."""
@@ -57,7 +57,7 @@ class PairInput:
 
 
 @dataclass(frozen=True)
-class Desk:
+class JobFolders:
     """The folders of one container: `inside` is read-only, `out` is written by the method. `sees` maps a mount to
     the path under which the method sees it; `private` says that the method cannot write to what it is given."""
 
@@ -68,7 +68,7 @@ class Desk:
 
 
 @dataclass(frozen=True)
-class Expected:
+class ExpectedAnswer:
     """Where one pair's answer is looked for; None where the contract knows no such file."""
 
     folder: Path
@@ -78,26 +78,26 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Laid:
+class WrittenInputs:
     """A container's inputs, laid out. `ids` maps pair to anonymous identity, `expected` likewise to the answer."""
 
     arguments: tuple[str, ...]
     entrypoint: tuple[str, ...] | None
     mounts: tuple[Mount, ...]
     ids: Mapping[str, str]
-    expected: Mapping[str, Expected]
+    expected: Mapping[str, ExpectedAnswer]
 
 
-def lay(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+def write_inputs(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> WrittenInputs:
     """Lay out what the method is given for all `inputs`, in their order. Raises UsageError, DataError, OSError."""
-    desk.inside.mkdir(parents=True)
-    desk.out.mkdir(parents=True)
-    laid = CONTRACTS[job.method.contract](job, inputs, desk)
-    for path in (desk.inside, *desk.inside.rglob("*")):
+    folders.inside.mkdir(parents=True)
+    folders.out.mkdir(parents=True)
+    written = CONTRACTS[job.method.contract](job, inputs, folders)
+    for path in (folders.inside, *folders.inside.rglob("*")):
         mode = path.stat().st_mode
         if readable := (0o555 if path.is_dir() else 0o444) & ~mode:
             path.chmod(stat.S_IMODE(mode) | readable)  # the method is another user, and our umask may be 077
-    return laid
+    return written
 
 
 def pairs_per_container(job: Job) -> int | None:
@@ -116,20 +116,20 @@ def _device(job: Job) -> Literal["cpu", "gpu"]:
     return "gpu" if job.limits.gpus else "cpu"
 
 
-def _lumirage(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
-    mounts = (Mount(desk.inside, "/in"), Mount(desk.out, "/out", readonly=False))
-    seen = desk.sees(mounts[0])
+def _lumirage(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> WrittenInputs:
+    mounts = (Mount(folders.inside, "/in"), Mount(folders.out, "/out", readonly=False))
+    seen = folders.sees(mounts[0])
     ids = _identities(inputs)
     listed = []
     for pair, given in inputs.items():
-        folder = desk.inside / ids[pair]
+        folder = folders.inside / ids[pair]
         folder.mkdir()
-        _give(given.prepared.fixed, folder / "fixed.nii", desk)
-        _give(given.prepared.moving, folder / "moving.nii", desk)
+        _link_or_copy(given.prepared.fixed, folder / "fixed.nii", folders)
+        _link_or_copy(given.prepared.moving, folder / "moving.nii", folders)
         place = f"{seen}/{ids[pair]}"
         truth = given.truth if "truth" in job.method.grants else None
         if truth:
-            _give(truth, folder / "truth.nii", desk)
+            _link_or_copy(truth, folder / "truth.nii", folders)
         listed.append(
             PairFile(
                 id=ids[pair],
@@ -138,7 +138,7 @@ def _lumirage(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
                 truth=f"{place}/truth.nii" if truth else None,
             )
         )
-        (desk.out / ids[pair]).mkdir()
+        (folders.out / ids[pair]).mkdir()
     spec = JobFile(
         pairs=tuple(listed),
         threads=job.limits.cpus,
@@ -146,29 +146,30 @@ def _lumirage(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
         device=_device(job),
         parameters=job.method.parameters,
     )
-    (desk.inside / "job.json").write_text(spec.model_dump_json(indent=1, exclude_none=True))
+    (folders.inside / "job.json").write_text(spec.model_dump_json(indent=1, exclude_none=True))
     names = ("displacement.nii", "displacement.nii.gz")
     expected = {
-        pair: Expected(desk.out / name, names, ("moved.nii", "moved.nii.gz"), "info.json") for pair, name in ids.items()
+        pair: ExpectedAnswer(folders.out / name, names, ("moved.nii", "moved.nii.gz"), "info.json")
+        for pair, name in ids.items()
     }
-    return Laid(("register", f"{seen}/job.json", desk.sees(mounts[1])), None, mounts, ids, expected)
+    return WrittenInputs(("register", f"{seen}/job.json", folders.sees(mounts[1])), None, mounts, ids, expected)
 
 
-def _command(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+def _command(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> WrittenInputs:
     if job.method.command is None:
         raise UsageError(f"the card of {job.method.name} has contract 'command' and no command")
     command = job.method.command
     ((pair, given),) = inputs.items()
-    mounts = (Mount(desk.inside, "/in"), Mount(desk.out, "/out", readonly=False))
-    fixed, moving = desk.inside / "fixed.nii.gz", desk.inside / "moving.nii.gz"
+    mounts = (Mount(folders.inside, "/in"), Mount(folders.out, "/out", readonly=False))
+    fixed, moving = folders.inside / "fixed.nii.gz", folders.inside / "moving.nii.gz"
     for source, target in ((given.prepared.fixed, fixed), (given.prepared.moving, moving)):
         volume = read_volume(source)
         write_volume(target, volume.data, volume.affine)
     words = {
         **{name: str(value) for name, value in job.method.parameters.items()},
-        "fixed": f"{desk.sees(mounts[0])}/{fixed.name}",
-        "moving": f"{desk.sees(mounts[0])}/{moving.name}",
-        "out": desk.sees(mounts[1]),
+        "fixed": f"{folders.sees(mounts[0])}/{fixed.name}",
+        "moving": f"{folders.sees(mounts[0])}/{moving.name}",
+        "out": folders.sees(mounts[1]),
         "threads": str(job.limits.cpus),
         "seed": str(job.seed),
         "device": _device(job),
@@ -177,19 +178,19 @@ def _command(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
         arguments = tuple(word.format_map(words) for word in shlex.split(command.template))
     except (KeyError, ValueError, IndexError) as error:
         raise UsageError(f"command of {job.method.name}: {error} is unknown; there are {sorted(words)}") from error
-    expected = Expected(desk.out, (command.answer,), (command.moved,) if command.moved else ())
-    return Laid(arguments, None, mounts, _identities(inputs), {pair: expected})
+    expected = ExpectedAnswer(folders.out, (command.answer,), (command.moved,) if command.moved else ())
+    return WrittenInputs(arguments, None, mounts, _identities(inputs), {pair: expected})
 
 
-def _lumir(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
+def _lumir(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> WrittenInputs:
     """The challenge's images take no arguments; they read the list `validation` and write disp_FIX_MOV.nii.gz.
 
     https://github.com/JHU-MedImage-Reg/LUMIR_L2R, Test_phase_submission: the identity is what stands between the last
     two underscores, and paths are appended to the input folder as strings.
     """
     year, root = job.method.lumir_year, "/app" if job.method.lumir_year == 2025 else ""
-    listing = desk.inside / "dataset.json"
-    images = desk.inside / "input" / "imagesVal"
+    listing = folders.inside / "dataset.json"
+    images = folders.inside / "input" / "imagesVal"
     images.mkdir(parents=True)
     ids, listed, expected = {}, [], {}
     numbers = secrets.SystemRandom().sample(range(100_000, 1_000_000), 2 * len(inputs))
@@ -199,15 +200,15 @@ def _lumir(job: Job, inputs: Mapping[str, PairInput], desk: Desk) -> Laid:
             _write_lumir(source, images / f"LUMIRMRI_{number}_0000.nii.gz")
         listed.append({"fixed": _lumir_path(fixed), "moving": _lumir_path(moving)})
         ids[pair] = f"{fixed}_{moving}"
-        expected[pair] = Expected(desk.out, (f"disp_{fixed}_{moving}.nii.gz",))
+        expected[pair] = ExpectedAnswer(folders.out, (f"disp_{fixed}_{moving}.nii.gz",))
     spec = {"name": f"LUMIR{year}", "validation": listed, "test": listed, "numValidation": len(listed)}
     listing.write_text(json.dumps(spec, indent=1))
     mounts = (
         Mount(listing, f"{root}/LUMIR{'25' if year == 2025 else ''}_dataset.json"),
-        Mount(desk.inside / "input", f"{root}/input"),
-        Mount(desk.out, f"{root}/output", readonly=False),
+        Mount(folders.inside / "input", f"{root}/input"),
+        Mount(folders.out, f"{root}/output", readonly=False),
     )
-    return Laid((), None, mounts, ids, expected)
+    return WrittenInputs((), None, mounts, ids, expected)
 
 
 def _lumir_path(number: int) -> str:
@@ -221,9 +222,9 @@ def _write_lumir(source: Path, target: Path) -> None:
     write_volume(target, ((volume.data - low) * scale).astype(np.float32), volume.affine)
 
 
-def _give(source: Path, target: Path, desk: Desk) -> None:
+def _link_or_copy(source: Path, target: Path, folders: JobFolders) -> None:
     """Put a prepared file before the method: a hard link where the mount is read-only, else a copy of its own."""
-    if desk.private and source.stat().st_mode & 0o444 == 0o444:
+    if folders.private and source.stat().st_mode & 0o444 == 0o444:
         try:
             os.link(source, target)
         except OSError:  # another file system
@@ -234,7 +235,7 @@ def _give(source: Path, target: Path, desk: Desk) -> None:
     target.chmod(0o644)
 
 
-CONTRACTS: dict[str, Callable[[Job, Mapping[str, PairInput], Desk], Laid]] = {
+CONTRACTS: dict[str, Callable[[Job, Mapping[str, PairInput], JobFolders], WrittenInputs]] = {
     "lumirage": _lumirage,
     "command": _command,
     "lumir": _lumir,

@@ -1,4 +1,4 @@
-"""Several harnesses in one output tree, each with its own participants. Who takes the whole (`lock.held`) is alone."""
+"""Several harnesses in one output tree, each with its own participants. `tree_lock.lock_tree` excludes them all."""
 
 import fcntl
 from collections.abc import Iterator, Sequence
@@ -7,24 +7,24 @@ from pathlib import Path
 
 import filelock
 
-from lumirage.running.tree_lock import held, locked
+from lumirage.running.tree_lock import file_lock, lock_exclusively
 
 
 @contextmanager
-def held_in_part(whole: Path, parts: Sequence[Path]) -> Iterator[None]:
+def lock_participants(whole: Path, parts: Sequence[Path]) -> Iterator[None]:
     """Share the tree's lock with others like us, and hold the locks of our own parts alone.
 
     Raises BusyError when somebody holds the whole, or one of these parts; UsageError when the folder cannot be written.
     """
     with ExitStack() as stack:
-        stack.enter_context(locked(whole, fcntl.LOCK_SH, lambda: "another harness as a whole; wait for it"))
+        stack.enter_context(file_lock(whole, fcntl.LOCK_SH, lambda: "another harness as a whole; wait for it"))
         for part in parts:
-            stack.enter_context(held(part))
+            stack.enter_context(lock_exclusively(part))
         yield
 
 
 @contextmanager
-def changing(path: Path) -> Iterator[None]:
+def lock_evaluation(path: Path) -> Iterator[None]:
     """For the moment in which evaluation.json is read, changed and written: the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(path):

@@ -14,23 +14,23 @@ from lumirage.core.space import write_displacement
 from lumirage.running.answer_judging import Answer, changed_s, exists, read_answer
 from lumirage.running.container_user import OWN_USER, own_user
 from lumirage.running.job_watch import JobWatch
-from lumirage.running.method_contract import Laid, PairInput
+from lumirage.running.method_contract import PairInput, WrittenInputs
 from lumirage.running.method_events import PairEvents
 from lumirage.running.outcomes import Evidence, died, outcome_of
 from lumirage.running.pair_timing import Changes, Times, memory_table, times_of
-from lumirage.running.runtimes.call import Call, Ended, Image, Runtime
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Runtime
 from lumirage.running.scratch import is_neutral
 
 
 @dataclass(frozen=True)
-class Container:
+class EndedContainer:
     """One container that has ended, with what it was given. The pairs are in the order of `inputs`."""
 
     job: Job
     inputs: Mapping[str, PairInput]
-    laid: Laid
+    written: WrittenInputs
     watch: JobWatch
-    ended: Ended
+    ended: CallResult
     started: datetime
     runtime: Runtime
     image: Image
@@ -38,19 +38,19 @@ class Container:
 
     def events(self, pair: str) -> PairEvents:
         """What was said about a pair."""
-        return self.watch.events.pairs[self.laid.ids[pair]]
+        return self.watch.events.pairs[self.written.ids[pair]]
 
-    def judged(self, pair: str) -> Answer:
+    def judge_answer(self, pair: str) -> Answer:
         """What the method left for a pair."""
         prepared = self.inputs[pair].prepared
-        return read_answer(self.laid.expected[pair], self.job.method.output, prepared.grid, prepared.moving)
+        return read_answer(self.written.expected[pair], self.job.method.output, prepared.grid, prepared.moving)
 
     @functools.cached_property
-    def latest_unsaid(self) -> str | None:
+    def latest_without_events(self) -> str | None:
         """Of the pairs of which the method said nothing, the one whose answer was changed last."""
         changes = [
             (at, i, pair)
-            for i, (pair, expected) in enumerate(self.laid.expected.items())
+            for i, (pair, expected) in enumerate(self.written.expected.items())
             if self.events(pair).begin_s is None and (at := changed_s(expected)) is not None
         ]
         return max(changes)[2] if changes else None
@@ -58,11 +58,11 @@ class Container:
     @functools.cached_property
     def latest_is_whole(self) -> bool:
         """Whether that answer is valid; read once, as it may be large."""
-        return self.latest_unsaid is not None and self.judged(self.latest_unsaid).state == "valid"
+        return self.latest_without_events is not None and self.judge_answer(self.latest_without_events).state == "valid"
 
 
 @dataclass(frozen=True)
-class Where:
+class RecordContext:
     """Where records go, and what they say of it."""
 
     layout: Layout
@@ -71,7 +71,7 @@ class Where:
     shared: tuple[str, ...] = ()
 
 
-def settle(container: Container, where: Where) -> list[Run]:
+def record_runs(container: EndedContainer, context: RecordContext) -> list[Run]:
     """Judge and record every pair that has ended; pairs that a dead container never came to are left out, and so is
     the one under way when the harness was told to stop.
 
@@ -81,44 +81,44 @@ def settle(container: Container, where: Where) -> list[Run]:
     over = [pair for pair in container.inputs if not dead or pair == lost or finished(container, pair)]
     if container.ended.interrupted:
         over = [pair for pair in over if finished(container, pair)]
-    return [_settle_pair(container, pair, pair == lost, where) for pair in over]
+    return [_record_pair(container, pair, pair == lost, context) for pair in over]
 
 
-def _lost(container: Container) -> str | None:
+def _lost(container: EndedContainer) -> str | None:
     """The pair that was under way when the container died: the one it had begun, else the first it had not finished;
     for a method that says nothing the one whose answer came last, where that is not whole."""
     if not died(container.ended.usage):
         return None
     current = container.watch.events.current
-    begun = [pair for pair, name in container.laid.ids.items() if name == current]
-    latest = container.latest_unsaid
+    begun = [pair for pair, name in container.written.ids.items() if name == current]
+    latest = container.latest_without_events
     half = [latest] if latest and not finished(container, latest) else []
     waiting = [pair for pair in container.inputs if not finished(container, pair)]
     return next(iter([*begun, *half, *waiting]), None)
 
 
-def finished(container: Container, pair: str) -> bool:
+def finished(container: EndedContainer, pair: str) -> bool:
     """Whether the method was done with a pair: it said so, or it never said a word and left an answer.
 
     The last such answer may be half of one where the container did not end by itself: killed while we were told to stop
     it counts for nothing, of a container that died it must be valid.
     """
     events = container.events(pair)
-    if events.begin_s is not None or not exists(container.laid.expected[pair]):
+    if events.begin_s is not None or not exists(container.written.expected[pair]):
         return events.end_s is not None
-    if pair != container.latest_unsaid or not (died(container.ended.usage) or container.ended.interrupted):
+    if pair != container.latest_without_events or not (died(container.ended.usage) or container.ended.interrupted):
         return True
     return not container.ended.interrupted and container.latest_is_whole
 
 
-def _shared(where: Where) -> tuple[str, ...]:
-    return (f"{', '.join(where.shared)} also used by another harness: times are too long",) if where.shared else ()
+def _shared(context: RecordContext) -> tuple[str, ...]:
+    return (f"{', '.join(context.shared)} also used by another harness: times are too long",) if context.shared else ()
 
 
-def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> Run:
+def _record_pair(container: EndedContainer, pair: str, lost: bool, context: RecordContext) -> Run:
     job, given, usage = container.job, container.inputs[pair], container.ended.usage
     events = container.events(pair)
-    answer = container.judged(pair)
+    answer = container.judge_answer(pair)
     times = _times(container, pair)
     outcome, message = outcome_of(
         Evidence(
@@ -133,19 +133,24 @@ def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> R
         )
     )
     log = _log(container, pair, lost)
-    files = where.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
+    files = context.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
     run = _record(container, pair, times).model_copy(
         update={
-            "track": where.track,
-            "isolation": _isolation(container, where.layout),
-            "host": dict(where.host),
+            "track": context.track,
+            "isolation": _isolation(container, context.layout),
+            "host": dict(context.host),
             "outcome": outcome,
             "message": message,
             "answer_bytes": answer.size_bytes,
             "answer_sha256": _write_field(answer, outcome, files),
             "moved_correlation": answer.moved_correlation,
             "info": answer.info,
-            "warnings": (*answer.warnings, *times.warnings, *_doubts(container, outcome), *_shared(where)),
+            "warnings": (
+                *answer.warnings,
+                *times.warnings,
+                *_late_failures(container, outcome),
+                *_shared(context),
+            ),
             "log_tail": "\n".join(log.rstrip().splitlines()[-20:])[-2000:],
         }
     )
@@ -155,14 +160,14 @@ def _settle_pair(container: Container, pair: str, lost: bool, where: Where) -> R
     return run
 
 
-def _times(container: Container, pair: str) -> Times:
-    changes = {name: changed_s(expected) for name, expected in container.laid.expected.items()}
+def _times(container: EndedContainer, pair: str) -> Times:
+    changes = {name: changed_s(expected) for name, expected in container.written.expected.items()}
     own = changes.pop(pair)
     others = [at for at in changes.values() if at is not None]
     return times_of(container.watch, container.ended.usage, container.events(pair), Changes(own, others))
 
 
-def _record(container: Container, pair: str, times: Times) -> Run:
+def _record(container: EndedContainer, pair: str, times: Times) -> Run:
     """What the container says of a pair, before its answer was judged."""
     job, events = container.job, container.events(pair)
     first_begin = events.begin_s if events.after_s is None else None
@@ -196,7 +201,7 @@ def _record(container: Container, pair: str, times: Times) -> Run:
     )
 
 
-def _isolation(container: Container, layout: Layout) -> dict[str, str]:
+def _isolation(container: EndedContainer, layout: Layout) -> dict[str, str]:
     """What the runtime holds, less what this call was not given or asked not to have."""
     call, found = container.call, container.runtime.isolation()
     if own_user(container.job.method):
@@ -219,7 +224,7 @@ def _write_field(answer: Answer, outcome: Outcome, files: RunFiles) -> str | Non
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _doubts(container: Container, outcome: Outcome) -> list[str]:
+def _late_failures(container: EndedContainer, outcome: Outcome) -> list[str]:
     usage, found = container.ended.usage, []
     if outcome is Outcome.OK and usage.out_of_memory:
         found.append("a process of this container was killed for memory")
@@ -228,7 +233,7 @@ def _doubts(container: Container, outcome: Outcome) -> list[str]:
     return found
 
 
-def _log(container: Container, pair: str, lost: bool) -> str:
+def _log(container: EndedContainer, pair: str, lost: bool) -> str:
     """What was printed for this pair; what came before the first pair stands with the first and with the lost one."""
     events, loading = container.events(pair), container.watch.events.loading.log.text()
     own = events.log.text()

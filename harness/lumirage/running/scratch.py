@@ -10,10 +10,10 @@ from pathlib import Path
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.layout import Layout
-from lumirage.running.runtimes.call import Runtime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 
-def scratch_place(layout: Layout, runtime: Runtime, environment: Mapping[str, str]) -> Path:
+def scratch_folder(layout: Layout, runtime: Runtime, environment: Mapping[str, str]) -> Path:
     """The folder for the scratch folders of this tree, made where it is a neutral one.
 
     That is one in TMPDIR, else /var/tmp, which unlike /tmp is on disk everywhere. The work folder serves where -w placed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lumirage.core.errors import EngineError
-from lumirage.running.runtimes.call import Call, StopReason, Watch
+from lumirage.running.runtimes.runtime_interface import Call, StopReason, Watch
 
 TICK_S = 0.05
 """20 Hz: a spike of memory that lasts half a second is seen ten times."""

@@ -14,42 +14,42 @@ from pathlib import Path
 from lumirage.core.errors import BusyError, UsageError
 from lumirage.core.layout import Layout, remove_asides
 
-_held: set[int] = set()
+_open_locks: set[int] = set()
 
 
-def _let_go_in_child() -> None:
+def _close_in_child() -> None:
     """A forked worker must not keep the lock of a harness that was killed."""
-    for descriptor in _held:
+    for descriptor in _open_locks:
         os.close(descriptor)
-    _held.clear()
+    _open_locks.clear()
 
 
-os.register_at_fork(after_in_child=_let_go_in_child)
+os.register_at_fork(after_in_child=_close_in_child)
 
 
 @contextmanager
-def alone(layout: Layout) -> Iterator[None]:
-    """Hold a whole output tree, cleared of the halves of files that a killed harness left. Raises what `held` does."""
-    with held(layout.lock):
+def lock_tree(layout: Layout) -> Iterator[None]:
+    """Hold a whole output tree and remove the partial files that a killed harness left. Raises as `lock_exclusively`."""
+    with lock_exclusively(layout.lock):
         remove_asides(layout)
         yield
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def lock_exclusively(path: Path) -> Iterator[None]:
     """Hold the lock file of an output tree alone, made with its folder where needed.
 
     Raises BusyError that names the holder, UsageError when the folder cannot be written.
     """
-    with locked(
-        path, fcntl.LOCK_EX, lambda: f"{_described(path)}; wait for it, stop it, or choose another OUT"
+    with file_lock(
+        path, fcntl.LOCK_EX, lambda: f"{_describe_holder(path)}; wait for it, stop it, or choose another OUT"
     ) as file:
         os.pwrite(file, json.dumps(_self()).encode(), 0)
         yield
 
 
 @contextmanager
-def locked(path: Path, kind: int, holder: Callable[[], str]) -> Iterator[int]:
+def file_lock(path: Path, kind: int, holder: Callable[[], str]) -> Iterator[int]:
     """Hold a lock of this kind (LOCK_EX, LOCK_SH) on a file; gives its descriptor. What an earlier holder wrote into it
     is gone.
 
@@ -66,12 +66,12 @@ def locked(path: Path, kind: int, holder: Callable[[], str]) -> Iterator[int]:
             fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except OSError as error:
             raise BusyError(f"{path.parent} is in use by {holder()}") from error
-        _held.add(descriptor)
+        _open_locks.add(descriptor)
         os.ftruncate(descriptor, 0)
         yield descriptor
     finally:
         if os.getpid() == owner:  # in a forked child the descriptor is closed already
-            _held.discard(descriptor)
+            _open_locks.discard(descriptor)
             os.close(descriptor)
 
 
@@ -84,7 +84,7 @@ def holder(path: Path) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return _described(path)
+        return _describe_holder(path)
     finally:
         os.close(descriptor)
     return None
@@ -107,7 +107,7 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def _described(path: Path) -> str:
+def _describe_holder(path: Path) -> str:
     try:
         who = json.loads(path.read_text())
         return f"process {who['pid']} of {who['user']} on {who['host']} since {who['since']} ({who['command']})"

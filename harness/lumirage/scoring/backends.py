@@ -11,7 +11,7 @@ from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.scoring.displacement_planes import Field
 from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.label_warp import Overlap, warp_voxels
-from lumirage.scoring.native_label_warp import Placed, WorldMap, warp_world
+from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, warp_world
 from lumirage.scoring.regularity import Regularity, regularity
 
 
@@ -20,7 +20,7 @@ class Backend:
     """One way to make them."""
 
     warp_voxels: Callable[[DenseLabels, DenseLabels, Field], Overlap]
-    warp_world: Callable[[Placed, Placed, WorldMap], Overlap]
+    warp_world: Callable[[PlacedLabels, PlacedLabels, WorldMap], Overlap]
     regularity: Callable[[Field, NDArray[np.uint8], int], Regularity]
 
 

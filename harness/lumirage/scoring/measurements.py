@@ -12,7 +12,7 @@ from lumirage.scoring.displacement_planes import Field, voxel_planes
 from lumirage.scoring.known_truth import ErrorLengths, error_by_label, error_in, true_errors
 from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel, values_in
 from lumirage.scoring.label_warp import Overlap
-from lumirage.scoring.native_label_warp import Placed, WorldMap, pull_labels
+from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, pull_labels
 from lumirage.scoring.onehot import SoftOverlap, soft_overlap
 from lumirage.scoring.regularity import Regularity, mask_bits
 from lumirage.scoring.score_inputs import LabelMaps, ScoreInputs
@@ -112,12 +112,12 @@ class LabelMeasures:
         return LabelSet.of([0, *(maps.scored or values_in(maps.fixed.data) + values_in(maps.moving.data))])
 
     @cached_property
-    def native(self) -> tuple[Placed, Placed]:
+    def native(self) -> tuple[PlacedLabels, PlacedLabels]:
         """Both maps where they are."""
         fixed, moving = self.maps.fixed, self.maps.moving
         return (
-            Placed(relabel(fixed.data, self.labels, self.pair.threads), fixed.affine),
-            Placed(relabel(moving.data, self.labels, self.pair.threads), moving.affine),
+            PlacedLabels(relabel(fixed.data, self.labels, self.pair.threads), fixed.affine),
+            PlacedLabels(relabel(moving.data, self.labels, self.pair.threads), moving.affine),
         )
 
     @cached_property
@@ -134,7 +134,7 @@ class LabelMeasures:
         """Overlap and surfaces in mm on the score grid."""
         fixed, moving = self.native
         if self.pair.inputs.score_grid == "working":
-            fixed = Placed(self.working[0], self.pair.inputs.displacement.affine)
+            fixed = PlacedLabels(self.working[0], self.pair.inputs.displacement.affine)
         overlap = self.pair.backend.warp_world(fixed, moving, self.pair.world)
         x, y, z = (float(s) for s in spacing_of(fixed.affine))
         options = SurfaceOptions(spacing=(x, y, z))
@@ -171,4 +171,4 @@ def on_grid(
     if same_grid(make_grid(dense.shape, np.linalg.inv(affine) @ volume.affine), grid):
         return dense
     world = WorldMap.without_displacement(affine)
-    return pull_labels(Placed(dense, volume.affine), (grid.shape, np.array(grid.affine)), world, threads)
+    return pull_labels(PlacedLabels(dense, volume.affine), (grid.shape, np.array(grid.affine)), world, threads)

@@ -23,7 +23,7 @@ SNAP = 1e-6
 
 
 @dataclass(frozen=True)
-class Placed:
+class PlacedLabels:
     """Dense labels and where they lie: voxel to world, RAS+ mm."""
 
     dense: DenseLabels
@@ -62,7 +62,7 @@ class _WorldWarp(NamedTuple):
     background: int
 
 
-def warp_world(fixed: Placed, moving: Placed, world: WorldMap, threads: int = 1) -> Overlap:
+def warp_world(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, threads: int = 1) -> Overlap:
     """The moving labels on the fixed labels' grid, and their overlap; label 0 outside the moving volume.
 
     Half-way between two voxels the one further right, anterior or superior is taken, however the moving map is
@@ -95,14 +95,14 @@ def upward_axes(affine: Matrix4) -> list[bool]:
 
 
 def pull_labels(
-    moving: Placed, grid: tuple[tuple[int, int, int], Matrix4], world: WorldMap, threads: int = 1
+    moving: PlacedLabels, grid: tuple[tuple[int, int, int], Matrix4], world: WorldMap, threads: int = 1
 ) -> DenseLabels:
     """Labels pulled onto a grid (shape, voxel to world), nearest neighbour."""
     shape, affine = grid
     blank = moving.dense.labels.framed(shape)
     blank[1:-1, 1:-1, 1:-1] = moving.dense.labels.other
     empty = DenseLabels(blank, np.zeros(moving.dense.labels.other, np.int64), moving.dense.labels)
-    return warp_world(Placed(empty, affine), moving, world, threads).warped
+    return warp_world(PlacedLabels(empty, affine), moving, world, threads).warped
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lumirage.scoring.displacement_planes import Field
 from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.label_warp import Overlap, overlap_of
-from lumirage.scoring.native_label_warp import SNAP, Placed, WorldMap, upward_axes
+from lumirage.scoring.native_label_warp import SNAP, PlacedLabels, WorldMap, upward_axes
 
 SLAB = 16
 """Planes worked on at once, which bounds the memory: about 1 GB at 352 x 256 voxels a plane."""
@@ -30,7 +30,7 @@ def warp_voxels_torch(fixed: DenseLabels, moving: DenseLabels, field: Field, dev
     return collector.overlap()
 
 
-def warp_world_torch(fixed: Placed, moving: Placed, world: WorldMap, device: torch.device) -> Overlap:
+def warp_world_torch(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, device: torch.device) -> Overlap:
     """As `lumirage.scoring.native_label_warp.warp_world`."""
     collector = _Collector(fixed.dense, moving.dense, device)
     u = torch.as_tensor(np.ascontiguousarray(world.u), device=device)

@@ -10,7 +10,7 @@ import pytest
 from lumirage.core.model import Convention, Method
 from lumirage.core.space import make_grid, read_displacement
 from lumirage.methods import conformance as check
-from lumirage.methods.conformance import Attempt, Checkup, Finding, Protection, check_method
+from lumirage.methods.conformance import Attempt, ConformanceReport, Finding, Protection, check_method
 from lumirage.methods.conformance_page import as_page, as_text
 from lumirage.methods.known_warps import CheckPair
 
@@ -44,7 +44,7 @@ def _small(monkeypatch: pytest.MonkeyPatch, pairs: tuple[CheckPair, ...]) -> Non
     monkeypatch.setattr(check, "known_pairs", lambda *_: pairs)
 
 
-def found(checkup: Checkup, name: str) -> Finding:
+def found(checkup: ConformanceReport, name: str) -> Finding:
     return next(finding for finding in checkup.findings if finding.name == name)
 
 
@@ -105,7 +105,7 @@ def test_a_field_of_another_layout_is_told_what_to_declare(tmp_path: Path) -> No
 
 
 def test_the_page_holds_every_finding_and_no_foreign_markup(tmp_path: Path) -> None:
-    checkup = Checkup(CARD, (Finding("contract", False, "<script>"),), log="<b>")
+    checkup = ConformanceReport(CARD, (Finding("contract", False, "<script>"),), log="<b>")
     page = as_page(checkup)
     assert "&lt;script&gt;" in page
     assert "<b>" not in page

@@ -11,7 +11,7 @@ from lumirage.core.model import Pair, Scan
 from lumirage.core.track import Select, Track
 from lumirage.planning.bids_filters import filtered
 from lumirage.planning.bids_names import check_names
-from lumirage.planning.output_description import place_work
+from lumirage.planning.output_description import place_work_folder
 from lumirage.planning.pairing import choose
 from lumirage.planning.scans import find_scans
 
@@ -113,11 +113,11 @@ def test_sessions_choose_by_the_fixed_scan():
 
 def test_the_work_folder_may_lie_elsewhere_and_is_found_again(tmp_path: Path):
     layout, disk = Layout(tmp_path / "out"), tmp_path / "disk"
-    place_work(layout, disk)
-    place_work(layout, disk)
+    place_work_folder(layout, disk)
+    place_work_folder(layout, disk)
     assert layout.work.resolve().parent == disk
     with pytest.raises(UsageError, match="in use already"):
-        place_work(layout, tmp_path / "other")
+        place_work_folder(layout, tmp_path / "other")
     layout.work.resolve().rmdir()
-    place_work(layout, tmp_path / "other")
+    place_work_folder(layout, tmp_path / "other")
     assert layout.work.resolve().parent == tmp_path / "other"

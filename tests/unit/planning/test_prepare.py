@@ -15,7 +15,7 @@ from lumirage.core.space import Volume
 from lumirage.core.track import AffineError, Prepare, Track
 from lumirage.planning.affine_alignment import estimate_affine
 from lumirage.planning.preparation import Preparer, check_scan, prepared_key, resample
-from lumirage.planning.working_grid import rigid, unmet, working_grid
+from lumirage.planning.working_grid import rigid, unmet_needs, working_grid
 
 
 def ball(affine: np.ndarray, shape: tuple[int, int, int], centre: tuple[float, float, float]) -> Volume:
@@ -165,8 +165,8 @@ def test_what_a_network_demands_of_the_grid_is_held_against_every_condition() ->
         {"name": "x", "prepare": {"shape": [160, 224, 192]}, "conditions": {"axes": axes}},
     )
     cells = track.cells()
-    assert unmet(GridNeeds(shape=(160, 224, 192)), cells) == ["orientation-PIR", "shape-160x224x200"]
-    assert unmet(GridNeeds(divisible_by=16), cells) == ["shape-160x224x200"]
-    assert unmet(GridNeeds(), cells) == []
+    assert unmet_needs(GridNeeds(shape=(160, 224, 192)), cells) == ["orientation-PIR", "shape-160x224x200"]
+    assert unmet_needs(GridNeeds(divisible_by=16), cells) == ["shape-160x224x200"]
+    assert unmet_needs(GridNeeds(), cells) == []
     open_grid = Track.model_validate({"name": "x"}).cells()
-    assert unmet(GridNeeds(divisible_by=16), open_grid) == [], "nobody knows before the images are read"
+    assert unmet_needs(GridNeeds(divisible_by=16), open_grid) == [], "nobody knows before the images are read"

@@ -8,7 +8,7 @@ from synthetic_out import true_dice
 
 from lumirage.reporting.dose_figures import axes_of, axis_words, dose, end_labels, is_curve
 from lumirage.reporting.figure_rows import NARROW, WIDE
-from lumirage.reporting.figures import draw_plates
+from lumirage.reporting.figures import draw_figures
 from lumirage.reporting.preparation_effects import ChangeTable, change_tables, forest
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Scene
@@ -90,10 +90,10 @@ def test_curves_are_hollow_where_runs_failed(factors: Inputs) -> None:
 
 
 def test_every_measure_has_its_figures_and_they_are_told_apart(factors: Inputs) -> None:
-    plates = [plate for plate in draw_plates(factors) if plate.section == "changes"]
-    names = [plate.wide.name for plate in plates]
+    drawn_figures = [drawn for drawn in draw_figures(factors) if drawn.section == "changes"]
+    names = [drawn.wide.name for drawn in drawn_figures]
     assert len(set(names)) == len(names)
-    assert {plate.pick for plate in plates} == {table.measure.title for table in change_tables(factors)}
+    assert {drawn.pick for drawn in drawn_figures} == {table.measure.title for table in change_tables(factors)}
     assert len(change_tables(factors)) == 5
 
 
@@ -107,4 +107,4 @@ def test_names_at_the_ends_are_pushed_apart_and_stay_within() -> None:
 
 def test_without_the_comparison_there_are_curves_and_no_table(bare: Inputs) -> None:
     assert change_tables(bare) == []
-    assert [p.wide.name for p in draw_plates(bare) if p.section == "changes"] == ["dose-noise-dice_nearest_fg"]
+    assert [p.wide.name for p in draw_figures(bare) if p.section == "changes"] == ["dose-noise-dice_nearest_fg"]

@@ -11,13 +11,13 @@ from lumirage.core.model import Pair, Prepared, Scan
 from lumirage.core.space import Volume, make_grid
 from lumirage.reporting.image_planes import Cut, cuts
 from lumirage.reporting.pair_pictures import (
-    Scenery,
+    PairImages,
     fixed_labels,
     jacobian,
     moved_labels,
-    read_scenery,
+    ras_order,
+    read_pair_images,
     result_of,
-    turn_of,
 )
 from lumirage.reporting.slice_pictures import contours, warped_grid
 from lumirage.reporting.viewer_volumes import reduced
@@ -34,7 +34,7 @@ def orientations() -> dict[str, np.ndarray]:
     return {"RAS": RAS, "LPI": lpi, "SRA": sra}
 
 
-def scenery(affine: np.ndarray, to_native: np.ndarray | None = None) -> Scenery:
+def pair_images(affine: np.ndarray, to_native: np.ndarray | None = None) -> PairImages:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, SHAPE).astype(np.int32)
     scan = Scan(name="s", subject="1", suffix="T1w", image=Path("x.nii"), labels={"m": Path("l.nii")})
@@ -43,10 +43,10 @@ def scenery(affine: np.ndarray, to_native: np.ndarray | None = None) -> Scenery:
     prepared = Prepared(
         key="k", fixed=Path("f.nii"), moving=Path("m.nii"), grid=grid, affine=tuple(map(tuple, native.tolist()))
     )
-    turn = turn_of(grid)
+    turn = ras_order(grid)
     image = turn(rng.random(SHAPE).astype(np.float32))
     volume = Volume(labels, affine)
-    return Scenery(Pair(fixed=scan, moving=scan), prepared, turn, image, image, "m", volume, volume)
+    return PairImages(Pair(fixed=scan, moving=scan), prepared, turn, image, image, "m", volume, volume)
 
 
 def planes(shape: tuple[int, int, int], affine: np.ndarray) -> list[Cut]:
@@ -55,7 +55,7 @@ def planes(shape: tuple[int, int, int], affine: np.ndarray) -> list[Cut]:
 
 @pytest.mark.parametrize("name", ["RAS", "LPI", "SRA"])
 def test_whole_voxel_shift_is_exact(name: str) -> None:
-    s = scenery(orientations()[name])
+    s = pair_images(orientations()[name])
     u = np.broadcast_to((s.affine[:3, 0]).astype(np.float32), (*s.fixed.shape, 3))  # one voxel to the right
     result = result_of(s, "m", u)
     assert np.allclose(result.moved[:-1], s.moving[1:], atol=1e-5)
@@ -68,7 +68,7 @@ def test_whole_voxel_shift_is_exact(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["RAS", "LPI", "SRA"])
 def test_fixed_labels_are_the_native_ones_turned(name: str) -> None:
-    s = scenery(orientations()[name])
+    s = pair_images(orientations()[name])
     assert s.fixed_labels is not None
     for cut in planes(s.fixed.shape, s.affine):
         assert (fixed_labels(s, cut) == cut.take(s.turn(s.fixed_labels.data))).all()
@@ -77,7 +77,7 @@ def test_fixed_labels_are_the_native_ones_turned(name: str) -> None:
 def test_labels_go_through_the_affine_once() -> None:
     shift = np.eye(4)
     shift[:3, 3] = (2.0, 0, 0)
-    s = scenery(RAS, shift)
+    s = pair_images(RAS, shift)
     result = result_of(s, "m", np.zeros((*SHAPE, 3), np.float32))
     cut = planes(SHAPE, RAS)[0]
     assert (moved_labels(s, result, cut)[:-1] == fixed_labels(s, cut)[1:]).all()
@@ -107,7 +107,7 @@ def test_turn_gives_ras(name: str) -> None:
     grid = make_grid(SHAPE, affine)
     index = np.moveaxis(np.indices(SHAPE), 0, -1)
     world = index @ affine[:3, :3].T + affine[:3, 3]
-    turn = turn_of(grid)
+    turn = ras_order(grid)
     turned = turn(world)
     expected = np.moveaxis(np.indices(turned.shape[:3]), 0, -1) @ turn.affine[:3, :3].T + turn.affine[:3, 3]
     assert np.allclose(turned, expected)
@@ -147,4 +147,4 @@ def test_grid_of_no_displacement_is_straight_and_a_shift_moves_it() -> None:
 def test_prepared_images_that_are_gone_are_an_error_that_says_so(tmp_path: Path) -> None:
     scan = Scan(name="s", subject="1", suffix="T1w", image=tmp_path / "x.nii")
     with pytest.raises(DataError, match="no longer in"):
-        read_scenery(Layout(tmp_path), Pair(fixed=scan, moving=scan), "nokey")
+        read_pair_images(Layout(tmp_path), Pair(fixed=scan, moving=scan), "nokey")

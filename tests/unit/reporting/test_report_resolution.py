@@ -8,10 +8,10 @@ from synthetic_out import GIB, GROWTH
 
 from lumirage.core.model import CENSORING, Outcome
 from lumirage.reporting.figure_rows import NARROW, WIDE
-from lumirage.reporting.figures import draw_plates
+from lumirage.reporting.figures import draw_figures
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.resolution_figures import accuracy, cost
-from lumirage.reporting.resolution_results import COSTS, costs_of, deaths_of, growth, reaches, sizes_of
+from lumirage.reporting.resolution_results import COSTS, costs_of, growth, limit_failures, resolution_ranges, sizes_of
 from lumirage.reporting.scene import Dot, Label, Line, Scene
 
 _, CPU, MEMORY, GPU = COSTS
@@ -31,7 +31,7 @@ def test_only_what_was_measured_is_a_cost(factors: Inputs) -> None:
 
 
 def test_deaths_are_counted_by_method_size_and_limit(factors: Inputs) -> None:
-    told = [death.told for death in deaths_of(factors, CENSORING)]
+    told = [death.told for death in limit_failures(factors, CENSORING)]
     assert told == [
         "alpha ran out of time at 1 mm (12 of 24 runs)",
         "beta ran out of time at 2 mm (4 of 24 runs)",
@@ -40,7 +40,7 @@ def test_deaths_are_counted_by_method_size_and_limit(factors: Inputs) -> None:
 
 
 def test_how_far_down_each_method_came(factors: Inputs) -> None:
-    found = {reach.method: reach for reach in reaches(factors)}
+    found = {reach.method: reach for reach in resolution_ranges(factors)}
     assert list(found) == ["alpha", "beta", "gamma-untrained"]
     assert found["alpha"].finest == "1 mm, 12 of 24 runs"
     assert found["gamma-untrained"].finest == "2 mm, 22 of 24 runs"
@@ -116,11 +116,11 @@ def test_accuracy_shows_the_dead_below_and_the_partly_failed_hollow(factors: Inp
     assert dots["alpha, 1 mm"].fill == "paper"
     assert dots["alpha, 2 mm"].fill != "paper"
     below = [t.title for t in triangles(scene) if min(y for _, y in t.points) > max(d.at[1] for d in dots.values())]
-    assert below == [death.told for death in deaths_of(factors, CENSORING)]
+    assert below == [death.told for death in limit_failures(factors, CENSORING)]
 
 
 def test_spacing_has_its_own_section_and_is_no_axis_of_preparation(factors: Inputs) -> None:
-    sections = {plate.wide.name: plate.section for plate in draw_plates(factors)}
+    sections = {drawn.wide.name: drawn.section for drawn in draw_figures(factors)}
     assert sections["resolution-wall_s"] == "resolution_costs"
     assert not [name for name in sections if name.startswith("dose-spacing")]
 

@@ -15,7 +15,7 @@ from lumirage.core.model import Job, Limits, Method, Outcome, Pair, Prepared, Ru
 from lumirage.core.space import make_grid, matrix, write_volume
 from lumirage.running.job_execution import RunContext, execute_job
 from lumirage.running.method_contract import PairInput
-from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Runtime, Watch
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Runtime, Watch
 
 SHAPE = (16, 18, 14)
 AFFINE = np.array([[2.0, 0, 0, -10], [0, 2.0, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
@@ -87,7 +87,7 @@ def write_nifti(path: Path, data: np.ndarray, affine: np.ndarray) -> None:
 
 
 USAGE = Usage(wall_s=2.0, exit_code=0)
-Script = Callable[[Call, Watch], Ended]
+Script = Callable[[Call, Watch], CallResult]
 
 
 class FakeRuntime:
@@ -119,7 +119,7 @@ class FakeRuntime:
     def isolation(self) -> dict[str, str]:
         return {"network": "held"}
 
-    def run(self, call: Call, watch: Watch) -> Ended:
+    def run(self, call: Call, watch: Watch) -> CallResult:
         self.calls.append(call)
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         return script(call, watch)
@@ -134,7 +134,7 @@ class Actor:
     def __init__(self, act: Callable[[Path, int], None], *, events: bool = True, dies_at: int | None = None, **usage):
         self._act, self._events, self._dies_at, self._usage = act, events, dies_at, usage
 
-    def __call__(self, call: Call, watch: Watch) -> Ended:
+    def __call__(self, call: Call, watch: Watch) -> CallResult:
         began = time.monotonic()  # answers are stamped by the kernel, so the events must be of today
         watch.started(began)
         folders = sorted(call.output.iterdir(), key=lambda f: listed(call).index(f.name))
@@ -150,7 +150,7 @@ class Actor:
             if self._events:
                 watch.output(f'@lumirage {{"event": "end", "pair": "{folder.name}"}}\n'.encode(), began + 1.2 * i + 1.5)
         fields = {"wall_s": 2.0 * len(folders), "exit_code": 0} | self._usage
-        return Ended(Usage.model_validate(fields), ((0.1, 1000), (1.0, 5000), (2.2, 7000)))
+        return CallResult(Usage.model_validate(fields), ((0.1, 1000), (1.0, 5000), (2.2, 7000)))
 
 
 def listed(call: Call) -> list[str]:

@@ -20,7 +20,7 @@ from lumirage.core.model import Convention, Run
 from lumirage.core.space import Displacement, make_grid, read_volume, write_volume
 from lumirage.running import answer_judging as answers
 from lumirage.running.answer_judging import read_answer
-from lumirage.running.method_contract import Expected
+from lumirage.running.method_contract import ExpectedAnswer
 
 MM = Convention()
 GRID = make_grid(SHAPE, AFFINE)
@@ -34,17 +34,19 @@ def moving(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def expected(tmp_path: Path) -> Expected:
+def expected(tmp_path: Path) -> ExpectedAnswer:
     folder = tmp_path / "out"
     folder.mkdir()
-    return Expected(folder, ("displacement.nii", "displacement.nii.gz"), ("moved.nii", "moved.nii.gz"), "info.json")
+    return ExpectedAnswer(
+        folder, ("displacement.nii", "displacement.nii.gz"), ("moved.nii", "moved.nii.gz"), "info.json"
+    )
 
 
-def judge(expected: Expected, moving: Path, convention: Convention = MM):
+def judge(expected: ExpectedAnswer, moving: Path, convention: Convention = MM):
     return read_answer(expected, convention, GRID, moving)
 
 
-def test_a_field_is_read_in_its_convention(expected: Expected, moving: Path):
+def test_a_field_is_read_in_its_convention(expected: ExpectedAnswer, moving: Path):
     write_field(expected.folder, value=1.5)
     answer = judge(expected, moving, Convention(signs="--+"))
     assert answer.state == "valid"
@@ -52,18 +54,18 @@ def test_a_field_is_read_in_its_convention(expected: Expected, moving: Path):
     assert answer.displacement.u[3, 4, 5].tolist() == [-1.5, -1.5, 1.5]
 
 
-def test_the_second_name_is_taken_too(expected: Expected, moving: Path):
+def test_the_second_name_is_taken_too(expected: ExpectedAnswer, moving: Path):
     write_field(expected.folder, "displacement.nii.gz")
     assert judge(expected, moving).state == "valid"
 
 
-def test_nothing_is_absent(expected: Expected, moving: Path):
+def test_nothing_is_absent(expected: ExpectedAnswer, moving: Path):
     answer = judge(expected, moving)
     assert (answer.state, answer.message) == ("absent", "there is no displacement.nii nor displacement.nii.gz")
 
 
 @pytest.mark.parametrize("kind", ["link", "folder link", "fifo", "hard link", "folder", "parent is a file"])
-def test_what_is_no_plain_file_is_never_opened(expected: Expected, moving: Path, kind: str, tmp_path: Path):
+def test_what_is_no_plain_file_is_never_opened(expected: ExpectedAnswer, moving: Path, kind: str, tmp_path: Path):
     path = expected.folder / "displacement.nii"
     write_field(tmp_path, "elsewhere.nii")
     match kind:
@@ -86,7 +88,7 @@ def test_what_is_no_plain_file_is_never_opened(expected: Expected, moving: Path,
     assert judge(expected, moving).state == "invalid"
 
 
-def test_whole_numbers_are_no_displacements(expected: Expected, moving: Path):
+def test_whole_numbers_are_no_displacements(expected: ExpectedAnswer, moving: Path):
     write_nifti(expected.folder / "displacement.nii", np.ones((*SHAPE, 3), np.int16), AFFINE)
     answer = judge(expected, moving)
     assert answer.state == "invalid"
@@ -126,7 +128,7 @@ def raw_field(**fields: tuple[int, str, float]) -> bytes:
         ({"qform": (252, "h", 0), "sform": (254, "h", 1), "s": (280, "f", math.inf)}, "matrix"),
     ],
 )
-def test_a_header_that_lies_is_an_invalid_answer(expected: Expected, moving: Path, fields, message: str):
+def test_a_header_that_lies_is_an_invalid_answer(expected: ExpectedAnswer, moving: Path, fields, message: str):
     (expected.folder / "displacement.nii").write_bytes(raw_field(**fields))
     answer = judge(expected, moving)
     assert answer.state == "invalid"
@@ -134,7 +136,7 @@ def test_a_header_that_lies_is_an_invalid_answer(expected: Expected, moving: Pat
 
 
 @pytest.mark.parametrize("datatype", [128, 2304, 32, 1792])
-def test_a_moved_image_of_colours_or_complex_numbers_is_invalid(expected: Expected, moving: Path, datatype: int):
+def test_a_moved_image_of_colours_or_complex_numbers_is_invalid(expected: ExpectedAnswer, moving: Path, datatype: int):
     write_field(expected.folder)
     raw = bytearray(nib.Nifti1Image(np.ones((*SHAPE, 4), np.float32), AFFINE).to_bytes())
     struct.pack_into("<8h", raw, 40, 3, *SHAPE, 1, 1, 1, 1)
@@ -151,7 +153,7 @@ def with_extension(raw: bytes, code: int, content: bytes, said_bytes: int, heade
 
 
 @pytest.mark.parametrize("code", [2, 4, 6, 32])
-def test_extensions_are_not_read(expected: Expected, moving: Path, code: int):
+def test_extensions_are_not_read(expected: ExpectedAnswer, moving: Path, code: int):
     """Of DICOM, AFNI, comments and CIFTI: each is handed to a parser of its own by the library."""
     image = nib.Nifti2Image(np.full((*SHAPE, 3), 0.5, np.float32), AFFINE)
     raw = bytearray(with_extension(image.to_bytes(), code, b"<not xml".ljust(24), 32, 540))
@@ -164,7 +166,7 @@ def test_extensions_are_not_read(expected: Expected, moving: Path, code: int):
     assert np.unique(answer.displacement.u).tolist() == [0.5]
 
 
-def judged_within(expected: Expected, moving: Path, most_bytes: int):
+def judged_within(expected: ExpectedAnswer, moving: Path, most_bytes: int):
     tracemalloc.start()
     try:
         answer = judge(expected, moving)
@@ -177,7 +179,7 @@ def judged_within(expected: Expected, moving: Path, most_bytes: int):
 BOMB_BYTES = 64 * 2**20
 
 
-def test_a_moved_bomb_is_refused_before_it_is_unpacked(expected: Expected, moving: Path):
+def test_a_moved_bomb_is_refused_before_it_is_unpacked(expected: ExpectedAnswer, moving: Path):
     write_field(expected.folder)
     head = bytearray(raw_field()[:352])
     struct.pack_into("<8h", head, 40, 3, 256, 256, 256, 1, 1, 1, 1)
@@ -189,7 +191,7 @@ def test_a_moved_bomb_is_refused_before_it_is_unpacked(expected: Expected, movin
 
 
 @pytest.mark.parametrize(("offset", "state"), [(352 + 32, "valid"), (352 + BOMB_BYTES, "invalid")])
-def test_an_extension_is_not_unpacked(expected: Expected, moving: Path, offset: int, state: str):
+def test_an_extension_is_not_unpacked(expected: ExpectedAnswer, moving: Path, offset: int, state: str):
     """It says that it is huge, and so does the header or not."""
     raw = with_extension(raw_field(offset=(108, "f", offset)), 6, bytes(24), BOMB_BYTES, 348)
     with gzip.open(expected.folder / "displacement.nii.gz", "wb", 1) as file:
@@ -209,7 +211,7 @@ def test_whatever_a_file_does_to_a_library_is_an_invalid_answer(expected, moving
     assert type(error).__name__ in answer.message
 
 
-def test_a_damaged_file_of_ours_is_not_the_methods_fault(expected: Expected, moving: Path):
+def test_a_damaged_file_of_ours_is_not_the_methods_fault(expected: ExpectedAnswer, moving: Path):
     write_field(expected.folder)
     write_nifti(expected.folder / "moved.nii", np.ones(SHAPE, np.float32), AFFINE)
     moving.write_bytes(b"damaged")
@@ -235,7 +237,7 @@ def test_what_an_ordinary_user_may_not_read_is_invalid(expected, moving, lock: C
         assert "Permission denied" in answer.message
 
 
-def test_a_field_whose_millimetres_are_infinite_is_invalid(expected: Expected, moving: Path):
+def test_a_field_whose_millimetres_are_infinite_is_invalid(expected: ExpectedAnswer, moving: Path):
     """3e38 is a number of single precision; at voxels of 2 mm it is none any more."""
     write_field(expected.folder, value=3e38)
     assert judge(expected, moving).state == "valid"
@@ -256,7 +258,7 @@ def smooth() -> Displacement:
     return Displacement((u * 6 / np.abs(u).max()).astype(np.float32), AFFINE)
 
 
-def test_a_moved_image_that_agrees(expected: Expected, moving: Path, smooth: Displacement):
+def test_a_moved_image_that_agrees(expected: ExpectedAnswer, moving: Path, smooth: Displacement):
     write_nifti(expected.folder / "displacement.nii", smooth.u, AFFINE)
     write_nifti(expected.folder / "moved.nii", moved_by(moving, smooth), AFFINE)
     answer = judge(expected, moving)
@@ -273,7 +275,7 @@ def test_a_moved_image_that_does_not_names_the_convention_that_would(expected, m
     assert "mm, order xyz, signs --+" in answer.message
 
 
-def test_notes_of_the_method_are_kept_when_they_are_small_and_plain(expected: Expected, moving: Path):
+def test_notes_of_the_method_are_kept_when_they_are_small_and_plain(expected: ExpectedAnswer, moving: Path):
     write_field(expected.folder)
     notes = {"iterations": 12, "loss": 0.5, "device": "cpu", "nested": {"a": 1}, "nothing": None}
     (expected.folder / "info.json").write_text(json.dumps(notes))
@@ -281,7 +283,7 @@ def test_notes_of_the_method_are_kept_when_they_are_small_and_plain(expected: Ex
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "[" * 100_000, json.dumps({"x": "y" * 20_000})])
-def test_other_notes_are_a_warning(expected: Expected, moving: Path, text: str):
+def test_other_notes_are_a_warning(expected: ExpectedAnswer, moving: Path, text: str):
     write_field(expected.folder)
     (expected.folder / "info.json").write_text(text)
     answer = judge(expected, moving)
@@ -290,7 +292,7 @@ def test_other_notes_are_a_warning(expected: Expected, moving: Path, text: str):
     assert "info.json was left out" in answer.warnings[0]
 
 
-def test_notes_can_be_written_down_and_read_again(expected: Expected, moving: Path):
+def test_notes_can_be_written_down_and_read_again(expected: ExpectedAnswer, moving: Path):
     write_field(expected.folder)
     text = '{"a": "\\ud800", "\\udfff": 1, "b": "\\u202egpj.exe\\u0085", "big": 1e999, "long": 1%s}' % ("0" * 4000)
     (expected.folder / "info.json").write_text(text)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from lumirage.core.model import Limits
 from lumirage.running.runtimes.apptainer_argv import Place, Site, apptainer_argv, apptainer_environment, isolation
-from lumirage.running.runtimes.call import Call, Mount
+from lumirage.running.runtimes.runtime_interface import Call, Mount
 
 CALL = Call(
     name="lumirage-1",

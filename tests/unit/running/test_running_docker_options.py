@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from running_world import LIMITS
 
-from lumirage.running.runtimes.call import Call, Mount
 from lumirage.running.runtimes.docker_options import HELD, Engine, cannot_limit, docker_options, isolation
+from lumirage.running.runtimes.runtime_interface import Call, Mount
 
 CALL = Call(
     name="lumirage-0001",

@@ -26,8 +26,8 @@ from lumirage.core.errors import BusyError, EngineError
 from lumirage.core.model import Convention, Outcome, Run, Usage
 from lumirage.core.records import read_json
 from lumirage.core.space import read_displacement
-from lumirage.running.job_execution import begin
-from lumirage.running.runtimes.call import Ended, Stopped
+from lumirage.running.job_execution import remove_leftovers
+from lumirage.running.runtimes.runtime_interface import CallResult, Stopped
 
 OK = Outcome.OK
 
@@ -81,7 +81,7 @@ def test_the_words_of_another_pair_buy_no_time(world: World):
             watch.output(f'@lumirage {{"event": "{kind}", "pair": "{pair}"}}\n'.encode(), began - 110 + at)
         for pair in (first, second):
             write_field(call.output / pair)
-        return Ended(Usage(wall_s=110.0, exit_code=0))
+        return CallResult(Usage(wall_s=110.0, exit_code=0))
 
     first, second = world.execute(world.job("x", limits=with_limits(pair_timeout_s=60)), FakeRuntime(borrows))
     assert first.outcome is Outcome.TIMEOUT
@@ -142,7 +142,7 @@ def test_without_events_ctrl_c_makes_no_result_of_a_half_written_answer(world: W
 
     def interrupted(call, watch):
         ended = Actor(half_at(1), events=False, exit_code=137, signal=9)(call, watch)
-        return Ended(ended.usage, ended.timeline, interrupted=True)
+        return CallResult(ended.usage, ended.timeline, interrupted=True)
 
     with pytest.raises(Stopped):
         world.execute(world.job("x"), FakeRuntime(interrupted))
@@ -190,7 +190,7 @@ def test_interrupted_the_pairs_that_had_ended_count_and_the_one_under_way_does_n
 
     def interrupted(call, watch):
         ended = Actor(answers, dies_at=1, exit_code=137, signal=9)(call, watch)
-        return Ended(ended.usage, ended.timeline, interrupted=True)
+        return CallResult(ended.usage, ended.timeline, interrupted=True)
 
     with pytest.raises(Stopped):
         world.execute(world.job("x"), FakeRuntime(interrupted))
@@ -286,5 +286,5 @@ def test_what_a_dead_harness_left_is_cleared(world: World):
     left = world.layout.scratch(f"{world.owner}-lumirage-dead") / "out"
     left.mkdir(parents=True)
     (left / "file").write_text("x")
-    assert begin(world.context, FakeRuntime()) == 0
+    assert remove_leftovers(world.context, FakeRuntime()) == 0
     assert not left.exists()

@@ -8,29 +8,29 @@ import pytest
 
 from lumirage.core.errors import BusyError, UsageError
 from lumirage.core.layout import Layout, remove_asides, written_aside
-from lumirage.running.tree_lock import alone, held, holder
+from lumirage.running.tree_lock import holder, lock_exclusively, lock_tree
 
 
 def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path):
     path = tmp_path / "out" / ".lock"
-    with held(path):
+    with lock_exclusively(path):
         assert f"process {os.getpid()}" in str(holder(path))
-        with pytest.raises(BusyError, match=f"process {os.getpid()} of"), held(path):
+        with pytest.raises(BusyError, match=f"process {os.getpid()} of"), lock_exclusively(path):
             pass
     assert holder(path) is None
-    with held(path):
+    with lock_exclusively(path):
         pass
 
 
 def test_after_an_error_it_is_free(tmp_path: Path):
-    with pytest.raises(ValueError, match="x"), held(tmp_path / ".lock"):
+    with pytest.raises(ValueError, match="x"), lock_exclusively(tmp_path / ".lock"):
         raise ValueError("x")
-    with held(tmp_path / ".lock"):
+    with lock_exclusively(tmp_path / ".lock"):
         pass
 
 
 SPEAKS = "print('held', flush=True)"
-HOLD = "import os, sys, time\nfrom pathlib import Path\nfrom lumirage.running.tree_lock import held\n"
+HOLD = "import os, sys, time\nfrom pathlib import Path\nfrom lumirage.running.tree_lock import lock_exclusively\n"
 
 
 @pytest.mark.parametrize("leaves_a_worker", [False, True])
@@ -38,7 +38,7 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, leaves_a_worker:
     path = tmp_path / ".lock"
     # The worker speaks, where there is one: when it does, it has let go of what it inherited.
     speaks = "if os.fork() == 0: print('held', flush=True); time.sleep(5); os._exit(0)" if leaves_a_worker else SPEAKS
-    script = f"{HOLD}with held(Path({str(path)!r})):\n    {speaks}\n    time.sleep(60)\n"
+    script = f"{HOLD}with lock_exclusively(Path({str(path)!r})):\n    {speaks}\n    time.sleep(60)\n"
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -47,13 +47,13 @@ def test_a_holder_that_was_killed_holds_nothing(tmp_path: Path, leaves_a_worker:
     process.wait()
     process.stdout.close()
     before = time.monotonic()
-    with held(path):
+    with lock_exclusively(path):
         assert time.monotonic() - before < 1
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="cannot be written"), held(tmp_path / "file" / ".lock"):
+    with pytest.raises(UsageError, match="cannot be written"), lock_exclusively(tmp_path / "file" / ".lock"):
         pass
 
 
@@ -68,7 +68,7 @@ def test_halves_of_files_go_when_somebody_is_alone(tmp_path: Path):
     for path in halves + whole:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    with alone(layout):
+    with lock_tree(layout):
         assert not any(path.exists() for path in halves)
         assert all(path.exists() for path in whole)
         with written_aside(layout.evaluation) as aside:

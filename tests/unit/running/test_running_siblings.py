@@ -8,9 +8,9 @@ import pytest
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.model import Limits, Usage
-from lumirage.running.runtimes.call import Call, Ended, Mount, Watch
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.docker_siblings import SiblingDocker, own_identity, translated
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Mount, Watch
 
 MOUNTS = {"/data/out": "/srv/x/out", "/cache": "/home/u/cache", "/data/out/deep": "/other"}
 
@@ -65,7 +65,7 @@ def test_mounts_are_the_hosts_only_where_the_engine_is_the_hosts(
     known: dict[str, str] | None, started_with: str, monkeypatch: pytest.MonkeyPatch
 ):
     calls: list[Call] = []
-    monkeypatch.setattr(DockerRuntime, "run", lambda _, call, __: calls.append(call) or Ended(Usage(wall_s=1.0)))
+    monkeypatch.setattr(DockerRuntime, "run", lambda _, call, __: calls.append(call) or CallResult(Usage(wall_s=1.0)))
     monkeypatch.setattr(DockerRuntime, "_client", lambda *_: Engine(known))
     output = Path("/data/out/out")
     asked = Call(

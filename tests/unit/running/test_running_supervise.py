@@ -6,7 +6,7 @@ from running_world import with_limits
 
 from lumirage.core.errors import EngineError
 from lumirage.running import supervision as supervise_module
-from lumirage.running.runtimes.call import Call
+from lumirage.running.runtimes.runtime_interface import Call
 from lumirage.running.supervision import MAX_FILES, over_quota, supervise
 
 

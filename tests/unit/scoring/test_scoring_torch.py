@@ -12,7 +12,7 @@ from scipy import ndimage
 from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.scoring.backends import Backend, backend_for
 from lumirage.scoring.label_maps import LabelSet, relabel
-from lumirage.scoring.native_label_warp import Placed, WorldMap
+from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap
 from lumirage.scoring.regularity import mask_bits
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -48,8 +48,8 @@ def test_the_same_labels_in_voxels(torch_backend: Backend, kind: type, size: flo
 def test_the_same_labels_in_the_world(torch_backend: Backend) -> None:
     affine = np.array([[0, -1.2, 0.1, 3], [1.5, 0, 0, -7], [0.1, 0, 2.0, 1], [0, 0, 0, 1]])
     labels = LabelSet.of(range(8))
-    fixed = Placed(relabel(RNG.integers(0, 9, SHAPE), labels), affine)
-    moving = Placed(relabel(RNG.integers(0, 9, (20, 22, 24)), labels), np.diag([-1.5, 1, 1.4, 1]) + affine * 0.1)
+    fixed = PlacedLabels(relabel(RNG.integers(0, 9, SHAPE), labels), affine)
+    moving = PlacedLabels(relabel(RNG.integers(0, 9, (20, 22, 24)), labels), np.diag([-1.5, 1, 1.4, 1]) + affine * 0.1)
     world = WorldMap(np.moveaxis(field_of(20, np.float32), 0, -1)[::2], np.diag([2.5, 1.3, 2.1, 1]), np.eye(4))
     wanted, found = (b.warp_world(fixed, moving, world) for b in (backend_for("cpu", 1), torch_backend))
     assert np.array_equal(wanted.warped.ids, found.warped.ids)

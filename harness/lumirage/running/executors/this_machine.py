@@ -17,7 +17,7 @@ from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources, Slot, Slots
 from lumirage.running.job_execution import RunContext, execute_job
 from lumirage.running.method_contract import PairInput
-from lumirage.running.runtimes.call import Runtime, Stopped
+from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
 
 PAUSES_S = (1.0, 4.0, 15.0)
 """Between attempts; then the engine has PATIENCE_S to answer again."""
@@ -45,7 +45,7 @@ class Observer(Protocol):
         """It cannot be executed: its input is damaged, or its image is gone. The others go on."""
 
 
-class Helper(Protocol):
+class BackgroundWork(Protocol):
     """Other work on what was recorded, done piece by piece on a CPU that would be idle."""
 
     memory_bytes: int
@@ -65,14 +65,14 @@ class Helper(Protocol):
 
 
 @dataclass(frozen=True)
-class _Helped:
+class _BackgroundDone:
     """A piece of other work was done."""
 
     slot: Slot
 
 
 @dataclass(frozen=True)
-class _News:
+class _WorkerEvent:
     """What a worker did."""
 
     what: Literal["prepared", "retried", "recorded", "executed", "failed"]
@@ -82,12 +82,12 @@ class _News:
     error: BaseException | None = None
 
 
-class Here:
+class ThisMachine:
     """Executes jobs on this machine; `most` containers at once."""
 
     def __init__(self, runtime: Runtime, resources: Resources, most: int = 1, leases: Leases | None = None):
         self._runtime, self._slots, self._most = runtime, Slots(resources, most, leases or Leases()), most
-        self._news: queue.SimpleQueue[_News | _Helped] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_WorkerEvent | _BackgroundDone] = queue.SimpleQueue()
 
     def execute(
         self,
@@ -95,9 +95,9 @@ class Here:
         prepare: Prepare,
         context: RunContext,
         observer: Observer,
-        helper: Helper | None = None,
+        background: BackgroundWork | None = None,
     ) -> None:
-        """Execute all jobs, started in their order; returns when all records are on disk. `helper` works meanwhile where
+        """Execute all jobs, started in their order; returns when all records are on disk. `background` works meanwhile where
         that takes no CPU from a job that could run.
 
         Ctrl-C (KeyboardInterrupt) kills the containers at once and is raised again; a second one does not wait for that.
@@ -109,22 +109,22 @@ class Here:
         work = _Work(deque(jobs))
         try:
             while work.unfinished:
-                self._begin_what_fits(work, prepare, context, observer)
-                self._let_help(work, helper)
-                self._hear(self._news.get(), work, observer, helper)
-            while work.helping:
-                self._hear(self._news.get(), work, observer, helper)
+                self._start_jobs(work, prepare, context, observer)
+                self._start_background(work, background)
+                self._handle(self._events.get(), work, observer, background)
+            while work.background_busy:
+                self._handle(self._events.get(), work, observer, background)
             if work.engine_failed:  # it may have kept a container that it could not remove then
                 self._runtime.remove_stale(context.owner)
         except BaseException:
             context.stop.set()
-            if helper:
-                helper.stop()
-            while work.running or work.helping:
-                self._hear_last(self._news.get(), work)
+            if background:
+                background.stop()
+            while work.running or work.background_busy:
+                self._handle_at_end(self._events.get(), work)
             raise
 
-    def _begin_what_fits(self, work: "_Work", prepare: Prepare, context: RunContext, observer: Observer) -> None:
+    def _start_jobs(self, work: "_Work", prepare: Prepare, context: RunContext, observer: Observer) -> None:
         for job, inputs in list(work.ready):
             slot = self._slots.take(job.limits)
             if slot is None:
@@ -143,93 +143,99 @@ class Here:
             work.preparing.append(job.id)
             self._thread(self._prepare, job, prepare)
 
-    def _let_help(self, work: "_Work", helper: Helper | None) -> None:
+    def _start_background(self, work: "_Work", background: BackgroundWork | None) -> None:
         idle = len(work.running) >= self._most or not (work.waiting or work.preparing or work.ready)
-        if helper is None or work.helping or not idle or not work.unfinished or not helper.has_work:
+        if background is None or work.background_busy or not idle or not work.unfinished or not background.has_work:
             return
-        slot = self._slots.take_spare(helper.memory_bytes)
+        slot = self._slots.take_spare(background.memory_bytes)
         if slot is None:
             return
-        work.helping = True
+        work.background_busy = True
 
-        def help_out() -> None:
+        def work_in_background() -> None:
             try:
-                helper.work(slot.cpus[0])
+                background.work(slot.cpus[0])
             finally:
-                self._news.put(_Helped(slot))
+                self._events.put(_BackgroundDone(slot))
 
-        threading.Thread(target=help_out, name="lumirage-helper", daemon=True).start()
+        threading.Thread(target=work_in_background, name="lumirage-helper", daemon=True).start()
 
-    def _hear(self, news: _News | _Helped, work: "_Work", observer: Observer, helper: Helper | None) -> None:
-        if isinstance(news, _Helped):
-            work.helping = False
-            self._slots.give_back(news.slot)
+    def _handle(
+        self,
+        event: _WorkerEvent | _BackgroundDone,
+        work: "_Work",
+        observer: Observer,
+        background: BackgroundWork | None,
+    ) -> None:
+        if isinstance(event, _BackgroundDone):
+            work.background_busy = False
+            self._slots.give_back(event.slot)
             return
-        match news.what:
+        match event.what:
             case "prepared":
-                work.preparing.remove(news.job.id)
-                work.ready.append((news.job, news.inputs or {}))
+                work.preparing.remove(event.job.id)
+                work.ready.append((event.job, event.inputs or {}))
             case "retried":
-                assert isinstance(news.error, EngineError)
+                assert isinstance(event.error, EngineError)
                 work.engine_failed = True
-                observer.job_retried(news.job, news.error)
+                observer.job_retried(event.job, event.error)
             case "recorded":
-                assert news.run is not None
-                observer.run_recorded(news.run)
-                if helper:
-                    helper.recorded(news.run)
+                assert event.run is not None
+                observer.run_recorded(event.run)
+                if background:
+                    background.recorded(event.run)
             case "executed":
-                self._slots.give_back(work.running.pop(news.job.id))
+                self._slots.give_back(work.running.pop(event.job.id))
             case "failed":
-                self._forget(news.job, work)
-                if not isinstance(news.error, LumirageError) or isinstance(news.error, EngineError | BusyError):
-                    raise news.error or RuntimeError("a worker failed without a reason")
-                observer.job_left_out(news.job, news.error)
+                self._release(event.job, work)
+                if not isinstance(event.error, LumirageError) or isinstance(event.error, EngineError | BusyError):
+                    raise event.error or RuntimeError("a worker failed without a reason")
+                observer.job_left_out(event.job, event.error)
 
-    def _hear_last(self, news: _News | _Helped, work: "_Work") -> None:
+    def _handle_at_end(self, event: _WorkerEvent | _BackgroundDone, work: "_Work") -> None:
         """While the containers end: nothing new is begun."""
-        if isinstance(news, _Helped):
-            work.helping = False
-            self._slots.give_back(news.slot)
-        elif news.what in {"executed", "failed"}:
-            self._forget(news.job, work)
+        if isinstance(event, _BackgroundDone):
+            work.background_busy = False
+            self._slots.give_back(event.slot)
+        elif event.what in {"executed", "failed"}:
+            self._release(event.job, work)
 
-    def _forget(self, job: Job, work: "_Work") -> None:
+    def _release(self, job: Job, work: "_Work") -> None:
         if job.id in work.preparing:
             work.preparing.remove(job.id)
         slot = work.running.pop(job.id, None)
         if slot:
             self._slots.give_back(slot)
 
-    def _thread(self, work: Callable[..., _News], job: Job, *arguments: object) -> None:
+    def _thread(self, work: Callable[..., _WorkerEvent], job: Job, *arguments: object) -> None:
         def report() -> None:
             try:
-                self._news.put(work(job, *arguments))
+                self._events.put(work(job, *arguments))
             except BaseException as error:  # noqa: BLE001 -- handed to the main thread, which raises it
-                self._news.put(_News("failed", job, error=error))
+                self._events.put(_WorkerEvent("failed", job, error=error))
 
         # Daemons: a second Ctrl-C must not wait for a container engine that hangs.
         threading.Thread(target=report, name=f"lumirage-{job.id}", daemon=True).start()
 
-    def _prepare(self, job: Job, prepare: Prepare) -> _News:
-        return _News("prepared", job, inputs=prepare(job))
+    def _prepare(self, job: Job, prepare: Prepare) -> _WorkerEvent:
+        return _WorkerEvent("prepared", job, inputs=prepare(job))
 
-    def _execute(self, job: Job, inputs: Mapping[str, PairInput], context: RunContext) -> _News:
+    def _execute(self, job: Job, inputs: Mapping[str, PairInput], context: RunContext) -> _WorkerEvent:
         """Again where the engine failed: what was recorded before is not done again."""
 
         def recorded(run: Run) -> None:
-            self._news.put(_News("recorded", job, run=run))
+            self._events.put(_WorkerEvent("recorded", job, run=run))
 
         for pause_s in PAUSES_S:
             try:
                 execute_job(job, inputs, context, self._runtime, recorded)
             except EngineError as error:
-                self._news.put(_News("retried", job, error=error))
+                self._events.put(_WorkerEvent("retried", job, error=error))
                 self._wait_for_engine(pause_s, context.stop)
             else:
-                return _News("executed", job)
+                return _WorkerEvent("executed", job)
         execute_job(job, inputs, context, self._runtime, recorded)
-        return _News("executed", job)
+        return _WorkerEvent("executed", job)
 
     def _wait_for_engine(self, pause_s: float, stop: threading.Event) -> None:
         until = time.monotonic() + PATIENCE_S
@@ -257,7 +263,7 @@ class _Work:
         self.running: dict[str, Slot] = {}
         self.overtaken = Counter[str]()
         self.engine_failed = False
-        self.helping = False
+        self.background_busy = False
 
     @property
     def unfinished(self) -> bool:

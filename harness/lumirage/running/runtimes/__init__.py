@@ -5,9 +5,9 @@ from pathlib import Path
 
 from lumirage.core.errors import UnavailableError, UsageError, nearest
 from lumirage.running.runtimes.apptainer import ApptainerRuntime
-from lumirage.running.runtimes.call import Runtime
 from lumirage.running.runtimes.docker_siblings import docker_runtime
 from lumirage.running.runtimes.local import LocalRuntime
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 AUTO = "auto"
 RUNTIMES: dict[str, Callable[[Path | None], Runtime]] = {

@@ -32,7 +32,7 @@ from lumirage.running.runtimes.apptainer_argv import (
     without_options,
 )
 from lumirage.running.runtimes.apptainer_process import Container, Starting
-from lumirage.running.runtimes.call import Call, Ended, Image, Mount, StopReason, Watch
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, StopReason, Watch
 from lumirage.running.supervision import Watched, over_quota, pump, supervise
 
 PROGRAMS = ("apptainer", "singularity")
@@ -125,7 +125,7 @@ class ApptainerRuntime:
         """See Runtime. Known when the first image was prepared."""
         return isolation(self._site or Site(), self._own_groups)
 
-    def run(self, call: Call, watch: Watch) -> Ended:
+    def run(self, call: Call, watch: Watch) -> CallResult:
         """See Runtime."""
         site = self._permitted(call.image)
         record = record_of(Path(call.image))
@@ -139,7 +139,7 @@ class ApptainerRuntime:
                 watched = _supervised(container, call, guarded, workdir / "tmp", memory_limit=group is None)
                 container.kill()  # what it left behind
                 reader.join(LOG_DRAINED_WITHIN_S)
-                return Ended(container.usage(watched), watched.timeline, watched.stopped == "interrupted")
+                return CallResult(container.usage(watched), watched.timeline, watched.stopped == "interrupted")
             finally:
                 container.close()
 

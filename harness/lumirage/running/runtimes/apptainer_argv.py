@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumirage.running.marked_processes import CALL_VARIABLE, OWNER_VARIABLE
-from lumirage.running.runtimes.call import PATHS_SHOWN, Call, Mount
+from lumirage.running.runtimes.runtime_interface import PATHS_SHOWN, Call, Mount
 
 STARTED = ".lumirage-started"
 """Made in the call's /tmp by the last step before the entry point: it tells a method's failure from the engine's."""

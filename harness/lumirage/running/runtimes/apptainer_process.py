@@ -17,7 +17,7 @@ from lumirage.running.marked_processes import CALL_VARIABLE, kill_marked
 from lumirage.running.measurement import End, Meter
 from lumirage.running.process_memory import PssTree
 from lumirage.running.runtimes.apptainer_argv import STARTED
-from lumirage.running.runtimes.call import Call
+from lumirage.running.runtimes.runtime_interface import Call
 from lumirage.running.supervision import Watched
 
 START_WITHIN_S = 300.0

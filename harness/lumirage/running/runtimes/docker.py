@@ -13,7 +13,6 @@ from docker.models.containers import Container
 from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.measurement import Meter, Source
-from lumirage.running.runtimes.call import OWNER_LABEL, Call, Ended, Image, Mount, Watch
 from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
 from lumirage.running.runtimes.docker_state import (
     API_FAILURES,
@@ -27,6 +26,7 @@ from lumirage.running.runtimes.docker_state import (
     remove,
     start,
 )
+from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Image, Mount, Watch
 from lumirage.running.supervision import pump, supervise
 from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
@@ -126,7 +126,7 @@ class DockerRuntime:
         """See Runtime. What the options ask for and the engine says that it can; `lumirage-harness doctor` tries it."""
         return isolation(self.engine)
 
-    def run(self, call: Call, watch: Watch) -> Ended:
+    def run(self, call: Call, watch: Watch) -> CallResult:
         """See Runtime."""
         engine = self.engine
         with contextlib.closing(self._client()) as client:
@@ -138,9 +138,9 @@ class DockerRuntime:
                 if not self._keep:
                     self._remove(client, container)
 
-    def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> Ended:
+    def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> CallResult:
         with engine_failures("start a container"):
-            attached = _Attached(client, container, watch)
+            attached = _OutputStream(client, container, watch)
             try:
                 started = start(container)
             except BaseException:
@@ -151,14 +151,14 @@ class DockerRuntime:
             self._source(call, container, started.pid), call.gpus, "the engine's control groups are not readable here"
         )
         try:
-            running = _Running(client, container, meter)
+            running = _RunningContainer(client, container, meter)
             watched = supervise(running, call, watch, started.at_s)
             attached.drain()
             with engine_failures("read how a container ended"):
                 end = end_of(container, started)
             if end.exit_code and watched.stopped is None and killed_through(client, container, started):
                 raise EngineError("somebody told the engine to stop a container of ours")
-            return Ended(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
+            return CallResult(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             if not self._keep:
                 self._remove(client, container)  # before its parent group is removed
@@ -206,7 +206,7 @@ class DockerRuntime:
         return len(names)
 
 
-class _Attached:
+class _OutputStream:
     """The output of a container, read by a thread from before its start to its end."""
 
     def __init__(self, client: docker.DockerClient, container: Container, watch: Watch):
@@ -227,7 +227,7 @@ class _Attached:
         self._socket.close()
 
 
-class _Running:
+class _RunningContainer:
     """A running container, for `supervise`. A thread waits for its end: `wait(timeout=)` of the SDK gives up for good."""
 
     def __init__(self, client: docker.DockerClient, container: Container, meter: Meter):

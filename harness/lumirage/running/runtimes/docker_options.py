@@ -7,7 +7,7 @@ from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from lumirage.running.runtimes.call import CALL_LABEL, OWNER_LABEL, PATHS_SHOWN, Call
+from lumirage.running.runtimes.runtime_interface import CALL_LABEL, OWNER_LABEL, PATHS_SHOWN, Call
 
 TMP = "/tmp"
 HELD = {

@@ -18,9 +18,9 @@ from docker.models.containers import Container
 
 from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.measurement import Source
-from lumirage.running.runtimes.call import Call, Ended, Watch
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.docker_state import API_FAILURES, reason
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Watch
 
 MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 MOUNTS = Path("/proc/self/mountinfo")
@@ -53,7 +53,7 @@ class SiblingDocker(DockerRuntime):
             raise EngineError(f"cannot ask for the harness' own container: {reason(error)}") from error
         return {mount["Destination"]: mount["Source"] for mount in found if mount.get("Source")}
 
-    def run(self, call: Call, watch: Watch) -> Ended:
+    def run(self, call: Call, watch: Watch) -> CallResult:
         """See Runtime."""
         known = self._mounts
         if known is None:

@@ -15,7 +15,7 @@ from docker.utils.socket import SocketError, frames_iter
 
 from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.measurement import End
-from lumirage.running.runtimes.call import CALL_LABEL
+from lumirage.running.runtimes.runtime_interface import CALL_LABEL
 
 API_FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 

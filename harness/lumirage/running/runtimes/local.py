@@ -18,7 +18,7 @@ from lumirage.core.layout import cache_root, digest, shipped
 from lumirage.running.child_process import Child
 from lumirage.running.marked_processes import CALL_VARIABLE, OWNER_VARIABLE, kill_marked
 from lumirage.running.measurement import End, Meter
-from lumirage.running.runtimes.call import Call, Ended, Image, Mount, Watch
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Watch
 from lumirage.running.supervision import pump, supervise
 from lumirage.running.usage_sources import ProcessTree
 
@@ -100,19 +100,19 @@ class LocalRuntime:
             "log_size": "held",
         }
 
-    def run(self, call: Call, watch: Watch) -> Ended:
+    def run(self, call: Call, watch: Watch) -> CallResult:
         """See Runtime."""
         folder = _folder(call.image)
         python = self._python(folder)
         entry = call.entrypoint or (str(python), str(folder / "run.py"))
-        process = _Running([*entry, *call.arguments], _environment(call, python, folder), call)
+        process = _RunningProcess([*entry, *call.arguments], _environment(call, python, folder), call)
         try:
             reader = pump(process.child.chunks(), watch)
             watched = supervise(process, call, watch, process.began_s, memory_limit=True)
             process.kill()  # what it left behind
             reader.join(LOG_DRAINED_WITHIN_S)
             usage = process.meter.usage(watched, process.end())
-            return Ended(usage, watched.timeline, watched.stopped == "interrupted")
+            return CallResult(usage, watched.timeline, watched.stopped == "interrupted")
         finally:
             process.kill()
             process.close()
@@ -122,7 +122,7 @@ class LocalRuntime:
         return kill_marked(OWNER_VARIABLE, owner)
 
 
-class _Running:
+class _RunningProcess:
     """A method as a process, for `supervise`."""
 
     def __init__(self, argv: list[str], environment: dict[str, str], call: Call):

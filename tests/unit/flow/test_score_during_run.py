@@ -51,15 +51,15 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Score
         early = ScoreDuringRun(Layout(tmp_path), SimpleNamespace(track=track, pairs=pairs))
         early._scorer = Script(error)
 
-        def missing(layout, asked, have):
-            for key in asked.runs:
+        def unscored_tasks(layout, request, have):
+            for key in request.runs:
                 if key not in have["strict"]:
                     task = SimpleNamespace(method=key[0], condition=key[1], repeat=key[2], track=track)
-                    task.pair = next(p for p in asked.pairs if p.id == asked.pairs[0].id)
+                    task.pair = next(p for p in request.pairs if p.id == request.pairs[0].id)
                     yield task, (STRICT,)
 
-        monkeypatch.setattr(meanwhile, "missing", missing)
-        monkeypatch.setattr(meanwhile, "scored", lambda *_: set())
+        monkeypatch.setattr(meanwhile, "unscored_tasks", unscored_tasks)
+        monkeypatch.setattr(meanwhile, "scored_before", lambda *_: set())
         return early
 
     return make

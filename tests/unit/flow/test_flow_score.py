@@ -11,8 +11,8 @@ from lumirage.core.layout import Layout
 from lumirage.core.model import Pair, Scan, Score
 from lumirage.core.screen import Silent
 from lumirage.flow import score as stage
-from lumirage.flow.score import Scorers
-from lumirage.running.runtimes.call import Stopped
+from lumirage.flow.score import ScoringSettings
+from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.scoring.presets import preset_named
 from lumirage.scoring.score_store import scored_runs
 
@@ -39,10 +39,10 @@ def score_five(layout: Layout, monkeypatch: pytest.MonkeyPatch, ends: "threading
             yield each, {preset: [Score(metric="sdlogj", value=1.0, unit="")] for preset in presets}
 
     monkeypatch.setattr(stage, "score_many", score_many)
-    monkeypatch.setattr(stage, "missing", lambda *_: ((task(n), (STRICT,)) for n in range(5)))
+    monkeypatch.setattr(stage, "unscored_tasks", lambda *_: ((task(n), (STRICT,)) for n in range(5)))
     stop = ends if isinstance(ends, threading.Event) else threading.Event()
-    asked = stage.Asked(SimpleNamespace(pairs=()), (), {}, (STRICT,))
-    stage._score_missing(layout, asked, Scorers(stop=stop), Silent())
+    request = stage.ScoringRequest(SimpleNamespace(pairs=()), (), {}, (STRICT,))
+    stage._score_missing(layout, request, ScoringSettings(stop=stop), Silent())
 
 
 def test_told_to_stop_it_keeps_what_was_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -15,8 +15,8 @@ from lumirage.core.model import Job, Run, Usage
 from lumirage.running.executors import this_machine as here_module
 from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources
-from lumirage.running.executors.this_machine import Here
-from lumirage.running.runtimes.call import Ended
+from lumirage.running.executors.this_machine import ThisMachine
+from lumirage.running.runtimes.runtime_interface import CallResult
 
 MACHINE = Resources(cpus=(0, 1), memory_bytes=2**33)
 GOOD = Actor(lambda folder, _: write_field(folder))
@@ -61,7 +61,7 @@ class Slow:
             until = time.monotonic() + self.seconds
             while time.monotonic() < until:
                 if watch.reason_to_stop(time.monotonic()):
-                    return Ended(Usage(wall_s=1.0, exit_code=137, signal=9), interrupted=True)
+                    return CallResult(Usage(wall_s=1.0, exit_code=137, signal=9), interrupted=True)
                 time.sleep(0.01)
             return GOOD(call, watch)
         finally:
@@ -75,7 +75,7 @@ def jobs(world: World, count: int, **limits: object) -> list[Job]:
 
 def execute(world: World, runtime: FakeRuntime, todo: Iterable[Job], most: int = 2, prepare=None) -> Notes:
     notes = Notes()
-    Here(runtime, MACHINE, most).execute(list(todo), prepare or (lambda job: world.inputs), world.context, notes)
+    ThisMachine(runtime, MACHINE, most).execute(list(todo), prepare or (lambda job: world.inputs), world.context, notes)
     return notes
 
 
@@ -98,7 +98,7 @@ def test_a_cpu_that_another_harness_uses_is_confessed(world: World, tmp_path: Pa
     leases = Leases(str(tmp_path))
     leases.take(["CPU 1"], 1)
     todo = jobs(world, 2)
-    Here(FakeRuntime(Slow(0.3)), MACHINE, 2, Leases(str(tmp_path))).execute(
+    ThisMachine(FakeRuntime(Slow(0.3)), MACHINE, 2, Leases(str(tmp_path))).execute(
         todo, lambda job: world.inputs, world.context, Notes()
     )
     records = [Run.model_validate_json(world.files(pair).record.read_bytes()) for pair in world.inputs]
@@ -242,43 +242,45 @@ class Helping:
         self.stopped.set()
 
 
-def help_with(world: World, count: int, most: int, helper: Helping, slow: Slow) -> None:
-    Here(FakeRuntime(slow), MACHINE, most, Leases(f"test-{os.getpid()}")).execute(  # others may hold the machine's own
-        jobs(world, count, cpus=1), lambda job: world.inputs, world.context, Notes(), helper
+def help_with(world: World, count: int, most: int, background: Helping, slow: Slow) -> None:
+    ThisMachine(
+        FakeRuntime(slow), MACHINE, most, Leases(f"test-{os.getpid()}")
+    ).execute(  # others may hold the machine's own
+        jobs(world, count, cpus=1), lambda job: world.inputs, world.context, Notes(), background
     )
 
 
 def test_other_work_is_done_beside_methods_and_on_another_cpu(world: World):
     slow = Slow(0.5)
-    helper = Helping(lambda: slow.now)
-    help_with(world, 3, 1, helper, slow)
-    assert helper.done >= 2, "for each record that another method runs after"
-    assert helper.beside[:2] == [1, 1]
-    assert {cpu for (cpu,) in slow.cpus}.isdisjoint(helper.cpus)
+    background = Helping(lambda: slow.now)
+    help_with(world, 3, 1, background, slow)
+    assert background.done >= 2, "for each record that another method runs after"
+    assert background.beside[:2] == [1, 1]
+    assert {cpu for (cpu,) in slow.cpus}.isdisjoint(background.cpus)
 
 
 def test_other_work_takes_no_cpu_that_a_method_could_have(world: World):
     slow = Slow(0.2)
-    helper = Helping(lambda: slow.now)
-    help_with(world, 6, 2, helper, slow)
+    background = Helping(lambda: slow.now)
+    help_with(world, 6, 2, background, slow)
     assert slow.most == 2
-    assert max(helper.beside, default=1) <= 1, "it may work beside the last one alone"
+    assert max(background.beside, default=1) <= 1, "it may work beside the last one alone"
 
 
 def test_ctrl_c_stops_other_work_too(world: World, monkeypatch: pytest.MonkeyPatch):
-    helper = Helping()
-    helper.work = lambda cpu: helper.stopped.wait(60)
+    background = Helping()
+    background.work = lambda cpu: background.stopped.wait(60)
     notes = Notes()
 
     def interrupted(run):
-        helper.waiting += 1
+        background.waiting += 1
         threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
 
-    helper.recorded = interrupted
+    background.recorded = interrupted
     began = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        Here(FakeRuntime(Slow(1.0)), MACHINE, 1, Leases(f"test-{os.getpid()}")).execute(
-            jobs(world, 3, cpus=1), lambda job: world.inputs, world.context, notes, helper
+        ThisMachine(FakeRuntime(Slow(1.0)), MACHINE, 1, Leases(f"test-{os.getpid()}")).execute(
+            jobs(world, 3, cpus=1), lambda job: world.inputs, world.context, notes, background
         )
-    assert helper.stopped.is_set()
+    assert background.stopped.is_set()
     assert time.monotonic() - began < 20

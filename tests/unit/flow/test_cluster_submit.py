@@ -13,13 +13,13 @@ from lumirage.flow.cluster_submit import (
     AT_MOST_MINUTES,
     MINUTES_A_PAIR,
     SPREAD,
-    Wanted,
+    MissingWork,
     arrays_of,
-    asked,
-    missing,
+    for_stages,
+    missing_work,
 )
 from lumirage.flow.cluster_task import _job
-from lumirage.flow.status import Queued
+from lumirage.flow.status import QueueState
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.jobs import JobSettings, make_jobs
 from lumirage.running.executors.slurm import Array, Kind, Task
@@ -60,37 +60,37 @@ def plan_of(pairs: int, *uses: MethodUse, batch: int = 1, repeats: int = 1, leve
     return Plan(Layout(Path("/out")), evaluation, chosen, cells, jobs, 0)
 
 
-def everything(plan: Plan) -> Wanted:
-    return missing(plan, [], Queued())
+def everything(plan: Plan) -> MissingWork:
+    return missing_work(plan, [], QueueState())
 
 
 def of_kind(kind: Kind, found: list[tuple[Array, list[Task]]]) -> list[tuple[Array, list[Task]]]:
     return [(array, tasks) for array, tasks in found if array.kind == kind]
 
 
-def arrays(plan: Plan, wanted: Wanted | None = None, most: int = 1000) -> list[tuple[Array, list[Task]]]:
-    return [(array, list(tasks)) for array, tasks in arrays_of(wanted or everything(plan), plan, most)]
+def arrays(plan: Plan, work: MissingWork | None = None, most: int = 1000) -> list[tuple[Array, list[Task]]]:
+    return [(array, list(tasks)) for array, tasks in arrays_of(work or everything(plan), plan, most)]
 
 
 def test_all_is_missing_at_first() -> None:
     plan = plan_of(3, use("a"), use("b"))
-    assert everything(plan) == Wanted(plan.jobs, tuple(one.id for one in plan.pairs))
+    assert everything(plan) == MissingWork(plan.jobs, tuple(one.id for one in plan.pairs))
 
 
 def test_what_waits_in_the_queue_is_not_missing() -> None:
     plan = plan_of(3, use("a"))
     first, second, third = (one.id for one in plan.pairs)
-    queued = Queued({("a", "reference", 0, first): "PENDING", ("a", "reference", 0, third): "RUNNING"})
-    wanted = missing(plan, [], queued)
-    assert [job.pairs for job in wanted.jobs] == [(second,)]
-    assert wanted.pairs == (second,)
+    queued = QueueState({("a", "reference", 0, first): "PENDING", ("a", "reference", 0, third): "RUNNING"})
+    work = missing_work(plan, [], queued)
+    assert [job.pairs for job in work.jobs] == [(second,)]
+    assert work.pairs == (second,)
 
 
 def test_a_job_of_which_a_part_is_queued_is_another_job() -> None:
     plan = plan_of(3, use("a"), batch=3)
     (whole,) = plan.jobs
-    queued = Queued({("a", "reference", 0, whole.pairs[1]): "RUNNING"})
-    (left,) = missing(plan, [], queued).jobs
+    queued = QueueState({("a", "reference", 0, whole.pairs[1]): "RUNNING"})
+    (left,) = missing_work(plan, [], queued).jobs
     assert left.pairs == (whole.pairs[0], whole.pairs[2])
     assert left.id != whole.id, "a task removes what an earlier one of its id left: that must not be the one that runs"
 
@@ -100,8 +100,8 @@ def test_pairs_without_scores_are_scored_unless_that_is_queued_or_their_runs_com
     ids = [one.id for one in plan.pairs]
     run = plan.jobs[3:]
     rest = Plan(plan.layout, plan.evaluation, plan.pairs, plan.conditions, run, complete=3)
-    wanted = missing(rest, [ids[2], ids[0]], Queued(scores=frozenset({ids[0]})))
-    assert wanted == Wanted(run, (ids[2], ids[3]))
+    work = missing_work(rest, [ids[2], ids[0]], QueueState(scores=frozenset({ids[0]})))
+    assert work == MissingWork(run, (ids[2], ids[3]))
 
 
 def test_a_task_of_a_cluster_is_the_job_that_was_planned_its_seed_and_repeat_included() -> None:
@@ -114,7 +114,7 @@ def test_a_task_of_a_cluster_is_the_job_that_was_planned_its_seed_and_repeat_inc
 
 
 def test_nothing_missing_is_no_array() -> None:
-    assert arrays(plan_of(1, use("a")), Wanted()) == []
+    assert arrays(plan_of(1, use("a")), MissingWork()) == []
 
 
 def test_the_arrays_wait_for_one_another() -> None:
@@ -140,12 +140,12 @@ def test_the_arrays_wait_for_one_another() -> None:
 )
 def test_only_the_stages_that_were_asked_for(stages: tuple[str, ...], kinds: list[Kind]) -> None:
     plan = plan_of(2, use("a"))
-    assert [array.kind for array, _ in arrays(plan, asked(everything(plan), stages))] == kinds
+    assert [array.kind for array, _ in arrays(plan, for_stages(everything(plan), stages))] == kinds
 
 
 def test_scores_alone_need_no_runs() -> None:
     plan = plan_of(2, use("a"))
-    found = arrays(plan, Wanted(pairs=tuple(one.id for one in plan.pairs)))
+    found = arrays(plan, MissingWork(pairs=tuple(one.id for one in plan.pairs)))
     assert {array.name: array.after for array, _ in found} == {"score-0": (), "finish-0": ("score-0",)}
 
 
@@ -175,5 +175,5 @@ def test_tasks_of_the_harness_take_some_pairs_and_not_all_day(pairs: int, method
         for array, tasks in of_kind(kind, found):
             most = max(len(task.pairs) for task in tasks)
             assert most * minutes_a_pair <= min(array.needs.minutes, AT_MOST_MINUTES)
-            wanted = min(pairs, AT_LEAST, AT_MOST_MINUTES // minutes_a_pair)
-            assert wanted <= most <= max(AT_LEAST, math.ceil(pairs / SPREAD))
+            work = min(pairs, AT_LEAST, AT_MOST_MINUTES // minutes_a_pair)
+            assert work <= most <= max(AT_LEAST, math.ceil(pairs / SPREAD))

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tests.unit.test_cluster import plan_of, use
+from tests.unit.flow.test_cluster_submit import plan_of, use
 
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome, Run, Usage
 from lumirage.core.records import write_json
-from lumirage.flow.status import Queued, standing
+from lumirage.flow.status import QueueState, evaluation_status
 
 
 def test_a_method_cannot_say_how_its_run_ended(tmp_path: Path):
@@ -22,5 +22,5 @@ def test_a_method_cannot_say_how_its_run_ended(tmp_path: Path):
             log_tail='\n "outcome": "ok"',
         )  # fmt: skip
         write_json(layout.run_files("liar", pair, "reference").record, run)
-    counts = standing(layout, evaluation, Queued()).counts["liar"]
+    counts = evaluation_status(layout, evaluation, QueueState()).counts["liar"]
     assert (counts["done"], counts["failed"]) == (1, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lumirage.cli import app
 from lumirage.cli.boutiques_descriptor import descriptor
 
-FILE = Path(__file__).parents[2] / "specs" / "boutiques.json"
+FILE = Path(__file__).parents[3] / "specs" / "boutiques.json"
 
 
 def test_the_descriptor_is_that_of_the_command_line():

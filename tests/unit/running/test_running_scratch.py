@@ -8,7 +8,7 @@ import pytest
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.layout import Layout
-from lumirage.running.scratch import is_neutral, scratch_place, temporary
+from lumirage.running.scratch import is_neutral, scratch_folder, temporary
 
 ENGINE = SimpleNamespace(isolated=True, mounts_ours_only=False)
 
@@ -24,14 +24,14 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 def test_its_name_tells_nothing_and_others_cannot_look(layout: Layout, tmp_path: Path) -> None:
-    place = scratch_place(layout, ENGINE, environment(tmp_path))
+    place = scratch_folder(layout, ENGINE, environment(tmp_path))
     assert place.parent == tmp_path / "tmp"
     assert "oasis" not in place.name
     assert is_neutral(place, layout)
     assert not is_neutral(layout.scratch("a"), layout)
     assert place.stat().st_mode & 0o777 == 0o711
-    assert scratch_place(layout, ENGINE, environment(tmp_path)) == place, "the same for the next harness of this tree"
-    assert scratch_place(Layout(tmp_path / "other"), ENGINE, environment(tmp_path)) != place
+    assert scratch_folder(layout, ENGINE, environment(tmp_path)) == place, "the same for the next harness of this tree"
+    assert scratch_folder(Layout(tmp_path / "other"), ENGINE, environment(tmp_path)) != place
 
 
 def test_without_tmpdir_it_lies_where_large_files_may() -> None:
@@ -44,14 +44,14 @@ def test_without_tmpdir_it_lies_where_large_files_may() -> None:
 def test_where_it_would_gain_nothing_or_cannot_be_mounted_it_lies_in_out(
     layout: Layout, tmp_path: Path, engine: SimpleNamespace
 ) -> None:
-    assert scratch_place(layout, engine, environment(tmp_path)) == layout.scratch("")
+    assert scratch_folder(layout, engine, environment(tmp_path)) == layout.scratch("")
     assert not (tmp_path / "tmp").exists()
 
 
 def test_the_work_folder_that_somebody_chose_is_kept(layout: Layout, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     layout.work.symlink_to(tmp_path / "disk")
-    place = scratch_place(layout, ENGINE, environment(tmp_path))
+    place = scratch_folder(layout, ENGINE, environment(tmp_path))
     assert place == layout.scratch("")
     assert is_neutral(place, layout)
 
@@ -66,4 +66,4 @@ def test_a_place_that_somebody_else_made_is_refused(layout: Layout, tmp_path: Pa
         place.mkdir()
         os.chmod(place, 0o777)  # noqa: PTH101
     with pytest.raises(UnavailableError, match="not ours alone; remove it, or set TMPDIR"):
-        scratch_place(layout, ENGINE, environment(tmp_path))
+        scratch_folder(layout, ENGINE, environment(tmp_path))

@@ -1,4 +1,4 @@
-"""The seam between the harness and what starts methods: a `Call` goes in, an `Ended` comes out."""
+"""The seam between the harness and what starts methods: a `Call` goes in, an `CallResult` comes out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -74,7 +74,7 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class CallResult:
     """How a call ended, seen from outside. `timeline` holds (seconds since the start, bytes).
 
     `interrupted`: it was killed because the harness was told to stop, which says nothing of the method.
@@ -88,7 +88,7 @@ class Ended:
 class Runtime(Protocol):
     """Something that starts methods. Knows nothing of imaging.
 
-    A failing method is a value: `run` returns `Ended`. A failing engine is an exception: EngineError, to be tried
+    A failing method is a value: `run` returns `CallResult`. A failing engine is an exception: EngineError, to be tried
     again, or UnavailableError, where trying again is no use. All methods may be called from several threads.
     """
 
@@ -116,7 +116,7 @@ class Runtime(Protocol):
     def isolation(self) -> dict[str, str]:
         """Property -> "held", or why it is not; for the run record."""
 
-    def run(self, call: Call, watch: Watch) -> Ended:
+    def run(self, call: Call, watch: Watch) -> CallResult:
         """Start, watch, measure, and remove whatever happens.
 
         Raises EngineError when the engine failed, UnavailableError when the image is gone.

@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from lumirage.cli.console_output import RichScreen
 from lumirage.core.model import Outcome
-from lumirage.flow.run import last_words
+from lumirage.flow.run import log_ending
 
 
 def test_a_log_gets_a_line_for_every_tenth() -> None:
@@ -33,4 +33,4 @@ def test_a_log_gets_a_line_for_every_tenth() -> None:
     ],
 )
 def test_a_failure_is_told_with_the_last_words_of_the_log(outcome: Outcome, log: str, told: str) -> None:
-    assert last_words(outcome, log) == told
+    assert log_ending(outcome, log) == told
