@@ -6,7 +6,7 @@ Copied into the image beside run.py; needs numpy and nibabel, and nothing of the
 
     job = lumirage_kit.read_job()          # register /in/job.json /out
     for pair in job:                       # prints "begin" and "end" around the body
-        fixed, moving = pair.load()        # float32 arrays (X, Y, Z), one grid, RAS
+        fixed, moving = pair.load()        # float32 arrays (X, Y, Z), one grid, RAS or as the card's `needs` say
         pair.write(register(fixed, moving, **job.parameters))
 
 An exception ends the container: the pair under way failed, and the harness gives the rest to a new one.
@@ -125,6 +125,13 @@ def weights(name: str) -> Path:
 def load_image(path: Path) -> np.ndarray:
     """One image as float32 in its own axis order."""
     return np.asarray(nib.load(path).dataobj, dtype=np.float32)
+
+
+def unit_range(image: np.ndarray) -> np.ndarray:
+    """An image from 0, its least value, to 1, its greatest; zero where it has one value only. Contiguous, float32."""
+    low, high = float(image.min()), float(image.max())
+    scale = 1 / (high - low) if high > low else 0.0
+    return np.ascontiguousarray((image - low) * scale, dtype=np.float32)
 
 
 def write_aside(path: Path, data: bytes) -> None:

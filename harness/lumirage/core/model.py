@@ -17,6 +17,7 @@ Matrix = tuple[_Row, _Row, _Row, _Row]
 
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
+AXIS_CODES = r"^([RL]([AP][SI]|[SI][AP])|[AP]([RL][SI]|[SI][RL])|[SI]([RL][AP]|[AP][RL]))$"
 
 
 class Record(BaseModel):
@@ -98,9 +99,7 @@ class Weights(Record):
 
     file: str
     url: str
-    sha256: str = Field(
-        pattern=r"^([0-9a-f]{64})?$", description="empty: upstream publishes none and we could not fetch it"
-    )
+    sha256: str = Field(pattern=r"^([0-9a-f]{64})?$", description="empty: upstream publishes none; then unchecked")
     bytes: int
     licence: str
 
@@ -114,10 +113,13 @@ class Command(Record):
 
 
 class GridNeeds(Record):
-    """What a network demands of the working grid."""
+    """The grid that a network wants. With an `orientation` it is the network's training frame: the harness brings both
+    images there and the field back. Without one it only says which tracks suit it."""
 
-    divisible_by: int = 1
-    shape: Shape | None = None
+    orientation: str | None = Field(default=None, pattern=AXIS_CODES, description="axis codes of its arrays, as LIA")
+    shape: Shape | None = Field(default=None, description="of its arrays; none: as large as the working grid")
+    spacing_mm: float | None = Field(default=None, gt=0, description="none: that of the working grid")
+    divisible_by: int = Field(default=1, ge=1, description="a shape that is not given is enlarged to a multiple")
 
 
 ParameterValue = bool | int | float | str | list[int] | list[float] | list[str]
@@ -133,18 +135,15 @@ class Method(Record):
     kind: Literal["iterative", "deep", "reference"]
     contract: Literal["lumirage", "command", "lumir"] = "lumirage"
     lumir_year: Literal[2024, 2025] = 2025
-    image: str = Field(
-        default="", description="reference of the image; empty: lumirage/<folder>, built from its folder"
-    )
+    image: str = Field(default="", description="reference; empty: lumirage/<folder>, built from its folder")
+    obtain: str = Field(default="", description="how to get an image that nobody publishes; told where it is missing")
     command: Command | None = None
     device: Literal["cpu", "gpu", "either"] = "cpu"
     deterministic: bool = True
     needs: GridNeeds = GridNeeds()
     output: Convention = Convention()
     parameters: dict[str, ParameterValue] = {}
-    variants: dict[str, dict[str, ParameterValue]] = Field(
-        default={}, description="name suffix -> parameters that differ; NAME-SUFFIX is then a method"
-    )
+    variants: dict[str, dict[str, ParameterValue]] = Field(default={}, description="NAME-SUFFIX -> other parameters")
     weights: tuple[Weights, ...] = ()
     grants: tuple[Literal["truth"], ...] = Field(default=(), description="what only reference methods may see")
     trained_on: tuple[str, ...] = ()
@@ -152,6 +151,7 @@ class Method(Record):
     untrained: bool = Field(default=False, description="runs with random weights: marked in every table")
     citation: str = ""
     licence: str = ""
+    source: tuple[str, ...] = Field(default=(), description="where the facts of this card stand")
 
 
 class Limits(Record):

@@ -75,7 +75,7 @@ class ConformanceReport:
 
 def check_method(card: Method, register: Register, folder: Path) -> ConformanceReport:
     """Run a method on known pairs, written into `folder`, and judge it. Raises what `register` raises."""
-    pairs = known_pairs(folder, card.needs.shape)
+    pairs = known_pairs(folder, card.needs)
     first = register(pairs, None)
     assert first is not None  # without a lifted protection there is always an attempt
     needs: list[Finding] = []

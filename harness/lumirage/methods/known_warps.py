@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from lumirage.core.model import Shape
+from lumirage.core.model import GridNeeds, Shape
 from lumirage.core.space import Array, Displacement, Float, Single, write_displacement, write_volume
 from lumirage.methods.field_conventions import KnownWarp
 
@@ -22,6 +22,7 @@ INVERSION_STEPS = 40
 POINTS = 1000
 """Voxels of the head at which a field is held against the truth."""
 OBLIQUE_DEGREES = (17.0, -11.0, 23.0)
+DIRECTIONS = dict(zip("RASLPI", np.vstack([np.eye(3), -np.eye(3)]), strict=True))
 
 View = Literal["plain", "oblique", "other"]
 
@@ -37,15 +38,17 @@ class CheckPair:
     truth: KnownWarp
 
 
-def known_pairs(folder: Path, shape: Shape | None) -> tuple[CheckPair, CheckPair, CheckPair]:
-    """Write three known pairs on one shape: plain, oblique, and plain with another warp."""
-    shape = shape or SHAPE
-    spacing = SPACING_MM if shape == SHAPE else 1.0
-    oblique = _rotation(OBLIQUE_DEGREES)
+def known_pairs(folder: Path, needs: GridNeeds) -> tuple[CheckPair, CheckPair, CheckPair]:
+    """Write three known pairs on the grid that a method wants: plain, oblique, and plain with another warp."""
+    x, y, z = (-(-n // needs.divisible_by) * needs.divisible_by for n in SHAPE)
+    shape = needs.shape or (x, y, z)
+    spacing = needs.spacing_mm or (1.0 if needs.shape else SPACING_MM)
+    straight = np.stack([DIRECTIONS[code] for code in needs.orientation or "RAS"], axis=1)
+    oblique = _rotation(OBLIQUE_DEGREES) @ straight
     return (
-        _write(folder / "plain", "plain", shape, (np.eye(3), spacing), seed=1),
+        _write(folder / "plain", "plain", shape, (straight, spacing), seed=1),
         _write(folder / "oblique", "oblique", shape, (oblique, spacing), seed=1),
-        _write(folder / "other", "other", shape, (np.eye(3), spacing), seed=2),
+        _write(folder / "other", "other", shape, (straight, spacing), seed=2),
     )
 
 

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from lumirage.core import space
 from lumirage.core.errors import DataError
+from lumirage.core.foreground import foreground
 from lumirage.core.layout import Layout, digest, file_digest, write_text
 from lumirage.core.model import Convention, Grid, Pair, Prepared, Scan
 from lumirage.core.records import read_prepared, write_json
@@ -22,7 +23,7 @@ from lumirage.core.space import Displacement, Float, Single, Volume
 from lumirage.core.track import Prepare
 from lumirage.planning.affine_alignment import ALIGN_VERSION, estimate_affine
 from lumirage.planning.intensity import spoil_and_scale
-from lumirage.planning.working_grid import about_centre, foreground, working_grid
+from lumirage.planning.working_grid import about_centre, working_grid
 
 PREPARE_VERSION = "1"
 """Part of every key: raise it when the same inputs would give other pictures."""

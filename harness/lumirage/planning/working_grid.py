@@ -8,19 +8,12 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from lumirage.core import space
+from lumirage.core.foreground import foreground
 from lumirage.core.model import Grid, GridNeeds, Shape
-from lumirage.core.space import Array, Float, Volume
+from lumirage.core.space import Float, Volume
 from lumirage.core.track import AffineError, Condition, Prepare
 
 _DIAGONAL = np.ones(3) / np.sqrt(3.0)
-
-
-def foreground(data: Array) -> Array:
-    """Voxels brighter than a tenth of the image's 99th percentile of positive values; all of them in an empty image."""
-    positive = data[data > 0]
-    if not positive.size:
-        return np.ones(data.shape, bool)
-    return cast(Array, data > 0.1 * np.percentile(positive[:: max(1, positive.size // 500_000)], 99))
 
 
 def working_grid(fixed: Volume, prepare: Prepare) -> Grid:
@@ -43,6 +36,8 @@ def working_grid(fixed: Volume, prepare: Prepare) -> Grid:
 
 def unmet_needs(needs: GridNeeds, cells: Sequence[Condition]) -> list[str]:
     """Names of the conditions whose working grid, where the track fixes its shape, is not what a network demands."""
+    if needs.orientation:
+        return []  # the harness brings the images to the network's own grid
     return [cell.name for cell in cells if cell.prepare.shape and not _meets(needs, cell.prepare, cell.prepare.shape)]
 
 

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from lumirage.core.errors import UsageError
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, ParameterValue, Prepared, Record
 from lumirage.core.space import read_volume, write_volume
 from lumirage.running.runtimes.runtime_interface import Mount
+from lumirage.running.training_frame import framed
 
 LUMIR_MAXIMUM = 255.0
 """Intensities of the challenge's images run from 0 to this; its methods divide by it."""
@@ -49,11 +50,13 @@ class JobFile(Record):
 
 @dataclass(frozen=True)
 class PairInput:
-    """What the harness prepared for one pair. `truth`: true displacement on the working grid, for reference methods."""
+    """What the harness prepared for one pair. `truth`: true displacement on the same grid, for reference methods;
+    `note`: what the record says of it."""
 
     pair: Pair
     prepared: Prepared
     truth: Path | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,25 +82,34 @@ class ExpectedAnswer:
 
 @dataclass(frozen=True)
 class WrittenInputs:
-    """A container's inputs, laid out. `ids` maps pair to anonymous identity, `expected` likewise to the answer."""
+    """A container's inputs, laid out. `ids` maps pair to anonymous identity, `expected` likewise to the answer, `given`
+    to what it is an answer to: the prepared pair, or that in the network's training frame."""
 
     arguments: tuple[str, ...]
     entrypoint: tuple[str, ...] | None
     mounts: tuple[Mount, ...]
     ids: Mapping[str, str]
     expected: Mapping[str, ExpectedAnswer]
+    given: Mapping[str, PairInput] = field(default_factory=dict)
 
 
 def write_inputs(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> WrittenInputs:
     """Lay out what the method is given for all `inputs`, in their order. Raises UsageError, DataError, OSError."""
     folders.inside.mkdir(parents=True)
     folders.out.mkdir(parents=True)
-    written = CONTRACTS[job.method.contract](job, inputs, folders)
+    frames = folders.inside.with_name("frame")
+    given = {pair: _in_frame(job, one, frames / str(i)) for i, (pair, one) in enumerate(inputs.items())}
+    written = replace(CONTRACTS[job.method.contract](job, given, folders), given=given)
     for path in (folders.inside, *folders.inside.rglob("*")):
         mode = path.stat().st_mode
         if readable := (0o555 if path.is_dir() else 0o444) & ~mode:
             path.chmod(stat.S_IMODE(mode) | readable)  # the method is another user, and our umask may be 077
     return written
+
+
+def _in_frame(job: Job, given: PairInput, folder: Path) -> PairInput:
+    there = framed(given.prepared, given.truth, job.method.needs, folder)
+    return replace(given, prepared=there.prepared, truth=there.truth, note=there.note)
 
 
 def pairs_per_container(job: Job) -> int | None:

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import lumirage
@@ -20,6 +20,7 @@ from lumirage.running.outcomes import Evidence, died, outcome_of
 from lumirage.running.pair_timing import Changes, Times, memory_table, times_of
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Runtime
 from lumirage.running.scratch import is_neutral
+from lumirage.running.training_frame import brought
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,12 @@ class EndedContainer:
         return self.watch.events.pairs[self.written.ids[pair]]
 
     def judge_answer(self, pair: str) -> Answer:
-        """What the method left for a pair."""
-        prepared = self.inputs[pair].prepared
-        return read_answer(self.written.expected[pair], self.job.method.output, prepared.grid, prepared.moving)
+        """What the method left for a pair, its field brought to the working grid."""
+        given, working = self.written.given[pair].prepared, self.inputs[pair].prepared.grid
+        answer = read_answer(self.written.expected[pair], self.job.method.output, given.grid, given.moving)
+        if answer.displacement is None or given.grid == working:
+            return answer
+        return replace(answer, displacement=brought(answer.displacement, working))
 
     @functools.cached_property
     def latest_without_events(self) -> str | None:
@@ -148,6 +152,7 @@ def _record_pair(container: EndedContainer, pair: str, lost: bool, context: Reco
             "warnings": (
                 *answer.warnings,
                 *times.warnings,
+                *_note(container.written.given[pair].note),
                 *_late_failures(container, outcome),
                 *_shared(context),
             ),
@@ -222,6 +227,10 @@ def _write_field(answer: Answer, outcome: Outcome, files: RunFiles) -> str | Non
     write_displacement(files.field, answer.displacement)
     with files.field.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _note(note: str) -> tuple[str, ...]:
+    return (note,) if note else ()
 
 
 def _late_failures(container: EndedContainer, outcome: Outcome) -> list[str]:

@@ -2,13 +2,14 @@ from pathlib import Path
 
 import pytest
 
+from lumirage.core.model import GridNeeds
 from lumirage.methods.known_warps import CheckPair, known_pairs
 
 
 @pytest.fixture(scope="session")
 def pairs(tmp_path_factory: pytest.TempPathFactory) -> tuple[CheckPair, ...]:
     """Three known pairs on a small lattice."""
-    return known_pairs(tmp_path_factory.mktemp("known"), (28, 36, 30))
+    return known_pairs(tmp_path_factory.mktemp("known"), GridNeeds(shape=(28, 36, 30)))
 
 
 @pytest.fixture
