@@ -1,10 +1,12 @@
 """evaluate on the phantom, by the runtime that needs no engine: right, repeatable, resumable."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pandas as pd
 import pytest
 from tests.e2e.conftest import HARNESS, Command
 
-from lumirage.core.layout import ASIDE
+from lumirage.core.layout import ASIDE, shipped
 from lumirage.running.tree_lock import holder
 
 METHODS = ("--method", "Oracle", "--method", "zero-displacement", "--runtime", "local", "--track", "phantom")
@@ -139,16 +141,62 @@ def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
     assert (out / "scores.tsv").read_bytes() == (done / "scores.tsv").read_bytes()
 
 
-def test_dry_run_prints_the_jobs_and_writes_nothing(phantom: Path, tmp_path: Path, harness: Command) -> None:
-    answer = harness("evaluate", *METHODS, "--dry-run", phantom, tmp_path / "none")
-    assert answer.returncode == 0
-    assert len(answer.stdout.splitlines()) == 4
-    assert not (tmp_path / "none").exists()
+def tree(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Every file and folder under it with the time of its last change and its size."""
+    return {path: (path.lstat().st_mtime_ns, path.lstat().st_size) for path in [folder, *folder.rglob("*")]}
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(phantom: Path, tmp_path: Path, harness: Command) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "here").mkdir()
+    home = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}
+    before = tree(tmp_path), tree(phantom)
+    answer = harness("evaluate", *METHODS, "--dry-run", phantom, tmp_path / "none", **home)
+    assert answer.returncode == 0, answer.stderr
+    assert max(map(len, answer.stdout.splitlines())) <= 80
+    assert "4 to do in 4 jobs, 0 complete" in " ".join(answer.stdout.split())
+    asked = harness("evaluate", *METHODS, "--dry-run", "--json", phantom, tmp_path / "none", **home)
+    plan = json.loads(asked.stdout)
+    assert (plan["runs_to_do"], plan["scans"], len(plan["jobs"])) == (4, 3, 4)
+    unmade = harness("evaluate", "-m", "oracle", "--runtime", "local", "--dry-run", tmp_path / "bids", **home)
+    assert unmade.returncode == 65, "a dataset that is named has to be there"
+    demo = harness("evaluate", "-m", "oracle", "--runtime", "local", "--dry-run", **home)
+    assert "(will be made first)" in " ".join(demo.stdout.split())
+    assert (tree(tmp_path), tree(phantom)) == before
+
+
+def test_dry_run_builds_and_converts_no_image(phantom: Path, tmp_path: Path, harness: Command, engine: None) -> None:
+    import docker
+
+    name = f"dryrun{uuid.uuid4().hex[:8]}"
+    folder = tmp_path / name
+    shutil.copytree(shipped("method_containers") / "zero-displacement", folder)
+    before = tree(tmp_path)
+    answer = harness("evaluate", "-m", folder, "--runtime", "docker", "--dry-run", phantom, tmp_path / "none")
+    assert answer.returncode == 0, answer.stderr
+    assert f"image lumirage/{name} to build" in " ".join(answer.stdout.split())
+    assert tree(tmp_path) == before
+    client = docker.from_env()
+    assert not client.images.list(name=f"lumirage/{name}"), "nothing was built"
+    client.close()
+
+
+def test_five_lines_stand_before_an_evaluation_and_costs_are_known_after_it(
+    phantom: Path, tmp_path: Path, harness: Command
+) -> None:
+    words = ("run", "-m", "zero-displacement", "--runtime", "local", "--track", "phantom", "--limit", "1", phantom)
+    first = harness(*words, tmp_path / "one")
+    assert first.returncode == 0, first.stderr
+    assert "1 pair of 2 scans, 1 run to do, 0 complete" in first.stderr
+    assert "missing: nothing" in first.stderr
+    again = harness(*words, tmp_path / "one", "--dry-run", "--json")
+    assert json.loads(again.stdout)["runs_complete"] == 1
+    other = json.loads(harness(*words, tmp_path / "two", "--dry-run", "--json").stdout)
+    assert other["methods"][0]["expected"]["known_from"].partition(" ")[2].startswith("earlier run")
+    assert other["cpu_s"] > 0
 
 
 def test_json_is_for_machines(done: Path, phantom: Path, harness: Command) -> None:
-    import json
-
     answer = harness("evaluate", *METHODS, "--json", phantom, done)
     assert json.loads(answer.stdout)["methods"]["oracle"]["runs"] == "2"
 
@@ -178,7 +226,7 @@ def test_without_a_dataset_the_phantom_of_the_cache_is_taken(tmp_path: Path, pha
     assert "no BIDS_DIR was given: the phantom" in answer.stderr
     named = harness(*words, LUMIRAGE_BIDS_DIR=str(phantom), **environment)
     assert "phantom in" not in named.stderr
-    assert named.stdout.count("oracle") >= 2
+    assert "2 to do in 2 jobs" in " ".join(named.stdout.split())
 
 
 @pytest.fixture

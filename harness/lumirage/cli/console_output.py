@@ -21,6 +21,7 @@ from rich.table import Table
 from lumirage.core.screen import Screen
 
 if TYPE_CHECKING:
+    from lumirage.flow.plan_overview import PlanOverview
     from lumirage.flow.summary import Summary
 
 
@@ -29,6 +30,9 @@ class CommandScreen(Screen, Protocol):
 
     def summary(self, summary: "Summary") -> None:
         """The closing table."""
+
+    def plan(self, overview: "PlanOverview") -> None:
+        """What would be done."""
 
 
 @contextmanager
@@ -86,6 +90,13 @@ class RichScreen:
         for line in summary.notes:
             print(line)
 
+    def plan(self, overview: "PlanOverview") -> None:
+        """Lines of at most 80 columns."""
+        from lumirage.cli.plan_text import plan_text
+
+        self._progress.stop()
+        print(plan_text(overview))
+
 
 class JsonScreen:
     """No progress; the result as one JSON object on stdout; what is said goes to stderr."""
@@ -100,3 +111,7 @@ class JsonScreen:
     def summary(self, summary: "Summary") -> None:
         """One object."""
         print(json.dumps(summary.as_json(), indent=1))
+
+    def plan(self, overview: "PlanOverview") -> None:
+        """One object."""
+        print(overview.model_dump_json(indent=1))

@@ -73,7 +73,7 @@ Slurm = Annotated[
 WriteSbatch = Annotated[
     Path | None, typer.Option("--write-sbatch", help="write what Slurm would get to this script; submit nothing")
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="print the jobs and stop")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and stop; nothing is made or written")]
 Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and no progress")]
 
 
@@ -215,12 +215,8 @@ def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "C
 
 
 def print_plan(request: "EvaluationRequest", screen: "CommandScreen") -> None:
-    """What --dry-run prints: a line a job."""
+    """What --dry-run prints."""
     from lumirage.flow.install import method_installer
-    from lumirage.flow.plan import plan_evaluation
-    from lumirage.planning.evaluation_plan import describe
+    from lumirage.flow.plan import plan_ahead
 
-    plan = plan_evaluation(request, method_installer(request.runtime, screen), screen)
-    for line in describe(plan.jobs):
-        print(line)
-    screen.say(f"{len(plan.jobs)} jobs, {len(plan.pairs)} pairs, {plan.complete} runs complete; nothing was done")
+    screen.plan(plan_ahead(request, method_installer(request.runtime, screen), screen))

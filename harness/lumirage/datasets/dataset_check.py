@@ -16,7 +16,6 @@ from lumirage.core.space import Volume, axis_codes, read_grid, read_labels, read
 from lumirage.datasets import bids_tree as bids
 from lumirage.datasets.import_plan import ENDINGS, stem
 from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
-from lumirage.datasets.thumbnails import thumbnail
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -169,8 +168,14 @@ def _check_scan(
         lowest=low,
         highest=high,
         labels={name: tuple(int(v) for v in np.unique(found.data) if v != 0) for name, found in maps.items()},
-        thumbnail=thumbnail(volume, next(iter(maps.values()), None)) if pictures else "",
+        thumbnail=_thumbnail(volume, next(iter(maps.values()), None)) if pictures else "",
     )
+
+
+def _thumbnail(image: Volume, labels: Volume | None) -> str:
+    from lumirage.datasets.thumbnails import thumbnail  # late: matplotlib writes its list of fonts into the cache
+
+    return thumbnail(image, labels)
 
 
 def _label_maps(
@@ -261,7 +266,7 @@ def _content_hash(volume: Volume) -> str:
     """Of the voxels alone, so that the same image under another header or compression is found."""
     content = np.asfortranarray(volume.data, dtype=np.float32)  # as it lies in the file: no voxel is moved
     state = hashlib.sha256(str(content.shape).encode())
-    state.update(memoryview(content.T))
+    state.update(content.T.data)
     return state.hexdigest()
 
 

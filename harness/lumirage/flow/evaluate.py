@@ -1,6 +1,6 @@
 """The whole flow: plan, run, score, compare, report. Each stage reads what the stage before left on disk."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -8,9 +8,12 @@ from lumirage.core.layout import Layout
 from lumirage.core.records import read_json
 from lumirage.core.screen import Screen
 from lumirage.core.track import Evaluation
+from lumirage.flow.at_hand import AtHand, methods_at_hand
 from lumirage.flow.compare import compare
 from lumirage.flow.install import method_installer
 from lumirage.flow.plan import plan_evaluation
+from lumirage.flow.plan_overview import overview
+from lumirage.flow.plan_words import five_lines
 from lumirage.flow.report import report
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.run import run
@@ -27,7 +30,9 @@ from lumirage.running.tree_lock import lock_tree
 def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Summary:
     """Carry out the stages that were asked for, in order; what is complete already is not done again."""
     installer = method_installer(request.runtime, screen)
+    at_hand = methods_at_hand(installer, request.methods)  # before what is missing is got
     plan = plan_evaluation(request, installer, screen)
+    announce(plan, at_hand, screen)
     with lock_tree(plan.layout):
         if _changed(plan):
             plan = plan_evaluation(replace(request, out=plan.layout.root), installer, screen)
@@ -43,6 +48,13 @@ def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) 
         if "report" in stages:
             report(plan.layout, screen)
     return summarize(plan.layout)
+
+
+def announce(plan: Plan, at_hand: Mapping[str, AtHand], screen: Screen) -> None:
+    """Say in five lines what is about to be done, if anything is."""
+    if plan.jobs:
+        for line in five_lines(overview(plan, at_hand)):
+            screen.say(line)
 
 
 def _changed(plan: Plan) -> bool:

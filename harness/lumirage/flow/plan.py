@@ -1,28 +1,67 @@
 """The stage `plan`: what the user asked for -> the evaluation and the jobs that are still to do."""
 
 from pathlib import Path
+from typing import Protocol
 
-from lumirage.core.layout import cache_root
 from lumirage.core.screen import Screen
-from lumirage.core.track import Track
+from lumirage.core.track import MethodUse, Track
+from lumirage.flow.at_hand import MethodsAtHand
+from lumirage.flow.demo_dataset import NAME, demo_folder, demo_pairs, made_demo
 from lumirage.flow.install import MethodInstaller
+from lumirage.flow.plan_overview import PlanOverview, overview
 from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
-from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan
+from lumirage.planning.bids_index import index_not_kept
+from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan, plan_of_pairs
+from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.track_files import load_track
 from lumirage.planning.working_grid import unmet_needs
+from lumirage.running.runtimes.runtime_interface import Runtime
 
 
-def plan_evaluation(request: EvaluationRequest, installer: MethodInstaller, screen: Screen) -> Plan:
-    """Words -> plan. Nothing is written but the phantom, when no dataset is named."""
-    bids = request.bids or _phantom(screen)
+class Methods(Protocol):
+    """Where methods come from: the `MethodInstaller`, which gets what is missing, or `MethodsAtHand`, which only looks."""
+
+    @property
+    def runtime(self) -> Runtime:
+        """What starts them."""
+
+    def find(self, word: str) -> MethodSource:
+        """A method by name, folder or image."""
+
+    def use(self, source: MethodSource) -> MethodUse:
+        """Its image."""
+
+
+def plan_evaluation(request: EvaluationRequest, methods: Methods, screen: Screen) -> Plan:
+    """Words -> plan. Nothing is written but the phantom, when no dataset is named, and the index of the dataset."""
+    inputs = _inputs(request, request.bids or made_demo(screen), methods, screen)
+    return _told(make_plan(inputs, methods.use), screen)
+
+
+def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: Screen) -> PlanOverview:
+    """What the evaluation amounts to. Nothing at all is built, fetched, made or written."""
+    methods = MethodsAtHand(installer)
+    inputs = _inputs(request, request.bids or demo_folder(), methods, screen)
+    if request.bids is None and not demo_folder().is_dir():
+        screen.say(f"no BIDS_DIR was given: a phantom will be made in {demo_folder()}, once")
+        plan = plan_of_pairs(inputs, methods.use, NAME, demo_pairs(inputs.track))
+    else:
+        if request.bids is None:
+            screen.say(f"no BIDS_DIR was given: the phantom in {demo_folder()} is taken")
+        with index_not_kept():
+            plan = make_plan(inputs, methods.use)
+    return overview(_told(plan, screen), methods.found)
+
+
+def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Screen) -> PlanInputs:
     track = _track(request)
     inputs = PlanInputs(
         bids=bids,
         out=request.out or Path(f"lumirage-{bids.resolve().name}-{track.name}"),
         track=track,
-        methods=tuple(installer.find(word) for word in request.methods),
-        runtime=installer.runtime.name,
+        methods=tuple(methods.find(word) for word in request.methods),
+        runtime=methods.runtime.name,
         derivatives=request.derivatives,
         pairs=request.pairs,
         participants=request.participants,
@@ -34,11 +73,15 @@ def plan_evaluation(request: EvaluationRequest, installer: MethodInstaller, scre
     )
     if request.out is None:
         screen.say(f"output: {inputs.out}")
-    plan = make_plan(inputs, installer.use)
-    for source in inputs.methods:
-        if names := unmet_needs(source.card.needs, plan.conditions):
-            wanted = source.card.needs.model_dump(exclude_defaults=True)
-            screen.say(f"{source.card.name} needs a working grid of {wanted}; it may fail under {', '.join(names)}")
+    return inputs
+
+
+def _told(plan: Plan, screen: Screen) -> Plan:
+    """Say which methods may not manage the working grids."""
+    for card in {job.method.name: job.method for job in plan.jobs}.values():
+        if names := unmet_needs(card.needs, plan.conditions):
+            wanted = card.needs.model_dump(exclude_defaults=True)
+            screen.say(f"{card.name} needs a working grid of {wanted}; it may fail under {', '.join(names)}")
     return plan
 
 
@@ -46,16 +89,3 @@ def _track(request: EvaluationRequest) -> Track:
     track = load_track(request.track or ("t1w" if request.bids else "phantom"))
     track = filtered(track, request.bids_filter) if request.bids_filter else track
     return track.model_copy(update={"limits": track.limits.model_copy(update=dict(request.limits))})
-
-
-def _phantom(screen: Screen) -> Path:
-    """The dataset of the demo, made once in the cache."""
-    folder = cache_root() / "phantom-4x2mm-seed0"
-    if folder.is_dir():
-        screen.say(f"no BIDS_DIR was given: the phantom in {folder} is taken")
-        return folder
-    screen.say(f"no BIDS_DIR was given: a phantom is made in {folder}, once")
-    from lumirage.datasets.phantom import PhantomSpec, make_phantom
-
-    make_phantom(folder, PhantomSpec(subjects=4, spacing_mm=2.0, contrasts=("T1w", "T2w"), seed=0), screen)
-    return folder

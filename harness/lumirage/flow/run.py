@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lumirage.core.errors import EngineError, LumirageError
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.core.screen import Screen
+from lumirage.flow.cost_history import CostsSeen
 from lumirage.flow.install import MethodInstaller
 from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.planning.evaluation_plan import Plan
@@ -48,6 +49,7 @@ def run(
     finally:
         with suppress(OSError):  # another harness of this tree may use it too
             context.scratch.rmdir()
+        progress.costs.keep(plan.jobs)
     if progress.left_out:
         raise progress.left_out[0]
 
@@ -67,6 +69,7 @@ class _Progress:
     plan: Plan
     screen: Screen
     left_out: list[LumirageError] = field(default_factory=list)
+    costs: CostsSeen = field(default_factory=CostsSeen)
 
     def __post_init__(self) -> None:
         self._total = Counter[str]()
@@ -85,6 +88,7 @@ class _Progress:
 
     def run_recorded(self, run: Run) -> None:
         """One more; say so where it failed."""
+        self.costs.add(run)
         self._done[run.method] += 1
         self.screen.progress(run.method, self._done[run.method], self._total[run.method])
         if run.outcome is not Outcome.OK:

@@ -7,6 +7,8 @@ from the cache it is read in milliseconds. It is stale as soon as any file's nam
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from lumirage.core.errors import DataError
 from lumirage.core.layout import cache_root, digest, write_text
 
 INDEX_VERSION = "1"
+_KEPT: ContextVar[bool] = ContextVar("index_is_kept", default=True)
 _SKIPPED = {"derivatives", "sourcedata", "code", "stimuli", ".git", ".datalad"}
 
 
@@ -39,8 +42,19 @@ def bids_files(root: Path, *, derivative: bool) -> list[BidsFile]:
     rows = _load(saved, fingerprint)
     if rows is None:
         rows = _enumerate(root, derivative=derivative)
-        write_text(saved, json.dumps({"fingerprint": fingerprint, "files": rows}))
+        if _KEPT.get():
+            write_text(saved, json.dumps({"fingerprint": fingerprint, "files": rows}))
     return [BidsFile(root / path, entities) for path, entities in rows]
+
+
+@contextmanager
+def index_not_kept() -> Iterator[None]:
+    """Within, an index that is made is not written into the cache: a plan leaves nothing on disk."""
+    token = _KEPT.set(False)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
 
 
 def _load(saved: Path, fingerprint: str) -> list[tuple[str, dict[str, str]]] | None:

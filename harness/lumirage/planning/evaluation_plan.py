@@ -1,6 +1,6 @@
 """Words of the user -> Plan: what this evaluation is made of, and the jobs that are still to do. Nothing is started here."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,8 @@ from lumirage.planning.preparation import check_scan, prepared_key
 from lumirage.planning.scan_exchange import exchange, widened
 
 Resolve = Callable[[MethodSource], MethodUse]
-"""A method's image as the chosen runtime would start it, with its digest. Planning knows no engine."""
+"""A method's image as the chosen runtime would start it, with its digest, empty where it is not known before it is made.
+Planning knows no engine."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,26 @@ def make_plan(inputs: PlanInputs, resolve: Resolve) -> Plan:
     Raises DataError for an unusable dataset, UsageError when OUT holds another evaluation, with what differs.
     """
     _check_places(inputs)
-    evaluation = _merged(Layout(inputs.out), _evaluation(inputs, resolve))
+    plan = _planned(inputs, _merged(Layout(inputs.out), _evaluation(inputs, resolve)))
+    for scan in scans_of(plan):
+        check_scan(scan)
+    return plan
+
+
+def plan_of_pairs(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Plan:
+    """The plan of a dataset that is not made yet: its name, and the pairs that it will have."""
+    return _planned(inputs, _made_of(inputs, resolve, name, pairs))
+
+
+def scans_of(plan: Plan) -> list[Scan]:
+    """The scans that the plan's pairs need under its conditions, each once."""
+    taken = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
+    return list({s.name: s for p in taken for s in (p.fixed, p.moving)}.values())
+
+
+def _planned(inputs: PlanInputs, evaluation: Evaluation) -> Plan:
     chosen = choose(evaluation.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
     conditions = inputs.track.cells()
-    taken = [evaluation.under(pair, cell.name) for pair in chosen for cell in conditions]
-    for scan in {s.name: s for p in taken for s in (p.fixed, p.moving)}.values():
-        check_scan(scan)
     layout = Layout(inputs.out)
     uses = [evaluation.methods[source.card.name] for source in inputs.methods]
     done = _Completed(layout, evaluation)
@@ -99,19 +114,25 @@ def _evaluation(inputs: PlanInputs, resolve: Resolve) -> Evaluation:
     cells = [cell for cell in inputs.track.cells() if cell.scans]
     others = _scans(inputs, widened(inputs.track.select, cells), derivatives) if cells else []
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
+    found = {
+        "derivatives": {key: path.resolve() for key, path in derivatives.items()},
+        "exchanged": {name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
+        "label_names": dataset.label_names(derivatives, sorted({k for s in scans for k in s.labels})),
+    }
+    return _made_of(inputs, resolve, name, pairs).model_copy(update=found)
+
+
+def _made_of(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Evaluation:
     return Evaluation(
         harness=__version__,
         contract=CONTRACT_VERSION,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         dataset=inputs.bids.resolve(),
         dataset_name=name,
-        derivatives={key: path.resolve() for key, path in derivatives.items()},
         runtime=inputs.runtime,
         track=inputs.track,
         methods={source.card.name: resolve(source) for source in inputs.methods},
         pairs=pairs,
-        exchanged={name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
-        label_names=dataset.label_names(derivatives, sorted({k for s in scans for k in s.labels})),
         seed=inputs.seed,
         repeats=inputs.repeats,
     )
@@ -143,9 +164,8 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
             + "\n  ".join(differ)
             + "\ngive another OUT, or remove this one"
         )
-    return found.model_copy(
-        update={"methods": found.methods | wanted.methods, "repeats": max(found.repeats, wanted.repeats)}
-    )
+    new = {n: use for n, use in wanted.methods.items() if use.digest or n not in found.methods}
+    return found.model_copy(update={"methods": found.methods | new, "repeats": max(found.repeats, wanted.repeats)})
 
 
 def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
@@ -158,7 +178,7 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
         yield f"pairs: {len(before - now)} of there are gone, {len(now - before)} are new (did the dataset change?)"
     for name, use in wanted.methods.items():
         there = found.methods.get(name, use)
-        if there.digest != use.digest:
+        if use.digest and there.digest != use.digest:
             yield f"image of {name}: {there.digest[:19]} there, {use.digest[:19]} now"
 
 
@@ -195,8 +215,3 @@ class _Completed:
             )
         self.count += 1
         return True
-
-
-def describe(jobs: Sequence[Job]) -> list[str]:
-    """A line a job, for --dry-run."""
-    return [f"{job.id}\t{job.method.name}\t{job.condition}\t{len(job.pairs)}\t{','.join(job.pairs)}" for job in jobs]

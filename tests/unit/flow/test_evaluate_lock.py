@@ -31,6 +31,8 @@ def test_a_method_that_another_harness_adds_meanwhile_is_kept(tmp_path: Path, mo
 
     monkeypatch.setattr(flow, "plan_evaluation", slowly)
     monkeypatch.setattr(flow, "method_installer", lambda *_: None)
+    monkeypatch.setattr(flow, "methods_at_hand", lambda *_: None)
+    monkeypatch.setattr(flow, "announce", lambda *_: None)
     monkeypatch.setattr(flow, "summarize", lambda *_: None)
     flow.evaluate(EvaluationRequest(methods=("mine",)), (), Silent())
     assert read_json(layout.evaluation, Evaluation).methods.keys() == {"mine", "theirs"}

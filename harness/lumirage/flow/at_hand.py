@@ -1,0 +1,93 @@
+"""Methods as they are on this machine: nothing is built, pulled, converted or fetched. What a plan looks at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lumirage.core.errors import EngineError, UnavailableError
+from lumirage.core.model import Weights
+from lumirage.core.sif_store import find_sif
+from lumirage.core.track import MethodUse
+from lumirage.flow.install import MethodInstaller
+from lumirage.methods.image_build import image_name
+from lumirage.methods.method_list import images_here, table
+from lumirage.methods.sif_conversion import from_engine
+from lumirage.methods.weights import missing_weights
+from lumirage.planning.method_cards import MethodSource
+from lumirage.running.runtimes.runtime_interface import Runtime
+
+State = Literal["here", "to build", "to build again", "to pull", "to convert"]
+"""What is to be done before a method can start; `to convert` is an image of the engine that becomes a SIF file."""
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """One method: its image, what has to be done to have it, and the weights that are not here."""
+
+    image: str
+    state: State
+    weights: tuple[Weights, ...]
+
+
+@dataclass(frozen=True)
+class MethodsAtHand:
+    """Gives methods as an `MethodInstaller` does, from what is here alone. `found`: method name -> how it stands."""
+
+    installer: MethodInstaller
+    found: dict[str, AtHand] = field(default_factory=dict)
+
+    @property
+    def runtime(self) -> Runtime:
+        """What would start them."""
+        return self.installer.runtime
+
+    def find(self, word: str) -> MethodSource:
+        """As the installer's."""
+        return self.installer.find(word)
+
+    def use(self, source: MethodSource) -> MethodUse:
+        """The image that is here; of one that is not, or is out of date, the digest is empty."""
+        image, state = self._image(source)
+        self.found[source.card.name] = AtHand(image, state, missing_weights(source.card))
+        if state == "here":
+            try:
+                there = self.runtime.resolve(image)
+            except (UnavailableError, EngineError):
+                state = "to pull" if source.folder is None else "to build"
+                self.found[source.card.name] = AtHand(image, state, missing_weights(source.card))
+            else:
+                return MethodUse(card=source.card, image=there.start, digest=there.digest)
+        return MethodUse(card=source.card, image=image, digest="")
+
+    def _image(self, source: MethodSource) -> tuple[str, State]:
+        if self.runtime.name == "local":
+            return str(source.folder), "here"
+        if source.folder is None or not (source.folder / "Dockerfile").is_file():
+            return source.card.image, self._sif(source.card.image)
+        reference = image_name(source.folder, source.card)
+        match table([(source.folder, source.card)], images_here())[0].image:
+            case "outdated":
+                return reference, "to build again"
+            case "not built" | "no engine":
+                return reference, "to pull" if source.card.image else "to build"
+            case "SIF" if self.runtime.name != "apptainer":
+                return reference, "to build"
+            case _:
+                return reference, self._sif(reference)
+
+    def _sif(self, reference: str) -> State:
+        """Whether apptainer has the file that it needs; other runtimes need none."""
+        if self.runtime.name != "apptainer" or reference.endswith(".sif"):
+            return "here"
+        there = from_engine(reference)
+        if there is None:
+            return "here" if find_sif(reference) else "to pull"
+        return "here" if find_sif(there.digest or "") else "to convert"
+
+
+def methods_at_hand(installer: MethodInstaller, words: Sequence[str]) -> dict[str, AtHand]:
+    """How the methods of these names stand."""
+    methods = MethodsAtHand(installer)
+    for word in words:
+        methods.use(methods.find(word))
+    return methods.found

@@ -1,0 +1,54 @@
+"""What the runs that are still to do are expected to use, from earlier runs of this machine."""
+
+import math
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from lumirage.core.model import Job, Record
+from lumirage.core.track import MethodUse
+from lumirage.flow.cost_history import Cost, costs_of
+from lumirage.flow.grid_plan import GridSizes
+
+NEAREST = 16
+"""Earlier runs that count: those whose grids are most nearly as large."""
+
+
+class MethodCosts(Record):
+    """All runs of a method that are still to do; memory is that of one container. None: not known."""
+
+    cpu_s: float | None = None
+    wall_s: float | None = None
+    peak_memory_bytes: int | None = None
+    known_from: str = "not known"
+
+
+def expected_costs(use: MethodUse, jobs: Sequence[Job], grids: GridSizes) -> MethodCosts:
+    """Costs grow with the voxels of the working grid: those of earlier runs are scaled by them."""
+    mine = [job for job in jobs if job.method.name == use.card.name]
+    sizes = [grids.voxels(pair, job.condition) for job in mine for pair in job.pairs]
+    voxels = [n for n in sizes if n is not None]
+    if not mine:
+        return MethodCosts(cpu_s=0.0, wall_s=0.0, known_from="nothing is to be done")
+    earlier = costs_of(use.card, mine[0].limits)
+    if not earlier or len(voxels) < len(sizes):
+        return MethodCosts()
+    typical = median(voxels)
+    near = sorted(earlier, key=lambda cost: abs(math.log(cost.voxels / typical)))[:NEAREST]
+    memory = _per_voxel(near, lambda cost: cost.peak_memory_bytes, max)
+    runs = f"{len(near)} earlier run{'s' if len(near) > 1 else ''}"
+    cpu_s, wall_s = _per_voxel(near, lambda cost: cost.cpu_s), _per_voxel(near, lambda cost: cost.wall_s)
+    return MethodCosts(
+        cpu_s=None if cpu_s is None else cpu_s * sum(voxels),
+        wall_s=None if wall_s is None else wall_s * sum(voxels),
+        peak_memory_bytes=None if memory is None else round(memory * max(voxels)),
+        known_from=f"{runs} here at {median(cost.voxels for cost in near) / 1e6:.1f} M voxels",
+    )
+
+
+def _per_voxel(
+    costs: Sequence[Cost],
+    value: Callable[[Cost], float | None],
+    of: Callable[[Sequence[float]], float] = median,
+) -> float | None:
+    known = [number / cost.voxels for cost in costs if (number := value(cost)) is not None]
+    return of(known) if known else None
