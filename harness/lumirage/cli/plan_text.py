@@ -18,7 +18,8 @@ FINDINGS_SHOWN = 20
 def plan_text(plan: PlanOverview) -> str:
     """All of it, a heading and its words a line; --json has every label and job."""
     lines = [line for heading, words in _entries(plan) for line in _wrapped(heading, words)]
-    return "\n".join([f"plan of {plan.track} on {plan.dataset_name}; nothing was made", *lines])
+    title = f"plan of {plan.track} on {plan.dataset_name}; nothing was made"
+    return "\n".join([*textwrap.wrap(title, COLUMNS), *lines])
 
 
 def _entries(plan: PlanOverview) -> Iterator[tuple[str, str]]:
