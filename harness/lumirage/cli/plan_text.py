@@ -53,6 +53,8 @@ def _entries(plan: PlanOverview) -> Iterator[tuple[str, str]]:
         yield "grid", words
     for method in plan.methods:
         yield method.name, "; ".join(_method(method))
+    for note in plan.notes:
+        yield "note", note
     yield "expected", costs(plan)
     yield "check", warnings(plan)
     for finding in plan.findings[:FINDINGS_SHOWN]:

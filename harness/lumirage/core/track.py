@@ -41,6 +41,11 @@ class Pairing(Record):
     subjects: Literal["between", "within", "any"] = Field(
         default="between", description="pairs of two people, or of one"
     )
+    sessions: Literal["any", "between", "within"] = Field(
+        default="any",
+        description="pairs of two sessions or of one; two sessions of one person: the earlier scan is fixed. Scans of one "
+        "contrast are then of one acquisition and contrast agent too",
+    )
     fixed: str | None = Field(default=None, description="contrast of the fixed scan; none: any")
     moving: str | None = Field(default=None, description="contrast of the moving scan; none: that of the fixed scan")
     count: int | None = Field(default=None, ge=1, description="random: how many pairs")

@@ -8,6 +8,7 @@ from lumirage.core.track import MethodUse, Track
 from lumirage.flow.at_hand import MethodsAtHand
 from lumirage.flow.demo_dataset import NAME, demo_folder, demo_pairs, made_demo
 from lumirage.flow.install import MethodInstaller
+from lumirage.flow.plan_notes import plan_notes
 from lumirage.flow.plan_overview import PlanOverview, overview
 from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
@@ -15,7 +16,6 @@ from lumirage.planning.bids_index import index_not_kept
 from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan, plan_of_pairs
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.track_files import load_track
-from lumirage.planning.working_grid import unmet_needs
 from lumirage.running.runtimes.runtime_interface import Runtime
 
 
@@ -36,7 +36,10 @@ class Methods(Protocol):
 def plan_evaluation(request: EvaluationRequest, methods: Methods, screen: Screen) -> Plan:
     """Words -> plan. Nothing is written but the phantom, when no dataset is named, and the index of the dataset."""
     inputs = _inputs(request, request.bids or made_demo(screen), methods, screen)
-    return _told(make_plan(inputs, methods.use), screen)
+    plan = make_plan(inputs, methods.use)
+    for note in plan_notes(plan):
+        screen.say(note)
+    return plan
 
 
 def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: Screen) -> PlanOverview:
@@ -51,7 +54,7 @@ def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: S
             screen.say(f"no BIDS_DIR was given: the phantom in {demo_folder()} is taken")
         with index_not_kept():
             plan = make_plan(inputs, methods.use)
-    return overview(_told(plan, screen), methods.found)
+    return overview(plan, methods.found)
 
 
 def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Screen) -> PlanInputs:
@@ -74,15 +77,6 @@ def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Sc
     if request.out is None:
         screen.say(f"output: {inputs.out}")
     return inputs
-
-
-def _told(plan: Plan, screen: Screen) -> Plan:
-    """Say which methods may not manage the working grids."""
-    for card in {job.method.name: job.method for job in plan.jobs}.values():
-        if names := unmet_needs(card.needs, plan.conditions):
-            wanted = card.needs.model_dump(exclude_defaults=True)
-            screen.say(f"{card.name} needs a working grid of {wanted}; it may fail under {', '.join(names)}")
-    return plan
 
 
 def _track(request: EvaluationRequest) -> Track:

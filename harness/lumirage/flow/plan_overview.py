@@ -12,6 +12,7 @@ from lumirage.flow.at_hand import AtHand, State
 from lumirage.flow.cost_forecast import MethodCosts, expected_costs
 from lumirage.flow.grid_plan import GridPlan, GridSizes
 from lumirage.flow.label_forecast import LabelSourcePlan, label_sources
+from lumirage.flow.plan_notes import plan_notes
 from lumirage.flow.scan_findings import look_at
 from lumirage.planning.evaluation_plan import Plan, scans_of
 
@@ -86,6 +87,7 @@ class PlanOverview(Record):
     peak_memory_bytes: int | None
     disk: DiskPlan
     findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
     jobs: tuple[JobPlan, ...]
 
 
@@ -128,6 +130,7 @@ def overview(plan: Plan, at_hand: Mapping[str, AtHand]) -> PlanOverview:
         peak_memory_bytes=_all_known([cost.peak_memory_bytes for cost in costs if cost.cpu_s != 0], max),
         disk=_disk(plan, grids),
         findings=looked.findings,
+        notes=plan_notes(plan),
         jobs=tuple(
             JobPlan(id=job.id, method=job.method.name, condition=job.condition, repeat=job.repeat, pairs=job.pairs)
             for job in plan.jobs

@@ -18,6 +18,7 @@ from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.pairing import choose, located, make_pairs
 from lumirage.planning.preparation import check_scan, prepared_key
 from lumirage.planning.scan_exchange import exchange, widened
+from lumirage.planning.session_order import session_order
 
 Resolve = Callable[[MethodSource], MethodUse]
 """A method's image as the chosen runtime would start it, with its digest, empty where it is not known before it is made.
@@ -110,7 +111,8 @@ def _evaluation(inputs: PlanInputs, resolve: Resolve) -> Evaluation:
     name = dataset.dataset_name(inputs.bids)
     derivatives = dataset.find_derivatives(inputs.bids, inputs.derivatives)
     scans = _scans(inputs, inputs.track.select, derivatives)
-    pairs = dataset.with_truth(make_pairs(scans, located(inputs.track.pairing, inputs.bids)), derivatives)
+    order, _ = session_order(scans, inputs.bids) if inputs.track.pairing.sessions == "between" else ({}, ())
+    pairs = dataset.with_truth(make_pairs(scans, located(inputs.track.pairing, inputs.bids), order), derivatives)
     cells = [cell for cell in inputs.track.cells() if cell.scans]
     others = _scans(inputs, widened(inputs.track.select, cells), derivatives) if cells else []
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}

@@ -3,22 +3,66 @@
 import csv
 import itertools
 import random
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.model import Pair, Scan
 from lumirage.core.track import IN_DATASET, Pairing
+from lumirage.planning.session_order import Order, session_order
 
 
-def make_pairs(scans: Sequence[Scan], pairing: Pairing) -> tuple[Pair, ...]:
-    """The ordered pairs of a track. Raises DataError when there is none, UsageError for a scan nobody knows."""
+@dataclass(frozen=True)
+class _Rule:
+    """Which two scans may be a pair: the track's pairing, and the order of sessions."""
+
+    pairing: Pairing
+    order: Order
+
+    def place(self, scan: Scan) -> int:
+        """Place of the scan's session in time; scans without a session are of one."""
+        return self.order.get((scan.subject, scan.session or ""), 0)
+
+    def fits(self, fixed: Scan, moving: Scan) -> bool:
+        """Whether they may."""
+        return eligible(fixed, moving, self.pairing) and self._sessions_fit(fixed, moving)
+
+    def _sessions_fit(self, fixed: Scan, moving: Scan) -> bool:
+        if self.pairing.sessions == "any":
+            return True
+        alike = fixed.suffix != moving.suffix or _how(fixed) == _how(moving)
+        if self.pairing.sessions == "within":
+            return alike and fixed.session == moving.session
+        later = fixed.subject != moving.subject or self.place(fixed) < self.place(moving)
+        return alike and fixed.session != moving.session and later
+
+
+def _how(scan: Scan) -> tuple[str, ...]:
+    """How an image of one contrast was taken: acquisition, contrast agent and reconstruction, as its name says."""
+    return tuple(_entity(scan, key) for key in ("acq", "ce", "rec"))
+
+
+def _entity(scan: Scan, key: str) -> str:
+    found = re.search(rf"_{key}-([0-9A-Za-z+]+)", scan.name)
+    return found[1] if found else ""
+
+
+def make_pairs(scans: Sequence[Scan], pairing: Pairing, order: Order | None = None) -> tuple[Pair, ...]:
+    """The ordered pairs of a track; `order` is that of people's sessions in time, else they are ordered by their labels.
+
+    Raises DataError when there is none, UsageError for a scan nobody knows.
+    """
+    rule = _Rule(pairing, session_order(scans)[0] if order is None else order)
     ordered = sorted(scans, key=lambda scan: scan.name)
-    pairs = _SCHEMES[pairing.scheme](ordered, pairing)
+    if pairing.sessions == "between":
+        ordered.sort(key=lambda scan: (scan.subject, rule.place(scan)))
+    pairs = _SCHEMES[pairing.scheme](ordered, rule)
     if not pairs:
         raise DataError(
             f"no pair: {len(ordered)} scans ({', '.join(s.name for s in ordered[:4]) or 'none'} ...) and pairing "
-            f"'{pairing.scheme}' {pairing.subjects} subjects, fixed {pairing.fixed or 'any'}, moving "
+            f"'{pairing.scheme}' {pairing.subjects} subjects{_of_sessions(pairing)}, fixed {pairing.fixed or 'any'}, moving "
             f"{pairing.moving or 'as fixed'}; check the track's select and pairing against the dataset"
         )
     ids = [pair.id for pair in pairs]
@@ -26,6 +70,10 @@ def make_pairs(scans: Sequence[Scan], pairing: Pairing) -> tuple[Pair, ...]:
         twice = next(i for i in ids if ids.count(i) > 1)
         raise DataError(f"two pairs would have the id {twice}; rename scans so that names differ in letters and digits")
     return tuple(pairs)
+
+
+def _of_sessions(pairing: Pairing) -> str:
+    return "" if pairing.sessions == "any" else f", {pairing.sessions} sessions"
 
 
 def located(pairing: Pairing, dataset: Path) -> Pairing:
@@ -46,53 +94,58 @@ def eligible(fixed: Scan, moving: Scan, pairing: Pairing) -> bool:
     )
 
 
-def _all(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
-    return [Pair(fixed=f, moving=m) for f, m in itertools.permutations(scans, 2) if eligible(f, m, pairing)]
+def _all(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
+    return [Pair(fixed=f, moving=m) for f, m in itertools.permutations(scans, 2) if rule.fits(f, m)]
 
 
-def _chain(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
-    """Each scan with the next one that fits; within a subject the search goes round."""
+def _chain(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
+    """Each scan with the next one that fits; within a subject the search goes round.
+
+    With sessions the next one is of the next session, the same run of it where there are several.
+    """
     pairs = []
     for i, fixed in enumerate(scans):
-        after = [*scans[i + 1 :], *(scans[:i] if pairing.subjects == "within" else ())]
-        moving = next((m for m in after if eligible(fixed, m, pairing)), None)
-        if moving is not None:
-            pairs.append(Pair(fixed=fixed, moving=moving))
+        after = [*scans[i + 1 :], *(scans[:i] if rule.pairing.subjects == "within" else ())]
+        fitting = [m for m in after if rule.fits(fixed, m)]
+        if fitting and rule.pairing.sessions == "between":
+            beside = [m for m in fitting if (m.subject, m.session) == (fitting[0].subject, fitting[0].session)]
+            fitting = [m for m in beside if _entity(m, "run") == _entity(fixed, "run")] or beside
+        pairs += [Pair(fixed=fixed, moving=moving) for moving in fitting[:1]]
     return pairs
 
 
-def _random(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
-    every = _all(scans, pairing)
-    count = min(pairing.count or 0, len(every))
-    return sorted(random.Random(pairing.seed).sample(every, count), key=lambda pair: pair.id)
+def _random(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
+    every = _all(scans, rule)
+    count = min(rule.pairing.count or 0, len(every))
+    return sorted(random.Random(rule.pairing.seed).sample(every, count), key=lambda pair: pair.id)
 
 
-def _to(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+def _to(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
     """Everybody to the target: the target is fixed."""
-    targets = [find_scan(pairing.target or "", scans)]
-    return [Pair(fixed=f, moving=m) for f in targets for m in scans if eligible(f, m, pairing)]
+    targets = [find_scan(rule.pairing.target or "", scans)]
+    return [Pair(fixed=f, moving=m) for f in targets for m in scans if rule.fits(f, m)]
 
 
-def _star(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
+def _star(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
     """The target to everybody: one atlas is moving."""
-    targets = [find_scan(pairing.target or "", scans)]
-    return [Pair(fixed=f, moving=m) for m in targets for f in scans if eligible(f, m, pairing)]
+    targets = [find_scan(rule.pairing.target or "", scans)]
+    return [Pair(fixed=f, moving=m) for m in targets for f in scans if rule.fits(f, m)]
 
 
-def _list(scans: Sequence[Scan], pairing: Pairing) -> list[Pair]:
-    if pairing.file is None or not pairing.file.is_file():
+def _list(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
+    if rule.pairing.file is None or not rule.pairing.file.is_file():
         raise UsageError(
-            f"pairing.file: {pairing.file}: no such file; 'lumirage-harness dataset import' writes "
+            f"pairing.file: {rule.pairing.file}: no such file; 'lumirage-harness dataset import' writes "
             "sourcedata/pairs-NAME.tsv for each list of pairs in a challenge's dataset JSON"
         )
-    with pairing.file.open(newline="", encoding="utf-8") as handle:
+    with rule.pairing.file.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t"))
     if rows and not {"fixed", "moving"} <= set(rows[0]):
-        raise UsageError(f"{pairing.file}: the columns 'fixed' and 'moving' are wanted, found {list(rows[0])}")
+        raise UsageError(f"{rule.pairing.file}: the columns 'fixed' and 'moving' are wanted, found {list(rows[0])}")
     return [Pair(fixed=find_scan(r["fixed"], scans), moving=find_scan(r["moving"], scans)) for r in rows]
 
 
-_SCHEMES: dict[str, Callable[[Sequence[Scan], Pairing], list[Pair]]] = {
+_SCHEMES: dict[str, Callable[[Sequence[Scan], _Rule], list[Pair]]] = {
     "all": _all,
     "chain": _chain,
     "random": _random,
@@ -156,6 +209,8 @@ def _pair_of(words: str, pairs: Sequence[Pair]) -> Pair:
 
 def pairs_tsv(pairs: Sequence[Pair]) -> str:
     """The pair list as a table."""
-    rows = ["pair\tfixed\tmoving\tfixed_subject\tmoving_subject"]
-    rows += [f"{p.id}\t{p.fixed.name}\t{p.moving.name}\t{p.fixed.subject}\t{p.moving.subject}" for p in pairs]
-    return "\n".join(rows) + "\n"
+    rows = [("pair", "fixed", "moving", "fixed_subject", "moving_subject", "fixed_session", "moving_session")]
+    for p in pairs:
+        sessions = (p.fixed.session or "n/a", p.moving.session or "n/a")
+        rows.append((p.id, p.fixed.name, p.moving.name, p.fixed.subject, p.moving.subject, *sessions))
+    return "".join("\t".join(row) + "\n" for row in rows)

@@ -79,10 +79,12 @@ def _design(inputs: Inputs) -> str:
     track, pairs = inputs.evaluation.track, list(inputs.pairs.values())
     subjects = {s.subject for p in pairs for s in (p.fixed, p.moving)}
     methods = ", ".join(f"{name} {use.card.version}" for name, use in inputs.evaluation.methods.items())
+    sessions = "" if track.pairing.sessions == "any" else f", {track.pairing.sessions} sessions"
     return (
         f"Registration methods ({methods}) were compared on {len(pairs)} ordered pairs of {len(subjects)} subjects of "
         f"{inputs.evaluation.dataset_name} (BIDS [gorgolewski2016bids]; pairing: {track.pairing.scheme}, "
-        f"{track.pairing.subjects} subjects) with the LUMIRAGE harness {inputs.evaluation.harness} [jena2026lumirage]. "
+        f"{track.pairing.subjects} subjects{sessions}) with the LUMIRAGE harness {inputs.evaluation.harness} "
+        "[jena2026lumirage]. "
         "Two sentinels were scored beside them: identity (nothing done) and affine (the preparation's affine alone)."
     )
 

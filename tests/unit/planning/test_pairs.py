@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.model import Scan
 from lumirage.core.track import Pairing
-from lumirage.planning.pairing import choose, located, make_pairs
+from lumirage.planning.pairing import choose, located, make_pairs, pairs_tsv
+from lumirage.planning.session_order import session_order
 
 
 def scan(subject: str, suffix: str = "T1w", session: str | None = None) -> Scan:
@@ -52,6 +53,95 @@ def test_sessions_of_one_person_are_different_scans() -> None:
         "sub-a_ses-1_T1w<sub-a_ses-2_T1w",
         "sub-a_ses-2_T1w<sub-a_ses-1_T1w",
     ]
+
+
+def visits(subject: str, *sessions: str, how: str = "", suffix: str = "T1w") -> list[Scan]:
+    names = [f"sub-{subject}_ses-{session}{how}_{suffix}" for session in sessions]
+    return [
+        Scan(name=name, subject=subject, session=session, suffix=suffix, image=Path(f"/{name}.nii.gz"))
+        for name, session in zip(names, sessions, strict=True)
+    ]
+
+
+LONGITUDINAL = {"subjects": "within", "sessions": "between"}
+
+
+def test_two_sessions_of_one_person_are_paired_earlier_to_later() -> None:
+    scans = [*visits("a", "1", "2", "10"), *visits("b", "1", "2"), *visits("c", "1")]
+    assert names(scans, scheme="all", **LONGITUDINAL) == [
+        "sub-a_ses-1_T1w<sub-a_ses-2_T1w",
+        "sub-a_ses-1_T1w<sub-a_ses-10_T1w",
+        "sub-a_ses-2_T1w<sub-a_ses-10_T1w",
+        "sub-b_ses-1_T1w<sub-b_ses-2_T1w",
+    ]
+    assert names(scans, scheme="chain", **LONGITUDINAL) == [
+        "sub-a_ses-1_T1w<sub-a_ses-2_T1w",
+        "sub-a_ses-2_T1w<sub-a_ses-10_T1w",
+        "sub-b_ses-1_T1w<sub-b_ses-2_T1w",
+    ]
+
+
+def test_sessions_pair_what_was_taken_alike() -> None:
+    scans = [
+        *visits("a", "1", "2"),
+        *visits("a", "1", "2", how="_ce-gad"),
+        *visits("a", "1", how="_acq-mprage"),
+        *visits("a", "2", how="_acq-spgr"),
+        *visits("a", "1", "2", suffix="T2w"),
+    ]
+    assert sorted(names(scans, scheme="all", **LONGITUDINAL)) == [
+        "sub-a_ses-1_T1w<sub-a_ses-2_T1w",
+        "sub-a_ses-1_T2w<sub-a_ses-2_T2w",
+        "sub-a_ses-1_ce-gad_T1w<sub-a_ses-2_ce-gad_T1w",
+    ]
+
+
+def test_the_same_run_of_the_next_session_is_taken_where_there_is_one() -> None:
+    scans = [
+        *visits("a", "1", "2", how="_run-1"),
+        *visits("a", "1", "2", how="_run-2"),
+        *visits("a", "1", how="_run-3"),
+    ]
+    assert names(scans, scheme="chain", **LONGITUDINAL) == [
+        "sub-a_ses-1_run-1_T1w<sub-a_ses-2_run-1_T1w",
+        "sub-a_ses-1_run-2_T1w<sub-a_ses-2_run-2_T1w",
+        "sub-a_ses-1_run-3_T1w<sub-a_ses-2_run-1_T1w",
+    ]
+
+
+def test_within_sessions_and_within_people() -> None:
+    scans = [*visits("a", "1", "2"), *visits("a", "1", "2", suffix="T2w")]
+    within = {"subjects": "within", "sessions": "within", "fixed": "T1w", "moving": "T2w"}
+    assert names(scans, scheme="all", **within) == [
+        "sub-a_ses-1_T1w<sub-a_ses-1_T2w",
+        "sub-a_ses-2_T1w<sub-a_ses-2_T2w",
+    ]
+    plain_and_enhanced = [*visits("a", "1"), *visits("a", "1", how="_ce-gad")]
+    with pytest.raises(DataError, match="within sessions"):
+        names(plain_and_enhanced, scheme="all", subjects="within", sessions="within")
+
+
+def test_times_of_sessions_tsv_say_what_is_earlier(tmp_path: Path) -> None:
+    scans = [*visits("a", "post", "pre"), *visits("b", "1", "2"), *visits("c", "1", "2")]
+    tables = {
+        "a": "session_id\tacq_time\nses-pre\t2020-01-31T10:00:00\nses-post\t2020-02-01T09:00:00\n",
+        "b": "session_id\tacq_time\nses-1\t2020-03-01\nses-2\t2019-03-01\n",
+        "c": "session_id\tacq_time\nses-1\tn/a\nses-2\t2019-03-01\n",
+    }
+    for subject, text in tables.items():
+        (tmp_path / f"sub-{subject}").mkdir()
+        (tmp_path / f"sub-{subject}" / f"sub-{subject}_sessions.tsv").write_text(text)
+    order, notes = session_order(scans, tmp_path)
+    pairs = make_pairs(scans, Pairing(scheme="all", subjects="within", sessions="between"), order)
+    assert [(p.fixed.session, p.moving.session) for p in pairs] == [("pre", "post"), ("2", "1"), ("1", "2")]
+    assert len(notes) == 1
+    assert "1 person is ordered by their labels (sub-c: 1, 2)" in notes[0]
+
+
+def test_sessions_stand_in_the_pair_list_and_in_the_ids() -> None:
+    (pair,) = make_pairs(visits("a", "1", "2"), Pairing(scheme="all", subjects="within", sessions="between"))
+    assert pair.id == "subases1T1w-subases2T1w"
+    assert pairs_tsv([pair]).splitlines()[1].endswith("\ta\ta\t1\t2")
 
 
 def test_to_has_the_target_fixed_and_star_has_it_moving() -> None:
