@@ -113,11 +113,13 @@ def pull(
     image: Annotated[str | None, typer.Option(help="where the image is published; else what the card says")] = None,
 ) -> None:
     """Get the published image of a method from its registry."""
-    from lumirage.methods.image_build import image_name
+    from lumirage.methods.image_build import image_name, refuse_unobtainable
     from lumirage.methods.sif_conversion import from_registry, make_sif, pull_to_engine
     from lumirage.planning.method_cards import find_method
 
     source = find_method(name, extra_folders())
+    if image is None:
+        refuse_unobtainable(source.card)
     published = image or source.card.image
     if not published:
         raise UsageError(f"{source.card.name} is published nowhere: build it, or say where it is with --image")
@@ -143,11 +145,13 @@ def prefetch(
 
 
 def _sources(name: str) -> "list[MethodSource]":
+    from lumirage.methods.image_build import refuse_unobtainable
     from lumirage.planning.method_cards import all_methods, find_method
 
     if name.lower() != "all":
         source = find_method(name, extra_folders())
         if source.folder is None or not (source.folder / "Dockerfile").is_file():
+            refuse_unobtainable(source.card)
             raise UsageError(
                 f"{source.card.name} is a published image ({source.card.image}): pull it, there is nothing to build"
             )

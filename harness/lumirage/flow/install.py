@@ -11,7 +11,13 @@ from lumirage.core.records import parse_yaml
 from lumirage.core.screen import Screen
 from lumirage.core.sif_store import find_sif
 from lumirage.core.track import MethodUse
-from lumirage.methods.image_build import BuildSettings, build_method, image_name, pip_arguments
+from lumirage.methods.image_build import (
+    BuildSettings,
+    build_method,
+    image_name,
+    pip_arguments,
+    refuse_unobtainable,
+)
 from lumirage.methods.method_list import images_here, table
 from lumirage.methods.sif_conversion import from_engine, from_registry, make_sif, pull_to_engine
 from lumirage.methods.weights import fetch_weights, missing_weights, require_weights
@@ -59,7 +65,7 @@ class MethodInstaller:
             use = self.use(source)
         except UnavailableError:
             published = source.card.image
-            if not published or self.runtime.name == "local":
+            if not published or source.card.obtain or self.runtime.name == "local":
                 raise
             self.screen.say(f"image {published} is pulled")
             if self.runtime.name == "apptainer":
@@ -74,7 +80,7 @@ class MethodInstaller:
         if self.runtime.name == "local":
             return self.runtime.resolve(str(source.folder))
         if source.folder is None or not (source.folder / "Dockerfile").is_file():
-            return self._start(source.card.image)
+            return self._start_foreign(source.card)
         reference = image_name(source.folder, source.card)
         state = table([(source.folder, source.card)], images_here())[0].image
         if state in ("not built", "outdated") or (state == "SIF" and self.runtime.name != "apptainer"):
@@ -83,6 +89,13 @@ class MethodInstaller:
             )
             build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
         return self._start(reference)
+
+    def _start_foreign(self, card: Method) -> Image:
+        try:
+            return self._start(card.image)
+        except UnavailableError:
+            refuse_unobtainable(card)
+            raise
 
     def _start(self, reference: str) -> Image:
         """What the runtime starts: for apptainer the SIF of what the local engine has, made once, else that of the cache."""

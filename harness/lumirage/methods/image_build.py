@@ -63,6 +63,12 @@ def image_name(folder: Path, card: Method) -> str:
     return card.image or f"lumirage/{folder.resolve().name.lower()}"
 
 
+def refuse_unobtainable(card: Method) -> None:
+    """Raise UnavailableError with the card's own answer where the harness can neither build nor pull a method's image."""
+    if card.obtain:
+        raise UnavailableError(f"the image {card.image} of {card.name} is not on this machine. {card.obtain}")
+
+
 def source_digest(folder: Path) -> str:
     """Identity of what an image of this folder would be made from."""
     return digest(*(part for name, data in _context_files(folder).items() for part in (name, data)))

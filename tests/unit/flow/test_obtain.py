@@ -1,0 +1,71 @@
+"""An image that only its authors give out: evaluate, build and pull say the same, and none sends the user to another."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lumirage.cli.method_commands import build, prefetch, pull
+from lumirage.core.errors import UnavailableError
+from lumirage.core.layout import shipped
+from lumirage.core.model import Method
+from lumirage.core.records import read_yaml
+from lumirage.core.screen import Silent
+from lumirage.flow import install
+from lumirage.flow.install import MethodInstaller
+
+CARDS = [read_yaml(path, Method) for path in sorted(shipped("method_containers").glob("*/method.yaml"))]
+
+
+class Empty:
+    """A runtime that has no image."""
+
+    name = "docker"
+
+    def resolve(self, reference: str) -> Any:
+        raise UnavailableError(f"image {reference} is not on this machine; build it, or pull it")
+
+
+@pytest.fixture
+def empty(monkeypatch: pytest.MonkeyPatch) -> MethodInstaller:
+    def refuse(*_: str) -> str:
+        raise AssertionError("nothing may be pulled")
+
+    monkeypatch.setattr(install, "pull_to_engine", refuse)
+    monkeypatch.setattr(install, "require_weights", lambda _: None)
+    monkeypatch.setattr(install, "missing_weights", lambda _: ())
+    installer = MethodInstaller(Empty(), (), Silent())  # type: ignore[arg-type]
+    monkeypatch.setattr(install, "method_installer", lambda *_: installer)
+    return installer
+
+
+@pytest.mark.parametrize("name", [card.name for card in CARDS if card.obtain])
+def test_one_answer(empty: MethodInstaller, name: str) -> None:
+    card = next(card for card in CARDS if card.name == name)
+    source = empty.find(name)
+    answers = []
+    for asked in (
+        lambda: empty.use(source),
+        lambda: empty.fetch(source),
+        lambda: build(name),
+        lambda: pull(name),
+        lambda: prefetch([name], "docker"),
+    ):
+        with pytest.raises(UnavailableError) as refused:
+            asked()
+        answers.append(str(refused.value))
+    assert set(answers) == {f"the image {card.image} of {name} is not on this machine. {card.obtain}"}
+
+
+def test_every_image_of_others_is_published_or_says_how_it_is_got() -> None:
+    foreign = [card for card in CARDS if card.image]
+    assert {card.name for card in foreign if not card.obtain} == {"synthmorph"}  # on a public registry
+    assert all(card.source for card in CARDS), "each card names the places of its facts"
+
+
+def test_what_is_there_is_taken(monkeypatch: pytest.MonkeyPatch, empty: MethodInstaller) -> None:
+    from lumirage.running.runtimes.runtime_interface import Image
+
+    monkeypatch.setattr(Empty, "resolve", lambda _, reference: Image(reference, "sha256:there"))
+    assert empty.use(empty.find("sitreg")).digest == "sha256:there"
+    assert Path(empty.find("sitreg").folder or "").name == "sitreg"
