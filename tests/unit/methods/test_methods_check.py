@@ -7,12 +7,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from lumirage.core.model import Convention, Method
-from lumirage.core.space import make_grid, read_displacement
+from lumirage.core.model import Convention, GridNeeds, Method
+from lumirage.core.space import axis_codes, make_grid, read_displacement, read_grid, same_grid, spacing_of
 from lumirage.methods import conformance as check
 from lumirage.methods.conformance import Attempt, ConformanceReport, Finding, Protection, check_method
 from lumirage.methods.conformance_page import as_page, as_text
-from lumirage.methods.known_warps import CheckPair
+from lumirage.methods.known_warps import CheckPair, known_pairs
+from lumirage.running.training_frame import frame_grid
 
 CARD = Method(name="fake", version="1", summary="A fake.", kind="iterative")
 
@@ -52,6 +53,16 @@ def test_a_sound_method_passes(tmp_path: Path) -> None:
     checkup = check_method(CARD, Fake(tmp_path), tmp_path)
     assert checkup.passed
     assert [finding.passed for finding in checkup.findings] == [True] * 5
+
+
+def test_a_network_is_checked_in_its_training_frame(tmp_path: Path) -> None:
+    needs = GridNeeds(orientation="LIA", shape=(28, 36, 30), spacing_mm=1.5)
+    for pair in known_pairs(tmp_path, needs):
+        grid = read_grid(pair.fixed)
+        assert same_grid(grid, make_grid(pair.truth.shape, pair.truth.affine))
+        assert axis_codes(np.array(grid.affine)) == "LIA"
+        assert np.allclose(spacing_of(np.array(grid.affine)), 1.5)
+        assert frame_grid(needs, grid, np.ones(grid.shape, bool)) == grid, "so it is given as it is"
 
 
 def test_a_wrong_card_is_told_what_to_write(tmp_path: Path) -> None:
