@@ -206,14 +206,14 @@ def expected(docker_image: str, docker_runtime: Runtime, tmp_path_factory: pytes
         return undisturbed(harness, tmp_path_factory.mktemp("undisturbed"))
 
 
-@pytest.mark.parametrize("by_whom", ["the engine", "the machine"])
+@pytest.mark.parametrize("by_whom", ["the engine", "the machine", "nobody: it is paused"])
 def test_a_container_is_killed(
     tmp_path: Path, docker_image: str, started: Callable[..., Harness], expected: Results, by_whom: str
 ):
     """By the engine's order it is no word about the method, and is done again; without, it is: a method can kill itself.
-    Then it crashed, and the record says by which signal."""
+    Then it crashed, and the record says by which signal. One that was paused is done again too: its times are wrong."""
     harness = started("docker", docker_image, seconds=0.6)
-    root = tmp_path / f"container-{os.getpid()}-{by_whom[4:]}"
+    root = tmp_path / f"container-{os.getpid()}-{by_whom[4:7]}"
     root.mkdir()
     harness.begin(root)
     with contextlib.closing(docker.from_env()) as client:
@@ -223,12 +223,18 @@ def test_a_container_is_killed(
         time.sleep(0.3)
         if by_whom == "the engine":
             client.containers.get(there[0]).kill()
+        elif by_whom != "the machine":
+            client.containers.get(there[0]).pause()
+            time.sleep(1.0)
+            client.containers.get(there[0]).unpause()
         else:  # a process beside the method, as a machine short of memory would: the engine gives no order
             client.containers.get(there[0]).exec_run(["python3", "-c", "import os; os.kill(-1, 9)"])
     assert harness.end() == 0
     found = results(root)
-    if by_whom == "the engine":
+    if by_whom != "the machine":
         assert found == expected
+        times = [read_json(path, Run).wall_s for path in out(root).rglob("*_run.json")]
+        assert max(time_s for time_s in times if time_s) < 1.6, "a pair takes 0.6 s"
     else:
         crashed = {pair for pair, (outcome, _) in found.items() if outcome is Outcome.CRASHED}
         assert len(crashed) == 1

@@ -57,6 +57,10 @@ class EngineError(LumirageError):
     exit_code = 69
 
 
+class PausedError(EngineError):
+    """Somebody else paused a container: nothing that was timed in it counts."""
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """`; did you mean 'x'?` with the closest choices, and all of them where they are few; for error messages."""
     known = sorted(choices)

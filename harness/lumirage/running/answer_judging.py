@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from lumirage.core.errors import InvalidAnswerError, LumirageError
 from lumirage.core.model import Convention, Grid
-from lumirage.core.space import Displacement, read_displacement
+from lumirage.core.space import Displacement, read_displacement, spacing_of
 from lumirage.running.method_contract import ExpectedAnswer
 from lumirage.running.moved_image import MovedCheck
 from lumirage.running.printable_text import readable
@@ -20,6 +22,8 @@ MAX_INFO_BYTES = 16 * 1024
 MAX_INFO_KEYS = 50
 MAX_NUMBER = sys.float_info.max
 MAX_MESSAGE = 1000
+FIELDS_OF_VIEW = 10
+"""An answer that points farther than so many times the longest side of the working grid is no answer."""
 Info = dict[str, str | float | int | bool | None]
 
 
@@ -46,6 +50,7 @@ def read_answer(expected: ExpectedAnswer, convention: Convention, grid: Grid, mo
         size = path.lstat().st_size
         refuse_too_large(path, size, grid)
         displacement = read_displacement(path, convention, grid)
+        refuse_far(displacement, grid)
         moved = _moved(expected, displacement, grid, moving)
         info, warnings = _info(expected)
         return Answer("valid", "", displacement, size, moved, info, warnings)
@@ -112,6 +117,20 @@ def refuse_too_large(path: Path, size: int, grid: Grid) -> None:
     most = x * y * z * 3 * 8 + HEADER_ROOM_BYTES
     if size > most:
         raise InvalidAnswerError(f"{path.name} has {size} bytes; a field on this grid has at most {most}")
+
+
+def refuse_far(displacement: Displacement, grid: Grid) -> None:
+    """Raise InvalidAnswerError, with count and place, when a field points farther than FIELDS_OF_VIEW of its grid."""
+    far = FIELDS_OF_VIEW * float((spacing_of(displacement.affine) * np.array(grid.shape)).max())
+    u = displacement.u
+    if max(-float(u.min()), float(u.max())) <= far:
+        return
+    beyond = (np.abs(u) > far).any(axis=-1)
+    first = tuple(int(i) for i in np.argwhere(beyond)[0])
+    raise InvalidAnswerError(
+        f"the field points farther than {FIELDS_OF_VIEW} fields of view ({far:.0f} mm) at {int(beyond.sum())} voxels, the "
+        f"first at {first}; does the card say the right unit?"
+    )
 
 
 def _moved(expected: ExpectedAnswer, displacement: Displacement, grid: Grid, moving: Path) -> float | None:

@@ -240,10 +240,21 @@ def test_what_an_ordinary_user_may_not_read_is_invalid(expected, moving, lock: C
 def test_a_field_whose_millimetres_are_infinite_is_invalid(expected: ExpectedAnswer, moving: Path):
     """3e38 is a number of single precision; at voxels of 2 mm it is none any more."""
     write_field(expected.folder, value=3e38)
-    assert judge(expected, moving).state == "valid"
     answer = judge(expected, moving, Convention(unit="voxel"))
     assert answer.state == "invalid"
     assert "millimetres" in answer.message
+
+
+@pytest.mark.parametrize(
+    ("value", "state"), [(360.0, "valid"), (-360.0, "valid"), (361.0, "invalid"), (-1e37, "invalid")]
+)
+def test_a_field_that_points_farther_than_ten_fields_of_view_is_invalid(expected, moving, value: float, state: str):
+    """The longest side of the grid is 18 voxels of 2 mm."""
+    write_field(expected.folder, value=value)
+    answer = judge(expected, moving)
+    assert answer.state == state
+    if state == "invalid":
+        assert f"10 fields of view (360 mm) at {np.prod(SHAPE)} voxels, the first at (0, 0, 0)" in answer.message
 
 
 def moved_by(moving: Path, field: Displacement) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
-from lumirage.core.errors import EngineError, UnavailableError
+from lumirage.core.errors import EngineError, PausedError, UnavailableError
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.measurement import Meter, Source
 from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
@@ -19,8 +19,8 @@ from lumirage.running.runtimes.docker_state import (
     end_of,
     engine_failures,
     image_volumes,
-    killed_through,
     labelled,
+    ordered_by_others,
     printed,
     reason,
     remove,
@@ -156,8 +156,10 @@ class DockerRuntime:
             attached.drain()
             with engine_failures("read how a container ended"):
                 end = end_of(container, started)
-            if end.exit_code and watched.stopped is None and killed_through(client, container, started):
+            if end.exit_code and watched.stopped is None and ordered_by_others(client, container, started, "kill"):
                 raise EngineError("somebody told the engine to stop a container of ours")
+            if ordered_by_others(client, container, started, "pause"):
+                raise PausedError("somebody paused a container of ours, so its times say nothing of the method")
             return CallResult(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             if not self._keep:

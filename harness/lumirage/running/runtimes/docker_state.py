@@ -98,12 +98,12 @@ def remove(client: docker.DockerClient, name: str) -> None:
             volume.remove(force=True)
 
 
-def killed_through(client: docker.DockerClient, container: Container, started: Started) -> bool:
-    """Whether the engine was told to kill or stop a container that we did not stop: no word about the method, which
-    cannot give the engine orders. False where the engine keeps no such events."""
+def ordered_by_others(client: docker.DockerClient, container: Container, started: Started, order: str) -> bool:
+    """Whether the engine was given this order (`kill`, `pause`) about a container of ours, which a method cannot do: no
+    word about the method. A kill of our own counts too. False where the engine keeps no such events."""
     now = time.time()
     since, until = f"{now - (time.monotonic() - started.at_s) - 1:.9f}", f"{now:.9f}"  # past: the engine does not wait
-    asked = {"container": str(container.id), "event": "kill"}
+    asked = {"container": str(container.id), "event": order}
     try:
         with contextlib.closing(client.api.events(since, until, asked)) as events:  # type: ignore[call-overload]  # the stubs know no fractions of a second
             return any(True for _ in events)
