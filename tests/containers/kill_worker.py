@@ -18,7 +18,7 @@ from lumirage.running.job_execution import remove_leftovers
 from lumirage.running.runtimes import RUNTIMES
 from lumirage.running.tree_lock import lock_tree
 
-PAIRS_IN_JOB, AT_ONCE = 2, 2
+PAIRS_IN_JOB, AT_ONCE = 4, 2
 
 
 class Loud:

@@ -29,6 +29,8 @@ PAIRS = 6
 KILLS = 20
 WORKER = Path(__file__).with_name("kill_worker.py")
 PATIENCE_S = 180.0
+RECORDED_WITHIN_S = 0.4
+"""Of its end, a pair of a batch has its record."""
 Results = dict[str, tuple[Outcome, str]]
 
 
@@ -154,17 +156,30 @@ class Disturbed:
     def kill(self, harness: Harness, part: float, lasts_s: float) -> bool:
         """Kill one after this part of what it has left to do, where all of it lasts that long; whether it was there.
 
-        What was recorded before must be as it was.
+        What was recorded before must be as it was, and pairs that ended in containers under way must have a record.
         """
+        left = self.folders()  # by those before, which this one has yet to clear away
         harness.begin(self.root)
         before = records(self.root)
         time.sleep(part * lasts_s * (PAIRS - len(before)) / PAIRS)
-        killed = harness.kill()
+        killed, killed_at = harness.kill(), time.time()
         now = records(self.root)
+        answers = [path for folder in self.folders() - left for path in folder.glob("out/*/displacement.nii")]
+        ended = [path for path in answers if path.stat().st_mtime < killed_at - RECORDED_WITHIN_S]
+        assert len(ended) <= len(now) - len(before)
         assert {path: now[path] for path in before} == before
         self.kept += bool(before)
         self.under_way += bool(list((out(self.root) / "work" / "scratch").glob("*")))
         return killed
+
+    def folders(self) -> set[Path]:
+        """Of containers, under way or left."""
+        return {folder for place in self.root.glob("out */work/scratch") for folder in place.iterdir()}
+
+    @property
+    def saved(self) -> int:
+        """Pairs that had ended in a container that was under way when its harness was killed."""
+        return sum(not Run.model_validate_json(text).container_ended for _, text in records(self.root).values())
 
     @property
     def is_complete(self) -> bool:
@@ -174,7 +189,7 @@ class Disturbed:
 def test_the_harness_is_killed_at_random_points(
     tmp_path: Path, runtime: Runtime, image: str, started: Callable[..., Harness]
 ):
-    harness, draw = started(runtime.name, image), random.Random(0)
+    harness, draw = started(runtime.name, image, seconds=0.3), random.Random(0)
     runtime.prepare(image)  # what is made once is not to be timed
     began = time.monotonic()
     expected = undisturbed(harness, tmp_path / "undisturbed")
@@ -195,9 +210,10 @@ def test_the_harness_is_killed_at_random_points(
         assert {path: after[path] for path in before} == before
         assert results(tree.root) == expected
         nothing_is_left(tree.root, runtime.name)
-    # The points were good ones: in the middle of runs, and with records that had to be kept.
+    # The points were good ones: in the middle of runs, with records that had to be kept, and within batches.
     assert sum(tree.under_way for tree in trees) >= KILLS // 4
     assert sum(tree.kept for tree in trees) >= KILLS // 4
+    assert sum(tree.saved for tree in trees) >= 2
 
 
 @pytest.fixture(scope="session")

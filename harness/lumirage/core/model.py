@@ -257,12 +257,12 @@ class Run(Record):
     cold: bool = Field(description="first pair of its container")
     timed_by: Literal["events", "container", "answers"] = "events"
     usage: Usage = Field(description="of the whole container, shared by the pairs of its job")
+    container_ended: bool = Field(default=True, description="False: written at the pair's end, usage is not known")
     pairs_in_job: int = 1
     answer_bytes: int | None = None
     answer_sha256: str | None = None
-    moved_correlation: float | None = Field(
-        default=None, description="method's moved image against ours, if it gave one"
-    )
+    checksums: dict[Literal["field", "log", "memory"], str] = Field(default={}, description="XXH3-128; none: not known")
+    moved_correlation: float | None = Field(default=None, description="method's moved image, if any, against ours")
     info: dict[str, str | float | int | bool | None] = {}
     host: dict[str, str | int | float] = {}
     warnings: tuple[str, ...] = ()

@@ -111,11 +111,15 @@ def _refuse_strange(name: str, status: os.stat_result, *, last: bool) -> None:
         raise InvalidAnswerError(f"{name} is a hard link to a file with other names")
 
 
+def largest_bytes(grid: Grid) -> int:
+    """How large a file is at most that holds a field of double precision on this grid."""
+    x, y, z = grid.shape
+    return x * y * z * 3 * 8 + HEADER_ROOM_BYTES
+
+
 def refuse_too_large(path: Path, size: int, grid: Grid) -> None:
     """Raise InvalidAnswerError when a file is larger than a field of double precision on this grid can be."""
-    x, y, z = grid.shape
-    most = x * y * z * 3 * 8 + HEADER_ROOM_BYTES
-    if size > most:
+    if size > (most := largest_bytes(grid)):
         raise InvalidAnswerError(f"{path.name} has {size} bytes; a field on this grid has at most {most}")
 
 

@@ -13,17 +13,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumirage.core.errors import DISK_FULL, BusyError
+from lumirage.core.errors import DISK_FULL, BusyError, LumirageError, PausedError
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.model import Job, Run
 from lumirage.running.container_environment import CONTAINER_TMP, environment
+from lumirage.running.container_evidence import JobContainer, finished
 from lumirage.running.container_user import hand_over
+from lumirage.running.ended_pairs import NOT_ENDED, EndedPairs
 from lumirage.running.folder_removal import remove_tree
 from lumirage.running.job_watch import JobWatch
 from lumirage.running.method_contract import JobFolders, PairInput, WrittenInputs, pairs_per_container, write_inputs
 from lumirage.running.method_events import EventReader
 from lumirage.running.outcomes import died
-from lumirage.running.run_records import EndedContainer, RecordContext, finished, record_runs
+from lumirage.running.run_records import Kept, RecordContext, record_runs
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Runtime, Stopped
 
 TOLD_WITHIN_S = 0.25
@@ -72,12 +74,11 @@ def execute_job(
     runs: list[Run] = []
     while waiting:
         batch = waiting[: pairs_per_container(job)]
-        made, interrupted = _execute_container(job, {pair: inputs[pair] for pair in batch}, context, (runtime, image))
+        given = {pair: inputs[pair] for pair in batch}
+        made, interrupted = _execute_container(job, given, context, (runtime, image), recorded)
         done = {run.pair for run in made}
         waiting = [pair for pair in waiting if pair not in done]
         runs += made
-        for run in made:
-            recorded(run)
         if interrupted:
             raise Stopped
     return runs
@@ -88,11 +89,16 @@ def _files(context: RunContext, job: Job, given: PairInput) -> RunFiles:
 
 
 def _execute_container(
-    job: Job, inputs: Mapping[str, PairInput], context: RunContext, machine: tuple[Runtime, Image]
+    job: Job,
+    inputs: Mapping[str, PairInput],
+    context: RunContext,
+    machine: tuple[Runtime, Image],
+    recorded: Callable[[Run], None],
 ) -> tuple[list[Run], bool]:
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
     folder = context.scratch / f"{context.owner}-{name}"
+    records = RecordContext(context.layout, context.track, context.host, context.shared)
     try:
         with _full_disk(folder.parent):
             folders = JobFolders(folder / "in", folder / "out", runtime.sees, runtime.isolated)
@@ -100,21 +106,44 @@ def _execute_container(
             user = hand_over(folders.out, job.method)
         events = EventReader(list(written.ids.values()), job.limits.log_bytes)
         watch = JobWatch(events, _answers(written), job.limits, context.stop, ahead_s=_clock_ahead_s(folder))
-        started = datetime.now(UTC)
         call = _call(name, job, written, context, (image, user, folders))
-        ended = runtime.run(call, watch)
-        _refuse_full_disk(folder, ended)
-        container = EndedContainer(job, inputs, written, watch, ended, started, runtime, image, call)
+        container = JobContainer(job, inputs, written, watch, NOT_ENDED, datetime.now(UTC), runtime, image, call)
+        container, kept = _run(container, records, folder / "ended", recorded)
+        _refuse_full_disk(folder, container.ended)
         if _stopped_with_us(container, context.stop):
-            container = replace(container, ended=replace(ended, interrupted=True))
+            container = replace(container, ended=replace(container.ended, interrupted=True))
         with _full_disk(context.layout.root):
-            runs = record_runs(container, RecordContext(context.layout, context.track, context.host, context.shared))
+            runs = record_runs(container, records, kept)
+        for run in runs:
+            recorded(run)
         return runs, container.ended.interrupted
     finally:
         remove_tree(folder)
 
 
-def _stopped_with_us(container: EndedContainer, stop: threading.Event) -> bool:
+def _run(
+    container: JobContainer, context: RecordContext, folder: Path, recorded: Callable[[Run], None]
+) -> tuple[JobContainer, Mapping[str, Kept]]:
+    """The container when it has ended, and the pairs of it that were recorded before; context the engine fails these stay."""
+    pairs = EndedPairs(container, context, folder)
+    if len(container.inputs) > 1:  # the end of one that is alone is the end of its container
+        container.watch.events.on_end = pairs.pair_ended
+    try:
+        ended = container.runtime.run(container.call, container.watch)
+    except PausedError:
+        pairs.close()
+        pairs.discard()
+        raise
+    except LumirageError:
+        pairs.close()
+        for kept in pairs.kept.values():
+            recorded(kept.run)
+        raise
+    pairs.close()
+    return replace(container, ended=ended), pairs.kept
+
+
+def _stopped_with_us(container: JobContainer, stop: threading.Event) -> bool:
     """Whether the method may have ended because it was told to stop as we were: a cluster's signal goes to every process
     of a task, and which hears it first is open."""
     usage = container.ended.usage

@@ -1,10 +1,12 @@
 """What the harness does while a container runs: reads its events, looks for answers, keeps its deadlines."""
 
+import copy
 import os
 import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from lumirage.core.model import Limits
 from lumirage.running.method_events import EventReader
@@ -46,6 +48,13 @@ class JobWatch:
         """See Watch."""
         with self._lock:
             self.events.feed(chunk, at_s)
+
+    def as_of_now(self, name: str) -> Self:
+        """A copy in which nothing more will be said of the pair of this anonymous name."""
+        now = copy.copy(self)
+        with self._lock:
+            now.events = self.events.as_of_now(name)
+        return now
 
     def reason_to_stop(self, now_s: float) -> StopReason | None:
         """See Watch."""

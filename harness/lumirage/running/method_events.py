@@ -5,11 +5,13 @@ the job count, an end only after its begin; a begin ends the pair that was under
 Times that a line names are not read. All else is log. docs/decisions/0004.md says what a method can gain by lying.
 """
 
+import copy
 import json
 import re
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 from lumirage.running.printable_text import readable
 
@@ -106,6 +108,8 @@ class EventReader:
         self.pairs = {name: PairEvents(Log(share)) for name in ids}
         self.loading = PairEvents(Log(share))
         self.current: str | None = None
+        self.on_end: Callable[[str], None] = lambda _: None
+        """Told of each pair that has ended."""
         self.last_mark_s: float | None = None
         self._last_end_s: float | None = None
         self._left = MAX_EVENTS_A_PAIR * max(len(ids), 1)
@@ -135,25 +139,33 @@ class EventReader:
         except (ValueError, RecursionError):
             return
         name = event.get("pair") if isinstance(event, dict) else None
-        pair = self.pairs.get(name) if isinstance(name, str) else None
-        if pair is None:
+        if not isinstance(name, str) or name not in self.pairs:
             return
+        pair = self.pairs[name]
         kind = event.get("event")
         if kind == "begin" and pair.begin_s is None:
             if self.current:
-                self._end(self.pairs[self.current], at_s)
+                self._end(self.current, at_s)
             pair.begin_s, pair.after_s, self.last_mark_s = at_s, self._last_end_s, at_s
             self.current, self._about = name, pair
         elif kind == "end" and name == self.current:
-            self._end(pair, at_s)
+            self._end(name, at_s)
             self.current = None
         elif kind == "phase" and name == self.current and len(pair.phases) < MAX_PHASES:
             phase = event.get("phase")
             if isinstance(phase, str):
                 pair.phases.append((readable(phase[:MAX_PHASE_NAME]), at_s))
 
-    def _end(self, pair: PairEvents, at_s: float) -> None:
-        pair.end_s = self.last_mark_s = self._last_end_s = at_s
+    def _end(self, name: str, at_s: float) -> None:
+        self.pairs[name].end_s = self.last_mark_s = self._last_end_s = at_s
+        self.on_end(name)
+
+    def as_of_now(self, name: str) -> Self:
+        """A copy in which nothing more will be said of one pair, nor of what came before the first."""
+        now = copy.copy(self)
+        now.pairs = {**self.pairs, name: copy.deepcopy(self.pairs[name])}
+        now.loading = copy.deepcopy(self.loading)
+        return now
 
 
 def _next_event(text: bytes, start: int) -> int:

@@ -1,83 +1,66 @@
 """Turns the end of a container into the records of its pairs."""
 
-import functools
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import lumirage
+from lumirage.core.checksums import checksum
 from lumirage.core.layout import Layout, RunFiles, write_text
-from lumirage.core.model import Job, Outcome, Run
+from lumirage.core.model import Outcome, Run
+from lumirage.core.records import write_json
 from lumirage.core.space import write_displacement
-from lumirage.running.answer_judging import Answer, changed_s, exists, read_answer
+from lumirage.running.answer_judging import Answer
+from lumirage.running.container_evidence import FileState, JobContainer, finished, state_of
 from lumirage.running.container_user import OWN_USER, own_user
-from lumirage.running.job_watch import JobWatch
-from lumirage.running.method_contract import PairInput, WrittenInputs
-from lumirage.running.method_events import PairEvents
 from lumirage.running.outcomes import Evidence, died, outcome_of
-from lumirage.running.pair_timing import Changes, Times, memory_table, times_of
-from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Runtime
+from lumirage.running.pair_timing import Times, memory_table
 from lumirage.running.scratch import is_neutral
-from lumirage.running.training_frame import brought
-
-
-@dataclass(frozen=True)
-class EndedContainer:
-    """One container that has ended, with what it was given. The pairs are in the order of `inputs`."""
-
-    job: Job
-    inputs: Mapping[str, PairInput]
-    written: WrittenInputs
-    watch: JobWatch
-    ended: CallResult
-    started: datetime
-    runtime: Runtime
-    image: Image
-    call: Call
-
-    def events(self, pair: str) -> PairEvents:
-        """What was said about a pair."""
-        return self.watch.events.pairs[self.written.ids[pair]]
-
-    def judge_answer(self, pair: str) -> Answer:
-        """What the method left for a pair, its field brought to the working grid."""
-        given, working = self.written.given[pair].prepared, self.inputs[pair].prepared.grid
-        answer = read_answer(self.written.expected[pair], self.job.method.output, given.grid, given.moving)
-        if answer.displacement is None or given.grid == working:
-            return answer
-        return replace(answer, displacement=brought(answer.displacement, working))
-
-    @functools.cached_property
-    def latest_without_events(self) -> str | None:
-        """Of the pairs of which the method said nothing, the one whose answer was changed last."""
-        changes = [
-            (at, i, pair)
-            for i, (pair, expected) in enumerate(self.written.expected.items())
-            if self.events(pair).begin_s is None and (at := changed_s(expected)) is not None
-        ]
-        return max(changes)[2] if changes else None
-
-    @functools.cached_property
-    def latest_is_whole(self) -> bool:
-        """Whether that answer is valid; read once, as it may be large."""
-        return self.latest_without_events is not None and self.judge_answer(self.latest_without_events).state == "valid"
 
 
 @dataclass(frozen=True)
 class RecordContext:
-    """Where records go, and what they say of it."""
+    """RecordContext records go, and what they say of it."""
 
     layout: Layout
     track: str
     host: Mapping[str, str | int | float]
     shared: tuple[str, ...] = ()
 
+    def files(self, container: JobContainer, pair: str) -> RunFiles:
+        """The files of one run."""
+        job = container.job
+        return self.layout.run_files(job.method.name, container.inputs[pair].pair, job.condition, job.repeat)
 
-def record_runs(container: EndedContainer, context: RecordContext) -> list[Run]:
+
+@dataclass(frozen=True)
+class Judged:
+    """An answer and what becomes of it. `written`: the record of a field that is on disk already."""
+
+    answer: Answer
+    outcome: Outcome
+    message: str = ""
+    lost: bool = False
+    written: Run | None = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pair that was recorded when it ended: its answer (less the field), the state of its files then, its record."""
+
+    answer: Answer
+    state: FileState
+    run: Run
+
+
+def record_runs(
+    container: JobContainer, context: RecordContext, kept: Mapping[str, Kept] = MappingProxyType({})
+) -> list[Run]:
     """Judge and record every pair that has ended; pairs that a dead container never came to are left out, and so is
-    the one under way when the harness was told to stop.
+    the one under way when the harness was told to stop. Those that were `kept` are judged again where their files have
+    changed since; else their records are completed by what is known of the container now.
 
     Each record is written last and whole. Raises OSError when the disk is full.
     """
@@ -85,10 +68,16 @@ def record_runs(container: EndedContainer, context: RecordContext) -> list[Run]:
     over = [pair for pair in container.inputs if not dead or pair == lost or finished(container, pair)]
     if container.ended.interrupted:
         over = [pair for pair in over if finished(container, pair)]
-    return [_record_pair(container, pair, pair == lost, context) for pair in over]
+    runs = []
+    for pair in over:
+        early = kept.get(pair)
+        if early and state_of(container.written.expected[pair]) != early.state:
+            early = None
+        runs.append(record_pair(container, pair, _judged(container, pair, pair == lost, early), context))
+    return runs
 
 
-def _lost(container: EndedContainer) -> str | None:
+def _lost(container: JobContainer) -> str | None:
     """The pair that was under way when the container died: the one it had begun, else the first it had not finished;
     for a method that says nothing the one whose answer came last, where that is not whole."""
     if not died(container.ended.usage):
@@ -101,78 +90,63 @@ def _lost(container: EndedContainer) -> str | None:
     return next(iter([*begun, *half, *waiting]), None)
 
 
-def finished(container: EndedContainer, pair: str) -> bool:
-    """Whether the method was done with a pair: it said so, or it never said a word and left an answer.
-
-    The last such answer may be half of one where the container did not end by itself: killed while we were told to stop
-    it counts for nothing, of a container that died it must be valid.
-    """
-    events = container.events(pair)
-    if events.begin_s is not None or not exists(container.written.expected[pair]):
-        return events.end_s is not None
-    if pair != container.latest_without_events or not (died(container.ended.usage) or container.ended.interrupted):
-        return True
-    return not container.ended.interrupted and container.latest_is_whole
-
-
 def _shared(context: RecordContext) -> tuple[str, ...]:
     return (f"{', '.join(context.shared)} also used by another harness: times are too long",) if context.shared else ()
 
 
-def _record_pair(container: EndedContainer, pair: str, lost: bool, context: RecordContext) -> Run:
-    job, given, usage = container.job, container.inputs[pair], container.ended.usage
+def _judged(container: JobContainer, pair: str, lost: bool, early: Kept | None) -> Judged:
     events = container.events(pair)
-    answer = container.judge_answer(pair)
-    times = _times(container, pair)
+    answer = early.answer if early else container.judge_answer(pair)
     outcome, message = outcome_of(
         Evidence(
-            usage=usage,
-            limits=job.limits,
+            usage=container.ended.usage,
+            limits=container.job.limits,
             died=lost and not (events.begin_s is None and answer.state == "valid"),
             answer=answer.state,
             answer_message=answer.message,
-            late=times.longer_than(job.limits.pair_timeout_s),
+            late=container.times(pair).longer_than(container.job.limits.pair_timeout_s),
             gpu_memory_words=events.gpu_memory or container.watch.events.loading.gpu_memory,
             memory_words=events.memory or container.watch.events.loading.memory,
         )
     )
-    log = _log(container, pair, lost)
-    files = context.layout.run_files(job.method.name, given.pair, job.condition, job.repeat)
+    return Judged(answer, outcome, message, lost, early.run if early else None)
+
+
+def record_pair(container: JobContainer, pair: str, judged: Judged, context: RecordContext) -> Run:
+    """Write the files of one run, its record last."""
+    answer, times = judged.answer, container.times(pair)
+    files, log = context.files(container, pair), _log(container, pair, judged.lost)
+    memory = memory_table(container.ended.timeline, container.watch.began_s, times)
+    sha256, sums = _write_field(judged, files)
     run = _record(container, pair, times).model_copy(
         update={
             "track": context.track,
             "isolation": _isolation(container, context.layout),
             "host": dict(context.host),
-            "outcome": outcome,
-            "message": message,
+            "outcome": judged.outcome,
+            "message": judged.message,
             "answer_bytes": answer.size_bytes,
-            "answer_sha256": _write_field(answer, outcome, files),
+            "answer_sha256": sha256,
+            "checksums": {**sums, "log": checksum(log), "memory": checksum(memory)},
             "moved_correlation": answer.moved_correlation,
             "info": answer.info,
             "warnings": (
                 *answer.warnings,
                 *times.warnings,
                 *_note(container.written.given[pair].note),
-                *_late_failures(container, outcome),
+                *_late_failures(container, judged.outcome),
                 *_shared(context),
             ),
             "log_tail": "\n".join(log.rstrip().splitlines()[-20:])[-2000:],
         }
     )
     write_text(files.log, log)
-    write_text(files.memory, memory_table(container.ended.timeline, container.watch.began_s, times))
-    write_text(files.record, run.model_dump_json(indent=1))
+    write_text(files.memory, memory)
+    write_json(files.record, run)
     return run
 
 
-def _times(container: EndedContainer, pair: str) -> Times:
-    changes = {name: changed_s(expected) for name, expected in container.written.expected.items()}
-    own = changes.pop(pair)
-    others = [at for at in changes.values() if at is not None]
-    return times_of(container.watch, container.ended.usage, container.events(pair), Changes(own, others))
-
-
-def _record(container: EndedContainer, pair: str, times: Times) -> Run:
+def _record(container: JobContainer, pair: str, times: Times) -> Run:
     """What the container says of a pair, before its answer was judged."""
     job, events = container.job, container.events(pair)
     first_begin = events.begin_s if events.after_s is None else None
@@ -203,10 +177,11 @@ def _record(container: EndedContainer, pair: str, times: Times) -> Run:
         timed_by=times.by,
         usage=container.ended.usage,
         pairs_in_job=len(container.inputs),
+        container_ended=container.over,
     )
 
 
-def _isolation(container: EndedContainer, layout: Layout) -> dict[str, str]:
+def _isolation(container: JobContainer, layout: Layout) -> dict[str, str]:
     """What the runtime holds, less what this call was not given or asked not to have."""
     call, found = container.call, container.runtime.isolation()
     if own_user(container.job.method):
@@ -218,23 +193,29 @@ def _isolation(container: EndedContainer, layout: Layout) -> dict[str, str]:
     return found
 
 
-def _write_field(answer: Answer, outcome: Outcome, files: RunFiles) -> str | None:
-    """Keep the answer of a good run; gives the SHA-256 of the file. An older half of a run that was lost goes away."""
-    if outcome is not Outcome.OK or answer.displacement is None:
+def _write_field(judged: Judged, files: RunFiles) -> tuple[str | None, dict[str, str]]:
+    """Keep the answer of a good run; gives the SHA-256 and the checksum of the file. An older half of a run that was lost
+    goes away."""
+    if judged.outcome is not Outcome.OK:
         files.field.unlink(missing_ok=True)
-        return None
+        return None, {}
+    if judged.written:
+        return judged.written.answer_sha256, {"field": judged.written.checksums["field"]}
+    assert judged.answer.displacement is not None  # as a good run has one
     files.field.parent.mkdir(parents=True, exist_ok=True)
-    write_displacement(files.field, answer.displacement)
-    with files.field.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    write_displacement(files.field, judged.answer.displacement)
+    written = files.field.read_bytes()
+    return hashlib.sha256(written).hexdigest(), {"field": checksum(written)}
 
 
 def _note(note: str) -> tuple[str, ...]:
     return (note,) if note else ()
 
 
-def _late_failures(container: EndedContainer, outcome: Outcome) -> list[str]:
+def _late_failures(container: JobContainer, outcome: Outcome) -> list[str]:
     usage, found = container.ended.usage, []
+    if not container.over:
+        return ["its container had not ended when this was written: its CPU time and memory are not known"]
     if outcome is Outcome.OK and usage.out_of_memory:
         found.append("a process of this container was killed for memory")
     if outcome is Outcome.OK and died(usage):
@@ -242,7 +223,7 @@ def _late_failures(container: EndedContainer, outcome: Outcome) -> list[str]:
     return found
 
 
-def _log(container: EndedContainer, pair: str, lost: bool) -> str:
+def _log(container: JobContainer, pair: str, lost: bool) -> str:
     """What was printed for this pair; what came before the first pair stands with the first and with the lost one."""
     events, loading = container.events(pair), container.watch.events.loading.log.text()
     own = events.log.text()
