@@ -35,6 +35,8 @@ class Metric:
     definition: str
     undefined: str
     source: str
+    presets: tuple[str, ...]
+    """The presets that measure it, names in `lumirage.scoring.presets.PRESETS`."""
 
 
 METRICS: dict[str, Metric] = {
@@ -45,7 +47,7 @@ METRICS: dict[str, Metric] = {
             "2 |F and W| / (|F| + |W|) of the fixed label F and the native moving label W pulled once, nearest "
             "neighbour, onto the score grid. "
             "Without the background. A label that both maps have and that the warp lost is 0.",
-            ABSENT, "Dice 1945",
+            ABSENT, "Dice 1945", ("strict",),
         ),
         Metric(
             "hd95_mm", "mm", "label", "accuracy", "lower",
@@ -55,18 +57,18 @@ METRICS: dict[str, Metric] = {
             "distance.",
             ABSENT + "; null for a label that the warp lost, which the mean counts as the diagonal of the box "
             "around the fixed labels",
-            NIKOLOV,
+            NIKOLOV, ("strict",),
         ),
         Metric(
             "msd_mm", "mm", "label", "accuracy", "lower",
             "Mean distance between the surfaces, both directions together, weighted by area.",
-            ABSENT + "; null for a label that the warp lost, which the mean counts as hd95_mm does", NIKOLOV,
+            ABSENT + "; null for a label that the warp lost, which the mean counts as hd95_mm does", NIKOLOV, ("strict",),
         ),
         Metric(
             "tre_mm_linear", "mm", "landmark", "accuracy", "lower",
             "|A (p + u(p)) - q| of a landmark p of the fixed and q of the moving image, points in world "
             "millimetres; u is read linearly.",
-            "null without landmarks in both images", "Fitzpatrick et al. 1998",
+            "null without landmarks in both images", "Fitzpatrick et al. 1998", ("strict",),
         ),
         Metric(
             "ndv_percent", "%", "field", "regularity", "lower",
@@ -74,105 +76,112 @@ METRICS: dict[str, Metric] = {
             "tetrahedra and of the two central ones "
             "of each voxel of the working grid, of x -> x + u(x) without the affine. Mask: the native fixed mask, else "
             "where the native fixed image is above 0, put on the working grid by nearest neighbour.",
-            EMPTY_MASK, LIU,
+            EMPTY_MASK, LIU, ("strict",),
         ),
-        Metric("ndv_mm3", "mm^3", "field", "regularity", "lower", "The same volume in cubic millimetres.", EMPTY_MASK, LIU),
+        Metric(
+            "ndv_mm3", "mm^3", "field", "regularity", "lower", "The same volume in cubic millimetres.", EMPTY_MASK, LIU,
+            ("strict",),
+        ),
         Metric(
             "non_diffeo_voxels", "voxels", "field", "regularity", "lower",
-            "Voxels of the mask whose central-difference Jacobian determinant is <= 0.", EMPTY_MASK, LIU,
+            "Voxels of the mask whose central-difference Jacobian determinant is <= 0.", EMPTY_MASK, LIU, ("strict",),
         ),
         Metric(
             "non_diffeo_tetrahedra", "tetrahedra", "field", "regularity", "lower",
             "Corners and central tetrahedra of the voxels of the mask with a determinant <= 0, each counted a tenth.",
-            EMPTY_MASK, LIU,
+            EMPTY_MASK, LIU, ("strict",),
         ),
         Metric(
             "det_le0_percent", "%", "field", "regularity", "lower",
-            "Voxels of the mask with a central-difference determinant <= 0, in percent.", EMPTY_MASK, "",
+            "Voxels of the mask with a central-difference determinant <= 0, in percent.", EMPTY_MASK, "", ("strict",),
         ),
         Metric(
             "sdlogj", "1", "field", "regularity", "lower",
             "Standard deviation of log(det) over the voxels of the mask whose central-difference determinant is "
             "positive; the others are "
             "told by det_le0_percent. No offset, no clipping.",
-            "null where no determinant is positive", "Leow et al. 2007, without Learn2Reg's offset of 3",
+            "null where no determinant is positive", "Leow et al. 2007, without Learn2Reg's offset of 3", ("strict",),
         ),
         Metric(
             "displacement_error_mm", "mm", "field", "accuracy", "lower",
             "Mean of |A (x + u(x)) - (x + u_true(x))|, in millimetres of the native moving world, over the voxels x of the "
             "native fixed mask, where the true displacement is known; u is read linearly and held at its edge outside "
             "the working grid. Rows with a label are over the native voxels of that structure of the fixed image.",
-            EMPTY_MASK, "",
+            EMPTY_MASK, "", ("strict",),
         ),
-        Metric("displacement_error_p95_mm", "mm", "field", "accuracy", "lower", "95th percentile of the same lengths.",
-        EMPTY_MASK, ""),
+        Metric(
+            "displacement_error_p95_mm", "mm", "field", "accuracy", "lower", "95th percentile of the same lengths.",
+            EMPTY_MASK, "", ("strict",),
+        ),
         Metric(
             "inverse_consistency_mm", "mm", "field", "consistency", "lower",
             "Mean distance of the voxels of the native mask on the working grid from where fixed to moving and back again "
             "takes them, where both directions were run.",
-            EMPTY_MASK, "Christensen and Johnson 2001",
+            EMPTY_MASK, "Christensen and Johnson 2001", ("strict",),
         ),
         Metric(
             "ncc_fixed_moved", "1", "image", "likeness", "higher",
             "Pearson's correlation of the native fixed image and the native moving image at A (x + u(x)), read linearly, "
             "over the voxels x of the native fixed mask. Voxels that leave the moving image (beyond the centres of its "
             "outermost voxels) leave the mask. Not a measure of accuracy.",
-            CONSTANT, "",
+            CONSTANT, "", ("strict",),
         ),
         Metric(
             "mi_fixed_moved", "nat", "image", "likeness", "higher",
             "Mutual information of the same, from a joint histogram of 64 x 64 bins, of equal width between each image's "
             "0.1 and 99.9 percentiles there; what lies beyond is in the first or the last bin. Not a measure of accuracy.",
-            CONSTANT, "Wells et al. 1996",
+            CONSTANT, "Wells et al. 1996", ("strict",),
         ),
         Metric(
             "dice_lumir", "1", "label", "accuracy", "higher",
             "Dice with the background, moving labels on the working grid pulled as scipy's "
             "map_coordinates(order=0): what leaves the volume by "
             "any fraction of a voxel is label 0.",
-            ABSENT, LUMIR,
+            ABSENT, LUMIR, ("lumir24", "lumir25", "learn2reg"),
         ),
         Metric(
             "hd95_vox_lumir", "voxel", "label", "accuracy", "lower",
             "As hd95_mm, of the same labels as dice_lumir, always with spacing 1; exact ties fall as the "
             "published code's rounding has it.",
             ABSENT + "; null for a label that the warp lost, where the challenge writes inf, and then for the mean too",
-            LUMIR,
+            LUMIR, ("lumir24", "lumir25", "learn2reg"),
         ),
         Metric(
             "tre_vox_lumir", "voxel", "landmark", "accuracy", "lower",
             "Distance between the centroids of each landmark's region in the fixed and in the warped map "
             "(nearest neighbour).",
             "null for a region that the warp lost, where the challenge writes nan, and then for the mean too", LUMIR,
+            ("lumir24", "lumir25"),
         ),
         Metric(
             "ndv_percent_lumir24", "%", "field", "regularity", "lower",
-            "As ndv_percent, where the prepared moving image is above 0.", EMPTY_MASK, LUMIR,
+            "As ndv_percent, where the prepared moving image is above 0.", EMPTY_MASK, LUMIR, ("lumir24",),
         ),
         Metric(
             "ndv_percent_lumir25", "%", "field", "regularity", "lower",
-            "As ndv_percent, where the prepared fixed image is above 0.", EMPTY_MASK, LUMIR,
-        ),
-        Metric(
-            "sdlogj_offset3", "1", "field", "regularity", "lower",
-            "Standard deviation of log(det + 3), clipped to [1e-9, 1e9], over all voxels two or more from the "
-            "border. The offset hides folds.",
-            "null for grids of fewer than five voxels along an axis", LEARN2REG,
+            "As ndv_percent, where the prepared fixed image is above 0.", EMPTY_MASK, LUMIR, ("lumir25",),
         ),
         Metric(
             "tre_mm_cubic_l2r", "mm", "landmark", "accuracy", "lower",
             "|p + d(p) - q| of points in voxels, times the spacing, d read with the cubic spline through all "
             "voxels; 0 outside the grid.",
-            "null without landmarks in both images", LEARN2REG,
+            "null without landmarks in both images", LEARN2REG, ("learn2reg",),
+        ),
+        Metric(
+            "sdlogj_offset3", "1", "field", "regularity", "lower",
+            "Standard deviation of log(det + 3), clipped to [1e-9, 1e9], over all voxels two or more from the "
+            "border. The offset hides folds.",
+            "null for grids of fewer than five voxels along an axis", LEARN2REG, ("lumir24", "lumir25", "learn2reg"),
         ),
         Metric(
             "dice_argmax_fg", "1", "label", "accuracy", "higher",
             "Dice, without the background, of the label with the largest share after one-hot labels were pulled linearly.",
-            ABSENT, LUMIRAGE,
+            ABSENT, LUMIRAGE, ("lumirage",),
         ),
         Metric(
             "dice_soft_fg", "1", "label", "accuracy", "higher",
             "2 sum(F W) / (sum F + sum W) of the linearly pulled one-hot labels W, without the background.", ABSENT, LUMIRAGE,
+            ("lumirage",),
         ),
     )
 }  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lumirage.core.errors import UsageError, nearest
-from lumirage.core.metrics import METRICS
+from lumirage.core.metrics import METRICS, Metric
 
 SCORER_VERSION = "3"
 """Raised whenever a number may come out differently or a row is added. In every row, and in every settings hash."""
@@ -33,13 +33,19 @@ class Preset:
         """Hash of the preset, its metrics' definitions and the scorer's version."""
         content = dataclasses.asdict(self) | {
             "scorer": SCORER_VERSION,
-            "definitions": [dataclasses.asdict(METRICS[name]) for name in self.metrics],
+            "definitions": [_definition(METRICS[name]) for name in self.metrics],
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-_REGULARITY = ("ndv_percent", "ndv_mm3", "non_diffeo_voxels", "non_diffeo_tetrahedra", "det_le0_percent", "sdlogj")
-_LUMIR_LABELS = ("dice_lumir", "hd95_vox_lumir", "tre_vox_lumir")
+def _definition(metric: Metric) -> dict[str, str]:
+    """What a metric is; which other presets measure it too is of no matter to this one."""
+    return {name: value for name, value in dataclasses.asdict(metric).items() if name != "presets"}
+
+
+def _metrics_of(preset: str) -> tuple[str, ...]:
+    return tuple(name for name, metric in METRICS.items() if preset in metric.presets)
+
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -47,36 +53,33 @@ PRESETS: dict[str, Preset] = {
         Preset(
             name="strict",
             summary="The default: nearest neighbour, once, from native labels; millimetres; points; no background; fixed mask.",
-            metrics=(
-                "dice_nearest_fg", "hd95_mm", "msd_mm", "tre_mm_linear", *_REGULARITY, "displacement_error_mm",
-                "displacement_error_p95_mm", "inverse_consistency_mm", "ncc_fixed_moved", "mi_fixed_moved",
-            ),
+            metrics=_metrics_of("strict"),
         ),
         Preset(
             name="lumir24",
             summary="LUMIR 2024's evaluation, bit for bit: voxels, with background, folds where the moving image is above 0.",
-            metrics=(*_LUMIR_LABELS, "ndv_percent_lumir24", "sdlogj_offset3"),
+            metrics=_metrics_of("lumir24"),
             background=True,
             vanished="infinite",
         ),
         Preset(
             name="lumir25",
             summary="LUMIR 2025's evaluation, bit for bit: as 2024, folds where the fixed image is above 0.",
-            metrics=(*_LUMIR_LABELS, "ndv_percent_lumir25", "sdlogj_offset3"),
+            metrics=_metrics_of("lumir25"),
             background=True,
             vanished="infinite",
         ),
         Preset(
             name="learn2reg",
             summary="Learn2Reg's evaluation: labels as LUMIR, landmarks as points through a cubic spline, in millimetres.",
-            metrics=("dice_lumir", "hd95_vox_lumir", "tre_mm_cubic_l2r", "sdlogj_offset3"),
+            metrics=_metrics_of("learn2reg"),
             background=True,
             vanished="infinite",
         ),
         Preset(
             name="lumirage",
             summary="The LUMirage paper's Dice: linearly pulled one-hot labels, hard by argmax and soft, no background.",
-            metrics=("dice_argmax_fg", "dice_soft_fg"),
+            metrics=_metrics_of("lumirage"),
         ),
     )
 }  # fmt: skip

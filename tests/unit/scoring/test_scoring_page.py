@@ -19,5 +19,6 @@ def test_the_page_is_made_from_the_registry() -> None:
 def test_every_metric_is_measured_and_every_preset_names_metrics_that_are() -> None:
     assert METRICS.keys() == LABEL_METRICS.keys() | LANDMARK_METRICS.keys() | FIELD_METRICS.keys()
     assert {name for preset in PRESETS.values() for name in preset.metrics} == METRICS.keys()
+    assert {name for metric in METRICS.values() for name in metric.presets} == PRESETS.keys()
     assert {n for n, m in METRICS.items() if m.of == "label"} == LABEL_METRICS.keys()
     assert {n for n, m in METRICS.items() if m.of == "landmark"} == LANDMARK_METRICS.keys()
