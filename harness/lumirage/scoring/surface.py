@@ -88,7 +88,7 @@ def _of_surfaces(first: NDArray[np.uint64], second: NDArray[np.uint64], search: 
     directed = [_directed(first, second, search), _directed(second, first, search)]
     hd95 = max(d[0] for d in directed)
     mean = (directed[0][1] + directed[1][1]) / (directed[0][2] + directed[1][2])
-    return hd95, mean if search.options.mean else np.nan
+    return hd95, mean
 
 
 def _directed(points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _Search) -> tuple[float, float, float]:
@@ -96,38 +96,45 @@ def _directed(points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _
     squared = squared_distances(points, surface, search.columns)
     if search.options.mean:
         resolve(points, surface, search.spacing, squared)
-    percentile, tie, moment, area = _percentile(points, squared, search.areas, search.columns.limit)
+    percentile, tie, area = _percentile(points, squared, search.areas, search.columns.limit)
     if np.isinf(percentile):
         resolve(points, surface, search.spacing, squared)
-        limit = float(squared.max())
-        percentile, tie, moment, area = _percentile(points, squared, search.areas, limit)
+        percentile, tie, area = _percentile(points, squared, search.areas, float(squared.max()))
     if tie and search.options.official_ties:
         percentile = _percentile_as_official(squared, search.areas[(points >> np.uint64(40)) & np.uint64(255)])
+    moment = _moment(points, squared, search.areas) if search.options.mean else np.nan
     return float(np.sqrt(percentile)), moment, area
+
+
+@njit(nogil=True, cache=True)
+def _moment(points: Any, squared: Any, areas: Any) -> Any:
+    """Sum of distance times area, over all surfels, however far."""
+    moment = 0.0
+    for k in range(points.size):
+        moment += areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))] * np.sqrt(squared[k])
+    return moment
 
 
 @njit(nogil=True, cache=True)
 def _percentile(points: Any, squared: Any, areas: Any, limit: float) -> Any:
     """Smallest squared distance within which 95 percent of the area lies (inf: beyond `limit`), whether that was a tie,
-    the sum of distance times area and the sum of area.
+    and the sum of area.
     """
     bins = np.zeros(1025)
     scale = 1024 / max(limit, 1e-300)
-    total, moment, highest = 0.0, 0.0, 0.0
+    total = 0.0
     for k in range(points.size):
         area = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))]
         total += area
         if squared[k] <= limit:
             bins[min(int(squared[k] * scale), 1024)] += area
-            moment += area * np.sqrt(squared[k])
-            highest = max(highest, squared[k])
     target = 0.95 * total * (1 - 1e-9)
     cumulated, chosen = 0.0, np.int64(0)
     while chosen < 1025 and cumulated + bins[chosen] < target:
         cumulated += bins[chosen]
         chosen += 1
     if chosen == 1025:
-        return np.inf, False, moment, total
+        return np.inf, False, total
     inside = np.empty((points.size, 2))
     size = 0
     for k in range(points.size):
@@ -136,7 +143,7 @@ def _percentile(points: Any, squared: Any, areas: Any, limit: float) -> Any:
             inside[size, 1] = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))]
             size += 1
     value, tie = _within_bin(inside[:size], cumulated, total)
-    return value, tie, moment, total
+    return value, tie, total
 
 
 @njit(nogil=True, cache=True)

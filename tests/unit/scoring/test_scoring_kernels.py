@@ -177,6 +177,19 @@ def test_surface_distances_are_those_of_the_definition(
     assert np.isnan(lazy.mean).all()
 
 
+def test_a_small_island_far_away_counts_in_the_mean_however_far_it_lies() -> None:
+    fixed = np.zeros((60, 24, 24), np.uint8)
+    fixed[2:22, 2:22, 2:22] = 1
+    warped = fixed.copy()
+    warped[50:53, 10:13, 10:13] = 1  # 2 percent of the surface, 28 mm or more away: the 95th percentile does not see it
+    labels = LabelSet.of([1])
+    found = surface_distances(relabel(fixed, labels), relabel(warped, labels), SurfaceOptions())
+    hd95, mean = reference_distances(fixed == 1, warped == 1, (1.0, 1.0, 1.0))
+    assert found.hd95[0] == hd95 == 0
+    assert found.mean[0] == pytest.approx(mean, rel=1e-9)
+    assert mean > 0.2
+
+
 def test_an_empty_surface_is_infinitely_far_and_two_have_no_distance() -> None:
     fixed, warped = np.zeros((2, 5, 5, 5), np.uint8)
     fixed[2, 2, 2] = 1
