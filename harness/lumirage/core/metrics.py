@@ -65,6 +65,13 @@ METRICS: dict[str, Metric] = {
             ABSENT + "; null for a label that the warp lost, which the mean counts as hd95_mm does", NIKOLOV, ("strict",),
         ),
         Metric(
+            "nsd_1mm", "1", "label", "accuracy", "higher",
+            "Normalized surface Dice at a tolerance of 1 mm: the share of the area of both surfaces together that lies "
+            "within 1 mm of the other surface, each surface element weighted by its area. A label that both maps have and "
+            "that the warp lost is 0.",
+            ABSENT, NIKOLOV, ("strict",),
+        ),
+        Metric(
             "tre_mm_linear", "mm", "landmark", "accuracy", "lower",
             "|A (p + u(p)) - q| of a landmark p of the fixed and q of the moving image, points in world "
             "millimetres; u is read linearly.",

@@ -105,6 +105,7 @@ LABEL_METRICS: dict[str, Callable[[LabelMeasures], LabelValues]] = {
     "dice_nearest_fg": _strict(lambda m: dice(m.strict[0])),
     "hd95_mm": _strict(lambda m: m.strict[1].hd95),
     "msd_mm": _strict(lambda m: m.strict[1].mean),
+    "nsd_1mm": _strict(lambda m: m.strict[1].surface_dice),
     "dice_lumir": _official(lambda m: dice(m.official[0])),
     "hd95_vox_lumir": _official(lambda m: m.official[1].hd95),
     "dice_argmax_fg": _soft(lambda m: m.soft.hard),

@@ -1,4 +1,4 @@
-"""Distances between the surfaces of labels: the 95th percentile Hausdorff distance and the mean surface distance."""
+"""Distances between the surfaces of labels: 95th percentile Hausdorff distance, mean distance, normalized surface Dice."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,9 @@ class SurfaceOptions:
     official_ties: bool = False
     """Break ties at the percentile as surface-distance's floating-point sums do, bit for bit."""
     mean: bool = True
-    """Also the mean distance; without it, far surfels are only measured where they matter."""
+    """Also the mean distance and the surface Dice; without them, far surfels are only measured where they matter."""
+    tolerance: float = 1.0
+    """Of the surface Dice: distances up to this count as agreement, give or take `TIE`."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,9 @@ class SurfaceDistances:
     """Larger of the two directed 95th percentiles; inf where one of the two surfaces is empty, NaN where both are."""
     mean: NDArray[np.float64]
     """Area-weighted mean over both surfaces together; NaN where a surface is empty or it was not asked for."""
+    surface_dice: NDArray[np.float64]
+    """Share of the area of both surfaces within the tolerance of the other one; 0 where one of the two is empty, NaN where
+    both are or it was not asked for."""
     diagonal: float
     """Of the box around all fixed scored labels but the background: no two of their points lie further apart."""
 
@@ -44,17 +49,18 @@ class SurfaceDistances:
 def surface_distances(
     fixed: DenseLabels, warped: DenseLabels, options: SurfaceOptions, threads: int = 1
 ) -> SurfaceDistances:
-    """HD95 and mean surface distance of all scored labels, after Nikolov et al. 2018 (the surface-distance library)."""
+    """HD95, mean distance and surface Dice of all scored labels, after Nikolov et al. 2018 (the surface-distance library)."""
     spacing = np.array(options.spacing, np.float64)
     (a, a_begin), (b, b_begin) = surfels(fixed, threads), surfels(warped, threads)
     search = _Search(columns_for(spacing), surfel_areas(options.spacing), spacing, options)
 
-    def of_label(label: int) -> tuple[float, float]:
+    def of_label(label: int) -> tuple[float, float, float]:
         first, second = a[a_begin[label] : a_begin[label + 1]], b[b_begin[label] : b_begin[label + 1]]
         return _of_surfaces(first, second, search)
 
-    values = np.array(map_items(of_label, list(range(fixed.labels.other)), threads)).reshape(-1, 2)
-    return SurfaceDistances(values[:, 0], values[:, 1], _diagonal(a[_foreground(a_begin, fixed) :], spacing))
+    values = np.array(map_items(of_label, list(range(fixed.labels.other)), threads)).reshape(-1, 3)
+    diagonal = _diagonal(a[_foreground(a_begin, fixed) :], spacing)
+    return SurfaceDistances(hd95=values[:, 0], mean=values[:, 1], surface_dice=values[:, 2], diagonal=diagonal)
 
 
 def _foreground(begin: NDArray[np.int64], dense: DenseLabels) -> int:
@@ -79,20 +85,22 @@ class _Search:
     options: SurfaceOptions
 
 
-def _of_surfaces(first: NDArray[np.uint64], second: NDArray[np.uint64], search: _Search) -> tuple[float, float]:
-    """HD95 and mean of one pair of surfaces."""
+def _of_surfaces(first: NDArray[np.uint64], second: NDArray[np.uint64], search: _Search) -> tuple[float, float, float]:
+    """HD95, mean and surface Dice of one pair of surfaces."""
     if not first.size and not second.size:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     if not first.size or not second.size:
-        return np.inf, np.nan
+        return np.inf, np.nan, 0.0 if search.options.mean else np.nan
     directed = [_directed(first, second, search), _directed(second, first, search)]
     hd95 = max(d[0] for d in directed)
-    mean = (directed[0][1] + directed[1][1]) / (directed[0][2] + directed[1][2])
-    return hd95, mean
+    moment, near, area = (sum(d[i] for d in directed) for i in (1, 2, 3))
+    return hd95, moment / area, near / area
 
 
-def _directed(points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _Search) -> tuple[float, float, float]:
-    """Of one direction: 95th percentile, sum of distance times area, sum of area."""
+def _directed(
+    points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _Search
+) -> tuple[float, float, float, float]:
+    """Of one direction: 95th percentile, sum of distance times area, area within the tolerance, area."""
     squared = squared_distances(points, surface, search.columns)
     if search.options.mean:
         resolve(points, surface, search.spacing, squared)
@@ -102,17 +110,21 @@ def _directed(points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _
         percentile, tie, area = _percentile(points, squared, search.areas, float(squared.max()))
     if tie and search.options.official_ties:
         percentile = _percentile_as_official(squared, search.areas[(points >> np.uint64(40)) & np.uint64(255)])
-    moment = _moment(points, squared, search.areas) if search.options.mean else np.nan
-    return float(np.sqrt(percentile)), moment, area
+    within = search.options.tolerance * (1 + TIE)
+    moment, near = _sums(points, squared, search.areas, within) if search.options.mean else (np.nan, np.nan)
+    return float(np.sqrt(percentile)), moment, near, area
 
 
 @njit(nogil=True, cache=True)
-def _moment(points: Any, squared: Any, areas: Any) -> Any:
-    """Sum of distance times area, over all surfels, however far."""
-    moment = 0.0
+def _sums(points: Any, squared: Any, areas: Any, within: float) -> Any:
+    """Sum of distance times area over all surfels, however far, and the area of those no further than `within`."""
+    moment, near = 0.0, 0.0
     for k in range(points.size):
-        moment += areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))] * np.sqrt(squared[k])
-    return moment
+        area, distance = areas[np.int64((points[k] >> np.uint64(40)) & np.uint64(255))], np.sqrt(squared[k])
+        moment += area * distance
+        if distance <= within:
+            near += area
+    return moment, near
 
 
 @njit(nogil=True, cache=True)
