@@ -22,7 +22,7 @@ from lumirage.reporting.figure_rows import WIDE
 from lumirage.reporting.policy_means import filled_means, filled_values
 from lumirage.reporting.report_folder import ReportOptions, write_report
 from lumirage.reporting.report_inputs import Inputs, read_inputs
-from lumirage.reporting.report_tables import standings, to_latex
+from lumirage.reporting.report_tables import method_rows, to_latex
 from lumirage.reporting.scene import Dot
 
 
@@ -115,7 +115,7 @@ def test_what_passed_before_the_first_pair_stands_beside_the_time_of_a_pair(repo
 
 def test_who_fails_a_third_is_not_above_who_succeeds(layout: Layout, bare: Inputs) -> None:
     for inputs in (read_inputs(layout), bare):  # with the rankings of the analysis, and before there are any
-        order = [line.method for line in standings(inputs, "reference")]
+        order = [line.method for line in method_rows(inputs, "reference")]
         assert order.index("alpha") < order.index(FAILING)
         assert filled_means(inputs, inputs.measures[0], "reference")["alpha"] > 0.7
 
@@ -204,7 +204,7 @@ def test_costs_are_of_the_reference_and_of_runs_that_ended_well(factors: Inputs)
     inputs = replace(factors, runs=runs)
     wells = runs[(runs["method"] == FAILING) & (runs["condition"] == "reference") & (runs["outcome"] == "ok")]
     expected = float(wells["wall_s"].astype(float).median())
-    line = next(s for s in standings(inputs, "reference") if s.method == FAILING)
+    line = next(s for s in method_rows(inputs, "reference") if s.method == FAILING)
     assert line.wall_s == pytest.approx(expected)
     scene = pareto(inputs, inputs.measures[0], "wall_s", WIDE)
     (told,) = [m.title for m in scene.marks if isinstance(m, Dot) and m.title.startswith(FAILING)]
