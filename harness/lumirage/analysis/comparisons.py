@@ -9,7 +9,8 @@ import pandas as pd
 
 from lumirage.analysis.designs import Design, DesignKind
 from lumirage.analysis.paired_effects import Effects, paired_effects
-from lumirage.analysis.resampling import FloatArray, Resampling, unit_contributions
+from lumirage.analysis.ranking_schemes import SAME
+from lumirage.analysis.resampling import Resampling, unit_contributions
 from lumirage.analysis.score_matrices import KEY, Cell, RawCell, cells_of
 from lumirage.analysis.significance import (
     INTERPOLATION_EFFECT,
@@ -21,12 +22,13 @@ from lumirage.analysis.significance import (
     wilcoxon_p,
 )
 from lumirage.core.failure_policy import POLICIES, Policy
-from lumirage.core.metrics import is_regularity
+from lumirage.core.metrics import nothing_is_perfect
 from lumirage.core.model import SENTINELS
 
 COMPARISON_COLUMNS = (
     *KEY, "method", "reference", "policy", "literature", "design", "n_pairs", "n_subjects", "n_units", "dropped",
-    "failed_method", "failed_reference", "mean_method", "mean_reference", "difference", "ci_low", "ci_high", "se",
+    "failed_method", "failed_reference", "filled_method", "filled_reference",
+    "mean_method", "mean_reference", "difference", "ci_low", "ci_high", "se",
     "p", "p_holm", "better", "interval", "jackknife_low", "jackknife_high", "d_z", "d_z_low", "d_z_high", "d_av",
     "d_av_low", "d_av_high", "p_wilcoxon", "p_sign_flip", "margin", "p_equivalence", "se_draws", "confidence",
     "draws", "seed", "note",
@@ -118,7 +120,7 @@ def _rows(
         row |= {
             "n_subjects": _n_subjects(cell.design, np.isfinite(a[:, k] - b[:, k])),
             "dropped": len(cell.pairs) - int(effects.n_pairs[k]),
-            "better": _better(cell.direction, effects.ci[:, k]),
+            "better": _better(cell.direction, effects, k),
             "interval": NODE_BOOTSTRAP if np.isfinite(effects.se[k]) else "",
             "p_wilcoxon": wilcoxon_p(subjects[:, k]) if np.isfinite(effects.se[k]) else np.nan,
             "p_sign_flip": flips[k],
@@ -164,6 +166,8 @@ def _common(cell: Cell, pair: tuple[str, str], settings: CompareSettings) -> dic
         "design": cell.design.kind.value,
         "failed_method": int(cell.failed[cell.methods.index(method)].sum()),
         "failed_reference": int(cell.failed[cell.methods.index(reference)].sum()),
+        "filled_method": int(cell.filled[cell.methods.index(method)].sum()),
+        "filled_reference": int(cell.filled[cell.methods.index(reference)].sum()),
         "confidence": settings.confidence,
         "draws": settings.resampling.draws,
         "seed": settings.resampling.seed,
@@ -202,8 +206,10 @@ def _n_subjects(design: Design, used: npt.NDArray[np.bool_]) -> int:
     return units + 1 if design.centre and units else units
 
 
-def _better(sign: int, interval: FloatArray) -> str:
-    low, high = sign * interval
+def _better(sign: int, effects: Effects, k: int) -> str:
+    low, high = sign * effects.ci[:, k]
+    if abs(effects.difference[k]) <= SAME * max(abs(effects.mean_a[k]), abs(effects.mean_b[k])):
+        return ""  # what rounding leaves
     if sign == 0 or not np.isfinite(low + high) or min(low, high) <= 0 <= max(low, high):
         return ""
     return "method" if min(low, high) > 0 else "reference"
@@ -213,6 +219,6 @@ def _note(cell: Cell, pair: tuple[str, str], n_units: int) -> str:
     left = replace(cell.design, units=cell.design.units[:n_units])
     notes = [left.note]
     failed = any(cell.failed[cell.methods.index(m)].any() for m in pair)
-    if failed and is_regularity(cell.metric):
+    if failed and nothing_is_perfect(cell.metric):
         notes.append("failed runs have the worst value of the pair, because doing nothing is perfect here")
     return "; ".join(filter(None, notes))

@@ -18,7 +18,8 @@ from lumirage.core.track import REFERENCE
 
 CHANGE_COLUMNS = (
     *KEY, "method", "reference_condition", "policy", "design", "n_pairs", "n_subjects", "dropped", "failed",
-    "failed_reference", "mean", "mean_reference", "change", "ci_low", "ci_high", "se", "p", "p_holm", "d_z", "seed",
+    "failed_reference", "filled", "filled_reference",
+    "mean", "mean_reference", "change", "ci_low", "ci_high", "se", "p", "p_holm", "d_z", "seed",
     "note",
 )  # fmt: skip
 """Columns of conditions.tsv."""
@@ -129,6 +130,8 @@ def _changes(cell: Cell, reference: Cell, settings: ChangeSettings) -> Iterator[
             "dropped": len(cell.pairs) - int(effects.n_pairs[k]),
             "failed": int(cell.failed[cell.methods.index(method)].sum()),
             "failed_reference": int(reference.failed[reference.methods.index(method)].sum()),
+            "filled": int(cell.filled[cell.methods.index(method)].sum()),
+            "filled_reference": int(reference.filled[reference.methods.index(method)].sum()),
             "mean": effects.mean_a[k],
             "mean_reference": effects.mean_b[k],
             "change": effects.difference[k],

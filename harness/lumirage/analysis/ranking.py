@@ -10,17 +10,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from lumirage.analysis import ranking_schemes as schemes
+from lumirage.analysis.rank_places import RankedBy, places_of
 from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means
 from lumirage.analysis.score_matrices import KEY, Cell, RawCell, cells_of
 from lumirage.core.failure_policy import POLICIES, Policy
 from lumirage.core.metrics import is_accuracy
 from lumirage.core.model import SENTINELS
+from lumirage.core.rank_groups import place_words
 
 RANKING_COLUMNS = (
-    *KEY, "policy", "scheme", "method", "sentinel", "rank", "merit", "value", "n_pairs", "dropped", "failed",
-    "rank_low", "rank_high", "first_share", "stability", "gate", "gate_value", "beyond_gate", "note",
+    *KEY, "policy", "scheme", "method", "sentinel", "rank", "place", "merit", "value", "n_pairs", "dropped", "failed",
+    "filled", "rank_low", "rank_high", "first_share", "stability", "gate", "gate_value", "beyond_gate", "note",
 )  # fmt: skip
-"""Columns of rankings.tsv. `merit` is what the scheme ranks by (higher is better); `value` the mean of the metric."""
+"""Columns of rankings.tsv. `merit` is what the scheme ranks by (higher is better); `value` the mean of the metric; `place`
+the rank with ties, as "2=": methods that cannot be told apart share one."""
 
 AGGREGATE = "aggregate-then-rank"
 RANK_FIRST = "rank-then-aggregate"
@@ -138,75 +141,69 @@ def _rank_cell(raw: RawCell, gated: _Gated, settings: RankSettings) -> Iterator[
 
 
 def _lists(cell: Cell, gated: _Gated, settings: RankSettings) -> Iterator[dict[str, object]]:
-    merits = cell.direction * cell.values
     allowed = np.array([not gated.closed_to(m) for m in cell.methods])
-    merits_allowed = np.where(allowed[:, None], merits, np.nan)
-    in_pairs = -schemes.ranks_in_pairs(merits_allowed)
-    wins = schemes.significant_wins(merits_allowed, cell.design, settings.resampling)
-    drawn = bootstrap_means(np.concatenate([merits_allowed, in_pairs]).T, cell.design, settings.resampling)
+    merits = np.where(allowed[:, None], cell.direction * cell.values, np.nan)
+    level = _level_with_affine(merits, cell)
+    in_pairs = -schemes.ranks_in_pairs(merits)
+    alpha = 1 - settings.confidence
+    better, better_in_pairs = (
+        schemes.told_better(m, cell.design, settings.resampling, alpha) for m in (merits, in_pairs)
+    )
+    wins = schemes.significant_wins(merits, better, cell.design)
+    drawn = bootstrap_means(np.concatenate([level, in_pairs]).T, cell.design, settings.resampling)
     of_means, of_ranks = np.split(drawn, 2, axis=1)
-    yield from _rows(cell, AGGREGATE, schemes.mean_merits(merits_allowed), gated, _Stability(of_means, settings))
-    yield from _rows(cell, RANK_FIRST, schemes.mean_merits(in_pairs), gated, _Stability(of_ranks, settings))
-    yield from _rows(cell, TEST, np.where(allowed, wins, np.nan), gated, None)
+    lists = (
+        RankedBy(AGGREGATE, schemes.mean_merits(level), better, of_means),
+        RankedBy(RANK_FIRST, schemes.mean_merits(in_pairs), better_in_pairs, of_ranks),
+        RankedBy(TEST, np.where(allowed, wins, np.nan), None, None),
+    )
+    for by in lists:
+        yield from _rows(cell, by, gated)
 
 
-@dataclass(frozen=True)
-class _Stability:
-    """The merits in every draw of subjects, (draws, methods)."""
+def _level_with_affine(merits: FloatArray, cell: Cell) -> FloatArray:
+    """The merits, those of methods that lack failed pairs by their difference to the affine on the pairs that they have.
 
-    drawn: FloatArray
-    settings: RankSettings
-
-    def of(self, cell: Cell, ranks: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-        """Low and high rank, share of draws in front, and mean agreement (Spearman) of a draw's list with the list."""
-        nothing = np.full(len(ranks), np.nan)
-        ranked = np.isfinite(ranks)
-        if not cell.design.bootstrap_defined or ranked.sum() < 2:
-            return nothing, nothing, nothing, float("nan")
-        drawn = schemes.ranks_of(self.drawn[:, ranked])
-        drawn = drawn[np.isfinite(drawn).all(axis=1)]
-        tail = (1 - self.settings.confidence) / 2
-        low, high, first = nothing.copy(), nothing.copy(), nothing.copy()
-        low[ranked], high[ranked] = np.quantile(drawn, [tail, 1 - tail], axis=0, method="nearest")
-        first[ranked] = (drawn == 1).mean(axis=0)
-        return low, high, first, _mean_correlation(drawn, ranks[ranked])
+    Whoever fails on the hard pairs and is left out there would else be held against an affine that had them all.
+    """
+    lacking = np.asarray((cell.failed & ~np.isfinite(cell.values)).any(axis=1))
+    if "affine" not in cell.methods or not lacking.any():
+        return merits
+    affine = merits[cell.methods.index("affine")]
+    if not np.isfinite(affine).any():
+        return merits
+    return np.where(lacking[:, None], merits - affine + affine[np.isfinite(affine)].mean(), merits)
 
 
-def _mean_correlation(drawn: FloatArray, ranks: FloatArray) -> float:
-    a = drawn - drawn.mean(axis=1, keepdims=True)
-    b = ranks - ranks.mean()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = (a @ b) / np.sqrt((a**2).sum(axis=1) * (b**2).sum())
-    there = np.isfinite(r)
-    return float(r[there].mean()) if there.any() else float("nan")
-
-
-def _rows(
-    cell: Cell, scheme: str, merits: FloatArray, gated: _Gated, stability: _Stability | None
-) -> Iterator[dict[str, object]]:
-    ranks = schemes.ranks_of(merits)
-    nothing = np.full(len(merits), np.nan)
-    low, high, first, agreement = stability.of(cell, ranks) if stability else (nothing, nothing, nothing, np.nan)
+def _rows(cell: Cell, by: RankedBy, gated: _Gated) -> Iterator[dict[str, object]]:
+    places = places_of(cell, by)
     means = schemes.mean_merits(cell.values)
     n_pairs = np.isfinite(cell.values).sum(axis=1)
     for k, method in enumerate(cell.methods):
-        beyond = gated.closed_to(method)
         yield {
             **cell.key,
             **_counts(cell, k, n_pairs),
-            "scheme": scheme,
-            "rank": ranks[k],
-            "merit": merits[k],
+            "scheme": by.scheme,
+            "rank": places.ranks[k],
+            "place": places.words[k],
+            "merit": by.merits[k],
             "value": means[k],
-            "rank_low": low[k],
-            "rank_high": high[k],
-            "first_share": first[k],
-            "stability": agreement,
+            "rank_low": places.low[k],
+            "rank_high": places.high[k],
+            "first_share": places.first[k],
+            "stability": places.agreement,
             "gate": gated.text,
             "gate_value": gated.values.get(method, np.nan),
-            "beyond_gate": beyond,
-            "note": "beyond the gate of regularity: listed, not ranked" if beyond else cell.design.note,
+            "beyond_gate": gated.closed_to(method),
+            "note": _note(cell, k, beyond_gate=gated.closed_to(method)),
         }
+
+
+def _note(cell: Cell, k: int, *, beyond_gate: bool) -> str:
+    if beyond_gate:
+        return "beyond the gate of regularity: listed, not ranked"
+    without = ["no run ended well: last, whatever failures count as"] if cell.without_own[k] else []
+    return "; ".join(filter(None, [*without, cell.design.note]))
 
 
 def _counts(cell: Cell, k: int, n_pairs: npt.NDArray[np.int64]) -> dict[str, object]:
@@ -216,6 +213,7 @@ def _counts(cell: Cell, k: int, n_pairs: npt.NDArray[np.int64]) -> dict[str, obj
         "n_pairs": int(n_pairs[k]),
         "dropped": len(cell.pairs) - int(n_pairs[k]),
         "failed": int(cell.failed[k].sum()),
+        "filled": int(cell.filled[k].sum()),
     }
 
 
@@ -255,6 +253,7 @@ def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[st
     notes += [f"without {', '.join(missing)}: not scored"] if missing else []
     n_pairs = np.isfinite(dice.values).sum(axis=1)
     means, ranks = schemes.mean_merits(dice.values), schemes.ranks_of(score)
+    words = place_words(ranks)
     for k in range(len(dice.methods)):
         failed = ["lowest score: some runs failed"] if incomplete[k] and policy != "drop" else []
         yield {
@@ -264,6 +263,7 @@ def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[st
             "policy": policy,
             "scheme": LUMIR,
             "rank": ranks[k],
+            "place": words[k],
             "merit": score[k],
             "value": means[k],
             "gate": "none: this scheme has no gate",

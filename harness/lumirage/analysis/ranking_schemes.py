@@ -21,6 +21,11 @@ from lumirage.analysis.significance import holm
 LUMIR_FACTORS = ("tre", "tre", "dice", "hd95", "ndv_percent")
 """Beginnings of the metrics' names whose rank scores are multiplied."""
 
+BoolArray = npt.NDArray[np.bool_]
+
+SAME = 1e-9
+"""Relative differences below this are rounding."""
+
 LUMIR_ALPHA = 0.05
 LOWEST_RANK_SCORE = 0.1
 
@@ -50,21 +55,36 @@ def ranks_in_pairs(merits: FloatArray) -> FloatArray:
     return np.where(np.isfinite(merits), ranks, np.nan)
 
 
-def significant_wins(merits: FloatArray, design: Design, resampling: Resampling, alpha: float = 0.05) -> FloatArray:
-    """Test-then-rank: over how many others each method is better at p < alpha after Holm, (methods,).
+def told_better(merits: FloatArray, design: Design, resampling: Resampling, alpha: float = 0.05) -> BoolArray:
+    """Whether method i is better than j at p < alpha after Holm over all couples, (methods, methods).
 
-    The test is the default one, of subjects. NaN for a method without values; all NaN where no interval exists.
+    The test is the default one of effects, of subjects, with its small-sample correction. A difference that is the same
+    on every pair has no p, and is told by its sign. Nothing is told where no interval exists.
     """
     n_methods = len(merits)
+    better = np.zeros((n_methods, n_methods), dtype=np.bool_)
     first, second = np.triu_indices(n_methods, 1)
     if not design.bootstrap_defined or n_methods < 2:
-        return np.full(n_methods, np.nan)
+        return better
     effects = paired_effects(merits[first].T, merits[second].T, design, resampling)
-    better = (holm(effects.p) < alpha) * np.sign(effects.difference)
-    wins = np.zeros(n_methods)
-    np.add.at(wins, first, better > 0)
-    np.add.at(wins, second, better < 0)
-    return np.where(np.isfinite(merits).any(axis=1), wins, np.nan)
+    size = np.maximum(np.abs(effects.mean_a), np.abs(effects.mean_b))
+    with np.errstate(invalid="ignore"):
+        without_spread = np.isnan(effects.p) & (effects.se <= SAME * size)
+        p = np.where(without_spread, np.where(np.abs(effects.difference) > SAME * size, 0.0, 1.0), effects.p)
+        told = holm(p) < alpha
+        better[first, second] = told & (effects.difference > 0)
+        better[second, first] = told & (effects.difference < 0)
+    return better
+
+
+def significant_wins(merits: FloatArray, better: BoolArray, design: Design) -> FloatArray:
+    """Test-then-rank: over how many others each method is told better, (methods,).
+
+    NaN for a method without values; all NaN where no interval exists.
+    """
+    if not design.bootstrap_defined or len(merits) < 2:
+        return np.full(len(merits), np.nan)
+    return np.where(np.isfinite(merits).any(axis=1), better.sum(axis=1, dtype=np.float64), np.nan)
 
 
 def rank_sum_losses(merits: FloatArray, alpha: float = LUMIR_ALPHA) -> npt.NDArray[np.int64]:

@@ -36,6 +36,10 @@ class Cell:
     """(methods, pairs), repeats averaged; NaN where there is no value."""
     failed: BoolArray
     """(methods, pairs): some run of this method on this pair was not ok, or its value was not finite."""
+    filled: BoolArray
+    """(methods, pairs): the value holds what a policy put in the place of a failed run."""
+    without_own: BoolArray
+    """(methods,): runs failed, and no value is the method's own."""
 
     @property
     def metric(self) -> str:
@@ -61,7 +65,8 @@ class RawCell:
 
     def under(self, policy: Policy) -> Cell:
         """The cell with its failures filled by the policy, repeats averaged."""
-        return replace(self.cell, values=self.runs.under(policy, self.cell.metric))
+        metric = self.cell.metric
+        return replace(self.cell, values=self.runs.under(policy, metric), filled=self.runs.filled(policy, metric))
 
 
 def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
@@ -100,5 +105,14 @@ def _raw_cell(key: dict[str, str], part: pd.DataFrame, attempts: Attempts) -> Ra
     pairs = tuple(subjects["pair"])
     raw = RawValues.of(part, attempts, pairs)
     design = detect_design(list(subjects["fixed_subject"]), list(subjects["moving_subject"]))
-    failed = np.asarray(raw.failed.any(axis=2))
-    return RawCell(Cell(key, raw.methods, pairs, design, raw.values[:, :, 0], failed), raw)
+    cell = Cell(
+        key=key,
+        methods=raw.methods,
+        pairs=pairs,
+        design=design,
+        values=raw.values[:, :, 0],
+        failed=np.asarray(raw.failed.any(axis=2)),
+        filled=np.zeros(raw.values.shape[:2], dtype=np.bool_),
+        without_own=raw.without_own(),
+    )
+    return RawCell(cell, raw)

@@ -1,13 +1,24 @@
 """What the comparisons say, in plain English. Never more than the numbers allow."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import pandas as pd
 
+from lumirage.analysis.condition_verdicts import condition_verdicts, order_verdicts
 from lumirage.analysis.ranking import AGGREGATE
-from lumirage.core.failure_policy import Policy
+from lumirage.analysis.verdict_words import (
+    Row,
+    Verdict,
+    interval_words,
+    measure_words,
+    number,
+    records,
+    sentence,
+    size_words,
+    there,
+)
+from lumirage.core.failure_policy import COUNTED_AS, Policy
 from lumirage.core.metrics import direction, is_accuracy
 from lumirage.core.model import SENTINELS
 from lumirage.core.track import REFERENCE
@@ -15,104 +26,108 @@ from lumirage.core.track import REFERENCE
 METRIC_ORDER = ("dice", "displacement_error_mm", "tre", "hd95")
 """Beginnings of the metrics that verdicts speak of, the one that methods are listed by first."""
 
-Row = Mapping[str, object]
-"""Column -> value."""
-
 MEASURE = ["track", "condition", "preset", "settings", "metric", "source"]
 
-COUNTED_AS = {
-    "identity": "counts as doing nothing",
-    "worst": "counts as the worst that any method got",
-    "drop": "was left out",
-}
 
+def verdicts(
+    comparisons: pd.DataFrame, rankings: pd.DataFrame, changes: pd.DataFrame, policy: Policy = "identity"
+) -> list[Verdict]:
+    """Sentences from the tables of `compare`, `rank` and `condition_changes`, for every track.
 
-@dataclass(frozen=True)
-class Verdict:
-    """One sentence, and what it is about."""
-
-    sentence: str
-    kind: str
-    """effect, failures or gate"""
-    track: str
-    condition: str
-    metric: str
-    method: str
-    reference: str = ""
-
-
-def verdicts(comparisons: pd.DataFrame, rankings: pd.DataFrame, policy: Policy = "identity") -> list[Verdict]:
-    """Sentences from the tables of `compare` and `rank`, for the reference condition (or the first) of every track.
-
-    Every method against the sentinel, neighbours in rank against one another, what failures do to the ranking, and who
-    is beyond the gate. `policy` is the track's: it says how failed runs count.
+    What a condition breaks comes first: it says more of a method than who is ahead in the reference. Then, of the
+    reference condition (or the first): every method against the sentinel, and neighbours in rank against one another; what
+    failures do, in every condition; who is beyond the gate; and what the other conditions change. `policy` is the track's: it
+    says how failed runs count.
     """
-    found: list[Verdict] = []
+    first: list[Verdict] = []
+    then: list[Verdict] = []
     honest = comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)]
     for measure in _measures(honest):
-        rows = _of(honest, measure)
-        lists = _of(rankings, measure)
-        lists = lists[lists["scheme"] == AGGREGATE]
-        order = lists[lists["policy"] == policy].sort_values("rank", kind="stable")
-        found += [effect_verdict(row) for row in _chosen(rows, [str(m) for m in order["method"]])]
-        found += failure_verdicts(lists, policy)
-        found += gate_verdicts(order)
-    return list(dict.fromkeys(found))
+        rows, lists = _of(honest, measure), _of(rankings, measure)
+        order = lists[(lists["scheme"] == AGGREGATE) & (lists["policy"] == policy)].sort_values("rank", kind="stable")
+        everywhere = _of(rankings, {name: value for name, value in measure.items() if name != "condition"})
+        everywhere = everywhere[everywhere["scheme"] == AGGREGATE]
+        changed = _of(changes, {name: value for name, value in measure.items() if name != "condition"})
+        breaks, others = condition_verdicts(changed[changed["policy"] == policy])
+        first += breaks
+        then += [effect_verdict(row) for row in _chosen(rows, _with_answers(order))]
+        for condition in _reference_first(everywhere["condition"], measure["condition"]):
+            then += failure_verdicts(everywhere[everywhere["condition"] == condition], policy)
+        then += gate_verdicts(order)
+        then += order_verdicts(everywhere[everywhere["policy"] == policy], measure["condition"])
+        then += others
+    return list(dict.fromkeys([*first, *then]))
+
+
+def _with_answers(order: pd.DataFrame) -> list[str]:
+    """The methods in order, without those of which no run ended well: theirs are the policy's values, and no effect."""
+    own = (order["n_pairs"] > order["filled"]) | (order["failed"] == 0)
+    return [str(method) for method in order.loc[own, "method"]]
+
+
+def _reference_first(conditions: "pd.Series[str]", reference: str) -> list[str]:
+    return sorted(set(conditions.astype(str)), key=lambda name: (name != reference, name))
 
 
 def effect_verdict(row: Row) -> Verdict:
     """The sentence of one row of comparisons."""
     metric, method, reference = str(row["metric"]), str(row["method"]), str(row["reference"])
-    size = _size(row)
-    if not _there(row["difference"]):
-        text = f"{method} and {reference} have no pair in common with a value of {_name(row)}"
-    elif not _there(row["ci_low"]):
-        word = "higher" if _number(row["difference"]) > 0 else "lower" if _number(row["difference"]) < 0 else "the same"
-        than = f"{_name(row)} than {reference}" if word != "the same" else f"{_name(row)} as {reference}"
-        by = f" by {abs(_number(row['difference'])):.3g}" if word != "the same" else ""
+    size = size_words(row)
+    if not there(row["difference"]):
+        text = f"{method} and {reference} have no pair in common with a value of {measure_words(row)}"
+    elif not there(row["ci_low"]):
+        word = "higher" if number(row["difference"]) > 0 else "lower" if number(row["difference"]) < 0 else "the same"
+        than = (
+            f"{measure_words(row)} than {reference}" if word != "the same" else f"{measure_words(row)} as {reference}"
+        )
+        by = f" by {abs(number(row['difference'])):.3g}" if word != "the same" else ""
         text = f"{method} has {'a ' if word != 'the same' else ''}{word} {than}{by}, without an interval {size}"
     elif row["better"] in ("method", "reference"):
         winner, loser = (method, reference) if row["better"] == "method" else (reference, method)
-        text = f"{winner} is better than {loser} on {_name(row)} by {_interval(row, absolute=True)} {size}"
-        if _there(row["p_holm"]) and _number(row["p_holm"]) >= 0.05:
+        text = f"{winner} is better than {loser} on {measure_words(row)} by {interval_words(row, absolute=True)} {size}"
+        if there(row["p_holm"]) and number(row["p_holm"]) >= 0.05:
             text += ", though not after Holm's correction"
     elif direction(metric) == 0:
-        text = f"{method} differs from {reference} in {_name(row)} by {_interval(row)} {size}"
+        text = f"{method} differs from {reference} in {measure_words(row)} by {interval_words(row)} {size}"
     else:
-        text = f"No difference between {method} and {reference} can be told on {_name(row)}: {_interval(row)} {size}"
-    if _there(row["p_equivalence"]) and _number(row["p_equivalence"]) < 0.05:
-        text += f"; equivalent within {_number(row['margin']):g}"
-    return Verdict(_sentence(text), "effect", str(row["track"]), str(row["condition"]), metric, method, reference)
+        text = f"No difference between {method} and {reference} can be told on {measure_words(row)}: "
+        text += f"{interval_words(row)} {size}"
+    if there(row["p_equivalence"]) and number(row["p_equivalence"]) < 0.05:
+        text += f"; equivalent within {number(row['margin']):g}"
+    return Verdict(sentence(text), "effect", str(row["track"]), str(row["condition"]), metric, method, reference)
 
 
 def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
-    """Who failed, and what leaving the failures out would do to its rank; from the rankings of one measure."""
-    wide = lists.drop_duplicates(["method", "policy"]).pivot(index="method", columns="policy", values="rank")
-    for row in _records(lists[(lists["policy"] == policy) & (lists["failed"] > 0)]):
+    """Who failed, and what leaving the failures out would do to its place; from the rankings of one measure and condition."""
+    shared = pd.to_numeric(lists["place"].astype("string").str.rstrip("="), errors="coerce")
+    wide = lists.assign(shared=shared).drop_duplicates(["method", "policy"])
+    wide = wide.pivot(index="method", columns="policy", values="shared")
+    for row in records(lists[(lists["policy"] == policy) & (lists["failed"] > 0)]):
         method, metric = str(row["method"]), str(row["metric"])
-        pairs = int(_number(row["n_pairs"]) + _number(row["dropped"]))
-        text = f"{method} failed on {row['failed']} of {pairs} pairs, each of which {COUNTED_AS[policy]}"
+        pairs = int(number(row["n_pairs"]) + number(row["dropped"]))
+        under = "" if row["condition"] == REFERENCE else f"Under {row['condition']}, "
+        text = f"{under}{method} failed on {row['failed']} of {pairs} pairs, each of which {COUNTED_AS[policy]}"
         other: Policy = "identity" if policy == "drop" else "drop"
-        here, there = (_rank_in(wide, method, p) for p in (policy, other))
-        if _there(here) and _there(there) and here != there:
+        here, instead = (_rank_in(wide, method, p) for p in (policy, other))
+        if there(here) and there(instead) and here != instead:
             would = "counted as doing nothing" if policy == "drop" else "left out"
             text += (
-                f"; were failures {would}, it would rank {there:.0f} instead of {here:.0f} on {_name(row)}: "
+                f"; were failures {would}, it would rank {instead:.0f} instead of {here:.0f} on {measure_words(row)}: "
                 "failures change the ranking"
             )
         else:
             metric = ""  # the same in every metric, and said once
-        yield Verdict(_sentence(text), "failures", str(row["track"]), str(row["condition"]), metric, method)
+        yield Verdict(sentence(text), "failures", str(row["track"]), str(row["condition"]), metric, method)
 
 
 def gate_verdicts(order: pd.DataFrame) -> Iterator[Verdict]:
     """Who is listed without a rank because its fields fold too much; from the rankings of one measure."""
-    for row in _records(order[order["beyond_gate"].astype(bool)]):
+    for row in records(order[order["beyond_gate"].astype(bool)]):
         text = (
             f"{row['method']} is not ranked: the gate of regularity is a {row['gate']}, and it has "
-            f"{_number(row['gate_value']):.3g}"
+            f"{number(row['gate_value']):.3g}"
         )
-        yield Verdict(_sentence(text), "gate", str(row["track"]), str(row["condition"]), "", str(row["method"]))
+        yield Verdict(sentence(text), "gate", str(row["track"]), str(row["condition"]), "", str(row["method"]))
 
 
 def _measures(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
@@ -139,49 +154,10 @@ def _of(table: pd.DataFrame, measure: dict[str, str]) -> pd.DataFrame:
 def _chosen(rows: pd.DataFrame, order: Sequence[str]) -> list[Row]:
     real = [m for m in order if m not in SENTINELS]
     neighbours = {frozenset(two) for two in pairwise(real)}
-    against = rows["reference"].isin(SENTINELS) & ~rows["method"].isin(SENTINELS)
+    against = rows["reference"].isin(SENTINELS) & rows["method"].isin(real)
     near = [frozenset(two) in neighbours for two in zip(rows["method"], rows["reference"], strict=True)]
-    return [*_records(rows[against]), *_records(rows[near])]
-
-
-def _records(rows: pd.DataFrame) -> list[Row]:
-    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
-
-
-def _size(row: Row) -> str:
-    words = [f"n = {row['n_pairs']} pairs, {row['n_subjects']} subjects"]
-    words += [f"{row['dropped']} dropped"] if _number(row["dropped"]) else []
-    failed = [(row[f"failed_{who}"], row[who]) for who in ("method", "reference") if _number(row[f"failed_{who}"])]
-    words += [f"{n} failed of {who}" for n, who in failed]
-    note = str(row["note"]) if _there(row["note"]) else ""
-    return f"({'; '.join(filter(None, [*words, note]))})"
-
-
-def _interval(row: Row, *, absolute: bool = False) -> str:
-    ends = [_number(row["ci_low"]), _number(row["ci_high"])]
-    value = _number(row["difference"])
-    if absolute and value < 0:
-        value, ends = -value, [-e for e in ends]
-    low, high = sorted(ends)
-    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
-
-
-def _name(row: Row) -> str:
-    source = str(row["source"]) if _there(row["source"]) else ""
-    return f"{row['metric']} ({source})" if source else str(row["metric"])
+    return [*records(rows[against]), *records(rows[near])]
 
 
 def _rank_in(wide: pd.DataFrame, method: str, policy: str) -> float:
-    return _number(wide.loc[method, policy]) if policy in wide.columns else float("nan")
-
-
-def _number(value: object) -> float:
-    return float(value)  # type: ignore[arg-type]  # a cell of a table: whatever float() takes
-
-
-def _there(value: object) -> bool:
-    return not pd.isna(value)  # type: ignore[call-overload]  # a cell of a table, never an array
-
-
-def _sentence(text: str) -> str:
-    return text + "."
+    return number(wide.loc[method, policy]) if policy in wide.columns else float("nan")

@@ -84,8 +84,8 @@ class RichScreen:
         table.add_column("method")
         for column in summary.columns:
             table.add_column(column, justify="right")
-        for name, cells in summary.rows.items():
-            table.add_row(name, *cells)
+        for name in summary.rows:
+            table.add_row(name, *summary.marked(name))
         Console(width=None if sys.stdout.isatty() else 160).print(table)
         for line in summary.notes:
             print(line)

@@ -2,12 +2,13 @@
 
 Failures are never dropped in silence. Every run that is not ok has a place, and a policy fills it, repeat by repeat:
 
-identity  the failed run gets what doing nothing got on that pair
+identity  the failed run gets what doing nothing got on that pair, or what the affine got where that is worse
 worst     it gets the worst that any method or sentinel got on that pair
 drop      it is left out of the pairs that are compared, and counted
 
-In metrics of regularity doing nothing is perfect, so that failing would be a reward: there both `identity` and `worst`
-give the worst value. A run that ended well and has no value in a metric is not a failure: it stays without one.
+So failing is never ahead of the affine. In metrics of regularity and consistency doing nothing is perfect, so that
+failing would be a reward: there both `identity` and `worst` give the worst value of the methods on that pair, or on any
+pair where all failed on that one. A run that ended well and has no value in a metric is not a failure: it stays without.
 """
 
 import warnings
@@ -19,11 +20,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from lumirage.core.metrics import direction, is_regularity
+from lumirage.core.metrics import direction, nothing_is_perfect
 from lumirage.core.model import SENTINELS, Outcome
 
 Policy = Literal["identity", "worst", "drop"]
 POLICIES: tuple[Policy, ...] = ("identity", "worst", "drop")
+
+COUNTED_AS: dict[str, str] = {
+    "identity": "counts as doing nothing, or as the affine where that is worse",
+    "worst": "counts as the worst that any method got",
+    "drop": "was left out",
+}
+"""What becomes of a failed run, in words."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -47,6 +55,20 @@ class Attempts:
         bad = rows.loc[rows["outcome"].astype(str) != Outcome.OK, ["method", "pair", "repeat"]].drop_duplicates()
         not_ok = frozenset((str(m), str(p), int(r)) for m, p, r in bad.itertuples(index=False))
         return cls(methods, not_ok, tuple(sorted({int(r) for r in rows["repeat"].unique()})))
+
+
+@dataclass(frozen=True)
+class PolicyMean:
+    """The mean of one method in one metric under a policy, and how much of it is the policy's."""
+
+    value: float
+    """NaN where no pair has a value."""
+    n_pairs: int
+    """That it is over."""
+    filled: int
+    """Of these, how many have a value that the policy put in."""
+    failed: int
+    """Pairs with a failed run, whether filled or left out."""
 
 
 @dataclass(frozen=True)
@@ -80,24 +102,53 @@ class RawValues:
 
     def under(self, policy: Policy, metric: str) -> Floats:
         """(methods, pairs): failures filled by the policy, repeats averaged; NaN for a pair without any value."""
-        values = self.values if policy == "drop" else self._filled(policy, metric)
+        filled = np.where(self.failed, self._substitutes(policy, metric)[None, :, None], self.values)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a pair without any value is NaN, as it should be
-            return np.asarray(np.nanmean(values, axis=2))
+            return np.asarray(np.nanmean(filled, axis=2))
 
-    def _filled(self, policy: Policy, metric: str) -> Floats:
+    def filled(self, policy: Policy, metric: str) -> Bools:
+        """(methods, pairs): whether the policy put a value in the place of some run of this method on this pair."""
+        return np.asarray(self.failed.any(axis=2)) & np.isfinite(self._substitutes(policy, metric))[None, :]
+
+    def means(self, policy: Policy, metric: str, pairs: Bools | None = None) -> dict[str, "PolicyMean"]:
+        """Method -> its mean over all pairs, or those of a mask: what every table, figure and sentence shows."""
+        chosen = np.ones(self.values.shape[1], dtype=np.bool_) if pairs is None else pairs
+        values, filled = self.under(policy, metric)[:, chosen], self.filled(policy, metric)[:, chosen]
+        failed = np.asarray(self.failed.any(axis=2))[:, chosen]
+        return {
+            method: PolicyMean(
+                value=float(row[np.isfinite(row)].mean()) if np.isfinite(row).any() else float("nan"),
+                n_pairs=int(np.isfinite(row).sum()),
+                filled=int(put_in.sum()),
+                failed=int(lost.sum()),
+            )
+            for method, row, put_in, lost in zip(self.methods, values, filled, failed, strict=True)
+        }
+
+    def without_own(self) -> Bools:
+        """(methods,): whether runs of a method failed and no value is its own: whatever it shows, a policy put in."""
+        return np.asarray(self.failed.any(axis=(1, 2)) & ~np.isfinite(self.values).any(axis=(1, 2)))
+
+    def _substitutes(self, policy: Policy, metric: str) -> Floats:
+        """What a failed run counts as, (pairs,); NaN where it is left out."""
         sign = direction(metric)
-        if sign == 0:
-            return self.values
+        nothing = np.full(self.values.shape[1], np.nan)
+        if policy == "drop" or sign == 0:
+            return nothing
+        of_sentinels = np.array([m in SENTINELS for m in self.methods], dtype=np.bool_)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
-            if is_regularity(metric) or policy == "worst":
-                substitute = sign * np.nanmin(sign * self.values, axis=(0, 2))
-            elif "identity" in self.methods:
-                substitute = np.nanmean(self.values[self.methods.index("identity")], axis=1)
-            else:
-                substitute = np.full(self.values.shape[1], np.nan)
-        return np.where(self.failed, substitute[None, :, None], self.values)
+            if nothing_is_perfect(metric):
+                values = sign * self.values[~of_sentinels]
+                on_pair = np.nanmin(values, axis=(0, 2)) if len(values) else nothing
+                anywhere = on_pair[np.isfinite(on_pair)].min(initial=np.inf)
+                return sign * np.where(np.isfinite(on_pair) | ~np.isfinite(anywhere), on_pair, anywhere)
+            if policy == "worst":
+                return np.asarray(sign * np.nanmin(sign * self.values, axis=(0, 2)))
+            if not of_sentinels.any():
+                return nothing
+            return np.asarray(sign * np.nanmin(sign * np.nanmean(self.values[of_sentinels], axis=2), axis=0))
 
 
 def _places(column: "pd.Series[Any]", places: dict[Any, int]) -> npt.NDArray[np.int64]:

@@ -205,6 +205,11 @@ def is_accuracy(metric: str) -> bool:
     return metric in METRICS and METRICS[metric].judges == "accuracy"
 
 
+def nothing_is_perfect(metric: str) -> bool:
+    """Whether doing nothing has the best value, as in regularity and consistency: a failure must not count as that."""
+    return metric in METRICS and METRICS[metric].judges in ("regularity", "consistency")
+
+
 def is_regularity(metric: str) -> bool:
     """Whether it judges the field alone, so that a failure must not count as doing nothing."""
     return metric in METRICS and METRICS[metric].judges == "regularity"

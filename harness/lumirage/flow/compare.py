@@ -38,7 +38,8 @@ def compare(layout: Layout, screen: Screen) -> None:
     }
     for name, table in tables.items():
         _write_table(layout.table(name), table)
-    sentences = [asdict(verdict) for verdict in verdicts(comparisons, rankings, evaluation.track.on_failure)]
+    found = verdicts(comparisons, rankings, tables["conditions"], evaluation.track.on_failure)
+    sentences = [asdict(verdict) for verdict in found]
     write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")
     screen.progress("compare", 1, 1)
 

@@ -1,12 +1,14 @@
 """The closing summary of an evaluation, from what lies in OUT: a line a method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
+from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.score_matrices import NEEDED, RawCell, cells_of
+from lumirage.core.failure_policy import COUNTED_AS, PolicyMean
 from lumirage.core.layout import Layout
 from lumirage.core.metrics import is_accuracy
 from lumirage.core.model import SENTINELS, Outcome, Run
@@ -23,11 +25,28 @@ class Summary:
     rows: Mapping[str, tuple[str, ...]]
     failed: int
     notes: tuple[str, ...] = field(default=())
+    filled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Method -> column -> over how many pairs the failure policy put in a value; only where it did."""
 
     def as_json(self) -> dict[str, object]:
         """For machines."""
         methods = {name: dict(zip(self.columns, cells, strict=True)) for name, cells in self.rows.items()}
-        return {"title": self.title, "methods": methods, "failed": self.failed, "notes": list(self.notes)}
+        filled = {name: dict(of) for name, of in self.filled.items()}
+        return {
+            "title": self.title,
+            "methods": methods,
+            "failed": self.failed,
+            "filled": filled,
+            "notes": list(self.notes),
+        }
+
+    def marked(self, method: str) -> tuple[str, ...]:
+        """The cells of a method for a reader: a mean that is in part, or wholly, the failure policy's has an asterisk."""
+        filled = self.filled.get(method, {})
+        return tuple(
+            f"{cell}*" if column in filled and cell else cell
+            for column, cell in zip(self.columns, self.rows[method], strict=True)
+        )
 
 
 _SHOWN = (
@@ -37,7 +56,7 @@ _SHOWN = (
 """In this order; likeness of the images only where nothing measures accuracy."""
 _FOLDS = "det_le0_percent"
 _NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
-_COUNTED_AS = {"identity": "counts as doing nothing", "worst": "counts as the worst on its pair", "drop": "is left out"}
+_SHARED = "rank, as 2= [1, 3]: methods that share a place cannot be told apart; in brackets the ranks that the tests leave each"
 
 
 def summarize(layout: Layout) -> Summary:
@@ -54,24 +73,33 @@ def summarize(layout: Layout) -> Summary:
     chosen = _choose(scores[scores["condition"] == condition], track)
     accuracy = any(map(is_accuracy, chosen))
     shown = [m for m in _SHOWN if m in chosen and is_accuracy(m) is accuracy]
-    means = {metric: _means(chosen[metric], track) for metric in (*shown, *({_FOLDS} & set(chosen)))}
+    means = {
+        metric: chosen[metric].runs.means(track.on_failure, metric) for metric in (*shown, *({_FOLDS} & set(chosen)))
+    }
+    places = _places(layout, chosen[shown[0]], track) if accuracy else {}
+    names = [
+        n for n in (*SENTINELS, *evaluation.methods) if n not in SENTINELS or any(n in of for of in means.values())
+    ]
+    filled = {name: {k: of[name].filled for k, of in means.items() if name in of and of[name].filled} for name in names}
     rows = {}
-    for name in (*SENTINELS, *evaluation.methods):
+    for name in names:
         mine = [run for run in runs if run.method == name]
-        if name not in SENTINELS or any(name in of for of in means.values()):
-            values = [_number(of.get(name)) for of in means.values()]
-            rows[name] = (*_counts(mine), *values, *_costs([run for run in mine if run.condition == condition]))
+        values = [_number(of[name]) if name in of else "" for of in means.values()]
+        costs = _costs([run for run in mine if run.condition == condition])
+        rows[name] = (*([places.get(name, "")] if places else []), *_counts(mine), *values, *costs)
     page = layout.report / "index.html"
     return Summary(
         title=f"{track.name} on {evaluation.dataset_name}",
-        columns=("runs", "failed", *means, "wall s", "cpu s", "peak MB"),
+        columns=(*(["rank"] if places else []), "runs", "failed", *means, "wall s", "cpu s", "peak MB"),
         rows=rows,
         failed=sum(run.outcome is not Outcome.OK for run in runs),
         notes=(
             *((_NO_ACCURACY,) if chosen and not accuracy else ()),
             *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
+            *([_SHARED] if any("=" in place for place in places.values()) else []),
             *((f"report: {page}",) if page.is_file() else ()),
         ),
+        filled={name: of for name, of in filled.items() if of},
     )
 
 
@@ -105,11 +133,25 @@ def _names(rows: pd.DataFrame, column: str) -> list[str]:
     return sorted(set(rows[column].dropna().astype(str)) - {""})
 
 
-def _means(raw: RawCell, track: Track) -> dict[str, float]:
-    """Method -> its mean, failures filled; only methods with a value of their own."""
-    own = np.asarray(np.isfinite(raw.runs.under("drop", raw.cell.metric)).any(axis=1))
-    values = raw.under(track.on_failure).values
-    return {m: float(np.nanmean(v)) for m, v, has in zip(raw.cell.methods, values, own, strict=True) if has}
+def _places(layout: Layout, raw: RawCell, track: Track) -> dict[str, str]:
+    """Method -> its place with ties and the interval of its rank, as the analysis has them; none before it was made."""
+    path = layout.table("rankings")
+    if not path.is_file():
+        return {}
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    if "place" not in table.columns:  # from before there were ties
+        return {}
+    wanted = raw.cell.key | {"policy": track.on_failure, "scheme": AGGREGATE}
+    same = np.logical_and.reduce([table[name].replace("n/a", "") == value for name, value in wanted.items()])
+    return {str(row["method"]): _place(row) for row in table[same].to_dict("records")}
+
+
+def _place(row: Mapping[Hashable, str]) -> str:
+    if row["beyond_gate"] == "True":
+        return "gate"
+    if "n/a" in (row["rank_low"], row["rank_high"]) or row["rank_low"] == row["rank_high"]:
+        return row["place"].replace("n/a", "")
+    return f"{row['place']} [{float(row['rank_low']):g}, {float(row['rank_high']):g}]"
 
 
 def _what_is_shown(scores: pd.DataFrame, shown: Sequence[RawCell], runs: Sequence[Run], track: Track) -> list[str]:
@@ -125,7 +167,8 @@ def _what_is_shown(scores: pd.DataFrame, shown: Sequence[RawCell], runs: Sequenc
     if any(run.condition != key["condition"] for run in runs):
         notes.append(f"time and memory: medians under {key['condition']}; runs and failed: of all conditions")
     if any(raw.runs.failed.any() for raw in shown):
-        notes.append(f"a failed run {_COUNTED_AS[track.on_failure]} (policy {track.on_failure})")
+        star = "; * marks means with such pairs" if track.on_failure != "drop" else ""
+        notes.append(f"a failed run {COUNTED_AS[track.on_failure]} (policy {track.on_failure}){star}")
     return notes + [told for raw in shown if (told := _without_value(raw, track))]
 
 
@@ -150,5 +193,5 @@ def _costs(runs: Sequence[Run]) -> tuple[str, str, str]:
     return wall, cpu, peak
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _number(mean: PolicyMean) -> str:
+    return f"{mean.value:.4f}" if np.isfinite(mean.value) else ""

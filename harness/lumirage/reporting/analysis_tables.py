@@ -10,6 +10,8 @@ from lumirage.reporting.report_inputs import Inputs
 MAIN_SCHEME = "aggregate-then-rank"
 """The ranking by which the leaderboard is ordered."""
 
+ALPHA = 0.05
+
 MERGED = "several"
 """Stands for the metric where a scheme merges several."""
 
@@ -56,6 +58,21 @@ def base_of(rows: pd.DataFrame) -> str:
 def against_base(rows: pd.DataFrame) -> pd.DataFrame:
     """One row a method: its comparison with what most are held against."""
     return rows[rows["reference"] == base_of(rows)].drop_duplicates("method").set_index("method")
+
+
+def told_better(inputs: Inputs, measure: Measure, condition: str) -> frozenset[tuple[str, str]]:
+    """The couples (better, worse) whose order can be told, by the analysis' intervals and Holm's correction."""
+    rows = comparisons(inputs, measure, condition)
+    if not len(rows):
+        return frozenset()
+    p_holm = (
+        pd.to_numeric(rows["p_holm"], errors="coerce").astype("Float64").fillna(0.0)
+    )  # none: the same on every pair
+    rows = rows[rows["better"].isin(["method", "reference"]) & (p_holm < ALPHA)]
+    return frozenset(
+        (str(r["method"]), str(r["reference"])) if r["better"] == "method" else (str(r["reference"]), str(r["method"]))
+        for r in records(rows)
+    )
 
 
 def rankings(inputs: Inputs, measure: Measure | None, condition: str) -> pd.DataFrame:

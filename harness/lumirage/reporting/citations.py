@@ -117,7 +117,7 @@ def _scoring(inputs: Inputs) -> str:
         "; non-diffeomorphic volume [liu2024ndv]" if any(m.metric.startswith("ndv") for m in inputs.measures) else ""
     )
     policy = {
-        "identity": "A failed run counted as doing nothing.",
+        "identity": "A failed run counted as doing nothing, or as the affine where that is worse.",
         "worst": "A failed run got the worst value of its pair.",
         "drop": "Pairs of failed runs were dropped and counted.",
     }

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lumirage.core.model import SENTINELS
 from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import clip, colors_of, jitter, make_rows
-from lumirage.reporting.policy_means import filled_means
+from lumirage.reporting.policy_means import filled_words, policy_means
 from lumirage.reporting.report_inputs import Inputs, files_of
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
@@ -32,7 +33,8 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
     """
     title, tell, unit = COSTS[cost]
     spent = inputs.well(inputs.conditions[0]).groupby("method")[cost].median() / unit
-    means = filled_means(inputs, measure, inputs.conditions[0])
+    of_policy = policy_means(inputs, measure, inputs.conditions[0])
+    means = {method: mean.value for method, mean in of_policy.items()}
     known = {m: (float(spent[m]), means[m]) for m in means if m in spent.index and np.isfinite(spent[m])}
     known = {m: at for m, at in known.items() if np.isfinite(at[1])}
     height = 300.0
@@ -40,12 +42,14 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
     references = [v for m, v in means.items() if m not in known and np.isfinite(v)]
     y = fit([v for _, v in known.values()] + references, height - 46, 34)
     marks = x_axis(x, 34, height - 46, title) + y_axis(y, 62, width - 24, measure.axis)
-    marks += _floors({m: v for m, v in means.items() if m not in known and np.isfinite(v)}, y, width)
+    floors = {m: v for m, v in means.items() if m not in known and np.isfinite(v)}
+    marks += _floors({m if m in SENTINELS else f"{m}, without a cost": v for m, v in floors.items()}, y, width)
     marks += _front(known, measure, x, y)
     colors = colors_of(inputs.methods)
     for method, (spend, value) in known.items():
-        told = f"{method}: {short(value, 4)} for {tell(spend * unit)}"
-        marks.append(Dot((x(spend), y(value)), 6, colors[method], colors[method], told))
+        filled = filled_words(of_policy[method])
+        told = f"{method}: {short(value, 4)} for {tell(spend * unit)}" + (f", {filled}" if filled else "")
+        marks.append(Dot((x(spend), y(value)), 6, colors[method], "paper" if filled else colors[method], told))
         marks.append(_beside(method, x(spend), y(value), width, colors[method]))
     alt = "; ".join(f"{m}: {short(v, 4)} at {tell(c * unit)}" for m, (c, v) in known.items())
     return Scene(f"pareto-{cost}", f"{measure.title} against {title}", alt or "No cost is known.", width, height, marks)

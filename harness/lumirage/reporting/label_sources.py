@@ -1,6 +1,6 @@
 """Label sources as a factor: the same answers scored with several segmentations, and whether the order depends on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -42,7 +42,7 @@ class Sources:
     differ: bool
     """Whether some source has further pairs."""
     changing: tuple[str, ...]
-    """Methods whose place depends on the source."""
+    """Methods that change places with another one between sources, where both orders can be told."""
     agreement: tuple[Agreement, ...]
 
     @property
@@ -65,7 +65,7 @@ def sources_of(inputs: Inputs) -> list[Sources]:
         shared = np.asarray(there.all(axis=0))
         differ = bool((there.any(axis=0) & ~shared).any())
         orders = [(m, order_of(inputs, m, inputs.conditions[0], shared)) for m in measures]
-        orders = [(m, MethodOrder(m.source, o.higher_is_better, o.means)) for m, o in orders if o.means]
+        orders = [(m, replace(o, title=m.source)) for m, o in orders if o.means]
         if len(orders) > 1:
             name = f"{metric} [{preset}]" if len(presets) > 1 else metric
             lists = tuple(order for _, order in orders)

@@ -1,7 +1,7 @@
 """The methods in order of one measure or another, side by side: who keeps its place and who does not."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from lumirage.core.model import SENTINELS
+from lumirage.core.rank_groups import groups_of, place_words
+from lumirage.reporting.analysis_tables import told_better
 from lumirage.reporting.axes import short
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import clip
-from lumirage.reporting.policy_means import filled_means
+from lumirage.reporting.policy_means import filled_words, policy_means
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
@@ -29,33 +31,62 @@ class MethodOrder:
     title: str
     higher_is_better: bool
     means: dict[str, float]
+    better: frozenset[tuple[str, str]] = frozenset()
+    """Couples (better, worse) whose order can be told."""
+    filled: Mapping[str, str] = field(default_factory=dict)
+    """Method -> how much of its mean the policy filled, in words; only those of which some was."""
 
     @cached_property
     def ranks(self) -> dict[str, int]:
-        """Method -> place, 1 is best; equal means share the better place."""
+        """Method -> place by its mean, 1 is best; equal means share the better place."""
         sign = -1 if self.higher_is_better else 1
         values = [sign * value for value in self.means.values()]
         return {
             method: 1 + sum(other < value for other in values) for method, value in zip(self.means, values, strict=True)
         }
 
+    @cached_property
+    def groups(self) -> dict[str, float]:
+        """Method -> the place that it shares with those from whom it cannot be told apart."""
+        methods = list(self.ranks)
+        better = np.array([[(a, b) in self.better for b in methods] for a in methods], dtype=np.bool_)
+        ranks = np.array([float(self.ranks[m]) for m in methods])
+        return dict(zip(methods, groups_of(ranks, better.reshape(len(methods), -1)).tolist(), strict=True))
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """Method -> its place for a reader, "2=" where several share it."""
+        return dict(zip(self.groups, place_words(list(self.groups.values())), strict=True))
+
     @property
     def listed(self) -> list[str]:
-        """The methods from the best to the worst; names decide between equals."""
+        """The methods from the best to the worst mean; names decide between equals."""
         return sorted(self.ranks, key=lambda method: (self.ranks[method], method))
 
 
 def order_of(inputs: Inputs, measure: Measure, condition: str, pairs: np.ndarray | None = None) -> MethodOrder:
-    """The methods by a measure, failures filled by the track's policy, over all pairs or those chosen (mask)."""
-    means = filled_means(inputs, measure, condition, pairs)
-    there = {m: v for m, v in means.items() if m not in SENTINELS and np.isfinite(v)}
-    return MethodOrder(measure.title, measure.higher_is_better, there)
+    """The methods by a measure, failures filled by the track's policy, over all pairs or those chosen (mask).
+
+    What can be told is known of all pairs alone: over fewer nothing is.
+    """
+    means = policy_means(inputs, measure, condition, pairs)
+    there = {m: v for m, v in means.items() if m not in SENTINELS and np.isfinite(v.value)}
+    every = policy_means(inputs, measure, condition)
+    whole = all(every[m].n_pairs == mean.n_pairs for m, mean in there.items())
+    return MethodOrder(
+        title=measure.title,
+        higher_is_better=measure.higher_is_better,
+        means={m: mean.value for m, mean in there.items()},
+        better=told_better(inputs, measure, condition) if whole else frozenset(),
+        filled={m: words for m, mean in there.items() if (words := filled_words(mean))},
+    )
 
 
 def moved(orders: Sequence[MethodOrder]) -> list[str]:
-    """The methods that do not have one place in all orders."""
-    everywhere = [m for m in orders[0].ranks if all(m in order.ranks for order in orders)]
-    return [m for m in everywhere if len({order.ranks[m] for order in orders}) > 1]
+    """The methods that change places with another one, where both orders can be told."""
+    told = {couple for order in orders for couple in order.better if set(couple) <= set(order.means)}
+    crossing = {method for a, b in told if (b, a) in told for method in (a, b)}
+    return [m for m in orders[0].ranks if m in crossing]
 
 
 def tau(a: MethodOrder, b: MethodOrder) -> float:
@@ -67,47 +98,67 @@ def tau(a: MethodOrder, b: MethodOrder) -> float:
 
 
 def slopes(name: str, title: str, orders: Sequence[MethodOrder], colors: dict[str, str], width: float) -> Scene:
-    """A column an order, the best on top; lines join a method's places, strong where it changes them."""
+    """A column an order, the best on top; lines join a method's places, and cross only where both orders can be told."""
     room = 12 if width < 500 else 22
-    names = max(text_width(clip(m, room), bold=True) for m in orders[0].ranks)
+    names = max((text_width(clip(m, room), bold=True) for m in orders[0].ranks), default=0.0)
     columns = np.linspace(names + 30, width - names - 30, len(orders)).tolist()
     apart = min(columns[1] - columns[0], 2 * columns[0] - 8)
     marks: list[Mark] = [
         Label((x, 18), clip(order.title, int(apart / 6.8)), "muted", 12, "middle")
         for x, order in zip(columns, orders, strict=True)
     ]
+    drawn = drawn_orders(orders)
+    heights = [{method: TOP + PITCH * k for k, method in enumerate(order)} for order in drawn]
     changing = set(moved(orders))
-    for method in reversed(orders[0].listed):
+    for method in reversed(drawn[0]):
         places = [
-            (x, _height(order, method), order.ranks[method])
-            for x, order in zip(columns, orders, strict=True)
+            (x, at[method], order.places[method])
+            for x, order, at in zip(columns, orders, heights, strict=True)
             if method in order.ranks
         ]
-        told = f"{method}: " + ", ".join(f"{o.ranks[method]} by {o.title}" for o in orders if method in o.ranks)
+        told = f"{method}: " + ", ".join(f"{o.places[method]} by {o.title}" for o in orders if method in o.ranks)
         marks += _path(places, colors[method], told, strong=method in changing)
-    marks += _names(orders[0], columns[0] - 15, "end", colors, room)
-    marks += _names(orders[-1], columns[-1] + 15, "start", colors, room)
-    alt = "; ".join(f"{o.title}: {', '.join(o.listed)}" for o in orders)
+    marks += _names(orders[0], heights[0], (columns[0] - 15, "end"), colors, room)
+    marks += _names(orders[-1], heights[-1], (columns[-1] + 15, "start"), colors, room)
+    alt = "; ".join(f"{o.title}: {', '.join(f'{o.places[m]} {m}' for m in o.listed)}" for o in orders)
     return Scene(name, title, alt, width, TOP + PITCH * len(orders[0].ranks), marks)
 
 
-def _height(order: MethodOrder, method: str) -> float:
-    return TOP + PITCH * order.listed.index(method)
+def drawn_orders(orders: Sequence[MethodOrder]) -> list[list[str]]:
+    """The methods from top to bottom, an order a column.
+
+    Who shares a place stands there as the first order that can tell them has them, else as the first means do, so that
+    two lines cross only between two orders that both can be told.
+    """
+
+    def at(order: MethodOrder, method: str) -> float:
+        return order.groups.get(method, np.inf)
+
+    def by_mean(method: str) -> tuple[int, str]:
+        return next(order.ranks[method] for order in orders if method in order.ranks), method
+
+    return [
+        sorted(order.ranks, key=lambda m: (at(order, m), *(at(other, m) for other in orders), *by_mean(m)))
+        for order in orders
+    ]
 
 
-def _path(places: Sequence[tuple[float, float, int]], color: str, told: str, *, strong: bool) -> list[Mark]:
+def _path(places: Sequence[tuple[float, float, str]], color: str, told: str, *, strong: bool) -> list[Mark]:
     points = [(x, y) for x, y, _ in places]
     marks: list[Mark] = [Line(points, color, 3 if strong else 1.2, opacity=1 if strong else 0.5, title=told)]
-    for x, y, rank in places:
+    for x, y, place in places:
         marks.append(Dot((x, y), 9, color, color, told))
-        marks.append(Label((x, y + 4), str(rank), "paper", 11, "middle", bold=True))
+        marks.append(Label((x, y + 4), place, "paper", 11, "middle", bold=True))
     return marks
 
 
-def _names(order: MethodOrder, x: float, anchor: Anchor, colors: dict[str, str], room: int) -> list[Mark]:
+def _names(
+    order: MethodOrder, heights: Mapping[str, float], at: tuple[float, Anchor], colors: dict[str, str], room: int
+) -> list[Mark]:
+    x, anchor = at
     marks: list[Mark] = []
-    for method in order.listed:
-        y = _height(order, method)
+    for method, y in heights.items():
+        told = ", ".join(filter(None, (short(order.means[method], 4), order.filled.get(method, ""))))
         marks.append(Label((x, y + 1), clip(method, room), colors[method], 12, anchor, bold=True))
-        marks.append(Label((x, y + 14), short(order.means[method], 4), "muted", 10.5, anchor))
+        marks.append(Label((x, y + 14), told, "muted", 10.5, anchor))
     return marks

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lumirage.core.failure_policy import COUNTED_AS
 from lumirage.reporting.axes import mebibytes, seconds, short
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.report_tables import cell
@@ -53,7 +54,7 @@ def environment() -> Environment:
         "moment": moment,
         "sentence": sentence,
     }
-    made.globals |= {"theme": theme(), "cell": cell}
+    made.globals |= {"theme": theme(), "cell": cell, "counted_as": COUNTED_AS}
     return made
 
 

@@ -1,16 +1,17 @@
 """Tables of the report as HTML rows, TSV and LaTeX, from one description."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from lumirage.core.failure_policy import PolicyMean
 from lumirage.core.model import SENTINELS, Outcome
 from lumirage.reporting.analysis_tables import against_base, comparisons, main_ranking
 from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.policy_means import filled_means
+from lumirage.reporting.policy_means import policy_means
 from lumirage.reporting.report_inputs import Inputs
 
 MOST_MEASURES = 5
@@ -31,14 +32,15 @@ class MethodRow:
     untrained: bool
     sentinel: bool
     n: int
+    """Pairs with a value of its own in the first measure."""
     dropped: int
-    means: tuple[float, ...]
-    """Per measure, over the pairs with a value; NaN where there is none."""
+    means: tuple[PolicyMean, ...]
+    """Per measure, under the track's failure policy; by that of the first methods are listed."""
     counts: tuple[int, ...]
-    """Per measure, how many pairs have a value."""
-    filled_mean: float
-    """Mean of the first measure after the track's failure policy has filled what failed; what methods are listed by."""
+    """Per measure, how many pairs have a value of the method's own."""
     rank: float
+    place: str
+    """The rank with ties, such as "2="; empty where there is none."""
     rank_low: float
     rank_high: float
     beyond_gate: bool
@@ -59,11 +61,11 @@ def method_rows(inputs: Inputs, condition: str) -> list[MethodRow]:
     found = _Found(
         main_ranking(inputs, inputs.measures[0], condition),
         against_base(comparisons(inputs, inputs.measures[0], condition)),
-        filled_means(inputs, inputs.measures[0], condition),
+        [policy_means(inputs, measure, condition) for measure in inputs.measures],
     )
     lines = [_method_row(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
     sign = -1 if inputs.measures[0].higher_is_better else 1
-    return sorted(lines, key=lambda s: (_last(s.rank), _last(sign * s.filled_mean), s.method))
+    return sorted(lines, key=lambda s: (_last(s.rank), not s.n, _last(sign * s.means[0].value), s.method))
 
 
 def _last(value: float) -> float:
@@ -74,7 +76,8 @@ def _last(value: float) -> float:
 class _Found:
     ranking: pd.DataFrame
     effects: pd.DataFrame
-    filled_means: dict[str, float]
+    means: Sequence[Mapping[str, PolicyMean]]
+    """By measure."""
 
 
 def _method_row(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndarray], found: _Found) -> MethodRow:
@@ -91,10 +94,10 @@ def _method_row(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndar
         sentinel=method in SENTINELS,
         n=counts[0],
         dropped=len(values[0]) - counts[0],
-        means=tuple(float(np.nanmean(v)) if n else float("nan") for v, n in zip(values, counts, strict=True)),
+        means=tuple(of[method] for of in found.means),
         counts=counts,
-        filled_mean=_number(found.ranking, method, "value", found.filled_means[method]),
         rank=_number(found.ranking, method, "rank"),
+        place=_place(found.ranking, method),
         rank_low=_number(found.ranking, method, "rank_low"),
         rank_high=_number(found.ranking, method, "rank_high"),
         beyond_gate=_number(found.ranking, method, "beyond_gate", 0.0) > 0,
@@ -115,10 +118,19 @@ def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = fl
     return otherwise if pd.isna(value) else float(value)
 
 
+def _place(ranking: pd.DataFrame, method: str) -> str:
+    """The place as the analysis has it; the plain rank in a tree from before there were ties."""
+    column = "place" if "place" in ranking.columns else "rank"
+    if method not in ranking.index:
+        return ""
+    place = str(ranking[column].astype("string").fillna("").loc[method])
+    return place if column == "place" or not place else f"{float(place):g}"
+
+
 def shown_columns(measures: Sequence[Measure], lines: Sequence[MethodRow]) -> list[int]:
     """Which measures get a column on the page: those of the first preset with a value, as many as fit."""
     same = [i for i, m in enumerate(measures) if m.preset == measures[0].preset]
-    return [i for i in same if any(line.counts[i] for line in lines)][:MOST_MEASURES]
+    return [i for i in same if any(line.means[i].n_pairs for line in lines)][:MOST_MEASURES]
 
 
 def leaderboard(inputs: Inputs, lines: Sequence[MethodRow]) -> pd.DataFrame:
@@ -129,13 +141,17 @@ def leaderboard(inputs: Inputs, lines: Sequence[MethodRow]) -> pd.DataFrame:
             "method": s.method,
             "version": s.version,
             "rank": s.rank,
+            "place": s.place,
+            "rank_low": s.rank_low,
+            "rank_high": s.rank_high,
             "n": s.n,
             "dropped": s.dropped,
         }
-        row |= {"mean_after_policy": s.filled_mean, "effect": s.effect}
+        row |= {"mean_after_policy": s.means[0].value, "filled": s.means[0].filled, "effect": s.effect}
         row |= {"effect_low": s.effect_low, "effect_high": s.effect_high}
-        for measure, mean, n in zip(inputs.measures, s.means, s.counts, strict=True):
-            row |= {f"mean {measure.title}": mean, f"n {measure.title}": n}
+        for measure, mean in zip(inputs.measures, s.means, strict=True):
+            row |= {f"mean {measure.title}": mean.value, f"n {measure.title}": mean.n_pairs}
+            row |= {f"filled {measure.title}": mean.filled}
         row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_load_s": s.load_s}
         row |= {"median_peak_memory_bytes": s.peak_memory_bytes}
         rows.append(row)

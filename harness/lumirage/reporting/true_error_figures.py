@@ -25,8 +25,10 @@ class Line:
     tail_mm: float
     """95th percentile of the error within a pair, mean over the pairs."""
     dice: float
-    by_error: int
-    by_dice: int
+    by_error: str
+    by_dice: str
+    moved: int
+    """Places by which Dice lifts it (lowers it, below 0), where both orders can be told; else 0."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Part:
     n_methods: int
     tau: float
     differing: str
-    """Which methods have another place by Dice: from the place by error to that by Dice."""
+    """Which methods change places where both orders can be told: from the place by error to that by Dice."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,17 @@ def truth_of(inputs: Inputs) -> Truth | None:
         return None
     tail = _measure(inputs, TAIL)
     tails = order_of(inputs, tail, condition).means if tail else {}
+    changing = set(moved([by_error, by_dice]))
     lines = tuple(
-        Line(m, by_error.means[m], tails.get(m, np.nan), by_dice.means[m], by_error.ranks[m], by_dice.ranks[m])
+        Line(
+            method=m,
+            error_mm=by_error.means[m],
+            tail_mm=tails.get(m, np.nan),
+            dice=by_dice.means[m],
+            by_error=by_error.places[m],
+            by_dice=by_dice.places[m],
+            moved=by_error.ranks[m] - by_dice.ranks[m] if m in changing else 0,
+        )
         for m in both
     )
     return Truth(dice, by_error, by_dice, lines, tuple(_parts(inputs, error, dice)))
@@ -106,8 +117,10 @@ def _part(
     error, dice = (order_of(inputs, measure, condition, pairs) for measure in measures)
     if not error.means or not dice.means:
         return
-    told = (f"{m} {error.ranks[m]} → {dice.ranks[m]}" for m in moved([error, dice]))
-    yield Part(title, int(pairs.sum()), len(error.means), tau(error, dice), ", ".join(told) or "none")
+    told = (f"{m} {error.places[m]} → {dice.places[m]}" for m in moved([error, dice]))
+    tested = pairs.all() and len(error.means) > 1
+    none = "none can be told" if tested else "not tested"
+    yield Part(title, int(pairs.sum()), len(error.means), tau(error, dice), ", ".join(told) or none)
 
 
 def figure(inputs: Inputs, truth: Truth, width: float) -> Scene:

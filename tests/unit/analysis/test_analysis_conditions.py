@@ -183,7 +183,8 @@ def test_more_subjects_than_exist_is_an_error():
 
 def sentence(pairs, values, metric="dice_nearest_fg"):
     table = scores(pairs, values, metric=metric)
-    found = verdicts(compare(table, CompareSettings(FAST)), rank(table, RankSettings(FAST)))
+    changes = condition_changes(table, ChangeSettings(FAST))
+    found = verdicts(compare(table, CompareSettings(FAST)), rank(table, RankSettings(FAST)), changes)
     return next(v.sentence for v in found if v.method == "a" and v.reference == "affine")
 
 

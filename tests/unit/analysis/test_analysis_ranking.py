@@ -5,6 +5,7 @@ from score_tables import pairs_of, row, scores
 
 from lumirage.analysis import ranking_schemes as schemes
 from lumirage.analysis.comparisons import CompareSettings, compare
+from lumirage.analysis.condition_effects import condition_changes
 from lumirage.analysis.ranking import (
     AGGREGATE,
     LUMIR,
@@ -75,7 +76,7 @@ def test_a_method_that_fails_on_a_third_is_nowhere_above_one_that_always_succeed
 def test_the_verdicts_say_that_failures_change_the_ranking():
     pairs, values = failing()
     table = full_table(pairs, values)
-    said = [v.sentence for v in verdicts(compare(table, CompareSettings(FAST)), rank(table))]
+    said = [v.sentence for v in verdicts(compare(table, CompareSettings(FAST)), rank(table), condition_changes(table))]
     about = [s for s in said if s.startswith("fails failed on 24 of 72 pairs")]
     assert any("were failures left out, it would rank 1 instead of" in s for s in about)
     assert any("failures change the ranking" in s for s in about)
@@ -131,7 +132,7 @@ def test_beyond_the_gate_is_listed_without_a_rank_and_regularity_earns_nothing()
     assert set(mine["gate"]) == {"mean det_le0_percent at most 1"}
     assert not (found["metric"] == "det_le0_percent").any()
     table = pd.concat([scores(pairs, values), scores(pairs, folds, metric="det_le0_percent", source="")])
-    said = [v.sentence for v in verdicts(compare(table, CompareSettings(FAST)), found)]
+    said = [v.sentence for v in verdicts(compare(table, CompareSettings(FAST)), found, condition_changes(table))]
     assert "folds is not ranked: the gate of regularity is a mean det_le0_percent at most 1, and it has 7." in said
 
 

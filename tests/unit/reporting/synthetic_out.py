@@ -283,5 +283,5 @@ def write_analysis(layout: Layout) -> None:
     }
     for name, table in tables.items():
         table.to_csv(layout.table(name), sep="\t", index=False, na_rep="n/a")
-    found = [asdict(v) for v in verdicts(tables["comparisons"], tables["rankings"])]
+    found = [asdict(v) for v in verdicts(tables["comparisons"], tables["rankings"], tables["conditions"])]
     layout.verdicts.write_text(json.dumps(found), encoding="utf-8")

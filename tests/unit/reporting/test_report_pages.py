@@ -208,5 +208,5 @@ def test_costs_are_of_the_reference_and_of_runs_that_ended_well(factors: Inputs)
     assert line.wall_s == pytest.approx(expected)
     scene = pareto(inputs, inputs.measures[0], "wall_s", WIDE)
     (told,) = [m.title for m in scene.marks if isinstance(m, Dot) and m.title.startswith(FAILING)]
-    assert told.endswith(f"for {seconds(expected)}")
+    assert told.endswith(f"for {seconds(expected)}, 4 of 12 filled")
     assert expected != pytest.approx(float(runs[runs["method"] == FAILING]["wall_s"].astype(float).median()))

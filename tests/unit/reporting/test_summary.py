@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from synthetic_out import SECONDS, Recipe, make_out, true_dice
+from synthetic_out import SECONDS, Recipe, make_out, true_dice, write_analysis
 
 from lumirage.core.layout import Layout
 from lumirage.core.metrics import METRICS, is_accuracy
 from lumirage.flow.summary import _SHOWN, Summary, summarize
+from lumirage.reporting.report_inputs import read_inputs
+from lumirage.reporting.report_tables import method_rows
 from lumirage.scoring.presets import PRESETS
 
 
@@ -58,7 +60,7 @@ def test_the_notes_say_what_is_shown_where_there_is_more(made: Layout) -> None:
     told = "\n".join(summarize(made).notes)
     assert "condition reference (of 6), label source manual (of 2); the report has all" in told
     assert "time and memory: medians under reference; runs and failed: of all conditions" in told
-    assert "a failed run counts as doing nothing (policy identity)" in told
+    assert "a failed run counts as doing nothing, or as the affine where that is worse (policy identity)" in told
 
 
 def test_one_condition_without_failures_needs_no_words(tmp_path: Path) -> None:
@@ -91,3 +93,40 @@ def test_every_preset_has_a_column_for_each_kind_of_truth(preset: str) -> None:
     kinds = {METRICS[metric].of for metric in accurate}
     assert kinds == {METRICS[metric].of for metric in accurate if metric in _SHOWN}
     assert kinds
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return make_out(tmp_path_factory.mktemp("plain"), Recipe(subjects=4, images=False, conditions=False))
+
+
+def test_who_failed_everywhere_is_shown_with_what_the_policy_put_in(plain: Layout, tmp_path: Path) -> None:
+    def failed(scores: pd.DataFrame) -> pd.DataFrame:
+        mine = scores["method"] == "alpha"
+        return scores.assign(value=scores["value"].mask(mine), outcome=scores["outcome"].mask(mine, "crashed"))
+
+    layout = rescored(plain, tmp_path, failed)
+    write_analysis(layout)
+    found = summarize(layout)
+    nothing = np.mean([min(true_dice(m, "reference", k) for m in ("identity", "affine")) for k in range(12)])
+    assert float(cells(found, "alpha")["dice_nearest_fg"]) == pytest.approx(nothing, abs=1e-4)
+    assert found.filled["alpha"]["dice_nearest_fg"] == 12
+    assert found.as_json()["filled"]["alpha"]["dice_nearest_fg"] == 12  # type: ignore[index]
+    shown = dict(zip(found.columns, found.marked("alpha"), strict=True))
+    assert shown["dice_nearest_fg"].endswith("*")
+    assert shown["rank"] == "5"
+    assert "* marks means with such pairs" in "\n".join(found.notes)
+    board = method_rows(read_inputs(layout), "reference")
+    assert board[-1].method == "alpha"
+    assert (board[-1].place, board[-1].n, board[-1].means[0].filled) == ("5", 0, 12)
+    assert board[-1].means[0].value == pytest.approx(nothing, abs=1e-4)
+
+
+def test_ranks_stand_with_their_ties_and_intervals_once_compared(plain: Layout, tmp_path: Path) -> None:
+    assert "rank" not in summarize(plain).columns
+    layout = rescored(plain, tmp_path, lambda scores: scores)
+    write_analysis(layout)
+    found = summarize(layout)
+    assert found.columns[0] == "rank"
+    assert cells(found, "alpha")["rank"] == "1= [1, 2]"
+    assert any("cannot be told apart" in note for note in found.notes)

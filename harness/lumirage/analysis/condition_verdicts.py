@@ -1,0 +1,131 @@
+"""What the conditions other than the reference do to the methods, in words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lumirage.analysis.verdict_words import Row, Verdict, measure_words, number, records, sentence, size_words, there
+from lumirage.core.metrics import direction
+from lumirage.core.model import SENTINELS
+
+HALF = 0.5
+"""A condition breaks a method where less than this share of its gain over the affine is left."""
+
+
+@dataclass(frozen=True)
+class _Fall:
+    """What one condition takes from one method, in the good direction's sign: positive where it is worse."""
+
+    row: Row
+    fall: float
+    affine_here: float
+    """NaN where it was not scored."""
+    breaks: bool
+
+
+def condition_verdicts(changes: pd.DataFrame) -> tuple[list[Verdict], list[Verdict]]:
+    """From the rows of conditions.tsv of one measure: what breaks a method, the largest fall first, and what does not.
+
+    A condition breaks a method that is better than the affine in the reference where it is told worse (or, without an
+    interval, is worse) and half or more of what it had over the affine is gone. Of every other method that was tried: its
+    largest loss that can be told, or that none can.
+    """
+    breaks: list[tuple[float, Verdict]] = []
+    others: list[Verdict] = []
+    rows = [row for row in records(changes) if there(row["change"])]
+    affine = {str(row["condition"]): row for row in rows if row["method"] == "affine"}
+    for method in dict.fromkeys(str(row["method"]) for row in rows if row["method"] not in SENTINELS):
+        falls = [_fall(row, affine.get(str(row["condition"]))) for row in rows if row["method"] == method]
+        falls = sorted(falls, key=lambda fall: -fall.fall)
+        broken = [fall for fall in falls if fall.breaks]
+        if broken:
+            breaks.append((broken[0].fall, _verdict(_broken(broken), broken[0].row)))
+        elif direction(str(falls[0].row["metric"])):
+            others.append(_verdict(_unbroken(falls), falls[0].row))
+    return [verdict for _, verdict in sorted(breaks, key=lambda found: -found[0])], others
+
+
+def order_verdicts(rankings: pd.DataFrame, reference: str) -> list[Verdict]:
+    """Under which conditions nobody who is first in the reference is first; from one measure's rankings, sentinels left out."""
+    real = rankings[~rankings["sentinel"].astype(bool) & rankings["rank"].notna()]
+    leaders = {str(condition): _first(rows) for condition, rows in real.groupby("condition", sort=True)}
+    before = leaders.pop(reference, [])
+    found = []
+    for condition, now in leaders.items():
+        if before and now and not set(before) & set(now):
+            row = records(real[real["condition"] == condition])[0]
+            text = f"Under {condition} the first on {measure_words(row)} is {_and(now)}, not {_and(before)}"
+            found.append(Verdict(sentence(text), "order", str(row["track"]), condition, str(row["metric"]), now[0]))
+    return found
+
+
+def _first(rows: pd.DataFrame) -> list[str]:
+    """Who shares the best place."""
+    places = pd.to_numeric(rows["place"].astype("string").str.rstrip("="), errors="coerce")
+    return [str(method) for method in rows.loc[places == places.min(), "method"]]
+
+
+def _fall(row: Row, affine: Row | None) -> _Fall:
+    sign = direction(str(row["metric"]))
+    fall = -sign * number(row["change"])
+    nothing = float("nan")
+    affine_before = number(affine["mean_reference"]) if affine else nothing
+    affine_here = number(affine["mean"]) if affine else nothing
+    gain, left = sign * (number(row["mean_reference"]) - affine_before), sign * (number(row["mean"]) - affine_here)
+    worse = fall > 0 and (_told(row) or not there(row["ci_low"]))
+    return _Fall(row, fall, affine_here, breaks=bool(worse and gain > 0 and left <= HALF * gain))
+
+
+def _told(row: Row) -> bool:
+    if not there(row["ci_low"]) or number(row["ci_low"]) <= 0 <= number(row["ci_high"]):
+        return False
+    return not there(row["p_holm"]) or number(row["p_holm"]) < 0.05
+
+
+def _broken(falls: Sequence[_Fall]) -> str:
+    worst = falls[0]
+    text = f"{_takes(worst.row)} {size_words(_sized(worst.row))}"
+    sign = direction(str(worst.row["metric"]))
+    if there(worst.affine_here):
+        ahead = sign * (number(worst.row["mean"]) - worst.affine_here) > 0
+        text += f"; the affine has {worst.affine_here:.3g} there" + ("" if ahead else ", which is no worse")
+    further = [f"{fall.row['condition']} (to {number(fall.row['mean']):.3g})" for fall in falls[1:]]
+    return text + (f". So does {_and(further)}" if len(further) == 1 else f". So do {_and(further)}" if further else "")
+
+
+def _unbroken(falls: Sequence[_Fall]) -> str:
+    told = [fall for fall in falls if fall.fall > 0 and _told(fall.row)]
+    row = falls[0].row
+    if told:
+        return f"The most that a condition takes from {row['method']}: {_takes(told[0].row)} {size_words(_sized(told[0].row))}"
+    if not any(there(fall.row["ci_low"]) for fall in falls):
+        return f"What conditions take from {row['method']} has no interval: at most, {_takes(row)} {size_words(_sized(row))}"
+    many = f"any of {len(falls)} conditions" if len(falls) > 1 else str(row["condition"])
+    return f"No loss of {row['method']} on {measure_words(row)} can be told under {many}"
+
+
+def _takes(row: Row) -> str:
+    span = (
+        f" [{number(row['ci_low']):.3g}, {number(row['ci_high']):.3g}]"
+        if there(row["ci_low"])
+        else ", without an interval"
+    )
+    return (
+        f"{row['condition']} takes {row['method']} from {number(row['mean_reference']):.3g} to {number(row['mean']):.3g} on "
+        f"{measure_words(row)}, a change of {number(row['change']):.3g}{span}"
+    )
+
+
+def _sized(row: Row) -> Row:
+    """With the columns by which the size of a comparison is told."""
+    return {**row, "reference": "the reference", "failed_method": row["failed"]}
+
+
+def _verdict(text: str, row: Row) -> Verdict:
+    condition, metric = str(row["condition"]), str(row["metric"])
+    return Verdict(sentence(text), "condition", str(row["track"]), condition, metric, str(row["method"]))
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -1,0 +1,75 @@
+"""The places of a list of methods: ranks by merit, and what of their order can be told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lumirage.analysis import ranking_schemes as schemes
+from lumirage.analysis.resampling import FloatArray
+from lumirage.analysis.score_matrices import Cell
+from lumirage.core.rank_groups import groups_of, place_words, rank_intervals
+
+
+@dataclass(frozen=True)
+class RankedBy:
+    """One way to rank: what by, who is told better than whom, and the merits in every draw of subjects."""
+
+    scheme: str
+    merits: FloatArray
+    better: schemes.BoolArray | None
+    drawn: FloatArray | None
+    """(draws, methods)"""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The list as it falls out, an array over the methods each; NaN and '' where there is nothing to say."""
+
+    ranks: FloatArray
+    words: Sequence[str]
+    low: FloatArray
+    high: FloatArray
+    first: FloatArray
+    agreement: float
+
+
+def places_of(cell: Cell, by: RankedBy) -> Places:
+    """Ranks by merit, who was filled in everywhere last of all; and what of their order can be told."""
+    nothing = np.full(len(by.merits), np.nan)
+    own = np.where(cell.without_own, np.nan, by.merits)
+    ranks = schemes.ranks_of(own)
+    last = cell.without_own & np.isfinite(by.merits)
+    ranks[last] = np.isfinite(own).sum() + 1
+    first, agreement = _in_draws(cell, by.drawn, ranks)
+    if by.better is None:
+        return Places(ranks, place_words(ranks), nothing, nothing, first, agreement)
+    # an answer is better than none, whatever the policy puts in its place
+    better = (by.better & ~last[:, None] & ~last[None, :]) | (~last[:, None] & last[None, :])
+    words = place_words(groups_of(ranks, better))
+    if not cell.design.bootstrap_defined:
+        return Places(ranks, words, nothing, nothing, first, agreement)
+    return Places(ranks, words, *rank_intervals(ranks, better), first, agreement)
+
+
+def _in_draws(cell: Cell, drawn: FloatArray | None, ranks: FloatArray) -> tuple[FloatArray, float]:
+    """Share of draws in front, and mean agreement (Spearman) of a draw's list with the list."""
+    first = np.full(len(ranks), np.nan)
+    ranked = np.isfinite(ranks)
+    if drawn is None or not cell.design.bootstrap_defined or ranked.sum() < 2:
+        return first, float("nan")
+    again = schemes.ranks_of(drawn[:, ranked])
+    again = again[np.isfinite(again).all(axis=1)]
+    if not len(again):
+        return first, float("nan")
+    first[ranked] = (again == 1).mean(axis=0)
+    return first, _mean_correlation(again, ranks[ranked])
+
+
+def _mean_correlation(drawn: FloatArray, ranks: FloatArray) -> float:
+    a = drawn - drawn.mean(axis=1, keepdims=True)
+    b = ranks - ranks.mean()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = (a @ b) / np.sqrt((a**2).sum(axis=1) * (b**2).sum())
+    there = np.isfinite(r)
+    return float(r[there].mean()) if there.any() else float("nan")

@@ -1,0 +1,69 @@
+"""A sentence of the findings, and the words that all of them use."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+Row = Mapping[str, object]
+"""Column -> value."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence, and what it is about."""
+
+    sentence: str
+    kind: str
+    """condition, effect, failures, gate or order"""
+    track: str
+    condition: str
+    metric: str
+    method: str
+    reference: str = ""
+
+
+def records(rows: pd.DataFrame) -> list[Row]:
+    """The rows of a table, each as column -> value."""
+    return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
+
+
+def size_words(row: Row) -> str:
+    """What a difference rests on: pairs, subjects, what was dropped and what failed."""
+    words = [f"n = {row['n_pairs']} pairs, {row['n_subjects']} subjects"]
+    words += [f"{row['dropped']} dropped"] if number(row["dropped"]) else []
+    failed = [(row[f"failed_{who}"], row[who]) for who in ("method", "reference") if number(row[f"failed_{who}"])]
+    words += [f"{n} failed of {who}" for n, who in failed]
+    note = str(row["note"]) if there(row["note"]) else ""
+    return f"({'; '.join(filter(None, [*words, note]))})"
+
+
+def interval_words(row: Row, *, absolute: bool = False) -> str:
+    """The difference with its interval; `absolute`: turned to be positive."""
+    ends = [number(row["ci_low"]), number(row["ci_high"])]
+    value = number(row["difference"])
+    if absolute and value < 0:
+        value, ends = -value, [-e for e in ends]
+    low, high = sorted(ends)
+    return f"{value:.3g} [{low:.3g}, {high:.3g}]"
+
+
+def measure_words(row: Row) -> str:
+    """The metric, and the label source where it has one."""
+    source = str(row["source"]) if there(row["source"]) else ""
+    return f"{row['metric']} ({source})" if source else str(row["metric"])
+
+
+def number(value: object) -> float:
+    """A cell as a number; NaN where it is empty."""
+    return float(value) if there(value) else float("nan")  # type: ignore[arg-type]  # a cell: whatever float() takes
+
+
+def there(value: object) -> bool:
+    """Whether a cell holds anything."""
+    return not pd.isna(value)  # type: ignore[call-overload]  # a cell of a table, never an array
+
+
+def sentence(text: str) -> str:
+    """With its full stop."""
+    return text + "."
