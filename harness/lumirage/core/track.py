@@ -85,8 +85,10 @@ class Prepare(Record):
     affine: Literal["none", "rigid", "affine"] = "affine"
     affine_error: AffineError = AffineError()
     skull: Literal["as_is", "stripped"] = Field(default="as_is", description="stripped: by the scan's mask")
-    intensity: Literal["none", "minmax", "percentile", "zscore"] = Field(
-        default="percentile", description="minmax and percentile (0.1 to 99.9 of the foreground) give 0 to 1"
+    intensity: Literal["none", "minmax", "percentile", "zscore", "equalized"] = Field(
+        default="percentile",
+        description="minmax and percentile (0.1 to 99.9 of the foreground) give 0 to 1; equalized: the histogram of the "
+        "foreground made flat, each voxel its rank from 0 to 1, the background 0",
     )
     gamma: float = Field(default=1.0, gt=0, description="exponent after scaling to 0..1")
     inverted: bool = Field(default=False, description="the foreground's intensities upside down")

@@ -37,6 +37,8 @@ def _scale(picture: Single, inside: Array, prepare: Prepare) -> Single:
         return (picture - values.mean()) / max(float(values.std()), 1e-12)
     if prepare.intensity == "none":
         return picture
+    if prepare.intensity == "equalized":
+        return np.where(inside, np.searchsorted(np.sort(values), picture, side="right") / values.size, 0.0)
     low, high = (picture.min(), picture.max()) if prepare.intensity == "minmax" else np.percentile(values, (0.1, 99.9))
     low = min(low, 0.0) if prepare.intensity == "percentile" else low  # the background stays at 0
     return np.clip((picture - low) / max(float(high - low), 1e-12), 0.0, 1.0)

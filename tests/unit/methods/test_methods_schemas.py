@@ -27,7 +27,7 @@ def test_schema_is_generated_from_the_model(name: str) -> None:
     path = shipped("specs") / "schemas" / f"{name}.schema.json"
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS[name].model_json_schema()}
     wanted = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
-    if os.environ.get("LUMIRAGE_UPDATE"):
+    if os.environ.get("LUMIRAGE_REMAKE") == "1":
         path.write_text(wanted)
     assert path.read_text() == wanted
 

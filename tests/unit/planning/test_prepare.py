@@ -14,6 +14,7 @@ from lumirage.core.model import GridNeeds, Pair, Scan
 from lumirage.core.space import Volume
 from lumirage.core.track import AffineError, Prepare, Track
 from lumirage.planning.affine_alignment import estimate_affine
+from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.preparation import Preparer, check_scan, prepared_key, resample
 from lumirage.planning.working_grid import rigid, unmet_needs, working_grid
 
@@ -170,3 +171,16 @@ def test_what_a_network_demands_of_the_grid_is_held_against_every_condition() ->
     assert unmet_needs(GridNeeds(), cells) == []
     open_grid = Track.model_validate({"name": "x"}).cells()
     assert unmet_needs(GridNeeds(divisible_by=16), open_grid) == [], "nobody knows before the images are read"
+
+
+def test_equalized_intensities_are_ranks_of_the_foreground_and_no_monotone_change_of_contrast_is_seen() -> None:
+    head = ball(RAS, SHAPE, (0.0, 0.0, 0.0)).data > 0
+    picture = np.where(head, 100 + np.random.default_rng(0).gamma(2, 50, SHAPE), 0).astype(np.float32)
+    prepare = Prepare(intensity="equalized")
+    found = spoil_and_scale(picture, head, prepare, seed=("a", 0))
+    assert (found[~head] == 0).all()
+    assert found.max() == 1.0
+    shares = np.histogram(found[head], bins=10, range=(0, 1))[0] / head.sum()
+    assert shares == pytest.approx(0.1, abs=0.005)
+    stretched = np.where(head, np.sqrt(picture) * 40, 0).astype(np.float32)
+    assert spoil_and_scale(stretched, head, prepare, seed=("b", 1)) == pytest.approx(found, abs=1e-3)
