@@ -61,6 +61,15 @@ class PausedError(EngineError):
     """Somebody else paused a container: nothing that was timed in it counts."""
 
 
+class GpuFaultError(EngineError):
+    """A GPU failed under a method, or its log says so. `gpus` are the UUIDs of those that it had; `lost`: the driver does
+    not show one of them any more, so that nobody need believe the log."""
+
+    def __init__(self, message: str, gpus: tuple[str, ...], *, lost: bool) -> None:
+        super().__init__(message)
+        self.gpus, self.lost = gpus, lost
+
+
 def nearest(word: str, choices: Iterable[str]) -> str:
     """`; did you mean 'x'?` with the closest choices, and all of them where they are few; for error messages."""
     known = sorted(choices)

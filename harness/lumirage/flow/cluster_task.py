@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from lumirage.core.errors import BusyError, EngineError, UnavailableError
+from lumirage.core.errors import BusyError, EngineError, GpuFaultError, UnavailableError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Job, Limits
 from lumirage.core.records import read_json
@@ -22,13 +22,12 @@ from lumirage.running.executors.slurm import (
     Submission,
     Task,
     cpus_of_task,
-    gpus_of_task,
     number_of_task,
     processes_of_task,
     read_task,
 )
 from lumirage.running.executors.this_machine import PAUSES_S
-from lumirage.running.gpu_usage import gpu_uuids
+from lumirage.running.gpu_devices import gpus_of_task, list_gpus
 from lumirage.running.job_execution import execute_job, remove_leftovers
 from lumirage.running.participant_locks import lock_participants
 from lumirage.running.runtimes import choose
@@ -124,6 +123,9 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
         _unless(stop)
         try:
             execute_job(job, inputs, context, runtime)
+        except GpuFaultError as fault:  # this task has no other; another one may
+            context = replace(context, gpu_faults=(*context.gpu_faults, str(fault)))
+            stop.wait(pause_s)
         except EngineError:
             stop.wait(pause_s)
         else:
@@ -133,11 +135,13 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
 
 def _gpus(limits: Limits, environment: Mapping[str, str]) -> tuple[str, ...]:
     """Those that the job may use. Raises UnavailableError when Slurm gave fewer: that is no result about the method."""
-    given = gpus_of_task(environment, gpu_uuids()) if limits.gpus else ()
+    devices = list_gpus()
+    given = gpus_of_task(environment, devices) if limits.gpus else ()
     if len(given) < limits.gpus:
         raise UnavailableError(
             f"the method asks for {limits.gpus} GPUs and Slurm gave this task {len(given)} (CUDA_VISIBLE_DEVICES is "
-            f"'{environment.get('CUDA_VISIBLE_DEVICES', '')}'); a partition with GPUs is wanted, such as by "
+            f"'{environment.get('CUDA_VISIBLE_DEVICES', '')}', the driver shows "
+            f"{', '.join((*devices.uuids, *devices.faults)) or 'none'}); a partition with GPUs is wanted, such as by "
             "--slurm partition=gpu"
         )
     return given[: limits.gpus]

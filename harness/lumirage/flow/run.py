@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from lumirage.core.errors import EngineError, LumirageError
+from lumirage.core.errors import EngineError, GpuFaultError, LumirageError
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.core.screen import Screen
 from lumirage.flow.cost_history import CostsSeen
@@ -13,7 +13,7 @@ from lumirage.flow.install import MethodInstaller
 from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.running.executors.resource_slots import bound, resources_here
-from lumirage.running.executors.this_machine import BackgroundWork, ThisMachine
+from lumirage.running.executors.this_machine import ThisMachine
 from lumirage.running.job_execution import remove_leftovers
 
 
@@ -83,7 +83,10 @@ class _Progress:
         """Nothing to show yet."""
 
     def job_retried(self, job: Job, error: EngineError) -> None:
-        """Say that the engine failed."""
+        """Say that the engine, or a GPU, failed."""
+        if isinstance(error, GpuFaultError):
+            self.screen.say(f"{job.method.name}: {error}; the run is tried again, on another GPU where there is one")
+            return
         self.screen.say(f"{job.method.name}: the engine failed and is tried again ({error})")
 
     def run_recorded(self, run: Run) -> None:

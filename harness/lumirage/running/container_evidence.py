@@ -45,6 +45,12 @@ class JobContainer:
             return answer
         return replace(answer, displacement=brought(answer.displacement, working))
 
+    @property
+    def gpu_fault(self) -> str:
+        """The words with which the log says that the GPU failed; empty where it does not."""
+        logs = [*self.watch.events.pairs.values(), self.watch.events.loading]
+        return next((words for log in logs if (words := log.gpu_fault)), "")
+
     def times(self, pair: str) -> Times:
         """When a pair ran."""
         changes = {name: changed_s(expected) for name, expected in self.written.expected.items()}

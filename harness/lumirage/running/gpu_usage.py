@@ -1,12 +1,17 @@
-"""What a call used of its GPUs, through NVML. Absent without a driver, and then it says so."""
+"""What a call used of its GPUs, through NVML. Absent without a driver, and then it says so.
+
+Every reading fails by itself: a GPU that does not tell why it is slow still tells its memory.
+"""
 
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
 
 import pynvml
 
+from lumirage.running.gpu_devices import Handle, reading
+
 NOT_KNOWN = "NVML; memory is not known, as the call's processes are not known here"
+UNREADABLE = "NVML; the memory of processes could not be read"
 SAMPLE_EVERY = 5
 """Memory samples between two looks at the GPU: 4 Hz."""
 THROTTLED = {
@@ -14,23 +19,6 @@ THROTTLED = {
     "hardware, hot": "nvmlClocksThrottleReasonHwThermalSlowdown",
     "software, hot": "nvmlClocksThrottleReasonSwThermalSlowdown",
 }
-
-
-def gpu_uuids(nvml: ModuleType = pynvml) -> tuple[str, ...]:
-    """The GPUs of this machine by UUID, in the driver's order; empty without a driver."""
-    try:
-        nvml.nvmlInit()
-    except nvml.NVMLError:
-        return ()
-    try:
-        handles = [nvml.nvmlDeviceGetHandleByIndex(i) for i in range(nvml.nvmlDeviceGetCount())]
-        return tuple(_text(nvml.nvmlDeviceGetUUID(handle)) for handle in handles)
-    finally:
-        nvml.nvmlShutdown()
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
 
 
 class GpuMeter:
@@ -42,75 +30,80 @@ class GpuMeter:
     """
 
     def __init__(self, uuids: Iterable[str], pids: Callable[[], list[int] | None], nvml: ModuleType = pynvml):
-        self._nvml, self._pids, self._ticks = nvml, pids, 0
-        self._handles: list[Any] = []  # NVML's handles are opaque pointers
+        self._nvml, self._pids, self._ticks, self._open = nvml, pids, 0, False
+        self._handles: list[Handle] = []
         self.peak_bytes: int | None = None
         self.how, self._others, self._slow = "no GPU was asked for", False, set[str]()
         uuids = tuple(uuids)
         if uuids:
-            self._open(uuids)
+            self._begin(uuids)
         self._energy_before = self._energy_mj()
         self._used_before = self._device_bytes()
 
-    def _open(self, uuids: tuple[str, ...]) -> None:
+    def _begin(self, uuids: tuple[str, ...]) -> None:
         try:
             self._nvml.nvmlInit()
+            self._open = True
             self._handles = [self._nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in uuids]
             self.how = "NVML"
         except self._nvml.NVMLError as error:
             self.how = f"NVML: {error}"
+            self.close()
 
     def sample(self) -> None:
         """Look at the GPUs; cheap to call at 20 Hz, as most calls do nothing."""
         self._ticks += 1
         if not self._handles or self._ticks % SAMPLE_EVERY != 1:
             return
-        try:
-            self._look()
-        except self._nvml.NVMLError as error:
-            self.how = f"NVML stopped: {error}"
-
-    def _look(self) -> None:
-        pids = self._pids()
-        if pids is None and self.peak_bytes is None:
-            self.how = NOT_KNOWN
-        elif self.how == NOT_KNOWN:
-            self.how = "NVML"  # they are by now
-        own, mine, unknown = set(pids or ()), 0, False
         for handle in self._handles:
-            for process in self._nvml.nvmlDeviceGetComputeRunningProcesses(handle) if pids is not None else ():
+            reasons = reading(self._nvml, 0, self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle)
+            self._slow |= {word for word, flag in THROTTLED.items() if reasons & getattr(self._nvml, flag)}
+        self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        pids = self._pids()
+        if pids is None:
+            if self.peak_bytes is None:
+                self.how = NOT_KNOWN
+            return
+        own, mine, by_process = set(pids), 0, True
+        for handle in self._handles:
+            processes = reading(self._nvml, None, self._nvml.nvmlDeviceGetComputeRunningProcesses, handle)
+            by_process &= processes is not None
+            for process in processes or ():
                 if process.pid not in own:
                     self._others = True
                 elif process.usedGpuMemory is None:
-                    unknown = True
+                    by_process = False
                 else:
                     mine += process.usedGpuMemory
-            reasons = self._nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle)
-            self._slow |= {word for word, flag in THROTTLED.items() if reasons & getattr(self._nvml, flag)}
-        if unknown:
+        if by_process:
+            self.how = "NVML" if self.how in {NOT_KNOWN, UNREADABLE} else self.how
+            self._keep(mine)
+        elif (now := self._device_bytes()) is not None and self._used_before is not None:
             self.how = "NVML, growth of the whole device"
-            mine = max(0, self._device_bytes() - self._used_before)
-        if pids is not None:
-            self.peak_bytes = max(self.peak_bytes or 0, mine)
+            self._keep(max(0, now - self._used_before))
+        elif self.peak_bytes is None:
+            self.how = UNREADABLE
 
-    def _device_bytes(self) -> int:
-        try:
-            return sum(self._nvml.nvmlDeviceGetMemoryInfo(handle).used for handle in self._handles)
-        except self._nvml.NVMLError:
-            return 0
+    def _keep(self, used_bytes: int) -> None:
+        self.peak_bytes = max(self.peak_bytes or 0, used_bytes)
 
-    def _energy_mj(self) -> int | None:
-        try:
-            return sum(self._nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in self._handles)
-        except self._nvml.NVMLError:  # not counted before Volta, nor in MIG
-            return None
+    def _device_bytes(self) -> int | None:
+        """In use on all GPUs of the call, by whomever; None where one of them does not tell."""
+        found = [reading(self._nvml, None, self._nvml.nvmlDeviceGetMemoryInfo, handle) for handle in self._handles]
+        return None if None in found else sum(memory.used for memory in found)
+
+    def _energy_mj(self) -> list[int | None]:
+        """Of each GPU; None where it is not counted: before Volta, and for a MIG instance."""
+        read = self._nvml.nvmlDeviceGetTotalEnergyConsumption
+        return [reading(self._nvml, None, read, handle) for handle in self._handles]
 
     def energy_j(self) -> float | None:
-        """Joules that the GPUs took since the start; None without GPUs or counters."""
-        now = self._energy_mj()
-        if not self._handles or now is None or self._energy_before is None:
-            return None
-        return (now - self._energy_before) / 1000
+        """Joules that the GPUs took since the start; None without GPUs or counters, and where a counter began again."""
+        pairs = list(zip(self._energy_before, self._energy_mj(), strict=True))
+        took = [now - before for before, now in pairs if before is not None and now is not None and now >= before]
+        return sum(took) / 1000 if pairs and len(took) == len(pairs) else None
 
     def warnings(self) -> list[str]:
         """What disturbed the measurement."""
@@ -119,6 +112,8 @@ class GpuMeter:
 
     def close(self) -> None:
         """Let go of the driver."""
-        if self._handles:
-            self._handles = []
+        self._handles = []
+        self._energy_before = []
+        if self._open:
+            self._open = False
             self._nvml.nvmlShutdown()

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumirage.core.errors import DISK_FULL, BusyError, LumirageError, PausedError
+from lumirage.core.errors import DISK_FULL, BusyError, GpuFaultError, LumirageError, PausedError
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.model import Job, Run
 from lumirage.running.container_environment import CONTAINER_TMP, environment
@@ -21,6 +21,7 @@ from lumirage.running.container_evidence import JobContainer, finished
 from lumirage.running.container_user import hand_over
 from lumirage.running.ended_pairs import NOT_ENDED, EndedPairs
 from lumirage.running.folder_removal import remove_tree
+from lumirage.running.gpu_devices import broken
 from lumirage.running.job_watch import JobWatch
 from lumirage.running.method_contract import JobFolders, PairInput, WrittenInputs, pairs_per_container, write_inputs
 from lumirage.running.method_events import EventReader
@@ -38,8 +39,9 @@ FULL_DISK_BYTES = 64 * 2**20
 class RunContext:
     """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
 
-    `shared` of these are used by another harness too. `owner` is the same for all calls of one output tree; `scratch` is
-    where its calls' folders lie; `weights` gives the folder of a method's weights by its name.
+    `shared` of these are used by another harness too; `gpu_faults` tells of GPUs that failed under this job before. `owner`
+    is the same for all calls of one output tree; `scratch` is where its calls' folders lie; `weights` gives the folder of
+    a method's weights by its name.
     """
 
     layout: Layout
@@ -49,6 +51,7 @@ class RunContext:
     cpus: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
     shared: tuple[str, ...] = ()
+    gpu_faults: tuple[str, ...] = ()
     weights: Mapping[str, Path] = field(default_factory=dict)
     host: Mapping[str, str | int | float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -98,7 +101,7 @@ def _execute_container(
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
     folder = context.scratch / f"{context.owner}-{name}"
-    records = RecordContext(context.layout, context.track, context.host, context.shared)
+    records = RecordContext(context.layout, context.track, context.host, context.shared, context.gpu_faults)
     try:
         with _full_disk(folder.parent):
             folders = JobFolders(folder / "in", folder / "out", runtime.sees, runtime.isolated)
@@ -110,6 +113,10 @@ def _execute_container(
         container = JobContainer(job, inputs, written, watch, NOT_ENDED, datetime.now(UTC), runtime, image, call)
         container, kept = _run(container, records, folder / "ended", recorded)
         _refuse_full_disk(folder, container.ended)
+        if fault := _gpu_fault(container, context):
+            for pair in kept.values():
+                recorded(pair.run)
+            raise fault
         if _stopped_with_us(container, context.stop):
             container = replace(container, ended=replace(container.ended, interrupted=True))
         with _full_disk(context.layout.root):
@@ -206,6 +213,21 @@ def _refuse_full_disk(folder: Path, ended: CallResult) -> None:
     usage = ended.usage
     if usage.exit_code and not usage.over_quota and shutil.disk_usage(folder).free < FULL_DISK_BYTES:
         raise BusyError(f"the disk of {folder.parent} is full; make room and type the command again")
+
+
+def _gpu_fault(container: JobContainer, context: RunContext) -> GpuFaultError | None:
+    """Why a method that died of its GPU gets no record for the pair under way: it is tried again on another GPU.
+
+    The driver's word always counts. That of the log, which the method writes, counts once a job.
+    """
+    gpus = container.call.gpus
+    if not gpus or not died(container.ended.usage) or container.ended.interrupted:
+        return None
+    lost, words = broken(gpus), container.gpu_fault
+    if not lost and (not words or context.gpu_faults):
+        return None
+    what = "the driver does not show it any more" if lost else f"the method's log says: {words}"
+    return GpuFaultError(f"GPU {', '.join(lost or gpus)} failed: {what}", lost or gpus, lost=bool(lost))
 
 
 def remove_leftovers(context: RunContext, runtime: Runtime) -> int:

@@ -7,12 +7,12 @@ Times that a line names are not read. All else is log. docs/decisions/0004.md sa
 
 import copy
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
+from lumirage.running.failure_words import gpu_fault, says_gpu_memory, says_memory
 from lumirage.running.printable_text import readable
 
 MARK = b"@lumirage "
@@ -22,15 +22,6 @@ MAX_PHASE_NAME = 40
 MIN_LOG_BYTES = 16 * 1024
 MAX_EVENTS_A_PAIR = 1000
 """Lines that are read as events, over all pairs of a container; a flood of them must not keep the harness busy."""
-GPU_MEMORY_WORDS = re.compile(
-    r"CUDA out of memory|OutOfMemoryError|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|HIP out of memory"
-    r"|RESOURCE_EXHAUSTED: Out of memory|cublas\w{0,40}_ALLOC_FAILED",
-    re.IGNORECASE,
-)
-MEMORY_WORDS = re.compile(
-    r"^MemoryError|std::bad_alloc|DefaultCPUAllocator: can't allocate|ITK ERROR.{0,300}allocate memory", re.MULTILINE
-)
-"""Nothing of unbounded length in either: one line of `cublascublas...` as long as a log would keep us for hours."""
 
 
 class Log:
@@ -82,12 +73,17 @@ class PairEvents:
     @property
     def gpu_memory(self) -> bool:
         """Whether what is kept of the log says that the GPU's memory was exhausted."""
-        return bool(GPU_MEMORY_WORDS.search(self.log.text()))
+        return says_gpu_memory(self.log.text())
 
     @property
     def memory(self) -> bool:
         """Whether what is kept of the log says that memory was exhausted."""
-        return bool(MEMORY_WORDS.search(self.log.text()))
+        return says_memory(self.log.text())
+
+    @property
+    def gpu_fault(self) -> str:
+        """The words with which what is kept of the log says that the GPU itself failed; empty where it does not."""
+        return gpu_fault(self.log.text())
 
     def phases_s(self) -> dict[str, float]:
         """Name -> seconds, each phase until the next or the end of the pair; empty while the pair has not ended."""

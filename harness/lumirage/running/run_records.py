@@ -28,6 +28,7 @@ class RecordContext:
     track: str
     host: Mapping[str, str | int | float]
     shared: tuple[str, ...] = ()
+    gpu_faults: tuple[str, ...] = ()
 
     def files(self, container: JobContainer, pair: str) -> RunFiles:
         """The files of one run."""
@@ -136,6 +137,7 @@ def record_pair(container: JobContainer, pair: str, judged: Judged, context: Rec
                 *_note(container.written.given[pair].note),
                 *_late_failures(container, judged.outcome),
                 *_shared(context),
+                *context.gpu_faults,
             ),
             "log_tail": "\n".join(log.rstrip().splitlines()[-20:])[-2000:],
         }

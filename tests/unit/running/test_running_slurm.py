@@ -15,7 +15,6 @@ from lumirage.running.executors.slurm import (
     Task,
     cpus_of_task,
     driver,
-    gpus_of_task,
     max_array_size,
     number_of_task,
     processes_of_task,
@@ -115,19 +114,6 @@ def test_memory_by_cpu_or_gpu_takes_the_place_of_memory_by_node():
 def test_logs_lie_in_their_folder_whatever_its_name():
     odd = SubmissionFiles(Path("/data/100%j of %A"))
     assert "output='/data/100%%j of %%A/logs/%A_%a_0_log.out'" in sbatch_lines(files=odd)
-
-
-@pytest.mark.parametrize(
-    ("given", "visible", "expected"),
-    [
-        ("0", [], ("0",)),
-        ("1,0", ["GPU-a", "GPU-b"], ("GPU-b", "GPU-a")),
-        ("GPU-c", ["GPU-a"], ("GPU-c",)),
-        ("", ["GPU-a"], ()),
-    ],
-)
-def test_gpus_are_those_of_the_task(given: str, visible: list[str], expected: tuple[str, ...]):
-    assert gpus_of_task({"CUDA_VISIBLE_DEVICES": given}, visible) == expected
 
 
 def test_a_task_scores_with_the_cpus_it_was_given_not_those_of_its_node():

@@ -10,7 +10,7 @@ import psutil
 from lumirage.core.errors import UnavailableError, UsageError, nearest
 from lumirage.core.model import Limits
 from lumirage.running.executors.resource_leases import Leases
-from lumirage.running.gpu_usage import gpu_uuids
+from lumirage.running.gpu_devices import list_gpus
 
 Item = TypeVar("Item")
 
@@ -22,18 +22,23 @@ class Resources:
     cpus: tuple[int, ...]
     memory_bytes: int
     gpus: tuple[str, ...] = ()
+    gpu_faults: tuple[str, ...] = ()
+    """GPUs of this machine that cannot be used, each with the driver's reason."""
 
 
 def resources_here(gpus: Sequence[str] = ()) -> Resources:
     """This machine's. `gpus` chooses some by index or UUID; none: all. Raises UsageError for one that is not there."""
-    found = gpu_uuids()
-    names = {**{str(i): uuid for i, uuid in enumerate(found)}, **{uuid: uuid for uuid in found}}
+    found = list_gpus()
+    chosen = []
     for wanted in gpus:
-        if wanted not in names:
-            raise UsageError(f"no GPU '{wanted}' here{nearest(wanted, names)}")
+        device = found.find(wanted)
+        if device is None:
+            lost = "".join(f"; {fault}" for fault in found.faults)
+            names = [name for one in found.usable for name in (one.index, one.uuid)]
+            raise UsageError(f"no GPU '{wanted}' here{nearest(wanted, names)}{lost}")
+        chosen.append(device.uuid)
     cpus = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
-    chosen = tuple(names[wanted] for wanted in gpus) or found
-    return Resources(tuple(sorted(cpus)), psutil.virtual_memory().total, chosen)
+    return Resources(tuple(sorted(cpus)), psutil.virtual_memory().total, tuple(chosen) or found.uuids, found.faults)
 
 
 def bound(resources: Resources, limits: Limits, most: int) -> tuple[int, str]:
@@ -72,6 +77,7 @@ class Slots:
         self._resources, self._most, self._leases = resources, most, leases
         self._taken: list[Slot] = []
         self._spare: list[Slot] = []
+        self._aside: dict[str, str] = {}
 
     def require(self, limits: Limits) -> None:
         """Raise UsageError or UnavailableError for what this machine can never give."""
@@ -80,15 +86,34 @@ class Slots:
                 f"the track asks for {limits.cpus} CPUs a method and {len(self._resources.cpus)} may be used here; "
                 "lower limits.cpus"
             )
-        if limits.gpus > len(self._resources.gpus):
+        if limits.gpus > len(self._gpus):
+            why = "".join(f"; {fault}" for fault in (*self._resources.gpu_faults, *self._aside.values()))
             raise UnavailableError(
-                f"the track asks for {limits.gpus} GPUs a method and {len(self._resources.gpus)} can be used here"
+                f"{limits.gpus} GPUs are asked for and {len(self._gpus)} can be used here{why}; "
+                "lower limits.gpus, or choose methods that run on the CPU"
             )
+
+    @property
+    def _gpus(self) -> tuple[str, ...]:
+        return tuple(gpu for gpu in self._resources.gpus if gpu not in self._aside)
+
+    def set_aside(self, gpus: Sequence[str], why: str) -> None:
+        """Give these out no more."""
+        self._aside |= dict.fromkeys(gpus, why)
+
+    def take_in(self, gpus: Sequence[str]) -> None:
+        """Give them out again."""
+        for gpu in gpus:
+            self._aside.pop(gpu, None)
+
+    def others(self, gpus: Sequence[str]) -> int:
+        """How many GPUs may be given out besides these."""
+        return len(_left(self._gpus, gpus))
 
     def take(self, limits: Limits) -> Slot | None:
         """A share, or None while there is none free."""
         cpus = self._free_cpus()
-        gpus = _left(self._resources.gpus, [gpu for slot in self._taken for gpu in slot.gpus])
+        gpus = _left(self._gpus, [gpu for slot in self._taken for gpu in slot.gpus])
         memory = sum(slot.memory_bytes for slot in (*self._taken, *self._spare)) + limits.memory_bytes
         full = len(self._taken) >= self._most or len(cpus) < limits.cpus or len(gpus) < limits.gpus
         if full or (self._taken and memory > self._resources.memory_bytes):

@@ -232,12 +232,6 @@ def read_task(path: Path, index: int) -> Task:
     raise UsageError(f"{path}: has no task {index}")
 
 
-def gpus_of_task(environment: Mapping[str, str], visible: Sequence[str]) -> tuple[str, ...]:
-    """The GPUs that Slurm gave this task: as UUIDs where the driver tells them, else as Slurm names them."""
-    words = [word for word in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if word]
-    return tuple(visible[int(word)] if word.isdigit() and int(word) < len(visible) else word for word in words)
-
-
 def cpus_of_task(environment: Mapping[str, str], affinity: Iterable[int]) -> tuple[int, ...]:
     """The CPUs to which Slurm confined this task; none where it did not: several tasks would take the same."""
     cpus = tuple(sorted(affinity))

@@ -9,10 +9,11 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
-from lumirage.core.errors import BusyError, EngineError, LumirageError, UnavailableError
-from lumirage.core.model import Job, Run
+from lumirage.core.errors import BusyError, EngineError, GpuFaultError, LumirageError, UnavailableError
+from lumirage.core.model import Job, Outcome, Run
+from lumirage.running.executors.observer import Observer
 from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources, Slot, Slots
 from lumirage.running.job_execution import RunContext, execute_job
@@ -29,41 +30,6 @@ Prepare = Callable[[Job], Mapping[str, PairInput]]
 """Gives the inputs of a job's pairs, made if they are not there; called from several threads."""
 
 
-class Observer(Protocol):
-    """Who is told how the work goes on; called from the thread that called `execute_jobs`."""
-
-    def job_started(self, job: Job) -> None:
-        """Its container is about to start."""
-
-    def job_retried(self, job: Job, error: EngineError) -> None:
-        """The engine failed and the job is tried again."""
-
-    def run_recorded(self, run: Run) -> None:
-        """A record was written; once for each run."""
-
-    def job_left_out(self, job: Job, error: LumirageError) -> None:
-        """It cannot be executed: its input is damaged, or its image is gone. The others go on."""
-
-
-class BackgroundWork(Protocol):
-    """Other work on what was recorded, done piece by piece on a CPU that would be idle."""
-
-    memory_bytes: int
-
-    @property
-    def has_work(self) -> bool:
-        """Whether there is a piece to do."""
-
-    def recorded(self, run: Run) -> None:
-        """A record was written."""
-
-    def work(self, cpu: int) -> None:
-        """Do a piece, on this CPU; called from a thread of its own. Raises nothing."""
-
-    def stop(self) -> None:
-        """Kill what it is at; from any thread."""
-
-
 @dataclass(frozen=True)
 class _BackgroundDone:
     """A piece of other work was done."""
@@ -75,7 +41,7 @@ class _BackgroundDone:
 class _WorkerEvent:
     """What a worker did."""
 
-    what: Literal["prepared", "retried", "recorded", "executed", "failed"]
+    what: Literal["prepared", "retried", "recorded", "executed", "failed", "gpu_failed"]
     job: Job
     inputs: Mapping[str, PairInput] | None = None
     run: Run | None = None
@@ -126,6 +92,10 @@ class ThisMachine:
 
     def _start_jobs(self, work: "_Work", prepare: Prepare, context: RunContext, observer: Observer) -> None:
         for job, inputs in list(work.ready):
+            if reason := self._never(job):  # its GPU failed meanwhile, and there is no other
+                work.ready.remove((job, inputs))
+                observer.job_left_out(job, reason)
+                continue
             slot = self._slots.take(job.limits)
             if slot is None:
                 # A job that waits for a GPU or for several CPUs lets others pass, but not for ever.
@@ -136,12 +106,21 @@ class ThisMachine:
             work.ready.remove((job, inputs))
             work.running[job.id] = slot
             observer.job_started(job)
-            share = replace(context, cpus=slot.cpus, gpus=slot.gpus, shared=slot.shared)
+            faults = tuple(str(fault) for fault in work.gpu_faults.get(job.id, ()))
+            share = replace(context, cpus=slot.cpus, gpus=slot.gpus, shared=slot.shared, gpu_faults=faults)
             self._thread(self._execute, job, inputs, share)
         while work.waiting and len(work.preparing) + len(work.ready) < self._most + 1:
             job = work.waiting.popleft()
             work.preparing.append(job.id)
             self._thread(self._prepare, job, prepare)
+
+    def _never(self, job: Job) -> UnavailableError | None:
+        """Why this machine cannot give any more what a job asks for."""
+        try:
+            self._slots.require(job.limits)
+        except UnavailableError as error:
+            return error
+        return None
 
     def _start_background(self, work: "_Work", background: BackgroundWork | None) -> None:
         idle = len(work.running) >= self._most or not (work.waiting or work.preparing or work.ready)
@@ -180,24 +159,49 @@ class ThisMachine:
                 work.engine_failed = True
                 observer.job_retried(event.job, event.error)
             case "recorded":
-                assert event.run is not None
-                observer.run_recorded(event.run)
-                if background:
-                    background.recorded(event.run)
+                self._tell_of_record(event, work, observer, background)
             case "executed":
                 self._slots.give_back(work.running.pop(event.job.id))
+            case "gpu_failed":
+                self._again_on_another_gpu(event, work, observer)
             case "failed":
                 self._release(event.job, work)
                 if not isinstance(event.error, LumirageError) or isinstance(event.error, EngineError | BusyError):
                     raise event.error or RuntimeError("a worker failed without a reason")
                 observer.job_left_out(event.job, event.error)
 
+    def _tell_of_record(
+        self, event: _WorkerEvent, work: "_Work", observer: Observer, background: BackgroundWork | None
+    ) -> None:
+        assert event.run is not None
+        if event.run.outcome is not Outcome.OK:
+            self._clear_suspects(event.job, work)
+        observer.run_recorded(event.run)
+        if background:
+            background.recorded(event.run)
+
+    def _again_on_another_gpu(self, event: _WorkerEvent, work: "_Work", observer: Observer) -> None:
+        """A GPU that is lost is not used again. One of which only a log says so is set aside where there are others."""
+        assert isinstance(event.error, GpuFaultError)
+        self._slots.give_back(work.running.pop(event.job.id))
+        work.gpu_faults.setdefault(event.job.id, []).append(event.error)
+        if event.error.lost or self._slots.others(event.error.gpus) >= event.job.limits.gpus:
+            self._slots.set_aside(event.error.gpus, str(event.error))
+        observer.job_retried(event.job, event.error)
+        work.ready.append((event.job, event.inputs or {}))
+
+    def _clear_suspects(self, job: Job, work: "_Work") -> None:
+        """A job that fails on another GPU too was not failed by the first, unless the driver has lost that one."""
+        for fault in work.gpu_faults.get(job.id, ()):
+            if not fault.lost:
+                self._slots.take_in(fault.gpus)
+
     def _handle_at_end(self, event: _WorkerEvent | _BackgroundDone, work: "_Work") -> None:
         """While the containers end: nothing new is begun."""
         if isinstance(event, _BackgroundDone):
             work.background_busy = False
             self._slots.give_back(event.slot)
-        elif event.what in {"executed", "failed"}:
+        elif event.what in {"executed", "failed", "gpu_failed"}:
             self._release(event.job, work)
 
     def _release(self, job: Job, work: "_Work") -> None:
@@ -229,12 +233,17 @@ class ThisMachine:
         for pause_s in PAUSES_S:
             try:
                 execute_job(job, inputs, context, self._runtime, recorded)
+            except GpuFaultError as error:
+                return _News("gpu_failed", job, inputs=inputs, error=error)
             except EngineError as error:
                 self._events.put(_WorkerEvent("retried", job, error=error))
                 self._wait_for_engine(pause_s, context.stop)
             else:
                 return _WorkerEvent("executed", job)
-        execute_job(job, inputs, context, self._runtime, recorded)
+        try:
+            execute_job(job, inputs, context, self._runtime, recorded)
+        except GpuFaultError as error:
+            return _WorkerEvent("gpu_failed", job, inputs=inputs, error=error)
         return _WorkerEvent("executed", job)
 
     def _wait_for_engine(self, pause_s: float, stop: threading.Event) -> None:
@@ -262,6 +271,7 @@ class _Work:
         self.ready: list[tuple[Job, Mapping[str, PairInput]]] = []
         self.running: dict[str, Slot] = {}
         self.overtaken = Counter[str]()
+        self.gpu_faults: dict[str, list[GpuFaultError]] = {}
         self.engine_failed = False
         self.background_busy = False
 
