@@ -38,7 +38,7 @@ unit: $(VENV)/.installed $(VENV)/.torch
 	$(BIN)/pytest -q -n 2 tests/unit
 
 test: lint types unit
-	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e
+	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
 
 lock: $(VENV)/.installed
 	$(BIN)/pip install --quiet uv

@@ -91,6 +91,21 @@ def lingers(pair):
     answer(pair)
 
 
+def gpu(pair):
+    """Claims memory of the GPU that it was given, for a while, and dies on one of them."""
+    asked = JOB["parameters"]
+    device = os.environ.get("NVIDIA_VISIBLE_DEVICES") or os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    print("device", JOB["device"], device, flush=True)
+    waits = [sys.executable, "-c", "import time; time.sleep(60)"]
+    user = subprocess.Popen(waits, env={**os.environ, "FAKE_GPU_BYTES": str(asked["bytes"])})
+    time.sleep(float(asked["seconds"]))
+    user.kill()
+    user.wait()
+    if device == asked.get("dies_on"):
+        sys.exit("RuntimeError: CUDA error: unspecified launch failure")
+    answer(pair)
+
+
 def third_sleeps(pair):
     if pair is JOB["pairs"][2]:
         time.sleep(600)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from tests.e2e.conftest import HARNESS
 from tests.e2e.slurm_world import CARD, TRACK, count, harness, make_method, require_slurm, wait_for_queue, wait_until
+from tests.gpu.rig import build
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 
@@ -99,10 +100,14 @@ def test_an_array_with_accidents_is_completed_by_the_same_command(people: Path, 
     pd.testing.assert_frame_equal(pd.read_csv(out / "scores.tsv", sep="\t"), pd.read_csv(here / "scores.tsv", sep="\t"))
 
 
-def test_two_tasks_get_different_gpus_and_hand_on_exactly_those(people: Path, tmp_path: Path) -> None:
+def test_two_tasks_get_different_gpus_and_hand_on_exactly_those(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     gres = subprocess.run(["sinfo", "-h", "-o", "%G"], capture_output=True, text=True, check=True).stdout
     if "gpu" not in gres:
         pytest.fail("bring Slurm up with SLURM_FAKE_GPUS=2")
+    for name, value in build(tmp_path / "driver").environment.items():  # tasks see it: sbatch hands the environment on
+        monkeypatch.setenv(name, value)
     method = make_method(tmp_path / "gpus", CARD + "device: gpu\nparameters: {mode: sleeps}\n")
     out = tmp_path / "out"
     harness("run", *local(method, tmp_path), "--limit", 2, people, out, "--executor", "slurm")
@@ -110,7 +115,7 @@ def test_two_tasks_get_different_gpus_and_hand_on_exactly_those(people: Path, tm
     seen = wait_until(lambda: two_at_once(out), "two methods run at a time")
     subprocess.run(["scancel", number], check=True)
     wait_for_queue(out)
-    assert sorted(seen) == ["0", "1"]
+    assert sorted(seen) == ["GPU-aaaa", "GPU-bbbb"]
 
 
 def two_at_once(out: Path) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import HARNESS, Command
 from tests.e2e.slurm_world import CARD, TRACK, fake_slurm, make_crowd, make_method, wait_until
+from tests.gpu.rig import build
 
 from lumirage.core.layout import Layout
 from lumirage.core.records import read_json
@@ -150,7 +151,11 @@ def test_a_job_that_wants_a_gpu_and_was_given_none_is_no_result(slurm: Path, tmp
     assert refused.returncode == 69
     assert "asks for 1 GPUs and Slurm gave this task 0" in refused.stderr
     assert not list(order.out.rglob("*_run.json"))
-    assert harness(*words, CUDA_VISIBLE_DEVICES="0").returncode == 0
+    rig = build(tmp_path / "driver")
+    refused = harness(*words, CUDA_VISIBLE_DEVICES="7", **rig.environment)
+    assert refused.returncode == 69, "an index that the driver does not show is no GPU"
+    assert "the driver shows GPU-aaaa, GPU-bbbb" in refused.stderr
+    assert harness(*words, CUDA_VISIBLE_DEVICES="0", **rig.environment).returncode == 0
     assert len(list(order.out.rglob("*_run.json"))) == 1
 
 

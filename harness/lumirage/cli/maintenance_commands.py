@@ -32,7 +32,19 @@ def doctor(
         findings = examine(installer.runtime, reference)
     for finding in findings:
         print(f"{'holds' if finding.held else 'FAILS':6} {finding.name:22} {finding.how}")
+    _print_gpus()
     raise typer.Exit(0 if all(finding.held for finding in findings) else EXIT_SOME_FAILED)
+
+
+def _print_gpus() -> None:
+    from lumirage.running.gpu_devices import list_gpus
+
+    found = list_gpus()
+    for device in found.usable:
+        size = "memory not known" if device.memory_bytes is None else f"{device.memory_bytes / 1e9:.0f} GB"
+        print(f"{'GPU':6} {device.index:22} {device.name}, {size}, {device.uuid}")
+    for fault in found.faults:
+        print(f"{'FAILS':6} {'GPU':22} {fault}")
 
 
 def clean(

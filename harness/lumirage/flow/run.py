@@ -12,6 +12,7 @@ from lumirage.flow.cost_history import CostsSeen
 from lumirage.flow.install import MethodInstaller
 from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.planning.evaluation_plan import Plan
+from lumirage.running.executors.observer import BackgroundWork
 from lumirage.running.executors.resource_slots import bound, resources_here
 from lumirage.running.executors.this_machine import ThisMachine
 from lumirage.running.job_execution import remove_leftovers

@@ -13,7 +13,7 @@ from typing import Literal
 
 from lumirage.core.errors import BusyError, EngineError, GpuFaultError, LumirageError, UnavailableError
 from lumirage.core.model import Job, Outcome, Run
-from lumirage.running.executors.observer import Observer
+from lumirage.running.executors.observer import BackgroundWork, Observer
 from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources, Slot, Slots
 from lumirage.running.job_execution import RunContext, execute_job
@@ -76,6 +76,8 @@ class ThisMachine:
         try:
             while work.unfinished:
                 self._start_jobs(work, prepare, context, observer)
+                if not work.unfinished:  # what was left cannot run any more
+                    break
                 self._start_background(work, background)
                 self._handle(self._events.get(), work, observer, background)
             while work.background_busy:
@@ -234,7 +236,7 @@ class ThisMachine:
             try:
                 execute_job(job, inputs, context, self._runtime, recorded)
             except GpuFaultError as error:
-                return _News("gpu_failed", job, inputs=inputs, error=error)
+                return _WorkerEvent("gpu_failed", job, inputs=inputs, error=error)
             except EngineError as error:
                 self._events.put(_WorkerEvent("retried", job, error=error))
                 self._wait_for_engine(pause_s, context.stop)
