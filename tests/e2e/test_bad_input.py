@@ -65,7 +65,13 @@ def test_a_four_dimensional_image(harness: Command, dataset: Path, tmp_path: Pat
 def test_labels_on_another_grid(harness: Command, dataset: Path, tmp_path: Path) -> None:
     labels = next(dataset.rglob("sub-01_seg-phantom_dseg.nii.gz"))
     nib.Nifti1Image(np.zeros((8, 8, 8), np.int16), np.eye(4)).to_filename(labels)
-    refused(harness(*EVALUATE, dataset, tmp_path / "out"), 65, "dseg.nii.gz", "resample it onto the image's grid")
+    refused(
+        harness(*EVALUATE, dataset, tmp_path / "out"),
+        65,
+        "dseg.nii.gz",
+        "lies elsewhere than",
+        "mend its voxel-to-world matrix",
+    )
 
 
 def test_a_subject_without_labels_has_rows_with_the_reason(harness: Command, dataset: Path, tmp_path: Path) -> None:

@@ -65,10 +65,10 @@ def check(
     json: bool = typer.Option(False, "--json", help="print everything that was found as JSON"),
 ) -> None:
     """Look for what would spoil an evaluation: headers, label sets, missing or double files. Exit code 65 for errors."""
-    from lumirage.datasets.dataset_check import check_dataset
     from lumirage.datasets.dataset_check_page import write_check_page
+    from lumirage.flow.look_over import look_over
 
-    found = check_dataset(bids_dir)
+    found = look_over(bids_dir)
     if page:
         write_check_page(found, page)
     if json:
@@ -76,5 +76,7 @@ def check(
     else:
         for finding in found.findings:
             print(f"{finding.severity}: {finding.path}: {finding.message}")
+        for source, count in found.label_sources.items():
+            print(f"labels: {source}: {count} of {len(found.scans)} scans")
         print(f"{len(found.scans)} scans, {found.count('error')} errors, {found.count('warning')} warnings")
     raise typer.Exit(65 if found.count("error") else 0)

@@ -30,6 +30,9 @@ Derivatives = Annotated[
     list[str],
     typer.Option("--derivatives", help="NAME=PATH of labels, masks or landmarks kept elsewhere; may be repeated"),
 ]
+LabelSources = Annotated[
+    list[str], typer.Option("--labels", help="label source to score, as the plan lists them; repeatable; default all")
+]
 Participants = Annotated[
     list[str], typer.Option("--participant-label", "--participant_label", help="only pairs with this fixed subject")
 ]
@@ -99,6 +102,7 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         out: Out = None,
         track: TrackName = None,
         derivatives: Derivatives = [],  # noqa: B006 -- typer copies it
+        labels: LabelSources = [],  # noqa: B006
         participant_label: Participants = [],  # noqa: B006
         session_label: Sessions = [],  # noqa: B006
         bids_filter_file: Filter = None,
@@ -121,14 +125,13 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         dry_run: DryRun = False,
         json: Json = False,
     ) -> None:
-        from lumirage.flow.request import EvaluationRequest
-
-        request = EvaluationRequest(
+        request = _request()(
             methods=tuple(method),
             bids=bids_dir or _from_environment(),
             out=out,
             track=track,
             derivatives=_derivatives(derivatives),
+            labels=tuple(labels),
             participants=tuple(participant_label),
             sessions=tuple(session_label),
             bids_filter=bids_filter_file,
@@ -150,6 +153,12 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         _with_screen(carry_out, request, dry_run, json)
 
     return command
+
+
+def _request() -> "type[EvaluationRequest]":
+    from lumirage.flow.request import EvaluationRequest
+
+    return EvaluationRequest
 
 
 def _with_screen(carry_out: "CarryOut", request: "EvaluationRequest", dry_run: bool, as_json: bool) -> None:

@@ -34,7 +34,8 @@ class Scan(Record):
     session: str | None = None
     suffix: str = Field(description="contrast, such as T1w")
     image: Path
-    labels: dict[str, Path] = Field(default={}, description="label source (derivative name) -> label map")
+    labels: dict[str, Path] = Field(default={}, description="label source -> label map")
+    structures: dict[str, dict[str, Path]] = Field(default={}, description="source -> structure -> its own file")
     mask: Path | None = None
     landmarks: Path | None = None
     landmark_map: Path | None = Field(default=None, description="label map in which each label is one landmark")

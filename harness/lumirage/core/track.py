@@ -140,12 +140,39 @@ class Conditions(Record):
     axes: dict[str, tuple[Any, ...]] = {}  # values are checked when Prepare is made of them
 
 
+LabelWord = int | str
+"""A label's number, its name (with * and ?; case and signs do not matter), or a group such as cortex."""
+
+
 class Labels(Record):
     """Which label maps are scored."""
 
-    sources: tuple[str, ...] = Field(default=(), description="derivative names; empty: all that are there")
-    include: tuple[int, ...] = Field(default=(), description="labels to score; empty: all but the background")
+    sources: tuple[str, ...] = Field(default=(), description="label sources; empty: all that are there")
+    include: tuple[LabelWord, ...] = Field(
+        default=(), description="numbers, names or groups to score; empty: all but the background"
+    )
+    exclude: tuple[LabelWord, ...] = ()
+    groups: dict[str, tuple[LabelWord, ...]] = Field(
+        default={}, description="also scored as one: a list of known groups, or names and what belongs to each"
+    )
+    mapping: Path | None = Field(
+        default=None,
+        description="TSV with columns source, index, name that joins protocols; bids::PATH, or by the track",
+    )
+
+    @field_validator("groups", mode="before")
+    @classmethod
+    def _known_groups(cls, value: Any) -> Any:  # YAML gives anything
+        return dict.fromkeys(value, ()) if isinstance(value, list | tuple) else value
+
+
+class SourceLabels(Record):
+    """What a track's words mean in one label source: numbers."""
+
+    include: tuple[int, ...] = Field(default=(), description="empty: all but the background")
     exclude: tuple[int, ...] = ()
+    groups: dict[str, tuple[int, ...]] = {}
+    mapped: dict[int, int] = Field(default={}, description="number in the file -> number scored; empty: as they are")
 
 
 class Track(Record):
@@ -233,8 +260,17 @@ class Evaluation(Record):
         default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
     )
     label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
+    label_choices: dict[str, SourceLabels] = Field(
+        default={}, description="label source -> what of it is scored; none: as the track's numbers say"
+    )
     seed: int = 0
     repeats: int = 1
+
+    def labels_of(self, source: str) -> SourceLabels:
+        """What is scored of a source."""
+        words = self.track.labels
+        numbers = [tuple(n for n in given if isinstance(n, int)) for given in (words.include, words.exclude)]
+        return self.label_choices.get(source) or SourceLabels(include=numbers[0], exclude=numbers[1])
 
     def under(self, pair: Pair, condition: str) -> Pair:
         """A pair as it is under a condition: the same people and id, by other scans where the condition exchanges them."""

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from scipy.ndimage import affine_transform
 
 from lumirage.core.errors import DataError
+from lumirage.core.label_files import elsewhere, read_label_files
 from lumirage.core.model import Grid, Record, Shape, Triple
-from lumirage.core.space import Volume, axis_codes, read_grid, read_labels, read_volume, same_grid, spacing_of
-from lumirage.datasets import bids_tree as bids
+from lumirage.core.space import Volume, axis_codes, read_grid, read_volume, same_grid, spacing_of
 from lumirage.datasets.import_plan import ENDINGS, stem
 from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
 
@@ -54,6 +55,8 @@ class DatasetCheck(Record):
     schema_version: Literal[1] = 1
     root: str
     scans: tuple[ScanFacts, ...]
+    label_sources: dict[str, int] = {}
+    """Label source -> number of scans that have it."""
     findings: tuple[Finding, ...]
 
     def count(self, severity: Severity) -> int:
@@ -62,17 +65,24 @@ class DatasetCheck(Record):
 
 
 @dataclass(frozen=True)
-class _Source:
-    """A derivative with label maps: scan path -> label map, and the names of its labels."""
+class LabelSource:
+    """The label maps of a source and the names of its labels.
 
-    maps: Mapping[Path, Path]
+    A map is one file, or one for each of the structures `numbers`.
+    """
+
+    maps: Mapping[Path, tuple[Path, ...]]
+    """Image -> files."""
+    numbers: Mapping[Path, tuple[int, ...]]
     names: Mapping[int, str]
+    own_names: bool
+    """Whether the names are the source's own, and not of a table that the field shares."""
 
 
 def check_dataset(
-    root: Path, derivatives: Mapping[str, Path] | None = None, *, only: Collection[Path] | None = None
+    root: Path, sources: Mapping[str, LabelSource], *, only: Collection[Path] | None = None
 ) -> DatasetCheck:
-    """Look over every image and label map under `root` (and `derivatives`, name -> folder, if they lie elsewhere).
+    """Look over every image under `root` with its label maps.
 
     `only`: just these images and what belongs to them, without thumbnails. What is wrong becomes a finding, not an
     exception. Raises DataError only when `root` is no folder or has no image.
@@ -80,9 +90,6 @@ def check_dataset(
     images = [path for path in _files(root, "") if only is None or path in only]
     if not images:
         raise DataError(f"{root}: no NIfTI image in sub-*/anat or sub-*/ses-*/anat")
-    folders = {folder.name: folder for folder in sorted(root.glob("derivatives/*")) if folder.is_dir()}
-    sources = {name: _label_source(folder, images) for name, folder in (folders | dict(derivatives or {})).items()}
-    sources = {name: source for name, source in sources.items() if source.maps}
     findings = list(_check_layout(root, images if only is None else ()))
     hashes: dict[str, list[Path]] = defaultdict(list)
     scans = [_check_scan(path, sources, findings, hashes, pictures=only is None) for path in images]
@@ -92,7 +99,8 @@ def check_dataset(
     relative = [_relative_to(finding, root) for finding in dict.fromkeys(findings)]
     relative.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, f.path))
     shown = tuple(s.model_copy(update={"path": _shown(s.path, root)}) for s in scans)
-    return DatasetCheck(root=str(root), scans=shown, findings=tuple(relative))
+    counts = {name: sum(path in source.maps for path in images) for name, source in sources.items()}
+    return DatasetCheck(root=str(root), scans=shown, label_sources=counts, findings=tuple(relative))
 
 
 def _files(root: Path, suffix: str) -> list[Path]:
@@ -101,20 +109,6 @@ def _files(root: Path, suffix: str) -> list[Path]:
         raise DataError(f"{root}: no such folder")
     both = [*root.glob("sub-*/anat/*.nii*"), *root.glob("sub-*/ses-*/anat/*.nii*")]
     return sorted(p for p in both if p.name.endswith(ENDINGS) and stem(p).endswith(suffix))
-
-
-def _label_source(folder: Path, images: Iterable[Path]) -> _Source:
-    maps = {}
-    for label_map in _files(folder, "_dseg"):
-        own = _entities(label_map)
-        if own.get("desc") == "landmarks":
-            continue
-        for image in images:
-            entities = _entities(image)
-            same = all(own.get(key) == entities.get(key) for key in ("sub", "ses", "acq", "run"))
-            if same and own.get("space", entities["suffix"]) == entities["suffix"]:
-                maps[image] = label_map
-    return _Source(maps, bids.read_label_table(folder))
 
 
 def _entities(path: Path) -> dict[str, str]:
@@ -139,7 +133,7 @@ def _check_layout(root: Path, images: Iterable[Path]) -> Iterator[Finding]:
 
 def _check_scan(
     path: Path,
-    sources: Mapping[str, _Source],
+    sources: Mapping[str, LabelSource],
     findings: list[Finding],
     hashes: dict[str, list[Path]],
     *,
@@ -175,25 +169,35 @@ def _check_scan(
 def _thumbnail(image: Volume, labels: Volume | None) -> str:
     from lumirage.datasets.thumbnails import thumbnail  # late: matplotlib writes its list of fonts into the cache
 
-    return thumbnail(image, labels)
+    return thumbnail(image, labels if labels is None else _on_lattice(labels, image))
+
+
+def _on_lattice(labels: Volume, image: Volume) -> Volume:
+    """The labels where the image's voxels are, nearest neighbour."""
+    if same_grid(labels.grid, image.grid):
+        return labels
+    to_labels = np.linalg.inv(labels.affine) @ image.affine
+    found = affine_transform(labels.data, to_labels[:3, :3], to_labels[:3, 3], image.data.shape, order=0)
+    return Volume(found, image.affine)
 
 
 def _label_maps(
-    image: Path, sources: Mapping[str, _Source], findings: list[Finding], hashes: dict[str, list[Path]]
+    image: Path, sources: Mapping[str, LabelSource], findings: list[Finding], hashes: dict[str, list[Path]]
 ) -> Iterator[tuple[str, Volume]]:
     for name, source in sources.items():
-        path = source.maps.get(image)
-        if path is None:
+        files = source.maps.get(image)
+        if files is None:
             findings.append(_finding("warning", "missing file", image, f"has no label map in {name}"))
             continue
+        path = files[0]
         try:
-            found = read_labels(path)
+            found = read_label_files(files, source.numbers.get(image, ()))
         except DataError as error:
             findings.append(_finding("error", _kind_of(path), path, _without(path, error)))
             continue
         hashes[_content_hash(found)].append(path)
-        if not same_grid(found.grid, read_grid(image)):
-            findings.append(_finding("error", "other grid", path, f"does not lie on the grid of {image.name}"))
+        if why := elsewhere(read_grid(image), found.grid):
+            findings.append(_finding("error", "other grid", path, f"lies elsewhere than {image.name}: {why}"))
         elif not found.data.any():
             findings.append(_finding("error", "empty labels", path, "no voxel has a label"))
         else:
@@ -236,25 +240,22 @@ def _check_duplicates(hashes: Mapping[str, list[Path]]) -> Iterator[Finding]:
             yield _finding("error", "duplicate", path, f"has the same voxels as {paths[0].name}")
 
 
-def _check_label_sets(sources: Mapping[str, _Source], scans: Iterable[ScanFacts]) -> Iterator[Finding]:
+def _check_label_sets(sources: Mapping[str, LabelSource], scans: Iterable[ScanFacts]) -> Iterator[Finding]:
     for name, source in sources.items():
         present = {Path(scan.path): set(scan.labels[name]) for scan in scans if name in scan.labels}
         every = set().union(*present.values())
         for image, labels in present.items():
             if absent := every - labels:
                 message = f"lacks {len(absent)} of {len(every)} labels that others have: {_some(absent)}"
-                yield _finding("warning", "label set", source.maps[image], message)
+                yield _finding("warning", "label set", source.maps[image][0], message)
+        first = next(iter(source.maps.values()))[0]
+        where = "dseg.tsv" if source.own_names else "the table of names"
         if not source.names:
-            yield _finding(
-                "note", "label names", next(iter(source.maps.values())), f"{name} has no dseg.tsv with names"
-            )
+            yield _finding("note", "label names", first, f"{name} has no dseg.tsv with names, and no known table fits")
         elif unnamed := every - set(source.names):
-            yield _finding(
-                "warning", "label names", next(iter(source.maps.values())), f"not in dseg.tsv: {_some(unnamed)}"
-            )
-        if source.names and (unused := set(source.names) - every - {0}):
-            message = f"in dseg.tsv but in no label map: {_some(unused)}"
-            yield _finding("note", "empty labels", next(iter(source.maps.values())), message)
+            yield _finding("warning", "label names", first, f"not in {where}: {_some(unnamed)}")
+        if source.own_names and (unused := set(source.names) - every - {0}):
+            yield _finding("note", "empty labels", first, f"in dseg.tsv but in no label map: {_some(unused)}")
 
 
 def _some(labels: Iterable[int]) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from lumirage.core.label_files import shared_sources
 from lumirage.core.model import Pair, Record, Scan
-from lumirage.core.track import Labels
+from lumirage.core.track import SourceLabels
 from lumirage.flow.scan_findings import Looked
 from lumirage.planning.evaluation_plan import Plan
+from lumirage.planning.label_choice import label_counts
 
 
 class LabelPlan(Record):
@@ -32,16 +34,16 @@ def label_sources(
     plan: Plan, scans: Sequence[Scan], pairs: Sequence[Pair], looked: Looked
 ) -> tuple[LabelSourcePlan, ...]:
     """One for each source that a scan of the plan has."""
-    names, wanted = plan.evaluation.label_names, plan.evaluation.track.labels
+    names = plan.evaluation.label_names
     found = []
-    for source in sorted({source for scan in scans for source in scan.labels}):
+    for source, count in label_counts(scans).items():
         seen = [labels[source] for labels in looked.labels.values() if source in labels]
-        scored = _scored({label for labels in seen for label in labels}, wanted)
+        scored = _scored({label for labels in seen for label in labels}, plan.evaluation.labels_of(source))
         found.append(
             LabelSourcePlan(
                 source=source,
-                scans=sum(source in scan.labels for scan in scans),
-                pairs=len({pair.id for pair in pairs if source in pair.fixed.labels and source in pair.moving.labels}),
+                scans=count,
+                pairs=len({pair.id for pair in pairs if source in shared_sources(pair)}),
                 maps_looked_at=len(seen),
                 labels=tuple(LabelPlan(label=n, name=_name(names, source, n)) for n in scored),
             )
@@ -53,6 +55,7 @@ def _name(names: Mapping[str, Mapping[int, str]], source: str, label: int) -> st
     return names.get(source, {}).get(label, "")
 
 
-def _scored(seen: set[int], wanted: Labels) -> list[int]:
+def _scored(seen: set[int], choice: SourceLabels) -> list[int]:
     """As the scorer takes them: those that the track names, else all but the background."""
-    return sorted((set(wanted.include) or seen - {0}) - set(wanted.exclude))
+    there = {choice.mapped.get(label, 0) for label in seen} if choice.mapped else seen
+    return sorted((set(choice.include) or there - {0}) - set(choice.exclude))

@@ -82,4 +82,6 @@ def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Sc
 def _track(request: EvaluationRequest) -> Track:
     track = load_track(request.track or ("t1w" if request.bids else "phantom"))
     track = filtered(track, request.bids_filter) if request.bids_filter else track
+    if request.labels:
+        track = track.model_copy(update={"labels": track.labels.model_copy(update={"sources": request.labels})})
     return track.model_copy(update={"limits": track.limits.model_copy(update=dict(request.limits))})

@@ -8,8 +8,8 @@ from lumirage.planning.working_grid import unmet_needs
 
 
 def plan_notes(plan: Plan) -> tuple[str, ...]:
-    """How sessions were ordered, and which methods may not manage the working grids."""
-    return (*_sessions(plan), *_needs(plan))
+    """What was found of labels, how sessions were ordered, and which methods may not manage the working grids."""
+    return (*plan.notes, *_sessions(plan), *_needs(plan))
 
 
 def _sessions(plan: Plan) -> tuple[str, ...]:

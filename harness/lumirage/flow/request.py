@@ -13,6 +13,7 @@ class EvaluationRequest:
     bids: Path | None = None
     out: Path | None = None
     track: str | None = None
+    labels: tuple[str, ...] = ()
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     participants: tuple[str, ...] = ()
     sessions: tuple[str, ...] = ()

@@ -11,8 +11,9 @@ from lumirage.core import space
 from lumirage.core.errors import DataError
 from lumirage.core.model import Scan
 from lumirage.core.track import Evaluation
-from lumirage.datasets.dataset_check import Finding, check_dataset, check_header
+from lumirage.datasets.dataset_check import Finding, check_header
 from lumirage.datasets.raw_headers import read_header
+from lumirage.flow.look_over import look_over
 
 VOXELS_READ = 100e6
 """Images are read until they had so many voxels: about 4 CPU s. Of the others the headers alone are looked at."""
@@ -35,7 +36,7 @@ def look_at(evaluation: Evaluation, scans: Sequence[Scan]) -> Looked:
     labels = {}
     read: set[str] = set()
     with suppress(DataError):  # where none of them lies in an anat folder
-        found = check_dataset(evaluation.dataset, evaluation.derivatives, only={scan.image for scan in first})
+        found = look_over(evaluation.dataset, evaluation.derivatives, only={scan.image for scan in first})
         findings += found.findings
         labels = {facts.name: facts.labels for facts in found.scans}
         read = {facts.name for facts in found.scans}

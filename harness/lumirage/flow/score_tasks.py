@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
+from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS, Outcome, Pair, Run
 from lumirage.core.track import Condition, Evaluation
@@ -94,7 +95,13 @@ def _tasks(layout: Layout, request: ScoringRequest, have: Mapping[str, Collectio
             continue
         pair = evaluation.under(planned, cell.name)
         forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
-        task = partial(ScoreTask, condition=cell.name, track=evaluation.track, names=evaluation.label_names)
+        task = partial(
+            ScoreTask,
+            condition=cell.name,
+            track=evaluation.track,
+            names=evaluation.label_names,
+            choices={source: evaluation.labels_of(source) for source in shared_sources(pair)},
+        )
         for sentinel in SENTINELS:
             yield task(method=sentinel, repeat=0, forward=forward)
         for method, _, repeat, _ in keys:

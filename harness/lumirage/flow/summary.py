@@ -72,6 +72,7 @@ def summarize(layout: Layout) -> Summary:
     condition = _first(_names(scores, "condition"), [cell.name for cell in track.cells()]) or REFERENCE
     chosen = _choose(scores[scores["condition"] == condition], track)
     accuracy = any(map(is_accuracy, chosen))
+    others = _other_sources(scores[scores["condition"] == condition], chosen, track)
     shown = [m for m in _SHOWN if m in chosen and is_accuracy(m) is accuracy]
     means = {
         metric: chosen[metric].runs.means(track.on_failure, metric) for metric in (*shown, *({_FOLDS} & set(chosen)))
@@ -97,6 +98,7 @@ def summarize(layout: Layout) -> Summary:
             *((_NO_ACCURACY,) if chosen and not accuracy else ()),
             *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
             *([_SHARED] if any("=" in place for place in places.values()) else []),
+            *others,
             *((f"report: {page}",) if page.is_file() else ()),
         ),
         filled={name: of for name, of in filled.items() if of},
@@ -122,6 +124,22 @@ def _choose(rows: pd.DataFrame, track: Track) -> dict[str, RawCell]:
         if np.isfinite(raw.runs.values).any():
             found.setdefault(raw.cell.metric, raw)  # they come sorted by source
     return found
+
+
+def _other_sources(rows: pd.DataFrame, chosen: Mapping[str, RawCell], track: Track) -> list[str]:
+    """The first metric of labels under the label sources that the table has no room for, a line each."""
+    metric = next((m for m in _SHOWN if m in chosen and is_accuracy(m) and chosen[m].cell.key["source"]), None)
+    if metric is None:
+        return []
+    shown = chosen[metric].cell.key
+    rows = rows[(rows["metric"] == metric) & (rows["preset"] == shown["preset"]) & (rows["source"] != shown["source"])]
+    lines = []
+    for raw in cells_of(rows) if len(rows) else ():
+        means = ", ".join(
+            f"{method} {_number(mean)}" for method, mean in raw.runs.means(track.on_failure, metric).items()
+        )
+        lines.append(f"{metric} by {raw.cell.key['source']}: {means or 'no value'}")
+    return lines
 
 
 def _first(there: Sequence[str], wanted: Sequence[str]) -> str:

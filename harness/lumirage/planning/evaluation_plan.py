@@ -1,19 +1,20 @@
 """Words of the user -> Plan: what this evaluation is made of, and the jobs that are still to do. Nothing is started here."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lumirage import __version__
-from lumirage.core.errors import DataError, UsageError
+from lumirage.core.errors import UsageError
 from lumirage.core.layout import Layout
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
 from lumirage.core.records import read_json
-from lumirage.core.track import Condition, Evaluation, MethodUse, Select, Track
+from lumirage.core.track import Condition, Evaluation, MethodUse, Track
 from lumirage.planning import scans as dataset
 from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.planning.label_choice import choose_labels, with_sources
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.pairing import choose, located, make_pairs
 from lumirage.planning.preparation import check_scan, prepared_key
@@ -55,6 +56,7 @@ class Plan:
     jobs: tuple[Job, ...]
     complete: int = field(metadata={"note": "runs that were found done"})
     participants: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), metadata={"note": "what the user should know of the labels"})
 
 
 def make_plan(inputs: PlanInputs, resolve: Resolve) -> Plan:
@@ -63,7 +65,8 @@ def make_plan(inputs: PlanInputs, resolve: Resolve) -> Plan:
     Raises DataError for an unusable dataset, UsageError when OUT holds another evaluation, with what differs.
     """
     _check_places(inputs)
-    plan = _planned(inputs, _merged(Layout(inputs.out), _evaluation(inputs, resolve)))
+    wanted, notes = _evaluation(inputs, resolve)
+    plan = replace(_planned(inputs, _merged(Layout(inputs.out), wanted)), notes=notes)
     for scan in scans_of(plan):
         check_scan(scan)
     return plan
@@ -107,21 +110,27 @@ def _check_places(inputs: PlanInputs) -> None:
         raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
 
 
-def _evaluation(inputs: PlanInputs, resolve: Resolve) -> Evaluation:
+def _evaluation(inputs: PlanInputs, resolve: Resolve) -> tuple[Evaluation, tuple[str, ...]]:
+    """What the evaluation is made of, and what the user should know of the labels."""
     name = dataset.dataset_name(inputs.bids)
     derivatives = dataset.find_derivatives(inputs.bids, inputs.derivatives)
-    scans = _scans(inputs, inputs.track.select, derivatives)
+    survey = dataset.survey(inputs.bids, derivatives)
+    selected = survey.scans(inputs.track.select)
+    choice = choose_labels(selected, inputs.track.labels, derivatives, inputs.bids)
+    scans = with_sources(selected, choice.choices)
     order, _ = session_order(scans, inputs.bids) if inputs.track.pairing.sessions == "between" else ({}, ())
     pairs = dataset.with_truth(make_pairs(scans, located(inputs.track.pairing, inputs.bids), order), derivatives)
     cells = [cell for cell in inputs.track.cells() if cell.scans]
-    others = _scans(inputs, widened(inputs.track.select, cells), derivatives) if cells else []
+    others = with_sources(survey.scans(widened(inputs.track.select, cells)), choice.choices) if cells else []
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
     found = {
         "derivatives": {key: path.resolve() for key, path in derivatives.items()},
         "exchanged": {name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
-        "label_names": dataset.label_names(derivatives, sorted({k for s in scans for k in s.labels})),
+        "label_names": choice.names,
+        "label_choices": choice.choices,
     }
-    return _made_of(inputs, resolve, name, pairs).model_copy(update=found)
+    evaluation = _made_of(inputs, resolve, name, pairs).model_copy(update=found)
+    return evaluation, (*survey.found.notes, *choice.notes)
 
 
 def _made_of(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Evaluation:
@@ -138,20 +147,6 @@ def _made_of(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair,
         seed=inputs.seed,
         repeats=inputs.repeats,
     )
-
-
-def _scans(inputs: PlanInputs, select: Select, derivatives: Mapping[str, Path]) -> list[Scan]:
-    """The selected scans with the labels that the track wants."""
-    scans = dataset.find_scans(inputs.bids, select, derivatives)
-    wanted = inputs.track.labels.sources
-    for source in wanted:
-        if not any(source in scan.labels for scan in scans):
-            raise DataError(
-                f"labels.sources: no scan has labels '{source}'; derivatives found: {sorted(derivatives) or 'none'}"
-            )
-    if not wanted:
-        return scans
-    return [s.model_copy(update={"labels": {k: v for k, v in s.labels.items() if k in wanted}}) for s in scans]
 
 
 def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:

@@ -16,6 +16,7 @@ from scipy import ndimage
 from lumirage.core import space
 from lumirage.core.errors import DataError
 from lumirage.core.foreground import foreground
+from lumirage.core.label_files import elsewhere, label_files
 from lumirage.core.layout import Layout, digest, file_digest, write_text
 from lumirage.core.model import Convention, Grid, Pair, Prepared, Scan
 from lumirage.core.records import read_prepared, write_json
@@ -77,14 +78,18 @@ def _digest_of(path: Path) -> str:
 
 
 def check_scan(scan: Scan) -> None:
-    """Raise DataError when the scan's image or its side images cannot be used; headers only, so that it is quick."""
+    """Raise DataError when the scan's image or its side images cannot be used; headers only, so that it is quick.
+
+    Label maps and masks may have lattices of their own, as SynthSeg's do, but must lie where the image lies.
+    """
     grid = space.read_grid(scan.image)
-    for path in (*scan.labels.values(), *filter(None, (scan.mask, scan.landmark_map))):
+    maps = [path for source in (*scan.labels, *scan.structures) for path in label_files(scan, source)]
+    for path in (*maps, *filter(None, (scan.mask, scan.landmark_map))):
         other = space.read_grid(path)
-        if not space.same_grid(grid, other):
+        if why := elsewhere(grid, other):
             raise DataError(
-                f"{path}: shape {other.shape} and position are not those of {scan.image.name} {grid.shape}; "
-                "resample it onto the image's grid (nearest neighbour), or leave this derivative out"
+                f"{path}: lies elsewhere than {scan.image.name}: {why}; mend its voxel-to-world matrix, or leave this "
+                "derivative out"
             )
 
 

@@ -1,18 +1,16 @@
 """BIDS dataset -> Scans, with the referee's labels, masks and landmarks from named derivatives."""
 
-import csv
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.model import Pair, Scan
 from lumirage.core.track import Select
-from lumirage.planning.bids_index import BidsFile, bids_files
-
-IMAGE = (".nii", ".nii.gz")
-_SAME_SCAN = ("subject", "session", "acquisition", "run")
+from lumirage.planning.bids_index import IMAGE, BidsFile, bids_files
+from lumirage.planning.side_files import Found, side_files
 
 
 def dataset_name(root: Path) -> str:
@@ -33,37 +31,70 @@ def dataset_name(root: Path) -> str:
 
 
 def find_derivatives(root: Path, given: Mapping[str, Path]) -> dict[str, Path]:
-    """Name -> folder: those given by the user, and every dataset directly under derivatives/."""
-    found = {
-        path.parent.name: path.parent for path in sorted((root / "derivatives").glob("*/dataset_description.json"))
-    }
+    """Name -> folder: those given by the user, and every dataset or folder with subjects directly under derivatives/."""
+    found = {path.name: path for path in sorted((root / "derivatives").glob("*")) if _is_derivative(path)}
     for name, path in given.items():
-        if not (path / "dataset_description.json").is_file():
-            raise DataError(f"derivatives {name}: {path} has no dataset_description.json")
+        if not _is_derivative(path):
+            raise DataError(f"derivatives {name}: {path} has no dataset_description.json and no folder of a subject")
     return found | dict(given)
+
+
+def _is_derivative(path: Path) -> bool:
+    """Many a derivative made by hand has people's folders and no description."""
+    return (path / "dataset_description.json").is_file() or any(path.glob("sub-*/"))
 
 
 def find_scans(root: Path, select: Select, derivatives: Mapping[str, Path]) -> list[Scan]:
     """The selected scans, sorted by name. Raises DataError when none is left, naming what the dataset has."""
-    images = [file for file in bids_files(root, derivative=False) if file.path.name.endswith(IMAGE)]
-    _check_subjects(images, select)
-    chosen = [file for file in images if _selected(file, select)]
-    if not chosen:
-        suffixes = sorted({file.entities.get("suffix", "?") for file in images})
-        raise DataError(
-            f"{root}: no scan is left by the track's select ({select.model_dump(exclude_defaults=True) or 'T1w'}); "
-            f"the dataset has {len(images)} images with the suffixes {', '.join(suffixes) or 'none'}"
+    return list(survey(root, derivatives).scans(select))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All images of a dataset with their side files."""
+
+    root: Path
+    images: tuple[BidsFile, ...]
+    found: Found
+
+    def scans(self, select: Select) -> tuple[Scan, ...]:
+        """The selected ones, sorted by name. Raises DataError when none is left, naming what the dataset has."""
+        _check_subjects(self.images, select)
+        chosen = [file for file in self.images if _selected(file, select)]
+        if not chosen:
+            suffixes = sorted({file.entities.get("suffix", "?") for file in self.images})
+            raise DataError(
+                f"{self.root}: no scan is left by the track's select "
+                f"({select.model_dump(exclude_defaults=True) or 'T1w'}); "
+                f"the dataset has {len(self.images)} images with the suffixes {', '.join(suffixes) or 'none'}"
+            )
+        return tuple(sorted(map(self.scan, chosen), key=lambda scan: scan.name))
+
+    def scan(self, image: BidsFile) -> Scan:
+        """One of the images."""
+        side = self.found.by_image[image.place]
+        return Scan(
+            name=image.stem,
+            subject=image.entities["subject"],
+            session=image.entities.get("session"),
+            suffix=image.entities.get("suffix", ""),
+            image=image.path,
+            labels={source: file.path for source, file in side.labels.items()},
+            structures={source: _paths(files) for source, files in side.structures.items()},
+            mask=side.mask.path if side.mask else None,
+            landmarks=side.landmarks.path if side.landmarks else None,
+            landmark_map=side.landmark_map.path if side.landmark_map else None,
         )
-    side = {name: bids_files(path, derivative=True) for name, path in derivatives.items()}
-    by_subject = {
-        name: {subject: list(_of_subject(files, subject)) for subject in {f.entities["subject"] for f in files}}
-        for name, files in side.items()
-    }
-    return sorted((_scan(file, by_subject) for file in chosen), key=lambda scan: scan.name)
 
 
-def _of_subject(files: Iterable[BidsFile], subject: str) -> Iterable[BidsFile]:
-    return (file for file in files if file.entities["subject"] == subject)
+def _paths(files: Mapping[str, BidsFile]) -> dict[str, Path]:
+    return {name: file.path for name, file in files.items()}
+
+
+def survey(root: Path, derivatives: Mapping[str, Path]) -> Survey:
+    """Every image of a dataset with the side files that belong to it."""
+    images = tuple(file for file in bids_files(root) if file.name.endswith(IMAGE))
+    return Survey(root, images, side_files(images, {name: bids_files(path) for name, path in derivatives.items()}))
 
 
 def _selected(file: BidsFile, select: Select) -> bool:
@@ -88,50 +119,13 @@ def _check_subjects(images: Sequence[BidsFile], select: Select) -> None:
             raise UsageError(f"select.subjects: no subject '{subject}' in the dataset{nearest(subject, known)}")
 
 
-def _scan(image: BidsFile, derivatives: Mapping[str, Mapping[str, Sequence[BidsFile]]]) -> Scan:
-    labels: dict[str, Path] = {}
-    mask = landmarks = landmark_map = None
-    for name, subjects in derivatives.items():
-        side = [file for file in subjects.get(image.entities["subject"], ()) if _belongs(file, image)]
-        every = [f for f in side if f.entities.get("suffix") == "dseg" and f.path.name.endswith(IMAGE)]
-        maps = [f for f in every if f.entities.get("desc") != "landmarks"]
-        for file in maps:
-            source = name if len(maps) == 1 else f"{name}-{file.entities.get('segmentation', file.stem)}"
-            labels[source] = file.path
-        mask = mask or next((f.path for f in side if _is_brain_mask(f)), None)
-        landmarks = landmarks or next((f.path for f in side if f.stem.endswith("_landmarks")), None)
-        landmark_map = landmark_map or next((f.path for f in every if f not in maps), None)
-    return Scan(
-        name=image.stem,
-        subject=image.entities["subject"],
-        session=image.entities.get("session"),
-        suffix=image.entities.get("suffix", ""),
-        image=image.path,
-        labels=labels,
-        mask=mask,
-        landmarks=landmarks,
-        landmark_map=landmark_map,
-    )
-
-
-def _belongs(file: BidsFile, image: BidsFile) -> bool:
-    """Whether a side file belongs to a scan: no entity that it names says otherwise, and it is not in a template's space."""
-    mine = all(file.entities.get(key, image.entities.get(key)) == image.entities.get(key) for key in _SAME_SCAN)
-    return mine and file.entities.get("space", image.entities.get("suffix")) in ("orig", image.entities.get("suffix"))
-
-
-def _is_brain_mask(file: BidsFile) -> bool:
-    brain = "brain" in (file.entities.get("desc"), file.entities.get("label"))
-    return file.entities.get("suffix") == "mask" and brain and file.path.name.endswith(IMAGE)
-
-
 def with_truth(pairs: Sequence[Pair], derivatives: Mapping[str, Path]) -> tuple[Pair, ...]:
     """The pairs, with the true displacement field where a derivative holds `from-<moving>_to-<fixed>..._xfm`."""
     fields: dict[tuple[str, str], Path] = {}
     for path in derivatives.values():
-        for file in bids_files(path, derivative=True):
+        for file in bids_files(path):
             ends = re.search(r"_from-([0-9A-Za-z]+)_to-([0-9A-Za-z]+)_mode-image_xfm$", file.stem)
-            if ends and file.path.name.endswith(IMAGE):
+            if ends and file.name.endswith(IMAGE):
                 fields[ends[1], ends[2]] = file.path
     return tuple(
         pair.model_copy(update={"truth": next((fields[k] for k in _ends(pair) if k in fields), None)}) for pair in pairs
@@ -145,22 +139,3 @@ def _ends(pair: Pair) -> tuple[tuple[str, str], ...]:
 
 def _visit(scan: Scan) -> str:
     return f"sub{scan.subject}" + (f"ses{scan.session}" if scan.session else "")
-
-
-def label_names(derivatives: Mapping[str, Path], sources: Iterable[str]) -> dict[str, dict[int, str]]:
-    """Label source -> label -> name, from the derivative's dseg.tsv where there is one. Raises DataError."""
-    names: dict[str, dict[int, str]] = {}
-    for source in sources:
-        folder = next((p for n, p in derivatives.items() if source == n or source.startswith(f"{n}-")), None)
-        table = folder / "dseg.tsv" if folder else None
-        if table is not None and table.is_file():
-            names[source] = _read_label_table(table)
-    return names
-
-
-def _read_label_table(table: Path) -> dict[int, str]:
-    try:
-        with table.open(newline="", encoding="utf-8") as handle:
-            return {int(row["index"]): row["name"] for row in csv.DictReader(handle, delimiter="\t")}
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"{table}: the columns 'index' (whole number) and 'name' are wanted ({error})") from error

@@ -24,8 +24,13 @@ def load_track(name: str) -> Track:
         if found is None:
             raise UsageError(f"unknown track '{name}'{nearest(name, known)}; or give the path of a YAML file")
         path, track = found, read_yaml(found, Track)
-    file = track.pairing.file
+    pairing = track.pairing.model_copy(update={"file": _beside(path, track.pairing.file)})
+    labels = track.labels.model_copy(update={"mapping": _beside(path, track.labels.mapping)})
+    return track.model_copy(update={"pairing": pairing, "labels": labels})
+
+
+def _beside(track: Path, file: Path | None) -> Path | None:
+    """A file that a track names, relative to the track."""
     if file is None or file.is_absolute() or str(file).startswith(IN_DATASET):
-        return track
-    pairing = track.pairing.model_copy(update={"file": (path.parent / file).resolve()})
-    return track.model_copy(update={"pairing": pairing})
+        return file
+    return (track.parent / file).resolve()

@@ -12,10 +12,11 @@ from scipy.ndimage import map_coordinates
 from scipy.optimize import linear_sum_assignment
 
 from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.label_files import label_files, read_label_files, shared_sources
 from lumirage.core.layout import Layout
-from lumirage.core.model import Convention, Grid, Pair, Prepared
+from lumirage.core.model import Convention, Grid, Pair, Prepared, Scan
 from lumirage.core.records import read_prepared
-from lumirage.core.space import Array, Float, Single, Volume, read_displacement, read_labels, read_volume
+from lumirage.core.space import Array, Float, Single, Volume, read_displacement, read_volume
 from lumirage.reporting.image_planes import Cut
 
 
@@ -72,9 +73,14 @@ def read_pair_images(layout: Layout, pair: Pair, key: str) -> PairImages:
     prepared = read_prepared(record)
     turn = ras_order(prepared.grid)
     fixed, moving = (_scaled(read_volume(path).data) for path in (prepared.fixed, prepared.moving))
-    source = next((s for s in pair.fixed.labels if s in pair.moving.labels), "")
-    labels = [read_labels(scan.labels[source]) if source else None for scan in (pair.fixed, pair.moving)]
+    source = next(iter(shared_sources(pair)), "")
+    labels = [_labels(scan, source) if source else None for scan in (pair.fixed, pair.moving)]
     return PairImages(pair, prepared, turn, turn(fixed), turn(moving), source, *labels)
+
+
+def _labels(scan: Scan, source: str) -> Volume:
+    files = label_files(scan, source)
+    return read_label_files(files, range(1, len(files) + 1) if source in scan.structures else ())
 
 
 def read_result(pair_images: PairImages, method: str, field: Path) -> Result:

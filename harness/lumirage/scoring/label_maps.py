@@ -5,7 +5,7 @@ other value is n ("other"), and the one-voxel frame that surrounds the volume is
 neighbourhoods need no bounds checks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,6 +107,14 @@ def values_in(volume: NDArray[Any]) -> list[int]:
     present = np.zeros(high - low + 1, np.bool_)
     _mark_values(volume.ravel(order="K"), np.int64(low), present)
     return [low + int(i) for i in np.flatnonzero(present)]
+
+
+def renumbered(volume: NDArray[np.int32], numbers: Mapping[int, int]) -> NDArray[np.int32]:
+    """A label map with other numbers; a label that is not among them becomes background."""
+    given = np.array(sorted(numbers), np.int64)
+    position = np.minimum(np.searchsorted(given, volume), len(given) - 1)
+    target = np.array([numbers[int(n)] for n in given], np.int32)
+    return np.where(given[position] == volume, target[position], np.int32(0))
 
 
 @njit(nogil=True, cache=True)

@@ -1,6 +1,7 @@
 """Label maps pulled through a displacement, nearest neighbour, fused with the overlap histogram: one pass over the
 volume."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lumirage.scoring.displacement_planes import Field
-from lumirage.scoring.label_maps import DenseLabels
+from lumirage.scoring.label_maps import DenseLabels, LabelSet
 from lumirage.scoring.slabs import map_slabs
 
 
@@ -52,6 +53,19 @@ def overlap_of(fixed: DenseLabels, warped: Any, moving_counts: NDArray[np.int64]
     """Puts the results of a fused pass together."""
     labels = fixed.labels
     return Overlap(fixed, DenseLabels(warped, joint[:, : labels.other].sum(axis=0), labels), moving_counts, joint)
+
+
+def as_one(overlap: Overlap, values: Collection[int]) -> Overlap:
+    """The overlap of some labels taken as one, as if both maps had been joined before the warp: nearest neighbour and
+    joining commute."""
+    labels, one = overlap.fixed.labels, LabelSet((1,))
+    inside = np.array([value in values for value in labels.values] + [False])
+    table = np.append(np.where(inside, 0, one.other), one.outside).astype(one.dtype)
+    rows = np.stack([overlap.joint[inside].sum(axis=0), overlap.joint[~inside].sum(axis=0)])
+    joint = np.stack([rows[:, inside].sum(axis=1), rows[:, ~inside].sum(axis=1)], axis=1)
+    fixed = DenseLabels(table[overlap.fixed.ids], joint.sum(axis=1)[:1], one)
+    moving_counts = overlap.moving_counts[inside[:-1]].sum(keepdims=True)
+    return overlap_of(fixed, table[overlap.warped.ids], moving_counts, joint)
 
 
 @njit(nogil=True, cache=True)

@@ -1,5 +1,6 @@
 """Measurements of one pair, each made once when first asked for and shared by all presets that want it."""
 
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,7 @@ from lumirage.scoring.backends import Backend
 from lumirage.scoring.displacement_planes import Field, voxel_planes
 from lumirage.scoring.known_truth import ErrorLengths, error_by_label, error_in, true_errors
 from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel, values_in
-from lumirage.scoring.label_warp import Overlap
+from lumirage.scoring.label_warp import Overlap, as_one
 from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, pull_labels
 from lumirage.scoring.onehot import SoftOverlap, soft_overlap
 from lumirage.scoring.regularity import Regularity, mask_bits
@@ -136,9 +137,27 @@ class LabelMeasures:
         if self.pair.inputs.score_grid == "working":
             fixed = PlacedLabels(self.working[0], self.pair.inputs.displacement.affine)
         overlap = self.pair.backend.warp_world(fixed, moving, self.pair.world)
-        x, y, z = (float(s) for s in spacing_of(fixed.affine))
+        return overlap, self._surfaces(overlap, fixed.affine)
+
+    def _surfaces(self, overlap: Overlap, affine: NDArray[np.float64]) -> SurfaceDistances:
+        x, y, z = (float(s) for s in spacing_of(affine))
         options = SurfaceOptions(spacing=(x, y, z))
-        return overlap, surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
+        return surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
+
+    @cached_property
+    def strict_groups(self) -> dict[str, tuple[Overlap, SurfaceDistances]]:
+        """The same of each group of labels, taken as one."""
+        groups = self.maps.groups
+        members = {label for labels in groups.values() for label in labels}
+        if members <= set(self.labels.values):
+            overlap = self.strict[0]
+        else:
+            maps = replace(self.maps, scored=tuple(sorted(members)), groups={})
+            overlap = LabelMeasures(self.pair, maps).strict[0]
+        working = self.pair.inputs.score_grid == "working"
+        affine = self.pair.inputs.displacement.affine if working else self.maps.fixed.affine
+        joined = {name: as_one(overlap, labels) for name, labels in groups.items()}
+        return {name: (one, self._surfaces(one, affine)) for name, one in joined.items()}
 
     @cached_property
     def official(self) -> tuple[Overlap, SurfaceDistances]:

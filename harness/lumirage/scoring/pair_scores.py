@@ -11,12 +11,14 @@ from lumirage.core.model import Score
 from lumirage.core.space import points, spacing_of
 from lumirage.scoring.backends import backend_for
 from lumirage.scoring.known_truth import inverse_consistency
+from lumirage.scoring.label_warp import Overlap
 from lumirage.scoring.landmarks import error_of_centroids, error_of_points, sample_clamped, sample_cubic
 from lumirage.scoring.measurements import FIXED_ABOVE_0, MOVING_ABOVE_0, STRICT, LabelMeasures, PairMeasures
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_inputs import ScoreInputs
 from lumirage.scoring.score_rows import LabelValues, field_row, label_rows, landmark_rows, missing_row, structure_row
+from lumirage.scoring.surface import SurfaceDistances
 
 NO_LABELS = "no label source has maps of both images"
 NO_LANDMARKS = "no landmarks of both images"
@@ -72,16 +74,40 @@ def _label_scores(metric: str, sources: dict[str, LabelMeasures], preset: Preset
     rows = []
     for name, measures in sources.items():
         rows += label_rows(metric, (name, measures.maps.names), LABEL_METRICS[metric](measures), preset)
+        if metric in STRICT_METRICS:
+            rows += _group_scores(metric, (name, measures), preset)
     return rows
 
 
-def _strict(of: Callable[[LabelMeasures], NDArray[np.float64]]) -> Callable[[LabelMeasures], LabelValues]:
-    def values(m: LabelMeasures) -> LabelValues:
-        overlap, surfaces = m.strict
-        counts = overlap.fixed.counts, overlap.moving_counts, overlap.warped.counts
-        return LabelValues(of(m), m.labels.values, *counts, penalty=surfaces.diagonal)
+def _group_scores(metric: str, source: tuple[str, LabelMeasures], preset: Preset) -> list[Score]:
+    """A row for each group of labels; its number is below 0, so that it is none of the mean."""
+    name, measures = source
+    rows = []
+    for number, (group, measured) in enumerate(measures.strict_groups.items(), start=1):
+        values = _values(measured, STRICT_METRICS[metric](measured), (-number,))
+        rows += label_rows(metric, (name, {-number: group}), values, preset)[:1]
+    return rows
 
-    return values
+
+Strict = tuple[Overlap, SurfaceDistances]
+
+
+def _values(measured: Strict, values: NDArray[np.float64], labels: tuple[int, ...]) -> LabelValues:
+    overlap, surfaces = measured
+    counts = overlap.fixed.counts, overlap.moving_counts, overlap.warped.counts
+    return LabelValues(values, labels, *counts, penalty=surfaces.diagonal)
+
+
+STRICT_METRICS: dict[str, Callable[[Strict], NDArray[np.float64]]] = {
+    "dice_nearest_fg": lambda strict: dice(strict[0]),
+    "hd95_mm": lambda strict: strict[1].hd95,
+    "msd_mm": lambda strict: strict[1].mean,
+    "nsd_1mm": lambda strict: strict[1].surface_dice,
+}
+
+
+def _strict(of: Callable[[Strict], NDArray[np.float64]]) -> Callable[[LabelMeasures], LabelValues]:
+    return lambda m: _values(m.strict, of(m.strict), m.labels.values)
 
 
 def _official(of: Callable[[LabelMeasures], NDArray[np.float64]]) -> Callable[[LabelMeasures], LabelValues]:
@@ -102,10 +128,7 @@ def _soft(of: Callable[[LabelMeasures], NDArray[np.float64]]) -> Callable[[Label
 
 
 LABEL_METRICS: dict[str, Callable[[LabelMeasures], LabelValues]] = {
-    "dice_nearest_fg": _strict(lambda m: dice(m.strict[0])),
-    "hd95_mm": _strict(lambda m: m.strict[1].hd95),
-    "msd_mm": _strict(lambda m: m.strict[1].mean),
-    "nsd_1mm": _strict(lambda m: m.strict[1].surface_dice),
+    **{metric: _strict(of) for metric, of in STRICT_METRICS.items()},
     "dice_lumir": _official(lambda m: dice(m.official[0])),
     "hd95_vox_lumir": _official(lambda m: m.official[1].hd95),
     "dice_argmax_fg": _soft(lambda m: m.soft.hard),

@@ -10,11 +10,12 @@ import numpy as np
 
 from lumirage.core import space
 from lumirage.core.errors import DataError
+from lumirage.core.label_files import label_files, read_label_files, structure_numbers
 from lumirage.core.layout import file_digest
-from lumirage.core.model import Convention, Pair, Prepared
+from lumirage.core.model import Convention, Pair, Prepared, Scan
 from lumirage.core.space import Displacement, Single, Volume
-from lumirage.core.track import Labels, Track
-from lumirage.scoring.label_maps import values_in
+from lumirage.core.track import SourceLabels, Track
+from lumirage.scoring.label_maps import renumbered, values_in
 from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
 
 
@@ -37,6 +38,7 @@ class ScoreTask:
     forward: Direction
     track: Track
     names: Mapping[str, Mapping[int, str]]
+    choices: Mapping[str, SourceLabels]
     backward: Direction | None = None
 
     @property
@@ -49,7 +51,7 @@ class ScoreTask:
         pair, prepared = self.pair, self.forward.prepared
         return replace(
             _geometry(self.method, self.forward),
-            labels=_label_maps(pair, self.track.labels, self.names),
+            labels=self._label_maps(),
             landmarks=_landmarks(pair),
             landmark_regions=_landmark_regions(pair),
             mask=_read_labels(pair.fixed.mask) if pair.fixed.mask else None,
@@ -62,6 +64,17 @@ class ScoreTask:
             score_grid=self.track.score_grid,
         )
 
+    def _label_maps(self) -> dict[str, LabelMaps]:
+        """The label sources that both scans have."""
+        scans = self.pair.fixed, self.pair.moving
+        maps = {}
+        for source, choice in sorted(self.choices.items()):
+            if all(label_files(scan, source) for scan in scans):
+                names = self.names.get(source, {})
+                fixed, moving = (_read_source(scan, source, names, choice) for scan in scans)
+                maps[source] = LabelMaps(fixed, moving, names, _scored(fixed, moving, choice), choice.groups)
+        return maps
+
 
 def _geometry(method: str, direction: Direction) -> ScoreInputs:
     """The map alone. The sentinel `identity` knows nothing of the affine."""
@@ -72,22 +85,11 @@ def _geometry(method: str, direction: Direction) -> ScoreInputs:
     return ScoreInputs(space.read_displacement(direction.field, Convention(), prepared.grid), affine)
 
 
-def _label_maps(pair: Pair, labels: Labels, names: Mapping[str, Mapping[int, str]]) -> dict[str, LabelMaps]:
-    """The label sources that both scans have."""
-    sources = labels.sources or sorted(pair.fixed.labels.keys() & pair.moving.labels.keys())
-    maps = {}
-    for source in sources:
-        if source in pair.fixed.labels and source in pair.moving.labels:
-            fixed, moving = _read_labels(pair.fixed.labels[source]), _read_labels(pair.moving.labels[source])
-            maps[source] = LabelMaps(fixed, moving, names.get(source, {}), _scored(fixed, moving, labels))
-    return maps
-
-
-def _scored(fixed: Volume, moving: Volume, labels: Labels) -> tuple[int, ...]:
-    if labels.include:
-        return tuple(label for label in labels.include if label not in labels.exclude)
+def _scored(fixed: Volume, moving: Volume, choice: SourceLabels) -> tuple[int, ...]:
+    if choice.include:
+        return tuple(label for label in choice.include if label not in choice.exclude)
     found = {label for volume in (fixed, moving) for label in values_in(volume.data)}
-    return tuple(sorted(found - {0} - set(labels.exclude)))
+    return tuple(sorted(found - {0} - set(choice.exclude)))
 
 
 def _landmarks(pair: Pair) -> Landmarks | None:
@@ -106,7 +108,7 @@ def _landmark_regions(pair: Pair) -> LabelMaps | None:
     if not pair.fixed.landmark_map or not pair.moving.landmark_map:
         return None
     fixed, moving = _read_labels(pair.fixed.landmark_map), _read_labels(pair.moving.landmark_map)
-    return LabelMaps(fixed, moving, {}, _scored(fixed, moving, Labels()))
+    return LabelMaps(fixed, moving, {}, _scored(fixed, moving, SourceLabels()))
 
 
 def _read_points(path: Path) -> dict[str, tuple[float, float, float]]:
@@ -127,13 +129,28 @@ def _read_points(path: Path) -> dict[str, tuple[float, float, float]]:
     return found
 
 
+def _read_source(scan: Scan, source: str, names: Mapping[int, str], choice: SourceLabels) -> Volume:
+    files = label_files(scan, source)
+    digests = tuple(file_digest(path) for path in files)
+    return _cached_source(files, digests, structure_numbers(scan, source, names), tuple(choice.mapped.items()))
+
+
+@functools.lru_cache(maxsize=16)
+def _cached_source(
+    files: tuple[Path, ...], _digests: tuple[str, ...], numbers: tuple[int, ...], mapped: tuple[tuple[int, int], ...]
+) -> Volume:
+    """The methods of a pair are scored one after another: its label maps, of several sources too, are unpacked once."""
+    volume = read_label_files(files, numbers)
+    return Volume(renumbered(volume.data, dict(mapped)), volume.affine) if mapped else volume
+
+
 def _read_labels(path: Path) -> Volume:
     return _cached_labels(path, file_digest(path))
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=4)
 def _cached_labels(path: Path, _digest: str) -> Volume:
-    """The methods of a pair are scored one after another: its label maps, of several sources too, are unpacked once."""
+    """A mask, or a map of landmarks."""
     return space.read_labels(path)
 
 

@@ -19,6 +19,8 @@ class LabelMaps:
     names: Mapping[int, str] = field(default_factory=dict)
     scored: tuple[int, ...] = ()
     """The labels to score; empty: all that either map has."""
+    groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Name -> labels that are also scored as one."""
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ DICTIONARY = {
     "scorer": {"Description": "version of the scorer"},
     "metric": {"Description": "defined in specs/metrics.md"},
     "source": {"Description": "label source; empty for metrics of the field and of landmarks"},
-    "label": {"Description": "label value; n/a for values of the whole pair"},
+    "label": {"Description": "label value; below 0 a group of labels taken as one; n/a for values of the whole pair"},
     "name": {"Description": "name of the label or landmark"},
     "value": {"Description": "the value, in the unit of its row; n/a where it does not exist"},
     "unit": {"Description": "unit of the value"},

@@ -13,10 +13,11 @@ from matplotlib.image import imread
 
 from lumirage.core.errors import DataError
 from lumirage.core.space import read_labels, read_volume, write_volume
-from lumirage.datasets.dataset_check import DatasetCheck, check_dataset
+from lumirage.datasets.dataset_check import DatasetCheck
 from lumirage.datasets.dataset_check_page import check_page, write_check_page
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.datasets.raw_headers import read_header
+from lumirage.flow.look_over import look_over
 
 IMAGE = "sub-01/anat/sub-01_T1w.nii.gz"
 LABELS = "derivatives/phantom/sub-01/anat/sub-01_seg-phantom_dseg.nii.gz"
@@ -45,7 +46,7 @@ def patch_header(path: Path, offset: int, code: str, *values: float) -> None:
 
 
 def test_a_sound_dataset(dataset: Path) -> None:
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     assert (check.count("error"), len(check.scans)) == (0, 6)
     assert {f.kind for f in check.findings} <= {"label set", "empty labels"}  # thin structures vanish at 6 mm
     scan = check.scans[0]
@@ -58,7 +59,7 @@ def test_wrong_units_forms_and_spacing(dataset: Path) -> None:
     patch_header(dataset / "sub-02/anat/sub-02_T1w.nii.gz", 123, "B", 0)
     patch_header(dataset / "sub-02/anat/sub-02_T2w.nii.gz", 292, "f", 99.0)  # the sform's x offset
     patch_header(dataset / "sub-03/anat/sub-03_T1w.nii.gz", 252, "h", 0, 0)
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     assert kinds(check, "error", IMAGE) == {"unit"}
     assert kinds(check, "warning", "sub-02/anat/sub-02_T1w.nii.gz") == {"unit"}
     assert kinds(check, "warning", "sub-02/anat/sub-02_T2w.nii.gz") == {"qform and sform"}
@@ -70,7 +71,7 @@ def test_identity_affine_and_spacing(dataset: Path) -> None:
     write_volume(dataset / IMAGE, data, np.eye(4))
     write_volume(dataset / "sub-02/anat/sub-02_T1w.nii.gz", data + 1, np.diag([0.001, 0.001, 0.001, 1]))
     write_volume(dataset / "sub-03/anat/sub-03_T1w.nii.gz", data + 2, np.diag([1.0, 1.0, 5.0, 1]))
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     assert "identity affine" in kinds(check, "warning", IMAGE)
     assert "spacing" in kinds(check, "error", "sub-02/anat/sub-02_T1w.nii.gz")
     assert "spacing" in kinds(check, "note", "sub-03/anat/sub-03_T1w.nii.gz")
@@ -85,7 +86,7 @@ def test_missing_truncated_and_four_dimensional_files(dataset: Path) -> None:
     (dataset / "sub-03/anat/sub-03_T1w.nii.gz").write_bytes(whole[: len(whole) // 2])
     write_volume(dataset / "sub-03/anat/sub-03_T2w.nii.gz", np.ones((3, 3, 3, 2), np.int16), np.eye(4))
     (dataset / "participants.tsv").write_text("participant_id\nsub-01\nsub-02\nsub-03\nsub-99\n")
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     assert "missing file" in kinds(check, "warning", IMAGE)
     assert kinds(check, "error", "sub-02/anat/sub-02_T2w.nii.gz") == {"missing file"}
     assert kinds(check, "error", "sub-03/anat/sub-03_T1w.nii.gz") == {"unreadable"}
@@ -99,7 +100,7 @@ def test_empty_labels_label_sets_and_names(dataset: Path) -> None:
     second = LABELS.replace("01", "02")
     other = read_labels(dataset / second).data.astype(np.int16)
     write_volume(dataset / second, np.where(other == 5, 500, other).astype(np.int16), volume.affine)
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     assert kinds(check, "error", LABELS) == {"empty labels"}
     lacking = [f.message for f in check.findings if f.kind == "label set" and f.path == second]
     assert len(lacking) == 1
@@ -111,7 +112,7 @@ def test_duplicates_are_found_under_another_header(dataset: Path) -> None:
     volume = read_volume(dataset / IMAGE)
     moved = volume.affine + np.array([[0, 0, 0, 3.0]] + [[0.0] * 4] * 3)
     write_volume(dataset / "sub-02/anat/sub-02_T1w.nii.gz", volume.data, moved)
-    found = [f for f in check_dataset(dataset).findings if f.kind == "duplicate"]
+    found = [f for f in look_over(dataset).findings if f.kind == "duplicate"]
     assert [(f.path, f.severity) for f in found] == [("sub-02/anat/sub-02_T1w.nii.gz", "error")]
 
 
@@ -119,7 +120,7 @@ def test_a_constant_image_and_no_description(dataset: Path) -> None:
     volume = read_volume(dataset / IMAGE)
     write_volume(dataset / IMAGE, np.full(volume.data.shape, 4, np.int16), volume.affine)
     (dataset / "dataset_description.json").unlink()
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     assert "empty image" in kinds(check, "error", IMAGE)
     assert kinds(check, "error", "dataset_description.json") == {"not BIDS"}
     assert check.findings[0].severity == "error"
@@ -127,7 +128,7 @@ def test_a_constant_image_and_no_description(dataset: Path) -> None:
 
 def test_the_page_stands_alone(dataset: Path, tmp_path: Path) -> None:
     (dataset / "sub-02/anat/sub-02_T2w.nii.gz").write_bytes(b"no image")
-    check = check_dataset(dataset)
+    check = look_over(dataset)
     write_check_page(check, tmp_path / "check.html")
     page = (tmp_path / "check.html").read_text()
     assert page.count("data:image/png;base64,") == 5
@@ -153,7 +154,8 @@ def test_the_thumbnail_does_not_depend_on_storage(dataset: Path, orientation: st
         affine[target, axis] = sign * 2.0
         stored = np.flip(stored, axis) if sign < 0 else stored
     write_volume(dataset / IMAGE, np.ascontiguousarray(stored), affine)
-    scan = check_dataset(dataset).scans[0]
+    (dataset / LABELS).unlink()
+    scan = look_over(dataset).scans[0]
     assert scan.orientation == orientation
     pixels = imread(io.BytesIO(base64.b64decode(scan.thumbnail.split(",")[1])), format="png")[..., 0]
     axial = pixels[:, :107]  # 128 * 20 / 24 wide
@@ -175,6 +177,6 @@ def test_qform_is_read_as_nibabel_reads_it(dataset: Path) -> None:
 
 def test_no_dataset(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        check_dataset(tmp_path / "nowhere")
+        look_over(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no NIfTI image"):
-        check_dataset(tmp_path)
+        look_over(tmp_path)

@@ -12,12 +12,12 @@ from lumirage.cli.plan_text import COLUMNS, plan_text
 from lumirage.core.model import Method, Outcome, Run, Usage
 from lumirage.core.space import read_labels, read_volume, write_volume
 from lumirage.core.track import Labels, Pairing, Prepare, Track
-from lumirage.datasets.dataset_check import check_dataset
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.flow import scan_findings
 from lumirage.flow.at_hand import AtHand
 from lumirage.flow.cost_history import CostsSeen
 from lumirage.flow.demo_dataset import CONTRASTS, SUBJECTS, demo_pairs
+from lumirage.flow.look_over import look_over
 from lumirage.flow.plan_overview import PlanOverview, overview
 from lumirage.flow.plan_words import five_lines
 from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan
@@ -89,7 +89,7 @@ def test_every_warning_of_the_check_is_there(phantom: Path, tmp_path: Path) -> N
     image = bids / "sub-02/anat/sub-02_T1w.nii.gz"
     write_volume(image, read_volume(image).data, np.eye(4))
     shutil.rmtree(bids / "derivatives/phantom/sub-02")
-    check = check_dataset(bids)
+    check = look_over(bids)
     plan = looked(bids, tmp_path / "out")
     assert set(plan.findings) == {finding for finding in check.findings if finding.severity != "note"}
     assert {finding.kind for finding in plan.findings} >= {"identity affine", "missing file"}

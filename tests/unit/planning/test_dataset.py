@@ -1,6 +1,7 @@
 """BIDS enumeration: scans kept apart, side files found, a saved index that notices change."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.space import write_volume
-from lumirage.core.track import Pairing, Select
+from lumirage.core.track import Labels, Pairing, Select
 from lumirage.planning import bids_index as index
 from lumirage.planning import scans as dataset
+from lumirage.planning.label_choice import choose_labels
 from lumirage.planning.pairing import make_pairs
 
 
@@ -79,10 +81,11 @@ def test_a_brain_mask_is_taken_and_a_lesion_mask_is_not(bids: Path) -> None:
 
 def test_label_names_come_from_the_derivative(bids: Path) -> None:
     derivatives = dataset.find_derivatives(bids, {})
-    assert dataset.label_names(derivatives, ["aseg"]) == {"aseg": {2: "left white matter"}}
+    scans = dataset.find_scans(bids, Select(), derivatives)
+    assert choose_labels(scans, Labels(), derivatives, bids).names == {"aseg": {2: "left white matter"}}
     (derivatives["aseg"] / "dseg.tsv").write_text("id\tlabel\n1\tx\n")
     with pytest.raises(DataError, match="columns 'index'"):
-        dataset.label_names(derivatives, ["aseg"])
+        choose_labels(scans, Labels(), derivatives, bids)
 
 
 def test_derivatives_that_lie_elsewhere(bids: Path, tmp_path: Path) -> None:
@@ -94,17 +97,34 @@ def test_derivatives_that_lie_elsewhere(bids: Path, tmp_path: Path) -> None:
         dataset.find_derivatives(bids, {"x": tmp_path})
 
 
-def test_the_index_is_read_again_only_when_the_dataset_changed(bids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-    real = index._enumerate
-    monkeypatch.setattr(index, "_enumerate", lambda root, **k: calls.append(root) or real(root, **k))
+def settle(root: Path) -> None:
+    """As if the folders had been made a while ago."""
+    for folder in (root, *(path for path in root.rglob("*") if path.is_dir())):
+        os.utime(folder, (1e9, 1e9))
+
+
+def test_only_folders_that_changed_are_listed_again(bids: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(bids)
     scans_of(bids)
-    made = len(calls)
+    listed: list[str] = []
+    real = index._list
+    monkeypatch.setattr(index, "_list", lambda full, *a, **k: listed.append(Path(full).name) or real(full, *a, **k))
     scans_of(bids)
-    assert len(calls) == made, "the saved index is used"
+    assert listed == [], "the saved index is used"
     image(bids / "sub-03" / "anat" / "sub-03_T1w.nii.gz")
     assert "sub-03_T1w" in scans_of(bids)
-    assert len(calls) == made + 1, "only the raw dataset is read again"
+    assert sorted(listed) == sorted([bids.name, "sub-03", "anat"]), "of the raw dataset, and no other folder"
+    (bids / "sub-02" / "anat" / "sub-02_T1w.nii").rename(bids / "sub-02" / "anat" / "sub-02_acq-new_T1w.nii")
+    assert "sub-02_acq-new_T1w" in scans_of(bids)
+
+
+def test_a_folder_that_changed_while_it_was_listed_is_listed_again(bids: Path) -> None:
+    scans_of(bids)
+    anat = bids / "sub-02" / "anat"
+    stamp = anat.stat().st_mtime_ns
+    image(anat / "sub-02_acq-late_T1w.nii.gz")
+    os.utime(anat, ns=(stamp, stamp))  # a disk whose clock is coarse
+    assert "sub-02_acq-late_T1w" in scans_of(bids)
 
 
 def test_a_damaged_index_is_made_again(bids: Path, tmp_path: Path) -> None:

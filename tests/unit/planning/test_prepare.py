@@ -141,12 +141,16 @@ def test_noise_and_bias_are_the_same_every_time(tmp_path: Path) -> None:
     assert 0.01 < np.abs(one - clean).mean() < 0.3
 
 
-def test_labels_on_another_grid_are_refused_with_what_to_do(tmp_path: Path) -> None:
-    volume = ball(RAS, SHAPE, (0, 0, 0))
-    space.write_volume(tmp_path / "l.nii.gz", np.zeros((20, 20, 20), np.int16), RAS)
-    bad = scan(tmp_path, "a", volume).model_copy(update={"labels": {"x": tmp_path / "l.nii.gz"}})
-    with pytest.raises(DataError, match="resample it onto the image's grid"):
-        check_scan(bad)
+def test_labels_have_a_lattice_of_their_own_but_lie_where_the_image_lies(tmp_path: Path) -> None:
+    image = scan(tmp_path, "a", ball(RAS, SHAPE, (0, 0, 0)))
+    with_labels = image.model_copy(update={"labels": {"x": tmp_path / "l.nii.gz"}})
+    fine = RAS @ np.diag([0.5, 0.5, 0.5, 1.0])
+    for affine in (RAS, fine, RAS @ np.diag([1.5, 1.5, 1.5, 1.0])):
+        space.write_volume(tmp_path / "l.nii.gz", np.zeros((30, 30, 30), np.int16), affine)
+        check_scan(with_labels)
+    space.write_volume(tmp_path / "l.nii.gz", np.zeros(SHAPE, np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))
+    with pytest.raises(DataError, match=r"lies elsewhere than sub-a_T1w.nii.gz: 12% of the smaller"):
+        check_scan(with_labels)
 
 
 def test_a_crop_is_the_foreground_and_its_margin() -> None:

@@ -80,6 +80,56 @@ def test_the_same_pair_stored_otherwise_scores_the_same(axes: tuple, flips: tupl
     assert found == pytest.approx(wanted, rel=1e-9, abs=1e-12)
 
 
+def box(spacing: float, low: tuple[float, float, float], size: float = 10.0) -> Volume:
+    """A box [low, low + size) mm on a lattice of voxels whose faces are multiples of the spacing, from -5 to 20 mm."""
+    centres = np.moveaxis(np.indices((round(25 / spacing),) * 3), 0, -1) * spacing - 5 + spacing / 2
+    affine = np.diag([spacing, spacing, spacing, 1.0])
+    affine[:3, 3] = -5 + spacing / 2
+    inside = ((centres >= low) & (centres < np.array(low) + size)).all(axis=-1)
+    return Volume(inside.astype(np.int32), affine)
+
+
+@pytest.mark.parametrize("spacings", [(1.0, 1.0), (1.0, 0.5), (0.5, 1.0), (0.5, 0.25)])
+def test_boxes_on_lattices_of_their_own_have_the_dice_that_one_counts(spacings: tuple[float, float]) -> None:
+    """The fixed box at 0, the moving one 4 mm to the right, and a field of 3 mm on a third lattice: 1 mm is left of 10."""
+    fixed, moving = box(spacings[0], (0, 0, 0)), box(spacings[1], (4, 0, 0))
+    grid = np.diag([2.0, 2.0, 2.0, 1.0])
+    grid[:3, 3] = -4.3
+    u = np.broadcast_to(np.float32((3.0, 0.0, 0.0)), (12, 12, 12, 3))
+    two = ScoreInputs(Displacement(u, grid), np.eye(4), {"own": LabelMaps(fixed, moving)})
+    rows = values(score_pair(two, [STRICT])["strict"])
+    assert rows["dice_nearest_fg", "own", 1] == pytest.approx(0.9, abs=1e-12)
+    assert rows["hd95_mm", "own", 1] == pytest.approx(1.0, abs=1e-9)
+
+
+def test_a_source_on_another_lattice_changes_nothing_for_the_others() -> None:
+    plain = inputs(smooth_u())
+    own = LabelMaps(box(1.0, (0, 0, 0)), box(0.5, (1, 0, 0)))
+    both = dataclasses.replace(plain, labels={**plain.labels, "own": own})
+    alone, among = (values(score_pair(given, [STRICT])["strict"]) for given in (plain, both))
+    assert {key: value for key, value in among.items() if key[1] != "own"} == alone, "bit for bit"
+
+
+def test_a_group_is_scored_as_if_its_labels_were_one() -> None:
+    plain = inputs(smooth_u())
+    maps = plain.labels["manual"]
+    grouped = dataclasses.replace(maps, groups={"odd": (1, 3), "rest": (2, 4)})
+    joined = LabelMaps(*(Volume(np.isin(v.data, (1, 3)).astype(np.int32), v.affine) for v in (maps.fixed, maps.moving)))
+    found = score_pair(dataclasses.replace(plain, labels={"manual": grouped}), [STRICT])["strict"]
+    wanted = values(score_pair(dataclasses.replace(plain, labels={"manual": joined}), [STRICT])["strict"])
+    ungrouped = values(score_pair(plain, [STRICT])["strict"])
+    for metric in ("dice_nearest_fg", "hd95_mm", "msd_mm"):
+        assert values(found)[metric, "manual", -1] == wanted[metric, "manual", 1], metric
+        assert [row.name for row in found if row.metric == metric and (row.label or 0) < 0] == ["odd", "rest"]
+    assert {key: value for key, value in values(found).items() if (key[2] or 0) >= 0} == ungrouped
+    few = dataclasses.replace(grouped, scored=(2,))
+    fewer = values(score_pair(dataclasses.replace(plain, labels={"manual": few}), [STRICT])["strict"])
+    assert fewer["dice_nearest_fg", "manual", -1] == wanted["dice_nearest_fg", "manual", 1], (
+        "members need not be scored"
+    )
+    assert ("dice_nearest_fg", "manual", 1) not in fewer
+
+
 def test_an_oblique_world_scores_the_same() -> None:
     turn = np.eye(4)
     turn[:3, :3] = Rotation.from_euler("xyz", (20, -15, 30), degrees=True).as_matrix()

@@ -1,0 +1,103 @@
+"""The label map of a source: one file, or the masks or probabilities of its structures, a file each, made into one map."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lumirage.core.errors import DataError
+from lumirage.core.model import Grid, Pair, Scan
+from lumirage.core.space import Float, Volume, points, read_labels, read_volume, same_grid
+
+LEAST_OVERLAP = 0.5
+"""Of the smaller of two boxes in the world: a map that covers one structure lies within its image wholly."""
+PROBABILITIES = "_probseg."
+_ROUNDING = 0.01
+_Structure = tuple[int, Path]
+
+
+def shared_sources(pair: Pair) -> list[str]:
+    """The label sources of both scans, by name."""
+    mine, others = ({*scan.labels, *scan.structures} for scan in (pair.fixed, pair.moving))
+    return sorted(mine & others)
+
+
+def elsewhere(image: Grid, labels: Grid) -> str:
+    """Why a label map cannot be of an image, by where it lies; empty where it can, on whatever lattice."""
+    if same_grid(image, labels):
+        return ""
+    unset = [np.array_equal(grid.affine, np.eye(4)) for grid in (image, labels)]
+    if unset[0] != unset[1]:
+        whose = "its" if unset[1] else "the image's"
+        return f"{whose} voxel-to-world matrix is the identity, and the other's is not"
+    boxes = [points(np.array(grid.affine), _corners(grid)) for grid in (image, labels)]
+    low, high = np.max([b.min(axis=0) for b in boxes], axis=0), np.min([b.max(axis=0) for b in boxes], axis=0)
+    share = np.prod(np.clip(high - low, 0, None)) / min(np.prod(np.ptp(box, axis=0)) for box in boxes)
+    return "" if share >= LEAST_OVERLAP else f"{share:.0%} of the smaller of the two is in both"
+
+
+def _corners(grid: Grid) -> Float:
+    """Outer corners of a lattice, voxels."""
+    return np.array(list(itertools.product(*((-0.5, n - 0.5) for n in grid.shape))))
+
+
+def label_files(scan: Scan, source: str) -> tuple[Path, ...]:
+    """The files that a source has of a scan; of several structures in order of their names; none where it has none."""
+    if source in scan.labels:
+        return (scan.labels[source],)
+    return tuple(path for _, path in sorted(scan.structures.get(source, {}).items()))
+
+
+def structure_numbers(scan: Scan, source: str, names: Mapping[int, str]) -> tuple[int, ...]:
+    """The numbers of the structures that have a file each, in the order of `label_files`; none where one file has all."""
+    numbers = {name: number for number, name in names.items()}
+    return tuple(numbers[name] for name in sorted(scan.structures.get(source, {})))
+
+
+def read_label_files(files: Sequence[Path], numbers: Sequence[int] = ()) -> Volume:
+    """The label map of a source, int32: of its one file, or of one file for each of these numbers.
+
+    Of probabilities the largest is taken, where it is larger than what is left for the background. Raises DataError where
+    files are damaged, lie on several lattices, or masks overlap.
+    """
+    if not numbers:
+        return read_labels(files[0])
+    maps = list(zip(numbers, files, strict=True))
+    return _likeliest(maps) if PROBABILITIES in files[0].name else _joined(maps)
+
+
+def _likeliest(maps: Sequence[_Structure]) -> Volume:
+    volumes = _on_one_lattice([(number, path, read_volume(path)) for number, path in maps])
+    best, total = (np.zeros(volumes[0][2].data.shape) for _ in range(2))
+    labels = np.zeros(best.shape, np.int32)
+    for number, path, volume in volumes:
+        if volume.data.min() < -_ROUNDING or volume.data.max() > 1 + _ROUNDING:
+            raise DataError(f"{path}: probabilities from 0 to 1 are wanted; there are {volume.data.max():g}")
+        higher = volume.data > best
+        labels[higher], best[higher] = number, volume.data[higher]
+        total += volume.data
+    labels[best <= 1.0 - total] = 0
+    return Volume(labels, volumes[0][2].affine)
+
+
+def _joined(maps: Sequence[_Structure]) -> Volume:
+    volumes = _on_one_lattice([(number, path, read_labels(path)) for number, path in maps])
+    labels = np.zeros(volumes[0][2].data.shape, np.int32)
+    for number, path, volume in volumes:
+        inside = volume.data > 0
+        if twice := int(np.count_nonzero(labels[inside])):
+            raise DataError(
+                f"{path}: {twice} of its voxels are in the mask of another structure too; give overlapping structures as "
+                "derivatives of their own"
+            )
+        labels[inside] = number
+    return Volume(labels, volumes[0][2].affine)
+
+
+def _on_one_lattice(volumes: list[tuple[int, Path, Volume]]) -> list[tuple[int, Path, Volume]]:
+    first = volumes[0][2].grid
+    for _, path, volume in volumes:
+        if not same_grid(volume.grid, first):
+            raise DataError(f"{path}: not on the lattice of {volumes[0][1].name}, the first structure of this source")
+    return volumes

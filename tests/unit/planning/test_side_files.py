@@ -1,0 +1,119 @@
+"""Whose label maps, masks and landmarks are, and what their sources are called, in the layouts that pipelines leave."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lumirage.core.track import Select
+from lumirage.planning.label_choice import label_counts
+from lumirage.planning.scans import Survey, find_derivatives, survey
+
+MNI = "space-MNI152NLin2009cAsym_res-2"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def made(root: Path, *places: str) -> Survey:
+    """A dataset of empty files: the index reads no more than names."""
+    for place in ("", *{"/".join(p.split("/")[:2]) for p in places if p.startswith("derivatives/")}):
+        (root / place).mkdir(parents=True, exist_ok=True)
+        (root / place / "dataset_description.json").write_text(json.dumps({"Name": "x", "BIDSVersion": "1.10.0"}))
+    for place in places:
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).touch()
+    return survey(root, find_derivatives(root, {}))
+
+
+def names(found: Survey, scan: str) -> dict[str, str]:
+    mine = next(s for s in found.scans(Select(suffixes=())) if s.name == scan)
+    return {source: path.name for source, path in sorted(mine.labels.items())}
+
+
+def test_sources_of_fmriprep_are_the_same_for_every_person(tmp_path: Path) -> None:
+    places = []
+    for s in ("01", "02"):
+        f = f"derivatives/fmriprep/sub-{s}/anat/sub-{s}_"
+        places += [f"sub-{s}/anat/sub-{s}_T1w.nii.gz", f"{f}dseg.nii.gz", f"{f}desc-preproc_T1w.nii.gz"]
+        places += [f"{f}desc-{name}.nii.gz" for name in ("aseg_dseg", "aparcaseg_dseg", "brain_mask", "ribbon_mask")]
+        places += [f"{f}{MNI}_{name}.nii.gz" for name in ("dseg", "desc-brain_mask", "label-GM_probseg")]
+        places += [f"{f}label-{tissue}_probseg.nii.gz" for tissue in ("CSF", "GM", "WM")]
+        places.append(f"derivatives/freesurfer/sub-{s}/anat/sub-{s}_desc-aparcaseg_dseg.mgz")
+    found = made(tmp_path, *places)
+    scans = found.scans(Select())
+    assert label_counts(scans) == {
+        "fmriprep": 2, "fmriprep-aparcaseg": 2, "fmriprep-aseg": 2, "fmriprep-probseg": 2, "freesurfer": 2,
+    }  # fmt: skip
+    assert names(found, "sub-02_T1w")["fmriprep"] == "sub-02_dseg.nii.gz", "not the one in a template's space"
+    assert sorted(scans[0].structures["fmriprep-probseg"]) == ["CSF", "GM", "WM"]
+    assert scans[0].structures["fmriprep-probseg"]["GM"].name == "sub-01_label-GM_probseg.nii.gz"
+    assert scans[1].mask is not None
+    assert scans[1].mask.name == "sub-02_desc-brain_mask.nii.gz"
+    assert found.found.notes == ()
+
+
+def test_a_functional_mask_is_no_mask_of_the_anatomical_image(tmp_path: Path) -> None:
+    mask = "derivatives/fp/sub-02/func/sub-02_task-rest_space-T1w_desc-brain_mask.nii.gz"
+    assert made(tmp_path, "sub-02/anat/sub-02_T1w.nii.gz", mask).scans(Select())[0].mask is None
+
+
+def test_runs_sessions_and_acquisitions_keep_their_own(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        "sub-1/ses-a/anat/sub-1_ses-a_run-1_T1w.nii.gz", "sub-1/ses-a/anat/sub-1_ses-a_run-2_T1w.nii.gz",
+        "sub-1/ses-b/anat/sub-1_ses-b_acq-mprage_T1w.nii.gz",
+        "derivatives/d/sub-1/ses-a/anat/sub-1_ses-a_run-01_desc-aseg_dseg.nii.gz",
+        "derivatives/d/sub-1/ses-b/anat/sub-1_ses-b_desc-aseg_dseg.nii.gz",
+    )  # fmt: skip
+    assert names(found, "sub-1_ses-a_run-1_T1w") == {"d": "sub-1_ses-a_run-01_desc-aseg_dseg.nii.gz"}
+    assert names(found, "sub-1_ses-a_run-2_T1w") == {}
+    assert names(found, "sub-1_ses-b_acq-mprage_T1w") == {"d": "sub-1_ses-b_desc-aseg_dseg.nii.gz"}
+
+
+def test_what_could_be_of_several_scans_is_nobodys_and_that_is_said(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        "sub-1/ses-a/anat/sub-1_ses-a_T1w.nii.gz", "sub-1/ses-b/anat/sub-1_ses-b_T1w.nii.gz",
+        "sub-2/ses-a/anat/sub-2_ses-a_T1w.nii.gz",
+        "derivatives/d/sub-1/anat/sub-1_dseg.nii.gz", "derivatives/d/sub-2/anat/sub-2_dseg.nii.gz",
+    )  # fmt: skip
+    assert names(found, "sub-1_ses-a_T1w") == names(found, "sub-1_ses-b_T1w") == {}
+    assert names(found, "sub-2_ses-a_T1w") == {"d": "sub-2_dseg.nii.gz"}, "the only session there is"
+    assert len(found.found.notes) == 1
+    assert "1 files such as sub-1_dseg.nii.gz" in found.found.notes[0]
+
+
+def test_contrasts_and_reconstructions_of_one_head_share_labels(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        *(f"sub-1/anat/sub-1_{name}.nii.gz" for name in ("T1w", "T2w", "rec-inverted_T1w", "ce-gad_T1w")),
+        "derivatives/d/sub-1/anat/sub-1_dseg.nii.gz",
+    )
+    for scan in ("sub-1_T1w", "sub-1_T2w", "sub-1_rec-inverted_T1w"):
+        assert names(found, scan) == {"d": "sub-1_dseg.nii.gz"}
+    assert names(found, "sub-1_ce-gad_T1w") == {}, "another acquisition, and the file says nothing of the agent"
+
+
+def test_one_kind_of_files_bears_the_name_of_its_derivative(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        "sub-1/anat/sub-1_T1w.nii.gz",
+        "derivatives/synthseg/sub-1/anat/sub-1_desc-synthseg_dseg.nii.gz",
+        "derivatives/atlases/sub-1/anat/sub-1_atlas-AAL_dseg.nii.gz",
+        "derivatives/atlases/sub-1/anat/sub-1_atlas-Schaefer_desc-200_dseg.nii.gz",
+        "derivatives/atlases/sub-1/anat/sub-1_label-L_mask.nii.gz",
+        "derivatives/atlases/sub-1/anat/sub-1_label-lesion_mask.nii.gz",
+    )
+    scan = found.scans(Select())[0]
+    assert sorted(scan.labels) == ["atlases-AAL", "atlases-Schaefer-200", "synthseg"]
+    assert {source: sorted(parts) for source, parts in scan.structures.items()} == {"atlases-mask": ["L"]}
+
+
+def test_a_derivative_needs_no_description(tmp_path: Path) -> None:
+    found = made(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "derivatives/lab/sub-1/anat/sub-1_dseg.nii")
+    (tmp_path / "derivatives/lab/dataset_description.json").unlink()
+    assert names(found, "sub-1_T1w") == {"lab": "sub-1_dseg.nii"}
+    assert list(find_derivatives(tmp_path, {})) == ["lab"]
