@@ -15,6 +15,7 @@ from lumirage.core.track import Condition, Evaluation, MethodUse, Track
 from lumirage.planning import scans as dataset
 from lumirage.planning.jobs import JobSettings, make_jobs
 from lumirage.planning.label_choice import choose_labels, with_sources
+from lumirage.planning.landmark_names import landmark_notes
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.pairing import choose, located, make_pairs
 from lumirage.planning.preparation import check_scan, prepared_key
@@ -66,10 +67,11 @@ def make_plan(inputs: PlanInputs, resolve: Resolve) -> Plan:
     """
     _check_places(inputs)
     wanted, notes = _evaluation(inputs, resolve)
-    plan = replace(_planned(inputs, _merged(Layout(inputs.out), wanted)), notes=notes)
+    plan = _planned(inputs, _merged(Layout(inputs.out), wanted))
     for scan in scans_of(plan):
         check_scan(scan)
-    return plan
+    pairs = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
+    return replace(plan, notes=(*notes, *landmark_notes({pair.id: pair for pair in pairs}.values())))
 
 
 def plan_of_pairs(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Plan:

@@ -145,7 +145,7 @@ def _tre_linear(pair: PairMeasures, metric: str) -> list[Score]:
         return [missing_row(metric, NO_LANDMARKS, "landmarks")]
     u = sample_clamped(displacement.u, points(np.linalg.inv(displacement.affine), landmarks.fixed))
     apart = points(pair.inputs.affine, landmarks.fixed + u) - landmarks.moving
-    return landmark_rows(metric, landmarks.names, np.sqrt((apart**2).sum(axis=1)))
+    return landmark_rows(metric, landmarks.names, np.sqrt((apart**2).sum(axis=1)), alone=landmarks.alone)
 
 
 def _tre_cubic(pair: PairMeasures, metric: str) -> list[Score]:
@@ -156,7 +156,7 @@ def _tre_cubic(pair: PairMeasures, metric: str) -> list[Score]:
     fixed = points(to_grid, landmarks.fixed)
     moving = points(to_grid @ np.linalg.inv(pair.inputs.affine), landmarks.moving)
     errors = error_of_points(fixed, moving, sample_cubic(pair.field, fixed), spacing_of(grid))
-    return landmark_rows(metric, landmarks.names, errors)
+    return landmark_rows(metric, landmarks.names, errors, alone=landmarks.alone)
 
 
 def _tre_centroids(pair: PairMeasures, metric: str) -> list[Score]:

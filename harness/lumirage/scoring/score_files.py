@@ -1,6 +1,5 @@
 """Files on disk -> ScoreInputs: one task is one answer to one pair, small enough to be sent to a worker process."""
 
-import csv
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -9,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.core import space
-from lumirage.core.errors import DataError
 from lumirage.core.label_files import label_files, read_label_files, structure_numbers
+from lumirage.core.landmark_files import read_landmarks
 from lumirage.core.layout import file_digest
 from lumirage.core.model import Convention, Pair, Prepared, Scan
 from lumirage.core.space import Displacement, Single, Volume
@@ -96,11 +95,10 @@ def _landmarks(pair: Pair) -> Landmarks | None:
     """The landmarks that both scans have, by name."""
     if not pair.fixed.landmarks or not pair.moving.landmarks:
         return None
-    fixed, moving = _read_points(pair.fixed.landmarks), _read_points(pair.moving.landmarks)
+    fixed, moving = read_landmarks(pair.fixed.landmarks), read_landmarks(pair.moving.landmarks)
     names = tuple(name for name in fixed if name in moving)
-    return Landmarks(
-        np.array([fixed[n] for n in names]).reshape(-1, 3), np.array([moving[n] for n in names]).reshape(-1, 3), names
-    )
+    here, there = (np.array([points[n] for n in names]).reshape(-1, 3) for points in (fixed, moving))
+    return Landmarks(here, there, names, (len(fixed) - len(names), len(moving) - len(names)))
 
 
 def _landmark_regions(pair: Pair) -> LabelMaps | None:
@@ -109,24 +107,6 @@ def _landmark_regions(pair: Pair) -> LabelMaps | None:
         return None
     fixed, moving = _read_labels(pair.fixed.landmark_map), _read_labels(pair.moving.landmark_map)
     return LabelMaps(fixed, moving, {}, _scored(fixed, moving, SourceLabels()))
-
-
-def _read_points(path: Path) -> dict[str, tuple[float, float, float]]:
-    """Name -> world mm RAS+. Raises DataError with file and line."""
-    found: dict[str, tuple[float, float, float]] = {}
-    with path.open(newline="", encoding="utf-8") as handle:
-        for line, row in enumerate(csv.DictReader(handle, delimiter="\t"), start=2):
-            try:
-                point = (float(row["x"]), float(row["y"]), float(row["z"]))
-                name = row.get("name") or row["index"]
-            except (KeyError, TypeError, ValueError) as error:
-                raise DataError(
-                    f"{path}, line {line}: the columns name, x, y, z (mm, RAS+) are wanted ({error})"
-                ) from error
-            if not np.isfinite(point).all() or name in found:
-                raise DataError(f"{path}, line {line}: landmark '{name}' is twice there or not a finite point")
-            found[name] = point
-    return found
 
 
 def _read_source(scan: Scan, source: str, names: Mapping[int, str], choice: SourceLabels) -> Volume:

@@ -30,6 +30,8 @@ class Landmarks:
     fixed: NDArray[np.float64]
     moving: NDArray[np.float64]
     names: tuple[str, ...]
+    alone: tuple[int, int] = (0, 0)
+    """Landmarks that only the fixed, only the moving image has."""
 
 
 @dataclass(frozen=True)

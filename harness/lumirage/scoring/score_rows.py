@@ -91,10 +91,15 @@ def nan_mean(values: NDArray[np.float64]) -> float:
 
 
 def landmark_rows(
-    metric: str, names: tuple[str, ...], errors: NDArray[np.float64], *, all_or_none: bool = False
+    metric: str,
+    names: tuple[str, ...],
+    errors: NDArray[np.float64],
+    *,
+    all_or_none: bool = False,
+    alone: tuple[int, int] = (0, 0),
 ) -> list[Score]:
     """A row for each landmark and the row of their mean; a NaN is a lost landmark, which `all_or_none` lets spoil
-    the mean."""
+    the mean. `alone`: how many the fixed and the moving image have without a counterpart."""
     unit = METRICS[metric].unit
     lost = "lost: the warp left nothing of the landmark's region"
     rows = [
@@ -107,8 +112,14 @@ def landmark_rows(
     kept = int(np.count_nonzero(~np.isnan(errors)))
     spoiled = not kept or (all_or_none and kept < len(errors))
     why = f"{len(errors) - kept} of {len(errors)} landmarks lost: there is no mean officially" if spoiled else ""
+    why = why if names else "no landmark has the same name in both images"
     mean = None if spoiled else nan_mean(errors)
-    return [*rows, Score(metric=metric, unit=unit, source="landmarks", value=mean, undefined=why, n=kept)]
+    note = (
+        f"without counterpart: {alone[0]} landmarks of the fixed and {alone[1]} of the moving image"
+        if any(alone)
+        else ""
+    )
+    return [*rows, Score(metric=metric, unit=unit, source="landmarks", value=mean, undefined=why, n=kept, note=note)]
 
 
 def missing_row(metric: str, why: str, source: str = "") -> Score:

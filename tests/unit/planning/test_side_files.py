@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from lumirage.core.errors import DataError
+from lumirage.core.model import Pair, Scan
 from lumirage.core.track import Select
 from lumirage.planning.label_choice import label_counts
+from lumirage.planning.landmark_names import landmark_notes
 from lumirage.planning.scans import Survey, find_derivatives, survey
 
 MNI = "space-MNI152NLin2009cAsym_res-2"
@@ -117,3 +120,28 @@ def test_a_derivative_needs_no_description(tmp_path: Path) -> None:
     (tmp_path / "derivatives/lab/dataset_description.json").unlink()
     assert names(found, "sub-1_T1w") == {"lab": "sub-1_dseg.nii"}
     assert list(find_derivatives(tmp_path, {})) == ["lab"]
+
+
+@pytest.mark.parametrize("ending", ["desc-afids_landmarks.tsv", "afids.fcsv", "desc-x_afids.mrk.json", "landmarks.csv"])
+def test_landmarks_come_in_the_formats_of_the_field(tmp_path: Path, ending: str) -> None:
+    found = made(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", f"derivatives/afids/sub-1/anat/sub-1_{ending}")
+    marks = found.scans(Select())[0].landmarks
+    assert marks is not None
+    assert marks.name == f"sub-1_{ending}"
+
+
+def test_landmarks_without_counterpart_are_counted_before_anything_runs(tmp_path: Path) -> None:
+    scans = []
+    for name, marks in (("a", ("AC", "PC")), ("b", ("PC", "x", "y")), ("c", ("z",))):
+        path = tmp_path / f"sub-{name}_landmarks.tsv"
+        path.write_text("name\tx\ty\tz\n" + "".join(f"{mark}\t1\t2\t3\n" for mark in marks))
+        scans.append(Scan(name=f"sub-{name}", subject=name, suffix="T1w", image=tmp_path / "x.nii", landmarks=path))
+    notes = landmark_notes([Pair(fixed=scans[0], moving=scans[1]), Pair(fixed=scans[0], moving=scans[2])])
+    assert notes == (
+        "landmarks: none has the same name in both images of 1 pair (suba-subc)",
+        "landmarks: 1 of fixed and 2 of moving images have no counterpart, in 1 pair (suba-subb)",
+    )
+    assert landmark_notes([Pair(fixed=scans[0], moving=scans[0])]) == ()
+    (tmp_path / "sub-b_landmarks.tsv").write_text("name\tx\ty\tz\nPC\t1\t2\t3\nPC\t1\t2\t3\n")
+    with pytest.raises(DataError, match="'PC' is there twice"):
+        landmark_notes([Pair(fixed=scans[0], moving=scans[1])])
