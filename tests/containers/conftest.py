@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import docker
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
@@ -49,6 +50,15 @@ def working(name: str, tmp_path_factory: pytest.TempPathFactory) -> Runtime:
     return made
 
 
+def remove_images(repository: str) -> None:
+    """Remove an image under all its tags; nothing where there is none."""
+    client = docker.from_env()
+    for tag in [tag for image in client.images.list(repository) for tag in image.tags]:
+        if tag.startswith(f"{repository}:"):
+            client.images.remove(tag, force=True)
+    client.close()
+
+
 def cache_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One for all tests: a virtual environment is made once."""
     return tmp_path_factory.getbasetemp() / "cache"
@@ -71,8 +81,6 @@ def empty_image() -> Iterator[str]:
 
 @contextmanager
 def built(dockerfile: str, files: dict[str, bytes]) -> Iterator[str]:
-    import docker
-
     client = docker.from_env()
     tag = f"lumirage-test:{uuid.uuid4().hex[:8]}"
     context = archive({"Dockerfile": dockerfile.encode(), **files})

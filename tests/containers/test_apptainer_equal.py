@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import docker
 import pandas as pd
 import pytest
-from tests.containers.conftest import BASE, working
+from tests.containers.conftest import BASE, remove_images, working
 
 from lumirage.core.layout import shipped
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
@@ -24,9 +23,7 @@ def greedy(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / f"greedy-{uuid.uuid4().hex[:8]}"
     shutil.copytree(shipped("method_containers") / "greedy", folder)
     yield folder
-    client = docker.from_env()
-    client.images.remove(f"lumirage/{folder.name}")
-    client.close()
+    remove_images(f"lumirage/{folder.name}")
 
 
 def test_the_same_numbers(greedy: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import docker
 import pytest
-from tests.containers.conftest import working
+from tests.containers.conftest import remove_images, working
 from tests.containers.small_registry import registry
 
+from lumirage.core.model import Method
+from lumirage.core.records import read_yaml
 from lumirage.core.sif_store import find_sif, record_of
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
+from lumirage.methods.image_build import image_name
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 TRACK = "name: small\npairing: {scheme: all}\nprepare: {affine: none}\nlimits: {memory_bytes: 268435456}\n"
@@ -62,16 +65,20 @@ def served(empty_image: str, tmp_path: Path) -> Iterator[str]:
     with registry(empty_image, "tiny", tmp_path, {"w.bin": TRAINED}) as address:
         yield address
         client = docker.from_env()
-        for tag in (f"{address}/tiny:1", "lumirage/brought:latest"):
-            if client.images.list(tag):
-                client.images.remove(tag)
+        if client.images.list(f"{address}/tiny:1"):
+            client.images.remove(f"{address}/tiny:1")
         client.close()
+        remove_images("lumirage/brought")
 
 
 def method(folder: Path, card: str) -> Path:
     folder.mkdir()
     (folder / "method.yaml").write_text(card)
     return folder
+
+
+def name_of(folder: Path) -> str:
+    return image_name(folder, read_yaml(folder / "method.yaml", Method))
 
 
 def identity(image: str) -> str:
@@ -91,7 +98,7 @@ def test_a_pulled_image_is_the_one_that_the_engine_has(
     pulled = harness("methods", "pull", folder, "--sif", "--image", f"{served}/tiny:1")
     assert pulled.returncode == 0, pulled.stderr
     cache = Path(site["APPTAINER_CACHEDIR"])
-    sif = find_sif("lumirage/brought", cache / "lumirage")
+    sif = find_sif(name_of(folder), cache / "lumirage")
     assert sif is not None
     record = record_of(sif)
     assert record is not None
@@ -101,7 +108,7 @@ def test_a_pulled_image_is_the_one_that_the_engine_has(
     assert [*Path(site["APPTAINER_TMPDIR"]).iterdir(), *Path(site["TMPDIR"]).iterdir()] == []
     to_engine = harness("methods", "pull", folder, "--image", f"{served}/tiny:1")
     assert to_engine.returncode == 0, to_engine.stderr
-    assert identity("lumirage/brought") == identity(empty_image)
+    assert identity(name_of(folder)) == identity(empty_image)
 
 
 def compression(sif: Path) -> str:
@@ -131,7 +138,7 @@ def test_an_archive_becomes_a_sif_where_no_engine_is(
     assert "add --sif" in harness(*words).stderr
     done = harness(*words, "--sif", DOCKER_HOST="tcp://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
-    sif = find_sif("lumirage/brought", Path(site["APPTAINER_CACHEDIR"]) / "lumirage")
+    sif = find_sif(name_of(folder), Path(site["APPTAINER_CACHEDIR"]) / "lumirage")
     record = record_of(sif) if sif else None
     assert record is not None
     assert record.digest == identity(empty_image)
@@ -150,7 +157,7 @@ def test_what_was_fetched_beforehand_runs_without_network_and_engine(
         digest = hashlib.sha256(TRAINED).hexdigest()
         folder = method(tmp_path / "brought", CARD.format(address=address, digest=digest))
         order = ("run", "-m", folder, "-t", tmp_path / "small.yaml", "--runtime", "apptainer", tmp_path / "bids")
-        before = harness(*order, tmp_path / "out", **alone)
+        before = harness(*order, "--offline", tmp_path / "out", **alone)
         assert before.returncode == 69
         assert "methods fetch" in before.stderr
         done = harness("methods", "prefetch", folder, "--runtime", "apptainer", **alone)

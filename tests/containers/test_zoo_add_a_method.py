@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import docker
 import pytest
+from tests.containers.conftest import remove_images
 
 from lumirage.running.runtimes.runtime_interface import Runtime
 
@@ -38,7 +38,7 @@ def test_the_steps_lead_to_a_row_in_a_report(tmp_path: Path, docker_runtime: Run
         for command in COMMANDS:
             follow(command, tmp_path)
     finally:
-        docker.from_env().images.remove("lumirage/my-method", force=True)
+        remove_images("lumirage/my-method")
     (out,) = (path for path in tmp_path.iterdir() if path.is_dir() and path.name != "my-method")
     assert "passed" in (tmp_path / "my-method.html").read_text()
     assert "my-method" in (out / "report" / "index.html").read_text()
@@ -50,4 +50,4 @@ def test_the_other_templates_build_and_pass(tmp_path: Path, docker_runtime: Runt
         for command in COMMANDS[:3]:
             follow(command.replace("--from itk", f"--from {template}").replace("my-method", f"my-{template}"), tmp_path)
     finally:
-        docker.from_env().images.remove(f"lumirage/my-{template}", force=True)
+        remove_images(f"lumirage/my-{template}")

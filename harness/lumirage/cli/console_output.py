@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Protocol
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
-from lumirage.core.screen import Screen
+from lumirage.core.screen import Screen, Unit
 
 if TYPE_CHECKING:
     from lumirage.flow.plan_overview import PlanOverview
@@ -45,13 +47,27 @@ def show(as_json: bool) -> Iterator[CommandScreen]:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Counted(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         yield RichScreen(console, progress)
+
+
+def _counted(done: int, total: int, unit: Unit) -> str:
+    """How far it is: `3 of 30`, or `12.3 of 283.0 MB`; without the total where that is not known."""
+    numbers = [f"{n / 1e6:.1f}" if unit == "bytes" else str(n) for n in ((done, total) if total else (done,))]
+    return " of ".join(numbers) + (" MB" if unit == "bytes" else "")
+
+
+class _Counted(ProgressColumn):
+    """The numbers beside a bar."""
+
+    def render(self, task: Task) -> Text:
+        """See ProgressColumn."""
+        return Text(_counted(int(task.completed), int(task.total or 0), task.fields["unit"]))
 
 
 class RichScreen:
@@ -67,15 +83,15 @@ class RichScreen:
         """A line for the person who waits."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
-    def progress(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:
         """`done` of `total`, under the name `what`."""
         if what not in self._bars:
-            self._bars[what] = self._progress.add_task(what, total=total)
-        self._progress.update(self._bars[what], completed=done, total=total)
+            self._bars[what] = self._progress.add_task(what, total=total or None, unit=unit)
+        self._progress.update(self._bars[what], completed=done, total=total or None)
         tenth = 10 * done // max(total, 1)
         if not self._console.is_terminal and total > 1 and tenth > self._tenths.get(what, 0):
             self._tenths[what] = tenth
-            self.say(f"{what}: {done} of {total}")
+            self.say(f"{what}: {_counted(done, total, unit)}")
 
     def summary(self, summary: "Summary") -> None:
         """The closing table."""
@@ -105,7 +121,7 @@ class JsonScreen:
         """A line on stderr."""
         print(text, file=sys.stderr)
 
-    def progress(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:
         """Nothing."""
 
     def summary(self, summary: "Summary") -> None:

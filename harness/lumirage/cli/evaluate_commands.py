@@ -12,7 +12,7 @@ from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
 
 if TYPE_CHECKING:
     from lumirage.cli.console_output import CommandScreen
-    from lumirage.flow.request import EvaluationRequest
+    from lumirage.flow.request import DeviceChoice, EvaluationRequest
 
     CarryOut = Callable[[EvaluationRequest, bool, CommandScreen], None]
 
@@ -66,6 +66,13 @@ Timeout = Annotated[float | None, typer.Option(min=0.1, help="seconds a pair may
 Memory = Annotated[float | None, typer.Option(min=0.01, help="memory of a container, GB; default from the track")]
 Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of a container; default from the track")]
 Gpus = Annotated[str, typer.Option(help="GPUs to use, by index or UUID, separated by commas; default all")]
+Device = Annotated[
+    str, typer.Option(help="auto: a GPU for methods that can use one, where one is here; cpu: none; gpu: demanded")
+]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", envvar="LUMIRAGE_OFFLINE", help="fetch, pull and build nothing; say what is missing"),
+]
 Executor = Annotated[str, typer.Option(help="here: this machine; slurm: job arrays, and the command returns at once")]
 Slurm = Annotated[
     list[str],
@@ -119,6 +126,8 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         memory: Memory = None,
         cpus: Cpus = None,
         gpus: Gpus = "",
+        device: Device = "auto",
+        offline: Offline = False,
         executor: Executor = "here",
         slurm: Slurm = [],  # noqa: B006
         write_sbatch: WriteSbatch = None,
@@ -126,30 +135,14 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         json: Json = False,
     ) -> None:
         request = _request()(
-            methods=tuple(method),
-            bids=bids_dir or _from_environment(),
-            out=out,
-            track=track,
-            derivatives=_derivatives(derivatives),
-            labels=tuple(labels),
-            participants=tuple(participant_label),
-            sessions=tuple(session_label),
-            bids_filter=bids_filter_file,
-            skip_validation=skip_bids_validation,
-            work=work_dir,
-            pairs=tuple(pair),
-            limit=limit,
-            runtime=runtime,
-            jobs=jobs,
-            batch=batch,
-            repeats=repeats,
-            seed=seed,
-            limits=_limits(timeout, memory, cpus),
-            gpus=tuple(filter(None, gpus.split(","))),
-            executor=_executor(executor, write_sbatch),
-            slurm=tuple(slurm),
-            write_sbatch=write_sbatch,
-        )
+            methods=tuple(method), bids=bids_dir or _from_environment(), out=out, track=track,
+            derivatives=_derivatives(derivatives), labels=tuple(labels), participants=tuple(participant_label),
+            sessions=tuple(session_label), bids_filter=bids_filter_file, skip_validation=skip_bids_validation,
+            work=work_dir, pairs=tuple(pair), limit=limit, runtime=runtime, jobs=jobs, batch=batch, repeats=repeats,
+            seed=seed, limits=_limits(timeout, memory, cpus), gpus=tuple(filter(None, gpus.split(","))),
+            device=_device(device), offline=offline,
+            executor=_executor(executor, write_sbatch), slurm=tuple(slurm), write_sbatch=write_sbatch,
+        )  # fmt: skip
         _with_screen(carry_out, request, dry_run, json)
 
     return command
@@ -171,6 +164,14 @@ def _with_screen(carry_out: "CarryOut", request: "EvaluationRequest", dry_run: b
 def _limits(timeout: float | None, memory: float | None, cpus: int | None) -> dict[str, float | int]:
     given = {"pair_timeout_s": timeout, "memory_bytes": int(memory * 1e9) if memory else None, "cpus": cpus}
     return {name: value for name, value in given.items() if value is not None}
+
+
+def _device(name: str) -> "DeviceChoice":
+    devices: tuple[DeviceChoice, ...] = ("auto", "cpu", "gpu")
+    for known in devices:
+        if name.lower() == known:
+            return known
+    raise UsageError(f"unknown device '{name}'{nearest(name, devices)}")
 
 
 def _executor(name: str, script: Path | None) -> str:
@@ -228,4 +229,4 @@ def print_plan(request: "EvaluationRequest", screen: "CommandScreen") -> None:
     from lumirage.flow.install import method_installer
     from lumirage.flow.plan import plan_ahead
 
-    screen.plan(plan_ahead(request, method_installer(request.runtime, screen), screen))
+    screen.plan(plan_ahead(request, method_installer(request.runtime, screen, offline=request.offline), screen))

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="The registration methods.", no_args_is_help=True, rich_markup_mode=None)
 
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", envvar="LUMIRAGE_OFFLINE", help="fetch, pull and build nothing; say what is missing"),
+]
 Name = Annotated[str, typer.Argument(help="method by name or folder")]
 
 
@@ -132,30 +136,31 @@ def pull(
 def prefetch(
     names: Annotated[list[str], typer.Argument(help="methods by name or folder")],
     runtime: Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")] = "auto",
+    offline: Offline = False,
 ) -> None:
     """Put all that methods need where compute nodes without internet find it: images or environments, and weights."""
     from lumirage.cli.console_output import show
     from lumirage.flow.install import method_installer
 
     with show(False) as screen:
-        installer = method_installer(runtime, screen)
-        for name in names:
-            use = installer.fetch(installer.find(name))
+        installer = method_installer(runtime, screen, offline=offline)
+        for use in installer.install([installer.find(name) for name in names]).values():
             print(f"{use.card.name}: {use.image} {use.digest[:19]}")
 
 
 def _sources(name: str) -> "list[MethodSource]":
-    from lumirage.methods.image_build import refuse_unobtainable
+    from lumirage.methods.image_build import image_source, refuse_unobtainable
     from lumirage.planning.method_cards import all_methods, find_method
 
     if name.lower() != "all":
         source = find_method(name, extra_folders())
-        if source.folder is None or not (source.folder / "Dockerfile").is_file():
+        folder = image_source(source.folder, source.card)
+        if folder is None:
             refuse_unobtainable(source.card)
             raise UsageError(
                 f"{source.card.name} is a published image ({source.card.image}): pull it, there is nothing to build"
             )
-        return [source]
+        return [source if folder == source.folder else find_method(str(folder))]
     by_folder = {s.folder: s for s in reversed(all_methods(extra_folders()).values()) if s.folder}
     return [s for folder, s in sorted(by_folder.items()) if (folder / "Dockerfile").is_file()]
 
@@ -164,16 +169,23 @@ def _sources(name: str) -> "list[MethodSource]":
 def fetch(
     name: Name,
     from_file: Annotated[list[Path], typer.Option("--from-file", help="a file you brought; may be repeated")] = [],  # noqa: B006
+    offline: Offline = False,
 ) -> None:
     """Put the trained weights of a method into the cache, from their address or from files; checked by SHA-256."""
     from lumirage.cli.console_output import show
-    from lumirage.methods.weights import fetch_weights
+    from lumirage.methods.weights import described, fetch_weights, missing_weights, require_weights
     from lumirage.planning.method_cards import find_method
 
     card = find_method(name, extra_folders()).card
+    if offline and not from_file:
+        require_weights(card)
     with show(False) as screen:
+        for item in missing_weights(card) if not from_file else ():
+            screen.say(f"{card.name}: weights {described(item)}")
         paths = fetch_weights(
-            card, from_files=tuple(from_file), progress=lambda done, total: screen.progress("fetch", done, total)
+            card,
+            from_files=tuple(from_file),
+            progress=lambda done, of: screen.progress(f"{card.name} weights", done, of, "bytes"),
         )
     for path in paths:
         print(path)
@@ -199,7 +211,6 @@ def check(
         installer = method_installer(runtime, screen)
         source = installer.find(name)
         use = installer.use(source)
-        installer.runtime.prepare(use.image)
         trials = MethodTrials(use.card, use.image, installer.runtime, Path(scratch), require_weights(use.card))
         checkup = check_method(use.card, trials, Path(scratch) / "known")
     print(as_text(checkup))

@@ -100,7 +100,7 @@ class Weights(Record):
 
     file: str
     url: str
-    sha256: str = Field(pattern=r"^([0-9a-f]{64})?$", description="empty: upstream publishes none; then unchecked")
+    sha256: str = Field(pattern=r"^([0-9a-f]{64})?$", description="empty: upstream publishes none")
     bytes: int
     licence: str
 
@@ -239,6 +239,8 @@ class Run(Record):
     mounts: dict[str, Literal["ro", "rw"]] = Field(default={}, description="path in the container -> access")
     cpus: tuple[int, ...] = Field(default=(), description="that it was given; none: not pinned")
     gpus: tuple[str, ...] = Field(default=(), description="UUIDs of those that it was given")
+    device: Literal["cpu", "gpu", ""] = Field(default="", description="what it was given; empty: not known")
+    weights: dict[str, str] = Field(default={}, description="file of trained weights -> its SHA-256")
     limits: Limits | None = Field(default=None, description="that it was started with")
     track: str
     condition: str
@@ -251,9 +253,7 @@ class Run(Record):
     message: str = ""
     started: str = Field(description="UTC, ISO 8601")
     wall_s: float | None = Field(default=None, description="begin to end of this pair, on the harness's clock")
-    load_s: float | None = Field(
-        default=None, description="container start to the first begin; first pair of a container only"
-    )
+    load_s: float | None = Field(default=None, description="container start to first begin; its first pair only")
     phases_s: dict[str, float] = {}
     cold: bool = Field(description="first pair of its container")
     timed_by: Literal["events", "container", "answers"] = "events"

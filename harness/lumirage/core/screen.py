@@ -1,6 +1,9 @@
 """Who watches a long piece of work: a terminal, a log or nobody."""
 
-from typing import Protocol
+from typing import Literal, Protocol
+
+Unit = Literal["", "bytes"]
+"""What progress is counted in; empty: things."""
 
 
 class Screen(Protocol):
@@ -9,8 +12,8 @@ class Screen(Protocol):
     def say(self, text: str) -> None:
         """A line."""
 
-    def progress(self, what: str, done: int, total: int) -> None:
-        """`done` of `total`, under the name `what`."""
+    def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:
+        """`done` of `total`, under the name `what`; `total` is 0 where it is not known."""
 
 
 class Silent:
@@ -19,5 +22,5 @@ class Silent:
     def say(self, text: str) -> None:
         """Nothing."""
 
-    def progress(self, what: str, done: int, total: int) -> None:
+    def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:
         """Nothing."""

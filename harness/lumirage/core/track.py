@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from lumirage.core.model import Limits, Method, Pair, Record, Shape, Triple
+from lumirage.core.model import Limits, Method, Pair, ParameterValue, Record, Shape, Triple
 
 REFERENCE = "reference"
 """Name of the condition that is the track's own preparation."""
@@ -138,6 +138,23 @@ class Conditions(Record):
 
     design: Literal["one_at_a_time", "full"] = "one_at_a_time"
     axes: dict[str, tuple[Any, ...]] = {}  # values are checked when Prepare is made of them
+    parameter: dict[str, dict[str, tuple[ParameterValue, ...]]] = Field(
+        default={},
+        description="method -> parameter -> values: each is run as a method of its own beside the card's, as clapirn-reg0.1",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parameter_among_axes(cls, value: Any) -> Any:  # YAML gives anything
+        """`parameter` may stand among the axes, where people look for it."""
+        axes = value.get("axes") if isinstance(value, dict) else None
+        if isinstance(axes, dict) and "parameter" in axes and "parameter" not in value:
+            return {
+                **value,
+                "axes": {k: v for k, v in axes.items() if k != "parameter"},
+                "parameter": axes["parameter"],
+            }
+        return value
 
 
 LabelWord = int | str
@@ -240,6 +257,11 @@ class MethodUse(Record):
     card: Method
     image: str = Field(description="what the runtime starts")
     digest: str = Field(description="identity of that image; a run made from another one is not mixed in")
+    dose_of: str = Field(default="", description="the method of which this is a dose: its parameters were changed")
+    dose: dict[str, ParameterValue] = Field(default={}, description="what was changed")
+    weights: dict[str, str] = Field(
+        default={}, description="file of trained weights -> its SHA-256; empty: it needs none, or not known"
+    )
 
 
 class Evaluation(Record):

@@ -9,8 +9,8 @@ from lumirage.core.model import Weights
 from lumirage.core.sif_store import find_sif
 from lumirage.core.track import MethodUse
 from lumirage.flow.install import MethodInstaller
-from lumirage.methods.image_build import image_name
-from lumirage.methods.method_list import images_here, table
+from lumirage.methods.image_build import image_name, image_source
+from lumirage.methods.method_list import image_state, images_here
 from lumirage.methods.sif_conversion import from_engine
 from lumirage.methods.weights import missing_weights
 from lumirage.planning.method_cards import MethodSource
@@ -48,6 +48,7 @@ class MethodsAtHand:
     def use(self, source: MethodSource) -> MethodUse:
         """The image that is here; of one that is not, or is out of date, the digest is empty."""
         image, state = self._image(source)
+        unknown = MethodUse(card=source.card, image=image, digest="", dose_of=source.dose_of, dose=dict(source.dose))
         self.found[source.card.name] = AtHand(image, state, missing_weights(source.card))
         if state == "here":
             try:
@@ -56,24 +57,27 @@ class MethodsAtHand:
                 state = "to pull" if source.folder is None else "to build"
                 self.found[source.card.name] = AtHand(image, state, missing_weights(source.card))
             else:
-                return MethodUse(card=source.card, image=there.start, digest=there.digest)
-        return MethodUse(card=source.card, image=image, digest="")
+                return unknown.model_copy(update={"image": there.start, "digest": there.digest})
+        return unknown
 
     def _image(self, source: MethodSource) -> tuple[str, State]:
         if self.runtime.name == "local":
             return str(source.folder), "here"
-        if source.folder is None or not (source.folder / "Dockerfile").is_file():
-            return source.card.image, self._sif(source.card.image)
         reference = image_name(source.folder, source.card)
-        match table([(source.folder, source.card)], images_here())[0].image:
+        built = image_source(source.folder, source.card) is not None
+        match image_state(source.folder, source.card, images_here()):
             case "outdated":
                 return reference, "to build again"
             case "not built" | "no engine":
-                return reference, "to pull" if source.card.image else "to build"
+                return reference, "to build" if built else self._unlisted(reference)
             case "SIF" if self.runtime.name != "apptainer":
-                return reference, "to build"
+                return reference, "to build" if built else "to pull"
             case _:
                 return reference, self._sif(reference)
+
+    def _unlisted(self, reference: str) -> State:
+        """Of an image that no list of the engine's names as the card does: a file or an id, or one to pull."""
+        return self._sif(reference) if self.installer.knows(reference) else "to pull"
 
     def _sif(self, reference: str) -> State:
         """Whether apptainer has the file that it needs; other runtimes need none."""

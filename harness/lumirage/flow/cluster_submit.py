@@ -57,7 +57,7 @@ def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) ->
     Gives the tree once everything is there, None while there is something to wait for. Raises UnavailableError where
     Slurm does not answer.
     """
-    installer = method_installer(request.runtime, screen)
+    installer = method_installer(request.runtime, screen, offline=request.offline)
     site = Site.of_words(request.slurm, request.jobs if request.jobs > 1 else AT_ONCE)
     begun = request.out is not None and Layout(request.out).evaluation.is_file()
     # whatever is wrong with the request is said before OUT is made
@@ -139,7 +139,13 @@ def arrays_of(work: MissingWork, plan: Plan, most: int) -> list[tuple[Array, Seq
     by_needs: dict[Needs, list[Task]] = {}
     for job in work.jobs:
         task = Task(
-            id=job.id, kind="run", method=job.method.name, condition=job.condition, repeat=job.repeat, pairs=job.pairs
+            id=job.id,
+            kind="run",
+            method=job.method.name,
+            condition=job.condition,
+            repeat=job.repeat,
+            pairs=job.pairs,
+            gpus=job.limits.gpus,
         )
         by_needs.setdefault(run_needs(job.limits, len(job.pairs)), []).append(task)
     for needs, tasks in by_needs.items():

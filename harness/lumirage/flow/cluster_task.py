@@ -149,6 +149,7 @@ def _gpus(limits: Limits, environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _job(task: Task, evaluation: Evaluation) -> Job:
     use = evaluation.methods[task.method]
+    limits = limits_of(use.card, evaluation.track.limits)
     return Job(
         id=task.id,
         method=use.card,
@@ -156,6 +157,6 @@ def _job(task: Task, evaluation: Evaluation) -> Job:
         condition=task.condition,
         repeat=task.repeat,
         pairs=task.pairs,
-        limits=limits_of(use.card, evaluation.track.limits),
+        limits=limits if task.gpus is None else limits.model_copy(update={"gpus": task.gpus}),
         seed=seed_of(evaluation.seed, task.repeat),
     )

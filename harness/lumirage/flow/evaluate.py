@@ -29,7 +29,7 @@ from lumirage.running.tree_lock import lock_tree
 
 def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Summary:
     """Carry out the stages that were asked for, in order; what is complete already is not done again."""
-    installer = method_installer(request.runtime, screen)
+    installer = method_installer(request.runtime, screen, offline=request.offline)
     at_hand = methods_at_hand(installer, request.methods)  # before what is missing is got
     plan = plan_evaluation(request, installer, screen)
     announce(plan, at_hand, screen)
@@ -73,7 +73,7 @@ def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary
     """
     if request.bids and not request.skip_validation:
         check_names(request.bids)
-    installer = method_installer(request.runtime, screen)
+    installer = method_installer(request.runtime, screen, offline=request.offline)
     begun = request.out is not None and request.out.exists()
     # whatever is wrong with the request is said before OUT is made
     layout = Layout(request.out) if request.out and begun else plan_evaluation(request, installer, screen).layout

@@ -1,13 +1,14 @@
 """The runtime that an order gets, and the methods as that runtime would start them."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.core.model import Method
-from lumirage.core.records import parse_yaml
+from lumirage.core.records import parse_yaml, read_yaml
 from lumirage.core.screen import Screen
 from lumirage.core.sif_store import find_sif
 from lumirage.core.track import MethodUse
@@ -15,15 +16,29 @@ from lumirage.methods.image_build import (
     BuildSettings,
     build_method,
     image_name,
+    image_source,
     pip_arguments,
     refuse_unobtainable,
 )
-from lumirage.methods.method_list import images_here, table
+from lumirage.methods.method_list import image_state, images_here
 from lumirage.methods.sif_conversion import from_engine, from_registry, make_sif, pull_to_engine
-from lumirage.methods.weights import fetch_weights, missing_weights, require_weights
-from lumirage.planning.method_cards import MethodSource, find_method
+from lumirage.methods.weights import checked_weights, described, fetch_weights, missing_weights, unpublished
+from lumirage.planning.method_cards import CARD, MethodSource, find_method
+from lumirage.planning.method_doses import split_word
 from lumirage.running.runtimes import choose
+from lumirage.running.runtimes.local import LocalRuntime
 from lumirage.running.runtimes.runtime_interface import Image, Runtime
+
+
+@dataclass(frozen=True)
+class MissingPart:
+    """Something that a method needs and this machine lacks. `bytes` is its size where that is known, `file` names
+    weights."""
+
+    method: str
+    what: str
+    bytes: int | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -33,15 +48,18 @@ class MethodInstaller:
     runtime: Runtime
     folders: tuple[Path, ...]
     screen: Screen
+    offline: bool = False
 
     def find(self, word: str) -> MethodSource:
         """A method by name or folder, or an image on this machine that holds its own card. Raises UsageError."""
+        name, values = split_word(word)
         try:
-            return find_method(word, self.folders)
+            found = find_method(name, self.folders)
         except UsageError as unknown:
             if self.runtime.name == "local":
                 raise
-            return self._of_image(word, unknown)
+            found = self._of_image(name, unknown)
+        return found.with_dose(values) if values else found
 
     def _of_image(self, word: str, unknown: UsageError) -> MethodSource:
         try:
@@ -52,50 +70,125 @@ class MethodInstaller:
         return MethodSource(card.model_copy(update={"image": word}), None)
 
     def use(self, source: MethodSource) -> MethodUse:
-        """The image that runs, built first where it is not there yet. Raises UnavailableError when it cannot be had."""
-        require_weights(source.card)
-        image = self._image(source)
-        return MethodUse(card=source.card, image=image.start, digest=image.digest)
+        """As `install`, for one method."""
+        return self.install([source])[source.card.name]
 
-    def fetch(self, source: MethodSource) -> MethodUse:
-        """As `use`, but what is missing is fetched: weights, and an image that is published. Raises UnavailableError."""
-        if missing_weights(source.card):
-            fetch_weights(source.card, progress=lambda done, total: self.screen.progress("fetch", done, total))
-        try:
-            use = self.use(source)
-        except UnavailableError:
-            published = source.card.image
-            if not published or source.card.obtain or self.runtime.name == "local":
-                raise
-            self.screen.say(f"image {published} is pulled")
-            if self.runtime.name == "apptainer":
-                make_sif(published, from_registry(published))
-            else:
-                pull_to_engine(published, published)
-            use = self.use(source)
-        self.runtime.prepare(use.image)
+    def together(self, sources: Sequence[MethodSource]) -> Callable[[MethodSource], MethodUse]:
+        """`use` for any of these, all of which are installed when the first is asked for: what is missing of any is then
+        told in one message."""
+        made: dict[str, MethodUse] = {}
+
+        def use(source: MethodSource) -> MethodUse:
+            if not made:
+                made.update(self.install(sources))
+            return made[source.card.name]
+
         return use
+
+    def install(self, sources: Sequence[MethodSource]) -> dict[str, MethodUse]:
+        """The methods by name as the runtime starts them; what is missing is fetched, pulled or built first.
+
+        Raises UnavailableError where that is forbidden or fails, with everything that is missing; DataError for weights
+        that are not what they should be; BusyError for a download that was cut off, or a full disk.
+        """
+        missing = [part for source in sources for part in self.missing(source)]
+        if missing and self.offline:
+            raise UnavailableError(
+                f"the network is not to be used (--offline or LUMIRAGE_OFFLINE), and this is missing:\n{_listed(missing)}\n"
+                f"{_how_to_get(sources, missing)}"
+            )
+        for source in sources:
+            if any(part.file == "" and part.method == source.card.name for part in missing):
+                _refuse_unobtainable(source)  # before anything is fetched in vain
+        try:
+            return {source.card.name: self._install(source) for source in sources}
+        except UnavailableError as error:
+            left = [part for source in sources for part in self.missing(source)]
+            if not left:
+                raise
+            raise UnavailableError(f"{error}\nmissing are:\n{_listed(left)}\n{_how_to_get(sources, left)}") from error
+
+    def missing(self, source: MethodSource) -> list[MissingPart]:
+        """What a method needs and this machine lacks. Nothing is made or fetched."""
+        card = source.card
+        found = [MissingPart(card.name, f"weights {described(w)}", w.bytes, w.file) for w in missing_weights(card)]
+        if isinstance(self.runtime, LocalRuntime):
+            if not self.runtime.is_prepared(str(source.folder)):
+                found.append(MissingPart(card.name, "a virtual environment, made from its requirements.txt"))
+            return found
+        state = image_state(source.folder, card, images_here())
+        if not (state == "built" or (state == "SIF" and self.runtime.name == "apptainer")) and not self.knows(
+            card.image
+        ):
+            built = image_source(source.folder, card)
+            comes = f"which is built from {built.name}" if built else card.obtain or "which is pulled from its registry"
+            found.append(MissingPart(card.name, f"image {image_name(source.folder, card)}, {comes}"))
+        return found
+
+    def knows(self, reference: str) -> bool:
+        """Whether the runtime itself finds an image: a file, an id, or a name that no list spells as the card does."""
+        if not reference:
+            return False
+        try:
+            self.runtime.resolve(reference)
+        except UnavailableError:
+            return False
+        return True
+
+    def _install(self, source: MethodSource) -> MethodUse:
+        card = source.card
+        self._fetch_weights(card)
+        image = self._image(source)
+        self.runtime.prepare(image.start)
+        sums = checked_weights(card)
+        if files := unpublished(card):
+            self.screen.say(
+                f"{card.name}: no SHA-256 of {', '.join(files)} is published; it is held against that of its first use here"
+            )
+        made = MethodUse(card=card, image=image.start, digest=image.digest, weights=sums)
+        return made.model_copy(update={"dose_of": source.dose_of, "dose": dict(source.dose)})
+
+    def _fetch_weights(self, card: Method) -> None:
+        missing = missing_weights(card)
+        for item in missing:
+            self.screen.say(f"{card.name}: weights {described(item)}")
+        if missing:
+            fetch_weights(
+                card, progress=lambda done, of: self.screen.progress(f"{card.name} weights", done, of, "bytes")
+            )
 
     def _image(self, source: MethodSource) -> Image:
         if self.runtime.name == "local":
             return self.runtime.resolve(str(source.folder))
-        if source.folder is None or not (source.folder / "Dockerfile").is_file():
-            return self._start_foreign(source.card)
-        reference = image_name(source.folder, source.card)
-        state = table([(source.folder, source.card)], images_here())[0].image
-        if state in ("not built", "outdated") or (state == "SIF" and self.runtime.name != "apptainer"):
-            self.screen.say(
-                f"image {reference} is {'not built' if state == 'SIF' else state}: it is built now, which can take some minutes"
-            )
-            build_method(source.folder, source.card, build_settings(os.environ), lambda _: None)
+        card, folder = source.card, image_source(source.folder, source.card)
+        reference = image_name(source.folder, card)
+        state = image_state(source.folder, card, images_here())
+        if state == "built" or (state == "SIF" and self.runtime.name == "apptainer"):
+            return self._start(reference)
+        if folder is not None:
+            self.screen.say(f"image {reference} is built now, which can take some minutes")
+            own = card if folder == source.folder else read_yaml(folder / CARD, Method)
+            build_method(folder, own, build_settings(os.environ), self._steps_of(f"build {folder.name}"))
+        elif card.image and not self.knows(card.image):
+            self._pull(card.image)
         return self._start(reference)
 
-    def _start_foreign(self, card: Method) -> Image:
-        try:
-            return self._start(card.image)
-        except UnavailableError:
-            refuse_unobtainable(card)
-            raise
+    def _steps_of(self, name: str) -> Callable[[str], None]:
+        """Turns the lines of a build into progress."""
+
+        def follow(line: str) -> None:
+            if step := re.match(r"Step (\d+)/(\d+) :", line):
+                self.screen.progress(name, int(step[1]), int(step[2]))
+
+        return follow
+
+    def _pull(self, published: str) -> None:
+        self.screen.say(f"image {published} is pulled")
+        if self.runtime.name == "apptainer":
+            make_sif(published, from_registry(published))
+        else:
+            name = f"pull {published}"
+            pull_to_engine(published, published, lambda done, of: self.screen.progress(name, done, of, "bytes"))
 
     def _start(self, reference: str) -> Image:
         """What the runtime starts: for apptainer the SIF of what the local engine has, made once, else that of the cache."""
@@ -107,14 +200,36 @@ class MethodInstaller:
         return self.runtime.resolve(reference)
 
 
-def method_installer(runtime: str, screen: Screen) -> MethodInstaller:
+def _refuse_unobtainable(source: MethodSource) -> None:
+    if image_source(source.folder, source.card) is None:
+        refuse_unobtainable(source.card)
+
+
+def _listed(missing: Sequence[MissingPart]) -> str:
+    return "\n".join(f"  {part.method}: {part.what}" for part in missing)
+
+
+def _how_to_get(sources: Sequence[MethodSource], missing: Sequence[MissingPart]) -> str:
+    """The commands that bring what is missing; weights also from files."""
+    names = " ".join(dict.fromkeys(part.method for part in missing))
+    lines = ["get it where there is a network, with", f"  lumirage-harness methods prefetch {names}"]
+    weights = [part for part in missing if part.file]
+    if weights:
+        lines.append("weights also come from files that you brought, with")
+    for source in sources:
+        files = " ".join(f"--from-file {part.file}" for part in weights if part.method == source.card.name)
+        lines += [f"  lumirage-harness methods fetch {source.card.name} {files}"] if files else []
+    return "\n".join(lines)
+
+
+def method_installer(runtime: str, screen: Screen, *, offline: bool = False) -> MethodInstaller:
     """The runtime of that name, or the first that works. Raises UsageError, UnavailableError."""
     chosen, refused = choose(runtime)
     if runtime == "auto":
         passed = "".join(f"\n  not {reason}" for reason in refused)
         screen.say(f"runtime: {chosen.name}{'' if chosen.isolated else ' (methods are not isolated)'}{passed}")
     folders = tuple(Path(part) for part in os.environ.get("LUMIRAGE_METHODS", "").split(os.pathsep) if part)
-    return MethodInstaller(chosen, folders, screen)
+    return MethodInstaller(chosen, folders, screen, offline)
 
 
 BASE_HERE = "lumirage/base:bookworm"
@@ -122,7 +237,7 @@ BASE_HERE = "lumirage/base:bookworm"
 
 
 def _base_here() -> str | None:
-    return BASE_HERE if BASE_HERE in (images_here() or {}) else None
+    return BASE_HERE if BASE_HERE in (images_here() or ()) else None
 
 
 def build_settings(environment: Mapping[str, str]) -> BuildSettings:

@@ -11,7 +11,7 @@ import psutil
 from lumirage.core.layout import Layout, digest
 from lumirage.core.model import Job, Pair
 from lumirage.core.track import Evaluation, Prepare
-from lumirage.methods.weights import weights_folder
+from lumirage.methods.weights import mounted_weights
 from lumirage.planning.preparation import Preparer
 from lumirage.running.job_execution import RunContext
 from lumirage.running.method_contract import PairInput
@@ -25,13 +25,14 @@ def run_context(layout: Layout, evaluation: Evaluation, runtime: Runtime, part: 
     Raises UnavailableError when there is no safe place for what containers are given.
     """
     cards = [use.card for use in evaluation.methods.values()]
-    weights = {card.name: folder for card in cards if (folder := weights_folder(card))}
+    weights = {card.name: folder for card in cards if (folder := mounted_weights(card))}
     return RunContext(
         layout=layout,
         track=evaluation.track.name,
         owner=digest(str(layout.root.resolve()), *part),
         scratch=scratch_folder(layout, runtime, os.environ),
         weights=weights,
+        weights_sha256={name: use.weights for name, use in evaluation.methods.items()},
         host=host(),
     )
 

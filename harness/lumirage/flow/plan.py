@@ -1,8 +1,10 @@
 """The stage `plan`: what the user asked for -> the evaluation and the jobs that are still to do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.core.screen import Screen
 from lumirage.core.track import MethodUse, Track
 from lumirage.flow.at_hand import MethodsAtHand
@@ -14,8 +16,11 @@ from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
 from lumirage.planning.bids_index import index_not_kept
 from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan, plan_of_pairs
+from lumirage.planning.jobs import GpuUse
 from lumirage.planning.method_cards import MethodSource
+from lumirage.planning.method_doses import track_doses
 from lumirage.planning.track_files import load_track
+from lumirage.running.executors.resource_slots import resources_here
 from lumirage.running.runtimes.runtime_interface import Runtime
 
 
@@ -33,10 +38,10 @@ class Methods(Protocol):
         """Its image."""
 
 
-def plan_evaluation(request: EvaluationRequest, methods: Methods, screen: Screen) -> Plan:
+def plan_evaluation(request: EvaluationRequest, methods: MethodInstaller, screen: Screen) -> Plan:
     """Words -> plan. Nothing is written but the phantom, when no dataset is named, and the index of the dataset."""
     inputs = _inputs(request, request.bids or made_demo(screen), methods, screen)
-    plan = make_plan(inputs, methods.use)
+    plan = make_plan(inputs, methods.together(inputs.methods))
     for note in plan_notes(plan):
         screen.say(note)
     return plan
@@ -59,11 +64,12 @@ def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: S
 
 def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Screen) -> PlanInputs:
     track = _track(request)
+    sources = _sources(request, track, methods, screen)
     inputs = PlanInputs(
         bids=bids,
         out=request.out or Path(f"lumirage-{bids.resolve().name}-{track.name}"),
         track=track,
-        methods=tuple(methods.find(word) for word in request.methods),
+        methods=sources,
         runtime=methods.runtime.name,
         derivatives=request.derivatives,
         pairs=request.pairs,
@@ -73,10 +79,52 @@ def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Sc
         batch=request.batch,
         repeats=request.repeats,
         seed=request.seed,
+        gpu_use=gpu_use(request, sources, methods.runtime, screen),
     )
     if request.out is None:
         screen.say(f"output: {inputs.out}")
     return inputs
+
+
+def _sources(request: EvaluationRequest, track: Track, methods: Methods, screen: Screen) -> tuple[MethodSource, ...]:
+    """The methods that were named, and the doses of them that the track asks for. Raises UsageError."""
+    found = {source.card.name: source for source in map(methods.find, request.methods)}
+    wanted = track.conditions.parameter
+    if strangers := [name for name in wanted if name.lower() not in {known.lower() for known in found}]:
+        screen.say(f"the track varies parameters of {', '.join(strangers)}, which are not among the methods")
+    named = list(found.values())
+    for card, values in track_doses([source.card for source in named], wanted):
+        dose = found[card.name].with_dose(values)
+        found.setdefault(dose.card.name, dose)
+    return tuple(found.values())
+
+
+def gpu_use(request: EvaluationRequest, methods: Sequence[MethodSource], runtime: Runtime, screen: Screen) -> GpuUse:
+    """Which methods get a GPU, by --device and by what is here; a cluster's nodes are not here, so there only --device tells.
+
+    Raises UsageError where --device contradicts the cards, UnavailableError where a GPU is demanded and none is here.
+    """
+    able = [source.card.name for source in methods if source.card.device != "cpu"]
+    needing = [source.card.name for source in methods if source.card.device == "gpu"]
+    here = request.executor == "here"
+    if request.device == "cpu":
+        if needing:
+            raise UsageError(f"--device cpu: {', '.join(needing)} cannot work without a GPU, as the card says")
+        return "none"
+    if request.device == "gpu":
+        if not able:
+            raise UsageError("--device gpu: none of these methods can use a GPU, as their cards say")
+        if here and not resources_here(request.gpus).gpus:
+            raise UnavailableError(
+                "--device gpu: this machine has no GPU that NVIDIA's driver knows; leave --device out"
+            )
+        return "able"
+    if not here or able == needing or not resources_here(request.gpus).gpus:
+        return "needed"
+    if why := runtime.gpu_refusal():
+        screen.say(f"a GPU is here, and methods run on the CPU all the same: {why}")
+        return "needed"
+    return "able"
 
 
 def _track(request: EvaluationRequest) -> Track:

@@ -145,8 +145,9 @@ def _all_known(numbers: Sequence[N | None], of: Callable[[Iterable[N]], N]) -> N
 
 def _methods(plan: Plan, at_hand: Mapping[str, AtHand], grids: GridSizes) -> Iterator[MethodPlan]:
     """The methods that were asked for now; OUT may hold others."""
-    for name, found in at_hand.items():
+    for name in dict.fromkeys([*at_hand, *(job.method.name for job in plan.jobs)]):
         use = plan.evaluation.methods[name]
+        found = at_hand[name if name in at_hand else use.dose_of]
         yield MethodPlan(
             name=name,
             version=use.card.version,

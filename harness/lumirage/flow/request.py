@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+
+DeviceChoice = Literal["auto", "cpu", "gpu"]
+"""What methods are to compute on; auto: a GPU where the method can use one and there is one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,8 @@ class EvaluationRequest:
     seed: int = 0
     limits: Mapping[str, float] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()
+    device: DeviceChoice = "auto"
+    offline: bool = False
     executor: str = "here"
     slurm: tuple[str, ...] = ()
     write_sbatch: Path | None = None

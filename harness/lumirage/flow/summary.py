@@ -86,12 +86,13 @@ def summarize(layout: Layout) -> Summary:
     for name in names:
         mine = [run for run in runs if run.method == name]
         values = [_number(of[name]) if name in of else "" for of in means.values()]
-        costs = _costs([run for run in mine if run.condition == condition])
+        of_condition = [run for run in mine if run.condition == condition]
+        costs = (_device(of_condition), *_costs(of_condition))
         rows[name] = (*([places.get(name, "")] if places else []), *_counts(mine), *values, *costs)
     page = layout.report / "index.html"
     return Summary(
         title=f"{track.name} on {evaluation.dataset_name}",
-        columns=(*(["rank"] if places else []), "runs", "failed", *means, "wall s", "cpu s", "peak MB"),
+        columns=(*(["rank"] if places else []), "runs", "failed", *means, "device", "wall s", "cpu s", "peak MB"),
         rows=rows,
         failed=sum(run.outcome is not Outcome.OK for run in runs),
         notes=(
@@ -199,6 +200,11 @@ def _without_value(raw: RawCell, track: Track) -> str:
 
 def _counts(runs: Sequence[Run]) -> tuple[str, str]:
     return (str(len(runs)) if runs else "", str(sum(run.outcome is not Outcome.OK for run in runs)) if runs else "")
+
+
+def _device(runs: Sequence[Run]) -> str:
+    """What they were told to compute on; both where some had a GPU and some had none."""
+    return ", ".join(sorted({run.device for run in runs} - {""}))
 
 
 def _costs(runs: Sequence[Run]) -> tuple[str, str, str]:

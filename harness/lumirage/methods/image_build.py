@@ -1,6 +1,7 @@
 """Builds a method folder into an image, with Docker's API.
 
-The build context is the folder and the kit, as `_kit/lumirage_kit.py`.
+The build context is the folder and the kit, as `_kit/lumirage_kit.py`. An image's tag is the hash of that, so that no
+folder overwrites another's image, and what is there under its name is what the folder holds now.
 A Dockerfile whose default base is `lumirage/base-NAME:...` gets that image built first, from `_base-NAME` beside the kit.
 """
 
@@ -27,6 +28,8 @@ from lumirage.core.layout import digest, shipped
 from lumirage.core.model import Method
 
 KIT = "_kit"
+DOCKERFILE = "Dockerfile"
+REPOSITORY = "lumirage"
 BASE_ARGUMENT = "BASE_IMAGE"
 TORCH_ARGUMENT = "TORCH_INDEX"
 SOURCE_LABEL = "org.lumirage.source"
@@ -58,9 +61,30 @@ def pip_arguments(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def image_name(folder: Path, card: Method) -> str:
-    """The image of a method: what the card says, else lumirage/<folder>."""
-    return card.image or f"lumirage/{folder.resolve().name.lower()}"
+def image_source(folder: Path | None, card: Method) -> Path | None:
+    """The folder that a method's image is built from: its own, or the shipped one whose image the card names.
+
+    None where there is nothing to build: the image is published, or comes from its authors.
+    """
+    if folder and (folder / DOCKERFILE).is_file():
+        return folder
+    named = shipped("method_containers") / card.image.removeprefix(f"{REPOSITORY}/")
+    return named if card.image.startswith(f"{REPOSITORY}/") and (named / DOCKERFILE).is_file() else None
+
+
+def image_name(folder: Path | None, card: Method) -> str:
+    """The image of a method: lumirage/<folder>:<hash of its source> where it is built or brought, else the card's."""
+    source = image_source(folder, card)
+    if source is None and card.image:
+        return card.image
+    place = source or folder
+    assert place is not None  # a card without a folder was read from an image, which it names
+    return f"{image_repository(place)}:{source_digest(place)}"
+
+
+def image_repository(folder: Path) -> str:
+    """The name of a folder's images without the tag."""
+    return f"{REPOSITORY}/{folder.resolve().name.lower()}"
 
 
 def refuse_unobtainable(card: Method) -> None:
@@ -70,8 +94,10 @@ def refuse_unobtainable(card: Method) -> None:
 
 
 def source_digest(folder: Path) -> str:
-    """Identity of what an image of this folder would be made from."""
-    return digest(*(part for name, data in _context_files(folder).items() for part in (name, data)))
+    """Identity of what an image of this folder would be made from, and of the project's own base below it."""
+    base = own_base(folder) if (folder / DOCKERFILE).is_file() else None
+    files = [item for place in (folder, *(base[:1] if base else ())) for item in _context_files(place).items()]
+    return digest(*(part for name, data in files for part in (name, data)))
 
 
 def build_context(folder: Path) -> bytes:
@@ -118,7 +144,7 @@ def build_arguments(folder: Path, settings: BuildSettings) -> dict[str, str]:
 
 
 def _dockerfile(folder: Path) -> str:
-    path = folder / "Dockerfile"
+    path = folder / DOCKERFILE
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
@@ -153,7 +179,11 @@ def build_method(folder: Path, card: Method, settings: BuildSettings, progress: 
         if base := own_base(folder):
             base_folder, base_name = base
             _build(client, base_folder, (base_name, {SOURCE_LABEL: source_digest(base_folder)}), settings, progress)
-        return _build(client, folder, (image_name(folder, card), labels(folder, card)), settings, progress)
+        name = f"{image_repository(folder)}:{source_digest(folder)}"
+        image = _build(client, folder, (name, labels(folder, card)), settings, progress)
+        if folder.resolve().parent == shipped("method_containers").resolve():
+            client.images.get(image).tag(image_repository(folder), tag="latest")  # for people and for `docker save`
+        return image
 
 
 def _build(

@@ -1,6 +1,6 @@
 """The table of methods: what is built, what lacks weights, what wants a GPU."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -9,8 +9,8 @@ import docker
 import requests
 
 from lumirage.core.model import Method
-from lumirage.core.sif_store import find_sif
-from lumirage.methods.image_build import SOURCE_LABEL, image_name, source_digest
+from lumirage.core.sif_store import find_sif, full_name
+from lumirage.methods.image_build import image_name, image_repository, image_source
 from lumirage.methods.weights import megabytes, missing_weights, needed_weights
 
 ImageState = Literal["built", "outdated", "not built", "no engine", "SIF"]
@@ -31,19 +31,19 @@ class Row:
     summary: str
 
 
-def images_here() -> dict[str, str] | None:
-    """Image name -> digest of its source (empty for images that are not ours); None when no engine answers."""
+def images_here() -> frozenset[str] | None:
+    """Names of the engine's images, with their tags; None when no engine answers."""
     try:
         client = docker.from_env(timeout=10, version="auto")
-        with_tags = [(tag, image.labels) for image in client.images.list() for tag in image.tags]
+        tags = frozenset(tag for image in client.images.list() for tag in image.tags)
         client.close()
     except (docker.errors.DockerException, requests.RequestException):
         return None
-    return {tag.removesuffix(":latest"): (marks or {}).get(SOURCE_LABEL, "") for tag, marks in with_tags}
+    return tags
 
 
 def table(
-    methods: Sequence[tuple[Path, Method]], images: Mapping[str, str] | None, cache: Path | None = None
+    methods: Sequence[tuple[Path, Method]], images: Collection[str] | None, cache: Path | None = None
 ) -> list[Row]:
     """The rows, in the order given."""
     return [
@@ -52,7 +52,7 @@ def table(
             version=card.version,
             kind=card.kind,
             device=card.device,
-            image=_state(folder, card, images),
+            image=image_state(folder, card, images),
             weights=_weights(card, cache),
             verified=card.verified,
             summary=card.summary,
@@ -61,13 +61,16 @@ def table(
     ]
 
 
-def _state(folder: Path, card: Method, images: Mapping[str, str] | None) -> ImageState:
+def image_state(folder: Path | None, card: Method, images: Collection[str] | None) -> ImageState:
+    """What of a method's image is here. Outdated: only one of an earlier state of its folder."""
     name = image_name(folder, card)
-    source = None if images is None else images.get(name.removesuffix(":latest"))
-    if source is None:
-        return "SIF" if find_sif(name) else "no engine" if images is None else "not built"
-    ours = (folder / "Dockerfile").is_file() and not card.image
-    return "outdated" if ours and source != source_digest(folder) else "built"
+    if images is not None and full_name(name) in images:
+        return "built"
+    if find_sif(name):
+        return "SIF"
+    source = image_source(folder, card)
+    older = source and any(image.rpartition(":")[0] == image_repository(source) for image in images or ())
+    return "outdated" if older else "no engine" if images is None else "not built"
 
 
 def _weights(card: Method, cache: Path | None) -> str:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,12 +71,14 @@ def from_registry(reference: str) -> Source:
     return Source(f"docker://{reference}")
 
 
-def pull_to_engine(published: str, reference: str) -> str:
-    """Pull an image into the local engine under our name for it; gives its id. Raises UnavailableError."""
+def pull_to_engine(published: str, reference: str, progress: Callable[[int, int], None] = lambda *_: None) -> str:
+    """Pull an image into the local engine under our name for it; gives its id. `progress` gets bytes done and in all, as
+    far as the engine knows them. Raises UnavailableError."""
     try:
         client = docker.from_env(timeout=600, version="auto")
         try:
-            image = client.images.pull(published)
+            _pull(client, full_name(published), progress)
+            image = client.images.get(published)
             if reference != published:
                 name, _, label = full_name(reference).rpartition(":")
                 image.tag(name, tag=label)
@@ -85,6 +87,19 @@ def pull_to_engine(published: str, reference: str) -> str:
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise UnavailableError(f"cannot pull {published}: {error}") from error
     return str(image.id)
+
+
+def _pull(client: docker.DockerClient, published: str, progress: Callable[[int, int], None]) -> None:
+    layers: dict[str, tuple[int, int]] = {}
+    for message in client.api.pull(published, stream=True, decode=True):
+        if "error" in message:
+            raise docker.errors.APIError(str(message["error"]))
+        detail = message.get("progressDetail") or {}
+        if message.get("status") == "Downloading" and detail.get("total"):
+            layers[message["id"]] = (int(detail["current"]), int(detail["total"]))
+            progress(*(sum(column) for column in zip(*layers.values(), strict=True)))
+        elif message.get("status") == "Download complete" and message.get("id") in layers:
+            layers[message["id"]] = (layers[message["id"]][1],) * 2
 
 
 def make_sif(reference: str, source: Source, *, again: bool = False, folder: Path | None = None) -> Path:

@@ -1,26 +1,45 @@
-"""Trained weights: fetched once into a cache, by address and SHA-256, before anything runs; never at run time."""
+"""Trained weights: fetched once into a cache, by address and SHA-256, before anything runs; never at run time.
 
-import hashlib
-import os
-import urllib.error
-import urllib.request
-from collections.abc import Callable
-from http import HTTPStatus
+The cache has a folder for each set of weights, which is what a method sees at /weights, and beside it a record of what
+each file's SHA-256 was when it was first used: for weights of which upstream publishes none, all later uses are held
+against that.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from lumirage.core.errors import BusyError, DataError, UnavailableError, UsageError
-from lumirage.core.layout import cache_root, digest, written_aside
-from lumirage.core.model import Method, Weights
+import filelock
+from pydantic import Field
+
+from lumirage.core.errors import DISK_FULL, DataError, UnavailableError, UsageError
+from lumirage.core.layout import cache_root, digest, file_digest, written_aside
+from lumirage.core.model import Method, Record, Weights
+from lumirage.core.records import read_json, write_json
+from lumirage.methods.downloads import Address, Progress, download
 
 CHUNK_BYTES = 2**20
-TIMEOUT_S = 60.0
 
-Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
+
+class KeptFile(Record):
+    """One file of weights in the cache."""
+
+    sha256: str
+    first_used: str = Field(description="UTC, ISO 8601")
+    published: bool = Field(description="whether the card had a SHA-256 to check it against")
+
+
+class KeptWeights(Record):
+    """The record beside a folder of weights."""
+
+    schema_version: Literal[1] = 1
+    files: dict[str, KeptFile] = {}
 
 
 def weights_folder(card: Method, cache: Path | None = None) -> Path | None:
-    """The folder that is mounted at /weights; None for a method without weights. Variants of a card share it."""
+    """Where a card's weights lie, whether they are there or not; None for a method without weights. Variants share it."""
     if not card.weights:
         return None
     name = digest(*(f"{item.file} {item.url} {item.sha256}" for item in card.weights))
@@ -33,6 +52,11 @@ def needed_weights(card: Method) -> tuple[Weights, ...]:
     return tuple(item for item in card.weights if wanted in (None, item.file))
 
 
+def mounted_weights(card: Method, cache: Path | None = None) -> Path | None:
+    """The folder that a method sees at /weights; None where it needs no file of it, as there may be no such folder."""
+    return weights_folder(card, cache) if needed_weights(card) else None
+
+
 def missing_weights(card: Method, cache: Path | None = None) -> tuple[Weights, ...]:
     """What is needed and not in the cache."""
     folder = weights_folder(card, cache)
@@ -43,8 +67,8 @@ def require_weights(card: Method, cache: Path | None = None) -> Path | None:
     """The folder to mount. Raises UnavailableError with what is missing, how big, from where, and how to get it."""
     missing = missing_weights(card, cache)
     if not missing:
-        return weights_folder(card, cache)
-    files = "\n".join(f"  {item.file}, {megabytes(item.bytes)}, {item.licence}, from {item.url}" for item in missing)
+        return mounted_weights(card, cache)
+    files = "\n".join(f"  {described(item)}" for item in missing)
     files_wanted = " ".join(f"--from-file {item.file}" for item in missing)
     raise UnavailableError(
         f"{card.name} needs trained weights that are not here:\n{files}\nget them with\n"
@@ -53,18 +77,72 @@ def require_weights(card: Method, cache: Path | None = None) -> Path | None:
     )
 
 
+def described(item: Weights) -> str:
+    """A file of weights in one line: name, size, licence, address."""
+    return f"{item.file}, {megabytes(item.bytes)}, {item.licence}, from {item.url}"
+
+
 def megabytes(size: int) -> str:
     """A size for people."""
     return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
+def checked_weights(card: Method, cache: Path | None = None) -> dict[str, str]:
+    """File -> SHA-256 of the weights that a method needs, which must be those of the card, or of their first use.
+
+    Raises DataError for a file that is another one by now.
+    """
+    folder = mounted_weights(card, cache)
+    if folder is None:
+        return {}
+    found = {item.file: file_digest(folder / item.file) for item in needed_weights(card)}
+    kept = _kept(folder)
+    for item in needed_weights(card):
+        _check(item, folder / item.file, found[item.file], kept)
+    if new := [item for item in needed_weights(card) if not item.sha256 and item.file not in kept.files]:
+        with _alone(folder):
+            _keep(folder, {item: found[item.file] for item in new})
+    return found
+
+
+def unpublished(card: Method) -> tuple[str, ...]:
+    """The needed files of which upstream publishes no SHA-256."""
+    return tuple(item.file for item in needed_weights(card) if not item.sha256)
+
+
+def _record(folder: Path) -> Path:
+    """Beside the folder, as the methods see what lies in it."""
+    return folder.with_suffix(".json")
+
+
+def _kept(folder: Path) -> KeptWeights:
+    return read_json(_record(folder), KeptWeights) if _record(folder).is_file() else KeptWeights()
+
+
+def _keep(folder: Path, found: dict[Weights, str]) -> None:
+    """Record a first use. Only for who holds the lock."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    files = dict(_kept(folder).files)
+    for item, sha in found.items():
+        files.setdefault(item.file, KeptFile(sha256=sha, first_used=now, published=bool(item.sha256)))
+    write_json(_record(folder), KeptWeights(files=files))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One process at a time puts weights into a folder; the others wait, and then find them there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder.with_suffix(".lock")):
+        yield
+
+
 def fetch_weights(
-    card: Method, *, from_files: tuple[Path, ...] = (), cache: Path | None = None, progress: Progress | None = None
+    card: Method, *, from_files: Sequence[Path] = (), cache: Path | None = None, progress: Progress | None = None
 ) -> list[Path]:
     """Put what is missing into the cache, from the given files by name, else from the network, resuming a part.
 
-    Raises UsageError for a file that the card does not know, DataError for one with another SHA-256,
-    UnavailableError when it cannot be downloaded.
+    Raises UsageError for a file that the card does not know, DataError for one that is not what it should be,
+    UnavailableError when it cannot be downloaded, BusyError when that was cut off or the disk is full.
     """
     folder = weights_folder(card, cache)
     if folder is None:
@@ -74,8 +152,9 @@ def fetch_weights(
         if file.name not in known:
             raise UsageError(f"{file.name}: no weights of {card.name}; it knows {', '.join(sorted(known))}")
     given = {file.name: file for file in from_files}
-    asked = [item for item in card.weights if item.file in given] or list(missing_weights(card, cache))
-    return [_place(item, folder, given.get(item.file), progress or _silent) for item in asked]
+    with _alone(folder):
+        asked = [item for item in card.weights if item.file in given] or list(missing_weights(card, cache))
+        return [_place(item, folder, given.get(item.file), progress or _silent) for item in asked]
 
 
 def _silent(_done: int, _total: int) -> None:
@@ -84,64 +163,48 @@ def _silent(_done: int, _total: int) -> None:
 
 def _place(item: Weights, folder: Path, source: Path | None, progress: Progress) -> Path:
     target = folder / item.file
-    folder.mkdir(parents=True, exist_ok=True)
     if source is not None:
-        _copy(item, source, target)
+        found = _copy(item, source, target)
     else:
         part = target.with_name(f"{target.name}.part")
-        _download(item, part, progress)
-        _check(item, part, sha256(part))
+        try:
+            download(Address(item.url, item.bytes, bool(item.sha256)), part, progress)
+        except UnavailableError as error:
+            raise UnavailableError(
+                f"{error}; or bring the file and add it with --from-file {item.file} to `lumirage-harness methods fetch`"
+            ) from error
+        found = file_digest(part)
+        try:
+            _check(item, part, found, _kept(folder))
+        except DataError:
+            part.unlink()
+            raise
         part.replace(target)
+    _keep(folder, {item: found})
     return target
 
 
-def _copy(item: Weights, source: Path, target: Path) -> None:
+def _copy(item: Weights, source: Path, target: Path) -> str:
     try:
-        found = sha256(source)
-        _check(item, source, found)
-        with written_aside(target) as aside:
-            aside.write_bytes(source.read_bytes())
+        found = file_digest(source)
+        _check(item, source, found, _kept(target.parent))
+        with written_aside(target) as aside, source.open("rb") as brought, aside.open("wb") as copy:
+            while chunk := brought.read(CHUNK_BYTES):
+                copy.write(chunk)
     except OSError as error:
+        if error.errno in DISK_FULL:
+            raise
         raise DataError(f"{source}: cannot be read ({error.strerror})") from error
+    return found
 
 
-def sha256(path: Path) -> str:
-    """Hash of a file, in pieces: weights may be larger than memory."""
-    state = hashlib.sha256()
-    with path.open("rb") as handle:
-        while chunk := handle.read(CHUNK_BYTES):
-            state.update(chunk)
-    return state.hexdigest()
-
-
-def _check(item: Weights, path: Path, found: str) -> None:
+def _check(item: Weights, path: Path, found: str, kept: KeptWeights) -> None:
+    """Hold a file against the card, else against its first use."""
+    first = kept.files.get(item.file)
     if item.sha256 and found != item.sha256:
-        if path.name.endswith(".part"):
-            path.unlink()
-        raise DataError(f"{path.name}: SHA-256 is {found}, the card says {item.sha256}; not the file it should be")
-
-
-def _download(item: Weights, part: Path, progress: Progress) -> None:
-    have = part.stat().st_size if part.is_file() else 0
-    request = urllib.request.Request(item.url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
-            resumed = answer.status == HTTPStatus.PARTIAL_CONTENT
-            have = have if resumed else 0
-            with part.open("ab" if resumed else "wb") as handle:
-                while chunk := answer.read(CHUNK_BYTES):
-                    handle.write(chunk)
-                    have += len(chunk)
-                    progress(have, item.bytes)
-                os.fsync(handle.fileno())
-    except urllib.error.HTTPError as error:
-        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return  # all of it was there already
-        raise UnavailableError(f"{item.url}: the server answers {error.code} {error.reason}") from error
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
-        raise UnavailableError(
-            f"cannot download {item.url} ({error}); what came so far is kept: type the command again, or bring the "
-            f"file and add --from-file {item.file}"
-        ) from error
-    if item.bytes and have < item.bytes:
-        raise BusyError(f"{item.url}: cut off after {have} of {item.bytes} bytes; type the command again to go on")
+        raise DataError(f"{path}: SHA-256 is {found}, the card says {item.sha256}; not the file it should be")
+    if not item.sha256 and first and found != first.sha256:
+        raise DataError(
+            f"{path}: SHA-256 is {found}; at its first use, {first.first_used}, it was {first.sha256}, and results of the two "
+            f"must not be mixed. Put the old file back, or begin anew: remove {item.file} and the record beside its folder"
+        )

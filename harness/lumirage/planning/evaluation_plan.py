@@ -13,7 +13,7 @@ from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
 from lumirage.core.records import read_json
 from lumirage.core.track import Condition, Evaluation, MethodUse, Track
 from lumirage.planning import scans as dataset
-from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.planning.jobs import GpuUse, JobSettings, make_jobs
 from lumirage.planning.label_choice import choose_labels, with_sources
 from lumirage.planning.landmark_names import landmark_notes
 from lumirage.planning.method_cards import MethodSource
@@ -44,6 +44,7 @@ class PlanInputs:
     batch: int = 1
     repeats: int = 1
     seed: int = 0
+    gpu_use: GpuUse = "needed"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _planned(inputs: PlanInputs, evaluation: Evaluation) -> Plan:
     layout = Layout(inputs.out)
     uses = [evaluation.methods[source.card.name] for source in inputs.methods]
     done = _Completed(layout, evaluation)
-    settings = JobSettings(inputs.track.limits, inputs.batch, inputs.repeats, inputs.seed)
+    settings = JobSettings(inputs.track.limits, inputs.batch, inputs.repeats, inputs.seed, inputs.gpu_use)
     jobs = make_jobs(uses, conditions, chosen, settings, done)
     return Plan(layout, evaluation, chosen, conditions, jobs, done.count, tuple(sorted(inputs.participants)))
 
@@ -179,6 +180,10 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
         there = found.methods.get(name, use)
         if use.digest and there.digest != use.digest:
             yield f"image of {name}: {there.digest[:19]} there, {use.digest[:19]} now"
+        if there.card.parameters != use.card.parameters:
+            yield f"parameters of {name}: {there.card.parameters} there, {use.card.parameters} now"
+        if there.weights and use.weights and there.weights != use.weights:
+            yield f"weights of {name}: SHA-256 {there.weights} there, {use.weights} now"
 
 
 def _fields(prefix: str, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:

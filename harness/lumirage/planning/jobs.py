@@ -3,10 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lumirage.core.layout import digest
 from lumirage.core.model import Job, Limits, Method, Pair
 from lumirage.core.track import Condition, MethodUse
+
+GpuUse = Literal["none", "needed", "able"]
+"""Which methods get a GPU that the track does not ask for: none, those that need one, all that are able to use one."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class JobSettings:
     batch: int = 1
     repeats: int = 1
     seed: int = 0
+    gpu_use: GpuUse = "needed"
 
 
 Done = Callable[[str, Pair, Condition, int], bool]
@@ -36,9 +41,12 @@ def make_jobs(
     return tuple(job for turn in rounds for job in turn if job is not None)
 
 
-def limits_of(card: Method, limits: Limits) -> Limits:
-    """The track's limits, and a GPU for a method that cannot do without one."""
-    return limits.model_copy(update={"gpus": 1}) if card.device == "gpu" and not limits.gpus else limits
+def limits_of(card: Method, limits: Limits, gpu_use: GpuUse = "needed") -> Limits:
+    """The track's limits, with a GPU for a method that is to have one, or without."""
+    if gpu_use == "none":
+        return limits.model_copy(update={"gpus": 0})
+    wants = card.device == "gpu" or (card.device == "either" and gpu_use == "able")
+    return limits.model_copy(update={"gpus": 1}) if wants and not limits.gpus else limits
 
 
 def seed_of(seed: int, repeat: int) -> int:
@@ -63,6 +71,6 @@ def _of_method(
                 condition=condition.name,
                 repeat=repeat,
                 pairs=batch,
-                limits=limits_of(use.card, settings.limits),
+                limits=limits_of(use.card, settings.limits, settings.gpu_use),
                 seed=seed_of(settings.seed, repeat),
             )

@@ -1,13 +1,15 @@
 """Methods by name: the cards in method_containers/ and in the folders of LUMIRAGE_METHODS."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lumirage.core.errors import UsageError, nearest
 from lumirage.core.layout import shipped
-from lumirage.core.model import Method
+from lumirage.core.model import Method, ParameterValue
 from lumirage.core.records import read_yaml
+from lumirage.planning.method_doses import dose_of, split_word
 
 CARD = "method.yaml"
 
@@ -18,6 +20,14 @@ class MethodSource:
 
     card: Method
     folder: Path | None
+    dose_of: str = ""
+    dose: Mapping[str, ParameterValue] = field(default_factory=dict)
+    """Of a method whose parameters the user changed: its own name, and what was changed."""
+
+    def with_dose(self, values: Mapping[str, Any]) -> "MethodSource":
+        """The same method with other values of its parameters. Raises UsageError."""
+        card, dose = dose_of(self.card, values)
+        return MethodSource(card, self.folder, self.card.name, dose)
 
 
 def method_folders(extra: Sequence[Path] = ()) -> Iterator[Path]:
@@ -50,13 +60,26 @@ def variants(card: Method) -> Iterator[Method]:
         )
 
 
-def find_method(name: str, extra: Sequence[Path] = ()) -> MethodSource:
-    """The method of a name, case-insensitive, or of a folder. Raises UsageError with the nearest names."""
+def find_method(word: str, extra: Sequence[Path] = ()) -> MethodSource:
+    """The method of a name, case-insensitive, or of a folder, which is given as a path (`./greedy`); NAME:KEY=VALUE changes
+    a parameter. Raises UsageError with the nearest names."""
+    name, values = split_word(word)
+    found = _find(name, extra)
+    return found.with_dose(values) if values else found
+
+
+def _find(name: str, extra: Sequence[Path]) -> MethodSource:
     folder = Path(name)
-    if (folder / CARD).is_file():
+    if is_path(name) and (folder / CARD).is_file():
         return MethodSource(read_yaml(folder / CARD, Method), folder.resolve())
     known = all_methods(extra)
     for key, source in known.items():
         if key.lower() == name.lower():
             return source
-    raise UsageError(f"unknown method '{name}'{nearest(name, known)}")
+    hint = f"; the folder of that name is given as ./{name}" if (folder / CARD).is_file() else nearest(name, known)
+    raise UsageError(f"unknown method '{name}'{hint}")
+
+
+def is_path(word: str) -> bool:
+    """Whether a word names a folder rather than a method: a folder that has a method's name must not take its place."""
+    return "/" in word or word in {".", ".."}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumirage.core.errors import DISK_FULL, BusyError, GpuFaultError, LumirageError, PausedError
+from lumirage.core.errors import DISK_FULL, BusyError, GpuFaultError, LumirageError, PausedError, UnavailableError
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.model import Job, Run
 from lumirage.running.container_environment import CONTAINER_TMP, environment
@@ -41,7 +41,7 @@ class RunContext:
 
     `shared` of these are used by another harness too; `gpu_faults` tells of GPUs that failed under this job before. `owner`
     is the same for all calls of one output tree; `scratch` is where its calls' folders lie; `weights` gives the folder of
-    a method's weights by its name.
+    a method's weights by its name, `weights_sha256` what is in it.
     """
 
     layout: Layout
@@ -53,6 +53,7 @@ class RunContext:
     shared: tuple[str, ...] = ()
     gpu_faults: tuple[str, ...] = ()
     weights: Mapping[str, Path] = field(default_factory=dict)
+    weights_sha256: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     host: Mapping[str, str | int | float] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -101,7 +102,8 @@ def _execute_container(
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
     folder = context.scratch / f"{context.owner}-{name}"
-    records = RecordContext(context.layout, context.track, context.host, context.shared, context.gpu_faults)
+    sums = context.weights_sha256.get(job.method.name, {})
+    records = RecordContext(context.layout, context.track, context.host, context.shared, context.gpu_faults, sums)
     try:
         with _full_disk(folder.parent):
             folders = JobFolders(folder / "in", folder / "out", runtime.sees, runtime.isolated)
@@ -169,6 +171,10 @@ def _call(
     image, user, folders = place
     tmp = CONTAINER_TMP if folders.private else str(folders.out.with_name("tmp"))
     trained = context.weights.get(job.method.name)
+    if trained and not trained.is_dir():
+        raise UnavailableError(
+            f"the weights of {job.method.name} are gone: {trained}; type the same command to fetch them"
+        )
     weights = Mount(trained, "/weights") if trained else None
     return Call(
         name=name,

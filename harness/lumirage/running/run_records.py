@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import lumirage
@@ -29,6 +29,7 @@ class RecordContext:
     host: Mapping[str, str | int | float]
     shared: tuple[str, ...] = ()
     gpu_faults: tuple[str, ...] = ()
+    weights: Mapping[str, str] = field(default_factory=dict)
 
     def files(self, container: JobContainer, pair: str) -> RunFiles:
         """The files of one run."""
@@ -124,6 +125,7 @@ def record_pair(container: JobContainer, pair: str, judged: Judged, context: Rec
             "track": context.track,
             "isolation": _isolation(container, context.layout),
             "host": dict(context.host),
+            "weights": dict(context.weights),
             "outcome": judged.outcome,
             "message": judged.message,
             "answer_bytes": answer.size_bytes,
@@ -162,6 +164,7 @@ def _record(container: JobContainer, pair: str, times: Times) -> Run:
         mounts={m.target: "ro" if m.readonly else "rw" for m in container.call.mounts if container.runtime.isolated},
         cpus=container.call.cpus,
         gpus=container.call.gpus,
+        device="gpu" if container.call.gpus else "cpu",
         limits=container.call.limits,
         track="",
         condition=job.condition,

@@ -30,7 +30,7 @@ def test_a_method_that_another_harness_adds_meanwhile_is_kept(tmp_path: Path, mo
         return replace(plan_of(2), layout=layout, evaluation=mine)
 
     monkeypatch.setattr(flow, "plan_evaluation", slowly)
-    monkeypatch.setattr(flow, "method_installer", lambda *_: None)
+    monkeypatch.setattr(flow, "method_installer", lambda *_, **__: None)
     monkeypatch.setattr(flow, "methods_at_hand", lambda *_: None)
     monkeypatch.setattr(flow, "announce", lambda *_: None)
     monkeypatch.setattr(flow, "summarize", lambda *_: None)

@@ -1,6 +1,7 @@
 """What would be built, without an engine."""
 
 import io
+import shutil
 import socket
 import tarfile
 import threading
@@ -18,6 +19,7 @@ from lumirage.methods.image_build import (
     build_arguments,
     build_context,
     image_name,
+    image_source,
     labels,
     own_base,
     pip_arguments,
@@ -89,7 +91,7 @@ def test_a_folder_without_dockerfile_is_an_error(tmp_path: Path) -> None:
 
 def test_the_image_says_what_it_is(method_folder: Path) -> None:
     card = read_yaml(method_folder / "method.yaml", Method)
-    assert image_name(method_folder, card) == "lumirage/mine"
+    assert image_name(method_folder, card) == f"lumirage/mine:{source_digest(method_folder)}"
     assert labels(method_folder, card)["org.opencontainers.image.version"] == "1"
 
 
@@ -97,14 +99,44 @@ def test_the_table_says_what_lacks(method_folder: Path, tmp_path: Path) -> None:
     card = read_yaml(method_folder / "method.yaml", Method)
     item = Weights(file="w.pt", url="http://x/w.pt", sha256="", bytes=283_000_000, licence="MIT")
     deep = card.model_copy(update={"name": "deep", "weights": (item,)})
-    images = {"lumirage/mine": source_digest(method_folder)}
+    images = {image_name(method_folder, card), "lumirage/mine:latest"}
     rows = table([(method_folder, card), (method_folder, deep)], images, tmp_path)
     assert [(row.image, row.weights) for row in rows] == [("built", "none needed"), ("built", "missing 283 MB")]
     untrained = deep.model_copy(update={"parameters": {"weights": "none"}})
     assert table([(method_folder, untrained)], images, tmp_path)[0].weights == "untrained"
-    assert table([(method_folder, card)], {"lumirage/mine": "older"}, tmp_path)[0].image == "outdated"
+    assert table([(method_folder, card)], {"lumirage/mine:0123456789abcdef"}, tmp_path)[0].image == "outdated"
     assert table([(method_folder, card)], {}, tmp_path)[0].image == "not built"
     assert table([(method_folder, card)], None, tmp_path)[0].image == "no engine"
+
+
+def test_two_folders_of_one_name_have_an_image_each(method_folder: Path, tmp_path: Path) -> None:
+    card = read_yaml(method_folder / "method.yaml", Method)
+    other = tmp_path / "elsewhere" / "mine"
+    shutil.copytree(method_folder, other)
+    assert image_name(other, card) == image_name(method_folder, card), "the same source is the same image"
+    (other / "run.py").write_text("print('something else')\n")
+    assert image_name(other, card) != image_name(method_folder, card)
+
+
+def test_a_change_of_the_project_s_own_base_is_a_change_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(CONTAINERS / "_base-torch", tmp_path / "_base-torch")
+    shutil.copytree(CONTAINERS / "_kit", tmp_path / "_kit")
+    shutil.copytree(CONTAINERS / "voxelmorph", tmp_path / "voxelmorph")
+    monkeypatch.setattr("lumirage.methods.image_build.shipped", lambda _: tmp_path)
+    before = source_digest(tmp_path / "voxelmorph")
+    (tmp_path / "_base-torch" / "requirements.txt").write_text("torch==9.9\n")
+    assert source_digest(tmp_path / "voxelmorph") != before
+
+
+def test_a_card_that_names_a_shipped_image_is_built_from_its_folder(tmp_path: Path) -> None:
+    card = Method(name="mine", version="1", summary="", kind="deep", image="lumirage/greedy")
+    assert image_source(tmp_path, card) == CONTAINERS / "greedy"
+    assert image_name(tmp_path, card) == f"lumirage/greedy:{source_digest(CONTAINERS / 'greedy')}"
+    published = card.model_copy(update={"image": "somebody/greedy:1"})
+    assert image_source(tmp_path, published) is None
+    assert image_name(tmp_path, published) == "somebody/greedy:1"
 
 
 @pytest.mark.parametrize("folder", SHIPPED, ids=lambda folder: folder.name)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lumirage.core.layout import shipped
+from lumirage.core.layout import file_digest, shipped
 from lumirage.core.model import Method
 from lumirage.core.records import read_yaml
-from lumirage.methods.weights import sha256
 
 SHARED = Path(os.environ.get("LUMIRAGE_SHARED", Path(__file__).parents[4] / "shared"))
 GOLDEN = SHARED / "golden" / "networks"
@@ -68,7 +67,7 @@ def weights(name: str, index: int = 0) -> Path:
     """The file that a card names, which must be the one it means."""
     item = read_yaml(shipped("method_containers") / name / "method.yaml", Method).weights[index]
     path = there(SHARED / "weights" / name / item.file)
-    assert (sha256(path), path.stat().st_size) == (item.sha256, item.bytes)
+    assert (file_digest(path), path.stat().st_size) == (item.sha256, item.bytes)
     return path
 
 

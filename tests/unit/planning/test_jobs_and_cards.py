@@ -6,9 +6,10 @@ import pytest
 
 from lumirage.core.errors import UsageError
 from lumirage.core.model import Limits, Method, Pair, Scan
-from lumirage.core.track import Condition, MethodUse, Prepare
-from lumirage.planning.jobs import JobSettings, make_jobs
+from lumirage.core.track import Condition, MethodUse, Prepare, Track
+from lumirage.planning.jobs import GpuUse, JobSettings, limits_of, make_jobs
 from lumirage.planning.method_cards import all_methods, find_method
+from lumirage.planning.method_doses import track_doses
 
 
 def use(name: str) -> MethodUse:
@@ -70,6 +71,75 @@ def test_a_folder_given_first_hides_a_shipped_method(tmp_path: Path) -> None:
     assert find_method("greedy", [tmp_path / "mine"]).card.version == "9"
     assert find_method(str(folder)).folder == folder
     assert all_methods([tmp_path / "mine"])["greedy"].folder == folder
+
+
+def test_a_local_folder_is_taken_only_as_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("greedy", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "method.yaml").write_text(f"name: {name}\nversion: '9'\nsummary: mine\nkind: iterative\n")
+    monkeypatch.chdir(tmp_path)
+    assert find_method("greedy").card.version != "9"
+    assert find_method("./greedy").card.version == "9"
+    with pytest.raises(UsageError, match=r"given as \./mine"):
+        find_method("mine")
+
+
+def test_a_parameter_is_changed_on_the_command_line() -> None:
+    found = find_method("Greedy:iterations=50x20")
+    assert (found.card.name, found.card.parameters["iterations"]) == ("greedy-iterations50x20", "50x20")
+    assert (found.dose_of, found.dose) == ("greedy", {"iterations": "50x20"})
+    demons = find_method("sitk-demons:smoothing_voxels=2,iterations=[9, 4]").card
+    assert (demons.parameters["smoothing_voxels"], demons.parameters["iterations"]) == (2, [9, 4])
+    assert demons.name == "sitk-demons-smoothing_voxels2-iterations9-4"
+    variant = find_method("fireants-syn:smooth=2e-4")
+    assert (variant.card.parameters["smooth"], variant.card.parameters["kind"]) == (2e-4, "syn")
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("greedy:iteration=5", "no parameter 'iteration'; did you mean 'iterations'"),
+        ("sitk-demons:iterations=5", "'iterations' is a list of numbers"),
+        ("sitk-demons:smoothing_voxels=much", "'smoothing_voxels' is a number"),
+        ("greedy:iterations=5;radius=2", ""),
+        ("greedy:iterations=5,radius", "NAME:KEY=VALUE"),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_told(word: str, says: str) -> None:
+    if not says:
+        assert find_method(word).card.parameters["iterations"] == "5;radius=2"
+        return
+    with pytest.raises(UsageError, match=says):
+        find_method(word)
+
+
+def test_a_track_asks_for_doses_of_the_methods_that_there_are() -> None:
+    cards = [find_method(name).card for name in ("sitk-demons", "greedy")]
+    doses = list(track_doses(cards, {"SITK-demons": {"smoothing_voxels": (0.5, 1.5, 3)}, "clapirn": {"reg": (1,)}}))
+    assert [(card.name, values) for card, values in doses] == [
+        ("sitk-demons", {"smoothing_voxels": 0.5}), ("sitk-demons", {"smoothing_voxels": 3}),
+    ], "1.5 is the card's own, which is run anyway"  # fmt: skip
+
+
+def test_parameters_stand_beside_the_axes_or_among_them() -> None:
+    wanted = {"greedy": {"iterations": ["5", "9"]}}
+    beside = Track.model_validate({"name": "t", "conditions": {"parameter": wanted}})
+    among = Track.model_validate({"name": "t", "conditions": {"axes": {"parameter": wanted, "noise": [0.1]}}})
+    assert beside.conditions.parameter == among.conditions.parameter == {"greedy": {"iterations": ("5", "9")}}
+    assert [cell.name for cell in among.cells()] == ["reference", "noise-0.1"]
+
+
+@pytest.mark.parametrize(
+    ("device", "gpu_use", "gpus"),
+    [
+        ("cpu", "able", 0), ("either", "able", 1), ("gpu", "able", 1), ("cpu", "needed", 0), ("either", "needed", 0),
+        ("gpu", "needed", 1), ("either", "none", 0), ("gpu", "none", 0),
+    ],
+)  # fmt: skip
+def test_who_gets_a_gpu(device: str, gpu_use: GpuUse, gpus: int) -> None:
+    card = use("a").card.model_copy(update={"device": device})
+    assert limits_of(card, Limits(), gpu_use).gpus == gpus
+    assert limits_of(card, Limits(gpus=2), gpu_use).gpus == (0 if gpu_use == "none" else 2)
 
 
 def test_a_wrong_card_names_file_and_field(tmp_path: Path) -> None:

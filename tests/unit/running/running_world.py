@@ -124,6 +124,9 @@ class FakeRuntime:
         script = self._scripts.pop(0) if len(self._scripts) > 1 else self._scripts[0]
         return script(call, watch)
 
+    def gpu_refusal(self) -> str:
+        return ""
+
     def remove_stale(self, owner: str) -> int:
         return 0
 

@@ -22,7 +22,7 @@ from running_world import (
     write_nifti,
 )
 
-from lumirage.core.errors import BusyError, EngineError
+from lumirage.core.errors import BusyError, EngineError, UnavailableError
 from lumirage.core.model import Convention, Outcome, Run, Usage
 from lumirage.core.records import read_json
 from lumirage.core.space import read_displacement
@@ -55,11 +55,23 @@ def test_a_good_job(world: World):
 def test_the_record_says_what_the_container_was_given(world: World):
     world.add_pairs(1)
     weights = world.root / "weights"
-    world.context = replaced(world.context, cpus=(3,), gpus=("GPU-a",), weights={"tiny": weights})
+    weights.mkdir()
+    sums = {"tiny": {"net.pt": "0123"}, "other": {"net.pt": "4567"}}
+    world.context = replaced(world.context, cpus=(3,), gpus=("GPU-a",), weights={"tiny": weights}, weights_sha256=sums)
     job = world.job("x", limits=with_limits(pids=7))
     (run,) = world.execute(job, FakeRuntime(Actor(answers)))
     assert run.mounts == {"/in": "ro", "/out": "rw", "/weights": "ro"}
     assert (run.cpus, run.gpus, run.limits) == ((3,), ("GPU-a",), job.limits)
+    assert (run.device, run.weights) == ("gpu", {"net.pt": "0123"})
+
+
+def test_weights_that_are_gone_are_told_before_the_engine_is_asked(world: World):
+    world.add_pairs(1)
+    world.context = replaced(world.context, weights={"tiny": world.root / "nowhere"})
+    runtime = FakeRuntime(Actor(answers))
+    with pytest.raises(UnavailableError, match="weights of tiny are gone"):
+        world.execute(world.job("x"), runtime)
+    assert runtime.calls == []
 
 
 def test_a_container_without_cpus_of_its_own_is_not_called_pinned(world: World):

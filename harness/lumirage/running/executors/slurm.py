@@ -51,6 +51,7 @@ class Task(Record):
     condition: str = ""
     repeat: int = 0
     pairs: tuple[str, ...] = ()
+    gpus: int | None = Field(default=None, description="that the job is to have; none: as card and track say")
 
 
 class Array(Record):

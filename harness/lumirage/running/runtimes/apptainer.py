@@ -87,6 +87,10 @@ class ApptainerRuntime:
         """Find out, once, what this site permits. Raises UnavailableError where it permits nothing."""
         self._permitted(image)
 
+    def gpu_refusal(self) -> str:
+        """See Runtime. What the host has can be used."""
+        return ""
+
     def card(self, image: str) -> bytes:
         """See Runtime."""
         site = self._permitted(image)

@@ -78,7 +78,8 @@ class DockerRuntime:
         own = local and not podman and info.get("CgroupDriver") == "cgroupfs" and self._hierarchy.can_own()
         rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
         unheld = cannot_limit(info, rootless=rootless)
-        return Engine("/lumirage" if own and not rootless else None, True, podman, rootless, unheld)
+        gpus = "nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices"))
+        return Engine("/lumirage" if own and not rootless else None, True, podman, rootless, unheld, gpus)
 
     def resolve(self, reference: str) -> Image:
         """See Runtime. The digest is the image's id, the hash of its configuration and layers."""
@@ -97,6 +98,12 @@ class DockerRuntime:
     def prepare(self, image: str) -> None:
         """An image that is there is ready."""
         self.resolve(image)
+
+    def gpu_refusal(self) -> str:
+        """See Runtime. By what the engine says of itself: a container that asks in vain does not start."""
+        if self.engine.gives_gpus:
+            return ""
+        return "the engine gives no GPU to containers; install the NVIDIA container toolkit (or try with --device gpu)"
 
     def card(self, image: str) -> bytes:
         """See Runtime. Read from a container that is made and never started."""
@@ -173,6 +180,8 @@ class DockerRuntime:
         except docker.errors.ImageNotFound as error:
             raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
         except API_FAILURES as error:
+            if "bind source path does not exist" in reason(error):  # trying again would not bring it back
+                raise UnavailableError(f"what a method is to be given is gone: {reason(error)}") from error
             self._left_behind.add(options["name"])  # an engine that died may have made it and not said so
             raise EngineError(f"cannot create a container: {reason(error)}") from error
 

@@ -38,6 +38,7 @@ class Engine:
     podman: bool = False
     rootless: bool = False
     cannot_limit: frozenset[str] = field(default=frozenset(), metadata={"note": "of LIMITS"})
+    gives_gpus: bool = False
 
 
 def cannot_limit(info: Mapping[str, Any], *, rootless: bool) -> frozenset[str]:

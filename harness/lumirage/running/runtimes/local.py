@@ -56,6 +56,10 @@ class LocalRuntime:
             parts += [str(file.relative_to(folder.parent)), file.read_bytes()]
         return Image(str(folder), f"local:{digest(*parts)}")
 
+    def gpu_refusal(self) -> str:
+        """See Runtime. What the host has can be used."""
+        return ""
+
     def card(self, image: str) -> bytes:
         """See Runtime."""
         path = _folder(image) / "method.yaml"
@@ -68,11 +72,17 @@ class LocalRuntime:
         """See Runtime. Follows the user's own pip configuration (index, wheels, proxy)."""
         self._python(_folder(image))
 
+    def is_prepared(self, image: str) -> bool:
+        """Whether `prepare` has nothing to do."""
+        return (self._environment_of(_requirements(_folder(image))) / "complete").is_file()
+
+    def _environment_of(self, wanted: bytes) -> Path:
+        return self._cache / digest(wanted, sys.version, sys.executable)
+
     def _python(self, folder: Path) -> Path:
         """The interpreter of the method's virtual environment, made if it is not there."""
-        requirements = folder / REQUIREMENTS
-        wanted = requirements.read_bytes() if requirements.is_file() else b""
-        venv = self._cache / digest(wanted, sys.version, sys.executable)
+        requirements, wanted = folder / REQUIREMENTS, _requirements(folder)
+        venv = self._environment_of(wanted)
         python, complete = venv / "bin" / "python", venv / "complete"
         self._cache.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(venv.with_suffix(".lock")):
@@ -194,6 +204,11 @@ def _folder(reference: str) -> Path:
     if "/" in reference and not reference.startswith(("lumirage/", ".", "/")):
         raise UsageError(f"the runtime local starts folders with a run.py, not images such as {reference}")
     raise UnavailableError(f"{reference}: no folder with a run.py, which the runtime local needs")
+
+
+def _requirements(folder: Path) -> bytes:
+    path = folder / REQUIREMENTS
+    return path.read_bytes() if path.is_file() else b""
 
 
 def _sources(folder: Path) -> list[Path]:

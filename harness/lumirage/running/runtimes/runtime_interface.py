@@ -107,6 +107,9 @@ class Runtime(Protocol):
         """Make what `run` needs and the reference does not hold (local: the virtual environment; minutes the first
         time). Raises UnavailableError."""
 
+    def gpu_refusal(self) -> str:
+        """Why no call would be given a GPU of this machine, with what to do; empty where calls can have one."""
+
     def card(self, image: str) -> bytes:
         """The method.yaml that the image holds. Raises UnavailableError when there is none."""
 
