@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test unit lint types containers lock clean help
+.PHONY: demo test unit one lint types containers lock clean help
 
 help:
 	@echo "make demo   install, make a small dataset, compare methods on it"
 	@echo "make test   install, check and test everything"
 	@echo "make unit   the quick tests alone"
+	@echo "make one TEST=FILE[::NAME]   one test"
+	@echo "make lint, make types"
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -36,6 +38,9 @@ types: $(VENV)/.installed $(VENV)/.torch
 
 unit: $(VENV)/.installed $(VENV)/.torch
 	$(BIN)/pytest -q -n 2 tests/unit
+
+one: $(VENV)/.installed
+	$(BIN)/pytest -q $(TEST)
 
 test: lint types unit
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu

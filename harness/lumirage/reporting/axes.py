@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from lumirage.reporting.scene import Label, Line, Mark, text_width
 
@@ -35,8 +36,6 @@ class Scale:
     def ticks(self, about: int = 5) -> list[float]:
         """Round values within the scale, two at least where it has them."""
         found = _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high, about)
-        if len(found) < 2 and not self.log:
-            found = _round_ticks(self.low, self.high, about + 1)
         return [tick for tick in found if tick == int(tick)] if self.whole else found
 
 
@@ -56,11 +55,8 @@ def _log(value: float) -> float:
 
 
 def _round_ticks(low: float, high: float, about: int) -> list[float]:
-    raw = (high - low) / about
-    base = 10.0 ** math.floor(math.log10(raw))
-    step = next(m * base for m in (1, 2, 2.5, 5, 10) if m * base >= raw)
-    first = math.ceil(low / step)
-    return [round(i * step, 12) for i in range(first, math.floor(high / step) + 1)]
+    ticks = MaxNLocator(nbins=about, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    return [round(float(tick), 12) for tick in ticks if low <= tick <= high]
 
 
 def _log_ticks(low: float, high: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""The zoo's page begins with what the cards say. LUMIRAGE_UPDATE=1 writes that anew."""
+"""The zoo's page begins with what the cards say. LUMIRAGE_REMAKE=1 writes that anew."""
 
 import os
 
@@ -26,6 +26,6 @@ def test_the_page_is_made_from_the_cards() -> None:
     wanted = HEAD + "\n".join(rows) + "\n"
     page = folder / "README.md"
     _, second, by_hand = page.read_text().partition("\n## ")
-    if os.environ.get("LUMIRAGE_UPDATE"):
+    if os.environ.get("LUMIRAGE_REMAKE") == "1":
         page.write_text(wanted + second + by_hand)
     assert page.read_text() == wanted + second + by_hand

@@ -1,4 +1,4 @@
-"""The schemas in specs/ are what the models say. LUMIRAGE_UPDATE=1 writes them anew."""
+"""The schemas in specs/ are what the models say. LUMIRAGE_REMAKE=1 writes them anew."""
 
 import json
 import os
