@@ -20,6 +20,7 @@ from lumirage.running.container_environment import CONTAINER_TMP, environment
 from lumirage.running.container_evidence import JobContainer, finished
 from lumirage.running.container_user import hand_over
 from lumirage.running.ended_pairs import NOT_ENDED, EndedPairs
+from lumirage.running.file_systems import in_memory
 from lumirage.running.folder_removal import remove_tree
 from lumirage.running.gpu_devices import broken
 from lumirage.running.job_watch import JobWatch
@@ -31,6 +32,9 @@ from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image,
 
 TOLD_WITHIN_S = 0.25
 """A signal that ended a method reaches the harness in this time, if it was for both."""
+SCRATCH_IN_MEMORY = (
+    "the scratch folder lies in memory (tmpfs): what the method wrote is not in its peak, and counts against its limit"
+)
 FULL_DISK_BYTES = 64 * 2**20
 """A method that fails with less than this left on the disk did not fail by itself."""
 
@@ -102,8 +106,9 @@ def _execute_container(
     runtime, image = machine
     name = f"lumirage-{uuid.uuid4().hex}"
     folder = context.scratch / f"{context.owner}-{name}"
+    notes = (*context.gpu_faults, *([SCRATCH_IN_MEMORY] if in_memory(context.scratch) else []))
     sums = context.weights_sha256.get(job.method.name, {})
-    records = RecordContext(context.layout, context.track, context.host, context.shared, context.gpu_faults, sums)
+    records = RecordContext(context.layout, context.track, context.host, context.shared, notes, sums)
     try:
         with _full_disk(folder.parent):
             folders = JobFolders(folder / "in", folder / "out", runtime.sees, runtime.isolated)

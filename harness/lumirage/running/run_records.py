@@ -28,7 +28,7 @@ class RecordContext:
     track: str
     host: Mapping[str, str | int | float]
     shared: tuple[str, ...] = ()
-    gpu_faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     weights: Mapping[str, str] = field(default_factory=dict)
 
     def files(self, container: JobContainer, pair: str) -> RunFiles:
@@ -139,7 +139,7 @@ def record_pair(container: JobContainer, pair: str, judged: Judged, context: Rec
                 *_note(container.written.given[pair].note),
                 *_late_failures(container, judged.outcome),
                 *_shared(context),
-                *context.gpu_faults,
+                *context.notes,
             ),
             "log_tail": "\n".join(log.rstrip().splitlines()[-20:])[-2000:],
         }

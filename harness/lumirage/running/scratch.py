@@ -10,13 +10,17 @@ from pathlib import Path
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.layout import Layout
+from lumirage.running.file_systems import MOUNTS, in_memory
 from lumirage.running.runtimes.runtime_interface import Runtime
+
+DISK = Path("/var/tmp")
+"""On disk nearly everywhere, while /tmp lies in memory on Debian 13, Fedora and Arch."""
 
 
 def scratch_folder(layout: Layout, runtime: Runtime, environment: Mapping[str, str]) -> Path:
     """The folder for the scratch folders of this tree, made where it is a neutral one.
 
-    That is one in TMPDIR, else /var/tmp, which unlike /tmp is on disk everywhere. The work folder serves where -w placed
+    That is one in TMPDIR, unless that lies in memory, else in /var/tmp. The work folder serves where -w placed
     it, where methods see the whole machine anyway, and where the engine knows only what our own container mounts.
     Raises UnavailableError when the place is somebody else's.
     """
@@ -31,9 +35,10 @@ def scratch_folder(layout: Layout, runtime: Runtime, environment: Mapping[str, s
     return place
 
 
-def temporary(environment: Mapping[str, str]) -> Path:
-    """Where temporary files belong on this machine that may be large."""
-    return Path(environment.get("TMPDIR") or "/var/tmp").absolute()
+def temporary(environment: Mapping[str, str], mounts: Path = MOUNTS) -> Path:
+    """Where temporary files belong on this machine that may be large: TMPDIR, unless it lies in memory, else /var/tmp."""
+    asked = Path(environment.get("TMPDIR") or DISK).absolute()
+    return DISK if in_memory(asked, mounts) and not in_memory(DISK, mounts) else asked
 
 
 def is_neutral(source: Path, layout: Layout) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lumirage.core.errors import EngineError
+from lumirage.running.file_systems import in_memory
 from lumirage.running.runtimes.runtime_interface import Call, StopReason, Watch
 
 TICK_S = 0.05
@@ -43,25 +44,28 @@ class Watched:
 def supervise(process: Process, call: Call, watch: Watch, begin: float, *, memory_limit: bool = False) -> Watched:
     """Return when the method, whose entry point began at `begin` (time.monotonic), has ended or was killed.
 
-    With `memory_limit` the sampled memory is held against the limits here, for runtimes that cannot do better.
-    Raises EngineError; the process may then still run and the runtime has to remove it.
+    With `memory_limit` the sampled memory is held against the limits here, for runtimes that cannot do better. What a
+    method wrote to a folder that lies in memory is not counted as its memory. Raises EngineError; the process may then
+    still run and the runtime has to remove it.
     """
     watch.started(begin)
     timeline: list[tuple[float, int]] = []
     stopped: StopReason | None = None
     quota_at = due = time.monotonic()
+    apart, written = in_memory(call.output), 0
     while not process.ended(max(0.0, due - time.monotonic())):
         now = time.monotonic()
         due = max(due + TICK_S, now)
         used = process.sample()
         if used is not None:
-            timeline.append((now - begin, used))
+            timeline.append((now - begin, max(0, used - written) if apart else used))
         stopped = watch.reason_to_stop(now)
         if stopped is None and memory_limit and used is not None and used > call.limits.memory_bytes:
             stopped = "memory"
         if stopped is None and now >= quota_at:
             quota_at = now + QUOTA_EVERY_S
-            if over_quota(call.output, call.limits.output_bytes):
+            written, files = folder_use(call.output, call.limits.output_bytes)
+            if written > call.limits.output_bytes or files > MAX_FILES:
                 stopped = "quota"
         if stopped:
             _kill(process)
@@ -76,7 +80,13 @@ def _kill(process: Process) -> None:
 
 
 def over_quota(folder: Path, limit_bytes: int) -> bool:
-    """Whether a folder takes more disk space than the limit, or holds more files than anyone can want.
+    """Whether a folder takes more disk space than the limit, or holds more files than anyone can want."""
+    used, files = folder_use(folder, limit_bytes)
+    return used > limit_bytes or files > MAX_FILES
+
+
+def folder_use(folder: Path, limit_bytes: int) -> tuple[int, int]:
+    """Bytes that a folder takes on disk, and its files; no further than the limit, or than anyone can want of files.
 
     Counts allocated blocks, so that a sparse file costs what it takes. Follows no link, ignores what vanishes.
     """
@@ -97,8 +107,8 @@ def over_quota(folder: Path, limit_bytes: int) -> bool:
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
         if used > limit_bytes or files > MAX_FILES:
-            return True
-    return False
+            break
+    return used, files
 
 
 def pump(chunks: Iterable[bytes], watch: Watch) -> threading.Thread:

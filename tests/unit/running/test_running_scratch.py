@@ -8,6 +8,7 @@ import pytest
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.layout import Layout
+from lumirage.running.file_systems import in_memory
 from lumirage.running.scratch import is_neutral, scratch_folder, temporary
 
 ENGINE = SimpleNamespace(isolated=True, mounts_ours_only=False)
@@ -37,6 +38,30 @@ def test_its_name_tells_nothing_and_others_cannot_look(layout: Layout, tmp_path:
 def test_without_tmpdir_it_lies_where_large_files_may() -> None:
     assert temporary({}) == Path("/var/tmp")
     assert temporary({"TMPDIR": ""}) == Path("/var/tmp")
+
+
+def mounts(tmp_path: Path, *places: tuple[str, str]) -> Path:
+    table = tmp_path / "mounts"
+    table.write_text("".join(f"none {place} {kind} rw 0 0\n" for place, kind in (("/", "ext4"), *places)))
+    return table
+
+
+def test_a_tmpdir_that_lies_in_memory_is_not_taken(tmp_path: Path) -> None:
+    modern = mounts(tmp_path, ("/tmp", "tmpfs"), ("/dev/shm", "tmpfs"))
+    assert temporary({"TMPDIR": "/tmp"}, modern) == Path("/var/tmp")
+    assert temporary({"TMPDIR": "/tmp/deep/er"}, modern) == Path("/var/tmp")
+    assert temporary({"TMPDIR": "/scratch"}, modern) == Path("/scratch")
+
+
+def test_where_everything_lies_in_memory_the_wish_is_kept(tmp_path: Path) -> None:
+    assert temporary({"TMPDIR": "/scratch"}, mounts(tmp_path, ("/", "tmpfs"))) == Path("/scratch")
+
+
+def test_a_disk_below_a_tmpfs_is_a_disk_and_odd_names_are_read(tmp_path: Path) -> None:
+    table = mounts(tmp_path, ("/tmp", "tmpfs"), ("/tmp/disk", "ext4"), ("/odd\\040name", "tmpfs"))
+    assert not in_memory(Path("/tmp/disk/x"), table)
+    assert in_memory(Path("/odd name/x"), table)
+    assert not in_memory(Path("/tmp"), tmp_path / "none")
 
 
 @pytest.mark.parametrize("engine", [SimpleNamespace(isolated=False, mounts_ours_only=False),

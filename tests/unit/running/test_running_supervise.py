@@ -86,6 +86,15 @@ def test_too_much_memory_kills_where_nobody_else_does(call: Call):
     assert supervise(Process(0.2, memory=2000), call, Watch(), time.monotonic()).stopped is None
 
 
+def test_what_it_wrote_to_a_folder_in_memory_is_not_its_memory(call: Call, monkeypatch: pytest.MonkeyPatch):
+    (call.output / "answer").write_bytes(b"1" * 40_960)
+    process = Process(0.2, memory=41_960)
+    assert {used for _, used in supervise(process, call, Watch(), time.monotonic()).timeline} == {41_960}
+    monkeypatch.setattr(supervise_module, "in_memory", lambda _: True)
+    process = Process(0.2, memory=41_960)
+    assert supervise(process, call, Watch(), time.monotonic()).timeline[-1][1] == 1000
+
+
 def test_quota_counts_blocks_and_follows_no_link(tmp_path: Path):
     out = tmp_path / "out"
     (out / "deep").mkdir(parents=True)

@@ -16,6 +16,7 @@ from lumirage.running.measurement import Meter, Source
 from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
 from lumirage.running.runtimes.docker_state import (
     API_FAILURES,
+    create,
     end_of,
     engine_failures,
     image_volumes,
@@ -27,6 +28,7 @@ from lumirage.running.runtimes.docker_state import (
     start,
 )
 from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Image, Mount, Watch
+from lumirage.running.runtimes.slice_keeper import KeptSlice, SliceGroup, kept_slice
 from lumirage.running.supervision import pump, supervise
 from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
@@ -79,7 +81,15 @@ class DockerRuntime:
         rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
         unheld = cannot_limit(info, rootless=rootless)
         gpus = "nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices"))
-        return Engine("/lumirage" if own and not rootless else None, True, podman, rootless, unheld, gpus)
+        systemd = info.get("CgroupDriver") == "systemd" and self._hierarchy.version == 2
+        return Engine(
+            "/lumirage" if own and not rootless else None,
+            podman=podman,
+            rootless=rootless,
+            slices=local and systemd and not podman and not rootless,
+            cannot_limit=unheld,
+            gpus=gpus,
+        )
 
     def resolve(self, reference: str) -> Image:
         """See Runtime. The digest is the image's id, the hash of its configuration and layers."""
@@ -138,14 +148,24 @@ class DockerRuntime:
         engine = self.engine
         with contextlib.closing(self._client()) as client:
             self._sweep(client)
-            container = self._create(client, docker_options(call, engine, image_volumes(client, call.image)))
-            try:
-                return self._watch(client, container, call, watch)
-            finally:
-                if not self._keep:
-                    self._remove(client, container)
+            volumes = image_volumes(client, call.image)
+            with kept_slice(client, call) if engine.slices else contextlib.nullcontext() as kept:
+                options = docker_options(call, engine, volumes, kept.name if kept else None)
+                return self._run(client, options, (call, watch, kept))
 
-    def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> CallResult:
+    def _run(
+        self, client: docker.DockerClient, options: dict[str, Any], what: tuple[Call, Watch, KeptSlice | None]
+    ) -> CallResult:
+        container = self._create(client, options)
+        try:
+            return self._watch(client, container, *what)
+        finally:
+            if not self._keep:
+                self._remove(client, container)
+
+    def _watch(
+        self, client: docker.DockerClient, container: Container, call: Call, watch: Watch, kept: KeptSlice | None
+    ) -> CallResult:
         with engine_failures("start a container"):
             attached = _OutputStream(client, container, watch)
             try:
@@ -155,7 +175,9 @@ class DockerRuntime:
                 attached.close()
                 raise
         meter = Meter(
-            self._source(call, container, started.pid), call.gpus, "the engine's control groups are not readable here"
+            self._source(call, container, started.pid, kept),
+            call.gpus,
+            "the engine's control groups are not readable here",
         )
         try:
             running = _RunningContainer(client, container, meter)
@@ -176,16 +198,20 @@ class DockerRuntime:
 
     def _create(self, client: docker.DockerClient, options: dict[str, Any]) -> Container:
         try:
-            return client.containers.create(**options)
+            return create(client, options)
         except docker.errors.ImageNotFound as error:
             raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
         except API_FAILURES as error:
             if "bind source path does not exist" in reason(error):  # trying again would not bring it back
                 raise UnavailableError(f"what a method is to be given is gone: {reason(error)}") from error
+            if "init binary" in str(error):
+                raise UnavailableError(f"podman has no init program: install catatonit ({reason(error)})") from error
             self._left_behind.add(options["name"])  # an engine that died may have made it and not said so
             raise EngineError(f"cannot create a container: {reason(error)}") from error
 
-    def _source(self, call: Call, container: Container, pid: int) -> Source | None:
+    def _source(self, call: Call, container: Container, pid: int, kept: KeptSlice | None) -> Source | None:
+        if kept:
+            return SliceGroup(self._hierarchy, kept, str(container.id))
         if parent := parent_group(call, self.engine):
             return ParentGroup(self._hierarchy, parent, str(container.id))
         try:

@@ -37,6 +37,8 @@ class Engine:
     init: bool = True
     podman: bool = False
     rootless: bool = False
+    slices: bool = False
+    """Whether control groups are systemd's, so that a call gets a slice of its own."""
     cannot_limit: frozenset[str] = field(default=frozenset(), metadata={"note": "of LIMITS"})
     gives_gpus: bool = False
 
@@ -61,10 +63,12 @@ def isolation(engine: Engine) -> dict[str, str]:
     return table
 
 
-def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> dict[str, Any]:
+def docker_options(
+    call: Call, engine: Engine, volumes: Sequence[str] = (), slice_name: str | None = None
+) -> dict[str, Any]:
     """Arguments of `containers.create` for one hardened container. Pure; DESIGN section 6 lists what it holds.
 
-    `volumes` are the paths that the image declares as VOLUME.
+    `volumes` are the paths that the image declares as VOLUME; `slice_name` is systemd's slice for this call.
     """
     limits, memory = call.limits, call.limits.memory_bytes
     labels = {OWNER_LABEL: call.owner, CALL_LABEL: call.name}
@@ -100,7 +104,7 @@ def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> d
     if call.gpus:
         wanted = [["gpu", "compute", "utility"]]
         options["device_requests"] = [DeviceRequest(device_ids=list(call.gpus), capabilities=wanted)]
-    if parent := parent_group(call, engine):
+    if parent := slice_name or parent_group(call, engine):
         options["cgroup_parent"] = parent
     if engine.podman:
         options["ulimits"] = []  # podman's own defaults are above what a rootless user may set

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import requests
 import urllib3
-from docker.models.containers import Container
+from docker.models.containers import RUN_HOST_CONFIG_KWARGS, Container
 from docker.utils.socket import SocketError, frames_iter
 
 from lumirage.core.errors import EngineError, UnavailableError
@@ -70,6 +70,18 @@ def end_of(container: Container, started: Started) -> End:
         start_s=started.start_s,
         wall_s=finish - begin if begin is not None and finish is not None and finish >= begin else None,
     )
+
+
+def create(client: docker.DockerClient, options: dict[str, Any]) -> Container:
+    """Make a container of `docker_options`. The SDK knows no user namespace but the host's, which podman does."""
+    namespace = options.pop("userns_mode", None)
+    if namespace is None:
+        return client.containers.create(**options)
+    host = {name: value for name, value in options.items() if name in RUN_HOST_CONFIG_KWARGS}
+    rest = {name: value for name, value in options.items() if name not in host}
+    settings = client.api.create_host_config(**host)
+    settings["UsernsMode"] = namespace
+    return client.containers.get(client.api.create_container(host_config=settings, **rest)["Id"])
 
 
 def image_volumes(client: docker.DockerClient, image: str) -> tuple[str, ...]:
