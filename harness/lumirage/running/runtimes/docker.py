@@ -88,7 +88,7 @@ class DockerRuntime:
             rootless=rootless,
             slices=local and systemd and not podman and not rootless,
             cannot_limit=unheld,
-            gpus=gpus,
+            gives_gpus=gpus,
         )
 
     def resolve(self, reference: str) -> Image:
