@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,7 +15,6 @@ from lumirage.core.errors import DataError
 from lumirage.core.label_files import elsewhere, read_label_files
 from lumirage.core.model import Grid, Record, Shape, Triple
 from lumirage.core.space import Volume, axis_codes, read_grid, read_volume, same_grid, spacing_of
-from lumirage.datasets.import_plan import ENDINGS, stem
 from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
 
 Severity = Literal["error", "warning", "note"]
@@ -80,19 +79,17 @@ class LabelSource:
 
 
 def check_dataset(
-    root: Path, sources: Mapping[str, LabelSource], *, only: Collection[Path] | None = None
+    root: Path, images: Sequence[Path], sources: Mapping[str, LabelSource], *, pictures: bool = True
 ) -> DatasetCheck:
-    """Look over every image under `root` with its label maps.
+    """Look over these images of the dataset `root` with their label maps; with `pictures` as one whole, with thumbnails.
 
-    `only`: just these images and what belongs to them, without thumbnails. What is wrong becomes a finding, not an
-    exception. Raises DataError only when `root` is no folder or has no image.
+    What is wrong becomes a finding, not an exception. Raises DataError only where there is no image.
     """
-    images = [path for path in _files(root, "") if only is None or path in only]
     if not images:
         raise DataError(f"{root}: no NIfTI image in sub-*/anat or sub-*/ses-*/anat")
-    findings = list(_check_layout(root, images if only is None else ()))
+    findings = list(_check_layout(root, images if pictures else ()))
     hashes: dict[str, list[Path]] = defaultdict(list)
-    scans = [_check_scan(path, sources, findings, hashes, pictures=only is None) for path in images]
+    scans = [_check_scan(path, sources, findings, hashes, pictures=pictures) for path in images]
     findings += _check_duplicates(hashes)
     findings += _check_label_sets(sources, scans)
     # Contrasts that share a label map find the same thing in it: once is enough.
@@ -103,16 +100,8 @@ def check_dataset(
     return DatasetCheck(root=str(root), scans=shown, label_sources=counts, findings=tuple(relative))
 
 
-def _files(root: Path, suffix: str) -> list[Path]:
-    """The anatomical NIfTI files of a dataset that end in `suffix`, dangling links included, sorted."""
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder")
-    both = [*root.glob("sub-*/anat/*.nii*"), *root.glob("sub-*/ses-*/anat/*.nii*")]
-    return sorted(p for p in both if p.name.endswith(ENDINGS) and stem(p).endswith(suffix))
-
-
 def _entities(path: Path) -> dict[str, str]:
-    *pairs, suffix = stem(path).split("_")
+    *pairs, suffix = path.name.split(".")[0].split("_")
     return {"suffix": suffix} | dict(pair.split("-", 1) for pair in pairs if "-" in pair)
 
 
@@ -144,7 +133,7 @@ def _check_scan(
         header, volume = read_header(path), read_volume(path)
     except DataError as error:
         findings.append(_finding("error", _kind_of(path), path, _without(path, error)))
-        return ScanFacts(name=stem(path), path=str(path))
+        return ScanFacts(name=path.name.split(".")[0], path=str(path))
     hashes[_content_hash(volume)].append(path)
     findings += check_header(path, header, volume.grid)
     maps = dict(_label_maps(path, sources, findings, hashes))
@@ -153,7 +142,7 @@ def _check_scan(
         findings.append(_finding("error", "empty image", path, f"every voxel is {low:g}"))
     x, y, z = (float(v) for v in volume.spacing_mm)
     return ScanFacts(
-        name=stem(path),
+        name=path.name.split(".")[0],
         path=str(path),
         shape=volume.grid.shape,
         spacing_mm=(x, y, z),
@@ -235,9 +224,12 @@ def _apart_mm(first: Matrix, second: Matrix, shape: Shape) -> float:
 
 
 def _check_duplicates(hashes: Mapping[str, list[Path]]) -> Iterator[Finding]:
+    """Two people with one image or map are a mistake; one map under two sources of a person is not."""
     for paths in hashes.values():
         for path in sorted(set(paths) - {paths[0]}):
-            yield _finding("error", "duplicate", path, f"has the same voxels as {paths[0].name}")
+            own = [_entities(one) for one in (path, paths[0])]
+            one_map = own[0].get("sub") == own[1].get("sub") and {"dseg"} == {entity["suffix"] for entity in own}
+            yield _finding("note" if one_map else "error", "duplicate", path, f"has the same voxels as {paths[0].name}")
 
 
 def _check_label_sets(sources: Mapping[str, LabelSource], scans: Iterable[ScanFacts]) -> Iterator[Finding]:

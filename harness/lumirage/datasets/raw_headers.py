@@ -13,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from lumirage.core.errors import DataError
+from lumirage.core.space import read_grid, spacing_of
 
 Matrix = npt.NDArray[np.float64]
+MGH = (".mgz", ".mgh")
+"""They hold one matrix, in millimetres always."""
 UNITS = {0: "unknown", 1: "m", 2: "mm", 3: "um"}
 
 
@@ -47,7 +50,11 @@ _NIFTI2 = _Layout(size=540, real="d", code="i", pixdim=104, codes=344, quaternio
 
 
 def read_header(path: Path) -> RawHeader:
-    """The raw header of a .nii or .nii.gz file. Raises DataError where it is none."""
+    """The raw header of a .nii or .nii.gz file, or what it would be of FreeSurfer's formats. Raises DataError."""
+    if path.name.endswith(MGH):
+        affine = np.array(read_grid(path).affine)
+        x, y, z = (float(size) for size in spacing_of(affine))
+        return RawHeader("mm", (x, y, z), None, affine)
     try:
         with path.open("rb") as handle:
             packed = handle.read(2) == b"\x1f\x8b"

@@ -21,10 +21,11 @@ def look_over(
     root = root.resolve()
     found = find_derivatives(root, derivatives or {})
     dataset = survey(root, found)
-    images = dataset.images if only is None else [image for image in dataset.images if image.path in only]
+    anatomical = [image for image in dataset.images if image.entities.get("datatype") == "anat"]
+    images = [image for image in anatomical if only is None or image.path in only]
     scans = [dataset.scan(image) for image in images]
     sources = {name: _source(name, scans, found) for name in label_counts(scans)}
-    check = check_dataset(root, sources, only=only)
+    check = check_dataset(root, [image.path for image in images], sources, pictures=only is None)
     notes = tuple(
         Finding(severity="warning", kind="whose labels", path="derivatives", message=note)
         for note in (dataset.found.notes if only is None else ())

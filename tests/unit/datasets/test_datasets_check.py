@@ -7,6 +7,7 @@ import shutil
 import struct
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -180,3 +181,24 @@ def test_no_dataset(tmp_path: Path) -> None:
         look_over(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no NIfTI image"):
         look_over(tmp_path)
+
+
+def test_one_map_of_a_person_under_two_sources_is_no_mistake(dataset: Path) -> None:
+    for source, target in (("01", "01"), ("01", "02")):
+        copy = dataset / f"derivatives/other/sub-{target}/anat/sub-{target}_dseg.nii.gz"
+        copy.parent.mkdir(parents=True)
+        shutil.copy(dataset / LABELS.replace("01", source), copy)
+    found = {f.path: f.severity for f in look_over(dataset).findings if f.kind == "duplicate"}
+    assert sorted(found.values()) == ["error", "note"]
+    assert found.get(LABELS, found.get("derivatives/other/sub-01/anat/sub-01_dseg.nii.gz")) == "note"
+
+
+def test_freesurfers_format_is_looked_at_too(dataset: Path) -> None:
+    image = nib.load(dataset / IMAGE)
+    nib.save(nib.MGHImage(np.asarray(image.dataobj), image.affine), dataset / IMAGE.replace(".nii.gz", ".mgz"))
+    (dataset / IMAGE).unlink()
+    check = look_over(dataset)
+    scan = next(s for s in check.scans if s.path.endswith(".mgz"))
+    assert (scan.name, scan.spacing_mm, scan.orientation, scan.unit) == ("sub-01_T1w", (6.0, 6.0, 6.0), "RAS", "mm")
+    assert scan.labels["phantom"]
+    assert check.count("error") == 0
