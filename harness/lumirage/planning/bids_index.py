@@ -41,7 +41,8 @@ class BidsFile:
     @functools.cached_property
     def path(self) -> Path:
         """Where it lies."""
-        return Path(self.root, self.place)
+        folder, _, name = self.place.rpartition("/")
+        return _folder_path(self.root, folder) / name
 
     @property
     def name(self) -> str:
@@ -52,6 +53,12 @@ class BidsFile:
     def stem(self) -> str:
         """The name without its extension."""
         return self.name.split(".", 1)[0]
+
+
+@functools.lru_cache(maxsize=1024)
+def _folder_path(root: str, folder: str) -> Path:
+    """Files of one folder are asked for together, and taking a path apart is what an index spends its time on."""
+    return Path(root, folder)
 
 
 @dataclass(frozen=True)

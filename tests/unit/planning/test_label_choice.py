@@ -9,7 +9,7 @@ from lumirage.core.errors import DataError, UsageError
 from lumirage.core.label_files import label_files, read_label_files, structure_numbers
 from lumirage.core.model import Scan
 from lumirage.core.space import write_volume
-from lumirage.core.track import Labels
+from lumirage.core.track import Evaluation, Labels, SourceLabels, Track
 from lumirage.planning.label_choice import LabelChoice, choose_labels
 from lumirage.planning.label_tables import group_of, shipped_names
 
@@ -132,3 +132,14 @@ def test_probabilities_and_masks_of_structures_are_one_map(tmp_path: Path) -> No
     percent = structures(tmp_path, "probseg", np.float32([90, 10]))
     with pytest.raises(DataError, match="probabilities from 0 to 1 are wanted"):
         joined(percent, names)
+
+
+def test_a_tree_from_before_label_choices_is_scored_as_its_track_says() -> None:
+    track = Track(name="old", labels=Labels(include=(3, 5), exclude=(5,)))
+    old = Evaluation(
+        harness="0", contract=1, created="", dataset=Path("/d"), dataset_name="d", runtime="local", track=track,
+        methods={}, pairs=(), label_names={"aseg": {3: "x"}},
+    )  # fmt: skip
+    assert old.labels_of("aseg") == SourceLabels(include=(3, 5), exclude=(5,))
+    new = old.model_copy(update={"label_choices": {"aseg": SourceLabels(include=(3,))}})
+    assert new.labels_of("aseg").include == (3,)
