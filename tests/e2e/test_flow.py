@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.conftest import HARNESS, Command
 
 from lumirage.core.layout import ASIDE, shipped
+from lumirage.core.space import read_labels, write_volume
 from lumirage.running.tree_lock import holder
 
 METHODS = ("--method", "Oracle", "--method", "zero-displacement", "--runtime", "local", "--track", "phantom")
@@ -227,6 +228,48 @@ def test_without_a_dataset_the_phantom_of_the_cache_is_taken(tmp_path: Path, pha
     named = harness(*words, LUMIRAGE_BIDS_DIR=str(phantom), **environment)
     assert "phantom in" not in named.stderr
     assert "2 to do in 2 jobs" in " ".join(named.stdout.split())
+
+
+def test_out_and_dataset_can_be_moved(done: Path, phantom: Path, tmp_path: Path, harness: Command) -> None:
+    """To another place each; then both together. Nothing is run again, and nothing in OUT names a place of this machine."""
+    bids, out = tmp_path / "first/data/bids", tmp_path / "first/results/out"
+    shutil.copytree(phantom, bids)
+    shutil.copytree(done, out)
+    shutil.rmtree(out / "work")
+    lost = harness("score", out, "--preset", "lumir25", LUMIRAGE_BIDS_DIR="")
+    assert lost.returncode == 65
+    assert "LUMIRAGE_BIDS_DIR" in lost.stderr
+    records = {path: path.stat().st_mtime_ns for path in out.rglob("*_run.json")}
+    again = harness("evaluate", *METHODS, bids, out)
+    assert again.returncode == 0, again.stderr
+    assert "4 runs are complete and are kept" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*_run.json")} == records
+    (tmp_path / "first").rename(tmp_path / "second")
+    moved = tmp_path / "second/results/out"
+    scored = harness("score", moved, "--preset", "lumir25")
+    assert scored.returncode == 0, scored.stderr
+    assert harness("report", moved, "--pair", "sub-01,sub-02").returncode == 0
+    texts = [
+        p for p in moved.rglob("*") if p.suffix in (".json", ".tsv", ".md", ".html", ".txt") and "work" not in p.parts
+    ]
+    assert len(texts) > 10
+    for path in texts:
+        assert not [place for place in (tmp_path, phantom, done) if str(place) in path.read_text()], path
+
+
+def test_another_dataset_of_the_same_names_is_refused(
+    done: Path, phantom: Path, tmp_path: Path, harness: Command
+) -> None:
+    bids, out = tmp_path / "bids", tmp_path / "out"
+    shutil.copytree(phantom, bids)
+    shutil.copytree(done, out)
+    labels = next(bids.glob("derivatives/phantom/sub-02/anat/*_dseg.nii.gz"))
+    content = read_labels(labels)
+    content.data[content.data == content.data.max()] = 0
+    write_volume(labels, content.data, content.affine)
+    answer = harness("evaluate", *METHODS, bids, out)
+    assert answer.returncode == 2
+    assert "files of another content: sub-02_T1w labels." in answer.stderr
 
 
 @pytest.fixture

@@ -46,9 +46,8 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
     """
     from json import dumps
 
+    from lumirage.core.evaluation_file import read_evaluation
     from lumirage.core.layout import Layout
-    from lumirage.core.records import read_json
-    from lumirage.core.track import Evaluation
     from lumirage.flow.status import STATES, QueueState, evaluation_status, in_queue
 
     layout = Layout(out)
@@ -56,7 +55,7 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
         queued, unknown = in_queue(layout), None
     except UnavailableError as error:
         queued, unknown = QueueState(), error
-    found = evaluation_status(layout, read_json(layout.evaluation, Evaluation), queued)
+    found = evaluation_status(layout, read_evaluation(layout), queued)
     if unknown:
         print(f"queue unknown, so what is missing may be waiting or running there: {unknown}", file=sys.stderr)
     if json:

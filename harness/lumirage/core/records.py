@@ -35,7 +35,7 @@ def parse_yaml(text: str, path: Path, record: type[R]) -> R:
     try:
         return record.model_validate(content)
     except ValidationError as error:
-        raise UsageError(_explain(path, error)) from error
+        raise UsageError(explain(path, error)) from error
 
 
 def read_json(path: Path, record: type[R]) -> R:
@@ -45,7 +45,7 @@ def read_json(path: Path, record: type[R]) -> R:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        raise DataError(_explain(path, error)) from error
+        raise DataError(explain(path, error)) from error
 
 
 def write_json(path: Path, record: BaseModel) -> None:
@@ -53,7 +53,8 @@ def write_json(path: Path, record: BaseModel) -> None:
     write_text(path, record.model_dump_json(indent=1) + "\n")
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def explain(path: Path, error: ValidationError) -> str:
+    """What is wrong in which field, a line each."""
     lines = []
     for problem in error.errors():
         field = ".".join(map(str, problem["loc"])) or "the whole"

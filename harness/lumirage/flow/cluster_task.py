@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lumirage.core.errors import BusyError, EngineError, GpuFaultError, UnavailableError
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import Job, Limits
 from lumirage.core.records import read_json
@@ -46,7 +47,7 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
     """
     files = layout.submission(submission)
     task = read_task(files.tasks(array), index)
-    evaluation = read_json(layout.evaluation, Evaluation)
+    evaluation = read_evaluation(layout)
     runtime = read_json(files.record, Submission).runtime
     parts = [layout.tables_lock] if task.kind == "finish" else []
     with _told_to_stop() as stop, _in_turn(layout, parts, stop):

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
-from lumirage.core.records import read_json
 from lumirage.core.screen import Screen
-from lumirage.core.track import Evaluation
 from lumirage.flow.at_hand import AtHand, methods_at_hand
 from lumirage.flow.compare import compare
 from lumirage.flow.install import method_installer
@@ -62,7 +61,7 @@ def _changed(plan: Plan) -> bool:
     add a method and finish."""
     if not plan.layout.evaluation.exists():
         return False
-    there, planned = read_json(plan.layout.evaluation, Evaluation), plan.evaluation
+    there, planned = read_evaluation(plan.layout), plan.evaluation
     return planned != there.model_copy(update={"methods": {**there.methods, **planned.methods}})
 
 

@@ -54,12 +54,11 @@ def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: S
     if request.bids is None and not demo_folder().is_dir():
         screen.say(f"no BIDS_DIR was given: a phantom will be made in {demo_folder()}, once")
         plan = plan_of_pairs(inputs, methods.use, NAME, demo_pairs(inputs.track))
-    else:
-        if request.bids is None:
-            screen.say(f"no BIDS_DIR was given: the phantom in {demo_folder()} is taken")
-        with index_not_kept():
-            plan = make_plan(inputs, methods.use)
-    return overview(plan, methods.found)
+        return overview(plan, methods.found)
+    if request.bids is None:
+        screen.say(f"no BIDS_DIR was given: the phantom in {demo_folder()} is taken")
+    with index_not_kept():
+        return overview(make_plan(inputs, methods.use), methods.found)
 
 
 def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Screen) -> PlanInputs:

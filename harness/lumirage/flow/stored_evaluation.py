@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
-from lumirage.core.errors import DataError
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import Pair, Run
 from lumirage.core.records import read_json
@@ -13,9 +13,7 @@ from lumirage.scoring.score_store import RunKey
 
 def load_evaluation(layout: Layout) -> Evaluation:
     """What OUT is made of. Raises DataError when it holds no evaluation."""
-    if not layout.evaluation.is_file():
-        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
-    return read_json(layout.evaluation, Evaluation)
+    return read_evaluation(layout)
 
 
 def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None) -> dict[RunKey, Run]:

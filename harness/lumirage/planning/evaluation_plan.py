@@ -8,11 +8,13 @@ from typing import Any
 
 from lumirage import __version__
 from lumirage.core.errors import UsageError
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
 from lumirage.core.records import read_json
 from lumirage.core.track import Condition, Evaluation, MethodUse, Track
 from lumirage.planning import scans as dataset
+from lumirage.planning.file_fingerprints import differences, files_of, fingerprints
 from lumirage.planning.jobs import GpuUse, JobSettings, make_jobs
 from lumirage.planning.label_choice import choose_labels, with_sources
 from lumirage.planning.landmark_names import landmark_notes
@@ -22,6 +24,8 @@ from lumirage.planning.preparation import check_scan, prepared_key
 from lumirage.planning.scan_exchange import exchange, widened
 from lumirage.planning.session_order import session_order
 
+SHOWN = 5
+"""Files that a message names."""
 Resolve = Callable[[MethodSource], MethodUse]
 """A method's image as the chosen runtime would start it, with its digest, empty where it is not known before it is made.
 Planning knows no engine."""
@@ -127,6 +131,7 @@ def _evaluation(inputs: PlanInputs, resolve: Resolve) -> tuple[Evaluation, tuple
     others = with_sources(survey.scans(widened(inputs.track.select, cells)), choice.choices) if cells else []
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
     found = {
+        "contents": fingerprints(files_of(pair for those in (pairs, *exchanged.values()) for pair in those)),
         "derivatives": {key: path.resolve() for key, path in derivatives.items()},
         "exchanged": {name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
         "label_names": choice.names,
@@ -156,7 +161,7 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
     """The evaluation that OUT holds with the wanted methods added, or the wanted one when OUT is new."""
     if not layout.evaluation.is_file():
         return wanted
-    found = read_json(layout.evaluation, Evaluation)
+    found = read_evaluation(layout)
     differ = list(_differences(found, wanted))
     if differ:
         raise UsageError(
@@ -165,17 +170,27 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
             + "\ngive another OUT, or remove this one"
         )
     new = {n: use for n, use in wanted.methods.items() if use.digest or n not in found.methods}
-    return found.model_copy(update={"methods": found.methods | new, "repeats": max(found.repeats, wanted.repeats)})
+    # the same content may lie elsewhere now
+    here: dict[str, Any] = {name: getattr(wanted, name) for name in ("dataset", "derivatives", "pairs", "exchanged")}
+    here["contents"] = found.contents | wanted.contents
+    here["track"] = wanted.track
+    return found.model_copy(
+        update=here | {"methods": found.methods | new, "repeats": max(found.repeats, wanted.repeats)}
+    )
 
 
 def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
-    for name in ("contract", "dataset", "derivatives", "seed"):
+    for name in ("contract", "seed"):
         if getattr(found, name) != getattr(wanted, name):
             yield f"{name}: {getattr(found, name)} there, {getattr(wanted, name)} now"
-    yield from _fields("track", found.track.model_dump(), wanted.track.model_dump())
+    yield from _fields("track", _track_alone(found.track), _track_alone(wanted.track))
     before, now = {p.id for p in found.pairs}, {p.id for p in wanted.pairs}
+    if found.label_choices and found.label_choices != wanted.label_choices:
+        yield "track.labels: its words mean other labels now (did a mapping or a table of names change?)"
     if before != now:
         yield f"pairs: {len(before - now)} of there are gone, {len(now - before)} are new (did the dataset change?)"
+    else:
+        yield from _files(found, wanted)
     for name, use in wanted.methods.items():
         there = found.methods.get(name, use)
         if use.digest and there.digest != use.digest:
@@ -184,6 +199,32 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
             yield f"parameters of {name}: {there.card.parameters} there, {use.card.parameters} now"
         if there.weights and use.weights and there.weights != use.weights:
             yield f"weights of {name}: SHA-256 {there.weights} there, {use.weights} now"
+
+
+def _files(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
+    """Side files that came or went, and files of other content."""
+    before, now = files_of(_every_pair(found)).keys(), files_of(_every_pair(wanted)).keys()
+    for what, names in (
+        ("gone", before - now),
+        ("new", now - before),
+        ("of another content", differences(found.contents, wanted.contents)),
+    ):
+        if names:
+            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            yield f"files {what}: {', '.join(sorted(names)[:SHOWN])}{more}"
+
+
+def _every_pair(evaluation: Evaluation) -> list[Pair]:
+    """Those of the track, and those that conditions put in their place."""
+    exchanged = (pair for those in evaluation.exchanged.values() for pair in those.values())
+    return [*evaluation.pairs, *exchanged]
+
+
+def _track_alone(track: Track) -> dict[str, Any]:
+    """Without the places of its list of pairs and of its mapping: what they say is compared."""
+    pairing = track.pairing.model_copy(update={"file": None})
+    labels = track.labels.model_copy(update={"mapping": None})
+    return track.model_copy(update={"pairing": pairing, "labels": labels}).model_dump()
 
 
 def _fields(prefix: str, found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:

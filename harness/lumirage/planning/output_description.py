@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from lumirage.core.errors import UsageError
+from lumirage.core.evaluation_file import DATASET, dataset_links, write_evaluation
 from lumirage.core.layout import Layout, digest, write_text
-from lumirage.core.records import write_json
 from lumirage.core.track import Evaluation, MethodUse
 from lumirage.planning.pairing import pairs_tsv
 
@@ -59,7 +59,7 @@ def place_work_folder(layout: Layout, work: Path | None) -> None:
     if layout.work.is_symlink() and not layout.work.exists():
         layout.work.unlink()  # the old place is gone, and what was there can be made again
     if layout.work.exists():
-        if layout.work.resolve() != target:
+        if layout.work.resolve().parent != target.parent:  # its own name is that of OUT's first place
             raise UsageError(f"{layout.work} is in use already ({layout.work.resolve()}); remove it, or leave -w out")
         return
     target.mkdir(parents=True, exist_ok=True)
@@ -80,11 +80,11 @@ def write_output_description(layout: Layout, evaluation: Evaluation) -> None:
     )
     write_text(layout.readme, readme)
     write_text(layout.bidsignore, _IGNORED + "".join(f"/{name}\n" for name in sorted(evaluation.methods)))
-    write_text(layout.description, _description(title, evaluation))
+    write_text(layout.description, _description(title, layout, evaluation))
     for use in evaluation.methods.values():
         _begin_method(Layout(layout.method(use.card.name)), evaluation, use, title)
     write_text(layout.pairs, pairs_tsv(evaluation.pairs))
-    write_json(layout.evaluation, evaluation)
+    write_evaluation(layout, evaluation)
 
 
 def _begin_method(folder: Layout, evaluation: Evaluation, use: MethodUse, title: str) -> None:
@@ -92,13 +92,16 @@ def _begin_method(folder: Layout, evaluation: Evaluation, use: MethodUse, title:
     card = use.card
     write_text(folder.readme, _METHOD_README.format(method=f"{card.name} {card.version}", summary=card.summary))
     write_text(folder.bidsignore, _METHOD_IGNORED)
-    write_text(folder.description, _description(f"{card.name} {card.version}: {title}", evaluation, use))
+    write_text(folder.description, _description(f"{card.name} {card.version}: {title}", folder, evaluation, use))
     people = sorted({f"sub-{pair.fixed.subject}" for pair in evaluation.pairs})
     write_text(folder.participants, "\n".join(["participant_id", *people]) + "\n")
 
 
-def _description(title: str, evaluation: Evaluation, method: MethodUse | None = None) -> str:
-    """dataset_description.json of a derivative: the harness first, then the method by the digest of its image."""
+def _description(title: str, folder: Layout, evaluation: Evaluation, method: MethodUse | None = None) -> str:
+    """dataset_description.json of a derivative in `folder`: the harness first, then the method by its image's digest.
+
+    The names in BIDS URIs are told relative to the folder, so that it can be moved together with the datasets.
+    """
     generated: list[dict[str, object]] = [{"Name": "lumirage-harness", "Version": evaluation.harness}]
     if method is not None:
         container = {"Type": evaluation.runtime, "Tag": method.image, "URI": method.digest}
@@ -108,6 +111,7 @@ def _description(title: str, evaluation: Evaluation, method: MethodUse | None = 
         "BIDSVersion": _BIDS_VERSION,
         "DatasetType": "derivative",
         "GeneratedBy": generated,
-        "SourceDatasets": [{"URL": f"file://{evaluation.dataset}"}],
+        "DatasetLinks": dataset_links(folder, evaluation),
+        "SourceDatasets": [{"URL": f"bids:{DATASET}:"}],
     }
     return json.dumps(content, indent=1) + "\n"

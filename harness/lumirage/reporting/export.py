@@ -11,11 +11,11 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from lumirage.core.errors import UsageError, nearest
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout, write_text, written_aside
 from lumirage.reporting.report_inputs import (
     ANALYSIS_TABLES,
     files_of,
-    read_evaluation,
     read_inputs,
     read_table,
     run_records,

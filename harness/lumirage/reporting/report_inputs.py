@@ -14,6 +14,7 @@ import pyarrow.dataset as ds
 from pydantic import ValidationError
 
 from lumirage.core.errors import DataError
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.failure_policy import Attempts, RawValues
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
@@ -130,16 +131,6 @@ def read_inputs(layout: Layout) -> Inputs:
         tables={name: table for name in ANALYSIS_TABLES if (table := read_table(layout.table(name))) is not None},
         verdicts=_read_verdicts(layout.verdicts),
     )
-
-
-def read_evaluation(layout: Layout) -> Evaluation:
-    """The record of the whole. Raises DataError."""
-    if not layout.evaluation.is_file():
-        raise DataError(f"{layout.root}: there is no {layout.evaluation.name}, so this is no folder of an evaluation")
-    try:
-        return Evaluation.model_validate_json(layout.evaluation.read_bytes())
-    except ValidationError as error:
-        raise DataError(f"{layout.evaluation}: {error}") from error
 
 
 def _read_values(path: Path) -> pd.DataFrame:

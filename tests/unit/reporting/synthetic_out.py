@@ -18,11 +18,12 @@ from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import RankSettings, rank, rank_agreement
 from lumirage.analysis.resampling import Resampling
 from lumirage.analysis.verdicts import verdicts
+from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout, written_aside
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Limits, Method, Outcome, Pair, Prepared, Run, Scan, Usage
 from lumirage.core.space import Displacement, make_grid, write_displacement, write_volume
 from lumirage.core.track import Condition, Conditions, Evaluation, MethodUse, Prepare, Track
-from lumirage.reporting.report_inputs import read_evaluation, read_runs
+from lumirage.reporting.report_inputs import read_runs
 
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & 'quotes' ${x}"

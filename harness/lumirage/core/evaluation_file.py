@@ -1,0 +1,130 @@
+"""evaluation.json: written so that OUT and the dataset can be moved, and read with the paths of where they lie now.
+
+On disk the dataset's place is relative to OUT, a file of the dataset is `bids:dataset:PATH`, one of a derivative that lies
+elsewhere `bids:NAME:PATH`, as in BIDS URIs; any other is relative to OUT. In memory all paths are absolute. Trees of older
+harnesses have absolute paths, which are taken as they stand.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from lumirage.core.errors import DataError
+from lumirage.core.layout import Layout, write_text
+from lumirage.core.records import explain
+from lumirage.core.track import IN_DATASET, Evaluation
+
+DATASET = "dataset"
+"""Name of the evaluated dataset in BIDS URIs of an output tree; derivatives go by their own."""
+PLACE_VARIABLE = "LUMIRAGE_BIDS_DIR"
+"""Where the dataset is, when it is no more where evaluation.json says."""
+Json = dict[str, Any]  # as json reads it
+
+
+def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
+    """Write it whole or not at all."""
+    here, content = _real(layout), evaluation.model_dump(mode="json")
+    roots = {DATASET: evaluation.dataset, **evaluation.derivatives}
+
+    def place(text: str) -> str:
+        return _uri(text, roots, here) if text.startswith("/") else text
+
+    _change(content, place)
+    content["derivatives"] = {name: _uri(path, {DATASET: roots[DATASET]}, here) for name, path in _folders(content)}
+    content["dataset"] = _relative(evaluation.dataset, here)
+    write_text(layout.evaluation, json.dumps(content, indent=1) + "\n")
+
+
+def read_evaluation(layout: Layout) -> Evaluation:
+    """The evaluation with the places of now. Raises DataError when there is none, or it is damaged or of another version."""
+    if not layout.evaluation.is_file():
+        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+    try:
+        content = json.loads(layout.evaluation.read_bytes())
+        if isinstance(content, dict) and isinstance(content.get("dataset"), str):
+            _find_places(content, _real(layout))
+        return Evaluation.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        raise DataError(explain(layout.evaluation, error)) from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{layout.evaluation}: cannot be read ({error})") from error
+
+
+def dataset_links(layout: Layout, evaluation: Evaluation) -> dict[str, str]:
+    """The names in BIDS URIs of the tree -> where they lie, relative to OUT, for dataset_description.json."""
+    roots = {DATASET: evaluation.dataset, **evaluation.derivatives}
+    return {name: _relative(root, _real(layout)) for name, root in roots.items()}
+
+
+def _find_places(content: Json, here: Path) -> None:
+    """Make all paths absolute, in place."""
+    dataset = _absolute(content["dataset"], here)
+    named = os.environ.get(PLACE_VARIABLE)
+    if not dataset.is_dir() and named and Path(named).is_dir():
+        dataset = Path(named).resolve()
+    roots = {DATASET: dataset}
+    roots |= {name: _found(path, roots, here) for name, path in _folders(content)}
+    content["dataset"] = str(dataset)
+    content["derivatives"] = {name: str(root) for name, root in roots.items() if name != DATASET}
+
+    def find(text: str) -> str:
+        known = text.startswith(("bids:", ".")) and not text.startswith(IN_DATASET)
+        return str(_found(text, roots, here)) if known else text
+
+    _change(content, find)
+
+
+def _folders(content: Json) -> list[tuple[str, str]]:
+    return sorted((content.get("derivatives") or {}).items())
+
+
+def _change(content: Json, change: Callable[[str], str]) -> None:
+    """Change the texts of the parts that hold paths, in place."""
+    for part in ("pairs", "exchanged"):
+        if part in content:
+            content[part] = _changed(content[part], change)
+    track = content.get("track") or {}
+    for part, name in (("pairing", "file"), ("labels", "mapping")):
+        if (track.get(part) or {}).get(name):
+            track[part][name] = change(track[part][name])
+
+
+def _changed(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _changed(inner, change) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_changed(inner, change) for inner in value]
+    return change(value) if isinstance(value, str) else value
+
+
+def _uri(path: str, roots: Mapping[str, Path], here: Path) -> str:
+    for name, root in roots.items():
+        if Path(path).is_relative_to(root):
+            return f"bids:{name}:{Path(path).relative_to(root).as_posix()}"
+    return _relative(Path(path), here)
+
+
+def _found(text: str, roots: Mapping[str, Path], here: Path) -> Path:
+    """A path from its spelling on disk; a URI may be followed by nothing, which is the folder itself."""
+    if not text.startswith("bids:"):
+        return _absolute(text, here)
+    _, name, path = text.split(":", 2)
+    return roots[name] / path if name in roots else Path(text)
+
+
+def _relative(path: Path, here: Path) -> str:
+    """Begins with a dot always, so that it is known for a path."""
+    text = Path(os.path.relpath(path, here)).as_posix()
+    return text if text.startswith(".") else f"./{text}"
+
+
+def _absolute(text: str, here: Path) -> Path:
+    return Path(os.path.normpath(here / text))
+
+
+def _real(layout: Layout) -> Path:
+    return layout.root.resolve()
