@@ -281,9 +281,7 @@ class Evaluation(Record):
     exchanged: dict[str, dict[str, Pair]] = Field(
         default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
     )
-    contents: dict[str, str] = Field(
-        default={}, description="scan and what of it -> fingerprint of the file; none in trees of older harnesses"
-    )
+    contents: dict[str, str] = Field(default={}, description="scan and what of it -> fingerprint of the file")
     label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
     label_choices: dict[str, SourceLabels] = Field(
         default={}, description="label source -> what of it is scored; none: as the track's numbers say"

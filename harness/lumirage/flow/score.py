@@ -9,7 +9,6 @@ from typing import TypeVar
 import pandas as pd
 
 from lumirage.core.errors import DataError
-from lumirage.core.evaluation_file import PLACE_VARIABLE
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome
 from lumirage.core.screen import Screen
@@ -63,11 +62,6 @@ def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings,
 
 
 def _score_missing(layout: Layout, request: ScoringRequest, settings: ScoringSettings, screen: Screen) -> None:
-    if not request.evaluation.dataset.is_dir():
-        raise DataError(
-            f"{request.evaluation.dataset}: the dataset is not there any more; type 'evaluate' again with its place now as "
-            f"BIDS_DIR, or set {PLACE_VARIABLE}"
-        )
     have = {preset.name: scored_before(layout, preset, request) for preset in request.presets}
     tasks = list(_unless(settings.stop, unscored_tasks(layout, request, have)))
     screen.progress("score", 0, len(tasks))

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from lumirage.core import space
 from lumirage.core.errors import DataError
+from lumirage.core.evaluation_file import PLACE_VARIABLE
 from lumirage.core.foreground import foreground
 from lumirage.core.label_files import elsewhere, label_files
 from lumirage.core.layout import Layout, digest, file_digest, write_text
@@ -74,7 +75,10 @@ def _digest_of(path: Path) -> str:
     try:
         return file_digest(path)
     except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file; it was there when this was planned, and is needed again") from error
+        raise DataError(
+            f"{path}: no such file; it was there when this was planned, and is needed again. Where the dataset was moved, "
+            f"type 'evaluate' again with its place now as BIDS_DIR, or set {PLACE_VARIABLE}"
+        ) from error
 
 
 def check_scan(scan: Scan) -> None:
