@@ -8,7 +8,8 @@ import numpy as np
 
 from lumirage.core.errors import DataError
 from lumirage.core.model import Grid, Pair, Scan
-from lumirage.core.space import Float, Volume, points, read_labels, read_volume, same_grid
+from lumirage.core.native_images import read_image, read_label_map
+from lumirage.core.space import Float, Volume, points, same_grid
 
 LEAST_OVERLAP = 0.5
 """Of the smaller of two boxes in the world: a map that covers one structure lies within its image wholly."""
@@ -62,13 +63,13 @@ def read_label_files(files: Sequence[Path], numbers: Sequence[int] = ()) -> Volu
     files are damaged, lie on several lattices, or masks overlap.
     """
     if not numbers:
-        return read_labels(files[0])
+        return read_label_map(files[0])
     maps = list(zip(numbers, files, strict=True))
     return _likeliest(maps) if PROBABILITIES in files[0].name else _joined(maps)
 
 
 def _likeliest(maps: Sequence[_Structure]) -> Volume:
-    volumes = _on_one_lattice([(number, path, read_volume(path)) for number, path in maps])
+    volumes = _on_one_lattice([(number, path, read_image(path)) for number, path in maps])
     best, total = (np.zeros(volumes[0][2].data.shape) for _ in range(2))
     labels = np.zeros(best.shape, np.int32)
     for number, path, volume in volumes:
@@ -82,7 +83,7 @@ def _likeliest(maps: Sequence[_Structure]) -> Volume:
 
 
 def _joined(maps: Sequence[_Structure]) -> Volume:
-    volumes = _on_one_lattice([(number, path, read_labels(path)) for number, path in maps])
+    volumes = _on_one_lattice([(number, path, read_label_map(path)) for number, path in maps])
     labels = np.zeros(volumes[0][2].data.shape, np.int32)
     for number, path, volume in volumes:
         inside = volume.data > 0

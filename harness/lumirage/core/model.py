@@ -77,6 +77,8 @@ class Prepared(Record):
     grid: Grid = Field(description="the working grid")
     affine: Matrix = Field(description="fixed world to moving world, RAS+ mm: x_native_moving = affine @ (x + u(x))")
     truth: Path | None = Field(default=None, description="the true u on the working grid, where it is known")
+    shown: Matrix | None = Field(default=None, description="voxel to world in the files of methods; none: as in grid")
+    warnings: tuple[str, ...] = Field(default=(), description="what is doubtful about the pair, a sentence each")
 
 
 class Convention(Record):
@@ -90,9 +92,7 @@ class Convention(Record):
     )
     signs: str = Field(default="+++", pattern=r"^[+-]{3}$", description="sign of each stored component; ITK is --+")
     channels: Literal["last", "first"] = "last"
-    affine: Literal["checked", "ignored"] = Field(
-        default="checked", description="ignored: the file's header says nothing (challenge answers have identity)"
-    )
+    affine: Literal["checked", "ignored"] = Field(default="checked", description="ignored: the header says nothing")
 
 
 class Weights(Record):

@@ -81,6 +81,24 @@ def read_header(path: Path, numbers: Mapping[int, str]) -> Header:
     return Header(raw[: layout.size], layout.version, order, shape, order + numbers[datatype], int(start))
 
 
+def content_missing(path: Path) -> str:
+    """Why there is nothing to read at a path, and what to do; empty where there is a file with content of its own."""
+    if path.is_symlink() and not path.exists():
+        where = str(path.readlink())
+        if "annex/objects" in where:
+            return f"content not here (git-annex, DataLad): datalad get {path}"
+        return f"a link to {where}, which is not there"
+    if not path.is_file():
+        return "no such file"
+    with path.open("rb") as file:
+        begin = file.read(40)
+    if begin.startswith((b"/annex/objects/", b"../.git/annex", b".git/annex")):
+        return f"content not here (git-annex, DataLad): datalad get {path}"
+    if begin.startswith(b"version https://git-lfs"):
+        return f"content not here (Git LFS): git lfs pull --include {path.name}"
+    return ""
+
+
 def _layout(path: Path, raw: bytes) -> tuple[_Layout, Literal["<", ">"]]:
     orders: tuple[Literal["<", ">"], ...] = ("<", ">")
     for layout in _LAYOUTS:

@@ -21,7 +21,7 @@ from nibabel.spatialimages import HeaderDataError
 from lumirage.core.errors import DataError, InvalidAnswerError
 from lumirage.core.layout import written_aside
 from lumirage.core.model import Convention, Grid, Matrix, Shape
-from lumirage.core.nifti_header import FLOATS, REALS, Header, read_header
+from lumirage.core.nifti_header import FLOATS, REALS, Header, content_missing, read_header
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
@@ -94,23 +94,26 @@ def same_grid(first: Grid, second: Grid) -> bool:
     return float(np.abs(apart).max()) <= AFFINE_TOLERANCE_MM
 
 
-def _load(path: Path) -> Any:  # nibabel's images are untyped
-    if not path.is_file():
-        raise DataError(f"{path}: no such file")
+def open_image(path: Path) -> Any:  # nibabel's images are untyped
+    """nibabel's image, its voxels not yet read. Raises DataError when there is none that can be read."""
+    if why := content_missing(path):
+        raise DataError(f"{path}: {why}")
     try:
         return nib.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError) as error:
         raise DataError(f"{path}: not a readable NIfTI image ({error}); convert or fetch it again") from error
 
 
-def _array(stored: Any, path: Path, dtype: Any) -> Array:
+def voxels(stored: Any, path: Path, dtype: Any) -> Array:
+    """The voxels of an opened image. Raises DataError."""
     try:
         return np.asanyarray(stored, dtype=dtype)
     except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:  # TypeError: colours are no numbers
         raise DataError(f"{path}: the image data are damaged or cut off ({error}); fetch the file again") from error
 
 
-def _check_header(image: Any, path: Path) -> None:
+def check_header(image: Any, path: Path) -> None:
+    """Raise DataError when an opened image is not one 3-D volume in a world."""
     shape = image.shape
     if len(shape) > 3 and all(n == 1 for n in shape[3:]):
         shape = shape[:3]
@@ -125,16 +128,15 @@ def _check_header(image: Any, path: Path) -> None:
 
 def read_grid(path: Path) -> Grid:
     """The lattice of a 3-D image, from its header alone. Raises DataError."""
-    image = _load(path)
-    _check_header(image, path)
+    image = open_image(path)
+    check_header(image, path)
     return make_grid(image.shape[:3], image.affine)
 
 
 def read_volume(path: Path) -> Volume:
     """A 3-D image as float32. NaN and infinite voxels are an error. Raises DataError."""
-    image = _load(path)
-    _check_header(image, path)
-    data = _array(image.dataobj, path, np.float32).reshape(image.shape[:3])
+    check_header(image := open_image(path), path)
+    data = voxels(image.dataobj, path, np.float32).reshape(image.shape[:3])
     bad = int(data.size - np.isfinite(data).sum())
     if bad:
         raise DataError(f"{path}: {bad} voxels are NaN or infinite; replace them first")
@@ -143,9 +145,8 @@ def read_volume(path: Path) -> Volume:
 
 def read_labels(path: Path) -> Volume:
     """A label map as integers (int32). Raises DataError when a voxel is not a whole number."""
-    image = _load(path)
-    _check_header(image, path)
-    stored = _array(image.dataobj, path, None).reshape(image.shape[:3])
+    check_header(image := open_image(path), path)
+    stored = voxels(image.dataobj, path, None).reshape(image.shape[:3])
     labels = stored.astype(np.int32)
     if not np.array_equal(labels, stored):
         raise DataError(f"{path}: a label map must hold whole numbers; this one was resampled or is no label map")
@@ -154,7 +155,7 @@ def read_labels(path: Path) -> Volume:
 
 def read_stored(path: Path) -> Array:
     """The numbers of an image of any shape, scaled as its header says, and nothing judged. Raises DataError."""
-    return _array(_load(path).dataobj, path, None)
+    return voxels(open_image(path).dataobj, path, None)
 
 
 # -- what a method wrote -----------------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ def _judged(path: Path, header: Header) -> tuple[Float, ArrayProxy]:
 def _single(path: Path, numbers: ArrayProxy) -> Single:
     """At most as many bytes are unpacked as the shape takes. Raises InvalidAnswerError."""
     try:
-        return _array(numbers, path, np.float32)
+        return voxels(numbers, path, np.float32)
     except DataError as error:
         raise InvalidAnswerError(f"{path.name} cannot be read: {error}") from error
 

@@ -15,7 +15,7 @@ from lumirage.flow.plan_overview import PlanOverview, overview
 from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
 from lumirage.planning.bids_index import index_not_kept
-from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan, plan_of_pairs
+from lumirage.planning.evaluation_plan import Plan, PlanInputs, assumptions, make_plan, plan_of_pairs
 from lumirage.planning.jobs import GpuUse
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.method_doses import track_doses
@@ -42,7 +42,7 @@ def plan_evaluation(request: EvaluationRequest, methods: MethodInstaller, screen
     """Words -> plan. Nothing is written but the phantom, when no dataset is named, and the index of the dataset."""
     inputs = _inputs(request, request.bids or made_demo(screen), methods, screen)
     plan = make_plan(inputs, methods.together(inputs.methods))
-    for note in plan_notes(plan):
+    for note in (*plan_notes(plan), *assumptions(plan)):
         screen.say(note)
     return plan
 

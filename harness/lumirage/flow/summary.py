@@ -14,6 +14,7 @@ from lumirage.core.metrics import is_accuracy
 from lumirage.core.model import SENTINELS, Outcome, Run
 from lumirage.core.track import REFERENCE, Track
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+from lumirage.reporting.pair_warnings import in_lines, read_pair_warnings
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Summary:
     notes: tuple[str, ...] = field(default=())
     filled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Method -> column -> over how many pairs the failure policy put in a value; only where it did."""
+    pair_warnings: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """For machines."""
@@ -38,6 +40,7 @@ class Summary:
             "failed": self.failed,
             "filled": filled,
             "notes": list(self.notes),
+            "pair_warnings": dict(self.pair_warnings),
         }
 
     def marked(self, method: str) -> tuple[str, ...]:
@@ -54,6 +57,7 @@ _SHOWN = (
     "tre_vox_lumir", "tre_mm_cubic_l2r", "dice_argmax_fg", "mi_fixed_moved", "ncc_fixed_moved",
 )  # fmt: skip
 """In this order; likeness of the images only where nothing measures accuracy."""
+WARNINGS_SHOWN = 5
 _FOLDS = "det_le0_percent"
 _NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
 _SHARED = "rank, as 2= [1, 3]: methods that share a place cannot be told apart; in brackets the ranks that the tests leave each"
@@ -90,6 +94,7 @@ def summarize(layout: Layout) -> Summary:
         costs = (_device(of_condition), *_costs(of_condition))
         rows[name] = (*([places.get(name, "")] if places else []), *_counts(mine), *values, *costs)
     page = layout.report / "index.html"
+    doubtful = read_pair_warnings(layout.score_table)
     return Summary(
         title=f"{track.name} on {evaluation.dataset_name}",
         columns=(*(["rank"] if places else []), "runs", "failed", *means, "device", "wall s", "cpu s", "peak MB"),
@@ -100,9 +105,11 @@ def summarize(layout: Layout) -> Summary:
             *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
             *([_SHARED] if any("=" in place for place in places.values()) else []),
             *others,
+            *in_lines(doubtful, WARNINGS_SHOWN),
             *((f"report: {page}",) if page.is_file() else ()),
         ),
         filled={name: of for name, of in filled.items() if of},
+        pair_warnings=doubtful,
     )
 
 

@@ -20,7 +20,7 @@ from lumirage.planning.label_choice import choose_labels, with_sources
 from lumirage.planning.landmark_names import landmark_notes
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.pairing import choose, located, make_pairs
-from lumirage.planning.preparation import check_scan, prepared_key
+from lumirage.planning.preparation import check_scan, examine_scan, prepared_key
 from lumirage.planning.scan_exchange import exchange, widened
 from lumirage.planning.session_order import session_order
 
@@ -29,6 +29,9 @@ SHOWN = 5
 Resolve = Callable[[MethodSource], MethodUse]
 """A method's image as the chosen runtime would start it, with its digest, empty where it is not known before it is made.
 Planning knows no engine."""
+
+NAMED = 3
+"""Files that are named of those of which the same has to be assumed."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,22 @@ def scans_of(plan: Plan) -> list[Scan]:
     """The scans that the plan's pairs need under its conditions, each once."""
     taken = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
     return list({s.name: s for p in taken for s in (p.fixed, p.moving)}.values())
+
+
+def assumptions(plan: Plan) -> list[str]:
+    """What has to be assumed of the images that the plan's jobs need, a line for each kind. Reads these images, each once.
+
+    Raises DataError when one cannot be used: nothing has been started yet.
+    """
+    needed = {pair for job in plan.jobs for pair in job.pairs}
+    left = replace(plan, pairs=tuple(pair for pair in plan.pairs if pair.id in needed))
+    notes = [note for scan in scans_of(left) for note in examine_scan(scan)]
+    lines = []
+    for kind in dict.fromkeys(note.kind for note in notes):
+        names = list(dict.fromkeys(note.path.name for note in notes if note.kind == kind))
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        lines.append(f"{', '.join(names[:NAMED])}{more}: {kind}")
+    return lines
 
 
 def _planned(inputs: PlanInputs, evaluation: Evaluation) -> Plan:

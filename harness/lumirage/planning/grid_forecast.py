@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lumirage.core import space
 from lumirage.core.model import Grid, Scan
+from lumirage.core.native_images import read_image, read_label_map, read_lattice
 from lumirage.core.space import Volume
 from lumirage.core.track import Condition, Prepare
 from lumirage.planning.working_grid import working_grid
@@ -17,10 +17,10 @@ def grids_of(fixed: Scan, cells: Sequence[Condition], *, read: bool) -> dict[str
     Shape and spacing are right; the place of a grid of given shape is not, as it depends on the voxels. Conditions that
     crop to the foreground are left out unless the voxels may be `read`.
     """
-    header = space.read_grid(fixed.image)
+    header = read_lattice(fixed.image)
     blank = Volume(np.broadcast_to(np.float32(0), header.shape), np.array(header.affine))
     cropped = read and any(cell.prepare.crop_mm is not None for cell in cells)
-    whole = space.read_volume(fixed.image) if cropped else blank
+    whole = read_image(fixed.image) if cropped else blank
     return {
         cell.name: working_grid(_seen(whole, fixed, cell.prepare), cell.prepare)
         for cell in cells
@@ -32,5 +32,5 @@ def _seen(volume: Volume, fixed: Scan, prepare: Prepare) -> Volume:
     """What the crop goes by: the image, or what the mask leaves of it."""
     if prepare.crop_mm is None or prepare.skull == "as_is" or fixed.mask is None:
         return volume
-    inside = space.read_labels(fixed.mask).data > 0
+    inside = read_label_map(fixed.mask).data > 0
     return Volume(np.where(inside, volume.data, np.float32(0)), volume.affine)

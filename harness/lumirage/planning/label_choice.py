@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lumirage.core import space
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.model import Scan
+from lumirage.core.native_images import read_label_map
 from lumirage.core.track import IN_DATASET, Labels, SourceLabels
 from lumirage.planning.label_tables import GROUPS, NamedLabels, group_of, named, plain, read_mapping
 
@@ -153,7 +153,7 @@ class _Mapped(_Source):
 
 def values_of(path: Path) -> frozenset[int]:
     """The labels in a map."""
-    data = space.read_labels(path).data
+    data = read_label_map(path).data
     low, high = int(data.min()), int(data.max())
     if high - low > data.size:
         return frozenset(int(value) for value in np.unique(data))

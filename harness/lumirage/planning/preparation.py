@@ -5,7 +5,8 @@ images, whatever the condition, and stays apart from the pictures: scores compos
 interpolated once.
 """
 
-import json
+import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +18,29 @@ from lumirage.core import space
 from lumirage.core.errors import DataError
 from lumirage.core.evaluation_file import PLACE_VARIABLE
 from lumirage.core.foreground import foreground
-from lumirage.core.label_files import elsewhere, label_files
-from lumirage.core.layout import Layout, digest, file_digest, write_text
-from lumirage.core.model import Convention, Grid, Pair, Prepared, Scan
-from lumirage.core.records import read_prepared, write_json
+from lumirage.core.label_files import PROBABILITIES, elsewhere, label_files
+from lumirage.core.layout import Layout, digest, file_digest
+from lumirage.core.model import Grid, Pair, Prepared, Scan
+from lumirage.core.native_images import (
+    NO_FRAME,
+    Note,
+    centred,
+    has_frame,
+    notes_of_image,
+    notes_of_labels,
+    read_image,
+    read_label_map,
+    read_lattice,
+    read_true_displacement,
+)
+from lumirage.core.records import read_json, read_prepared, write_json
 from lumirage.core.space import Displacement, Float, Single, Volume
 from lumirage.core.track import Prepare
-from lumirage.planning.affine_alignment import ALIGN_VERSION, estimate_affine
+from lumirage.planning.affine_alignment import ALIGN_VERSION, Alignment, align
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.working_grid import about_centre, working_grid
 
-PREPARE_VERSION = "1"
+PREPARE_VERSION = "2"
 """Part of every key: raise it when the same inputs would give other pictures."""
 
 
@@ -43,21 +56,44 @@ class Preparer:
         record = self.layout.prepared_record(key)
         with _alone(record.parent):
             if not record.is_file():
-                made = _make(pair, prepare, record.parent, key, self._affine(pair, prepare))
-                write_json(record, made)
+                images = _images(pair, prepare)
+                write_json(record, _make(images, prepare, record.parent, key, self._alignment(images, prepare)))
         return read_prepared(record)
 
-    def _affine(self, pair: Pair, prepare: Prepare) -> Float:
-        """Fixed world to moving world, from the cache of this output tree or estimated now."""
+    def _alignment(self, images: "_Images", prepare: Prepare) -> Alignment:
+        """From the cache of this output tree or estimated now."""
         if prepare.affine == "none":
-            return np.eye(4)
-        key = digest(ALIGN_VERSION, *map(_digest_of, _files(pair, prepare)), prepare.affine)
+            return Alignment(affine=space.matrix(images.unaligned))
+        key = digest(ALIGN_VERSION, *map(_digest_of, _files(images.pair, prepare)), prepare.affine)
         saved = self.layout.affine(key)
         with _alone(saved):
             if not saved.is_file():
-                matrix = estimate_affine(_image(pair.fixed, prepare), _image(pair.moving, prepare), prepare.affine)
-                write_text(saved, json.dumps(matrix.tolist()))
-        return np.array(json.loads(saved.read_text()))
+                write_json(saved, align(images.fixed, images.moving, prepare.affine, images.unaligned))
+            return read_json(saved, Alignment)
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The two scans of a pair, each in a world whose origin is its middle."""
+
+    pair: Pair
+    fixed: Volume
+    moving: Volume
+    fixed_middle: Float
+    """Its own world from there, (4, 4): a translation."""
+    moving_middle: Float
+
+    @property
+    def unaligned(self) -> Float:
+        """Fixed to moving, where the two worlds are one."""
+        apart = self.fixed_middle - self.moving_middle
+        return np.eye(4) + np.round(apart, 6)  # to the nanometre, so that far worlds leave no rounding
+
+
+def _images(pair: Pair, prepare: Prepare) -> _Images:
+    fixed, fixed_middle = centred(_image(pair.fixed, prepare))
+    moving, moving_middle = centred(_image(pair.moving, prepare))
+    return _Images(pair, fixed, moving, fixed_middle, moving_middle)
 
 
 def _alone(made: Path) -> filelock.FileLock:
@@ -86,15 +122,28 @@ def check_scan(scan: Scan) -> None:
 
     Label maps and masks may have lattices of their own, as SynthSeg's do, but must lie where the image lies.
     """
-    grid = space.read_grid(scan.image)
-    maps = [path for source in (*scan.labels, *scan.structures) for path in label_files(scan, source)]
-    for path in (*maps, *filter(None, (scan.mask, scan.landmark_map))):
-        other = space.read_grid(path)
+    grid = read_lattice(scan.image)
+    for path in _side_images(scan):
+        other = read_lattice(path)
         if why := elsewhere(grid, other):
             raise DataError(
                 f"{path}: lies elsewhere than {scan.image.name}: {why}; mend its voxel-to-world matrix, or leave this "
                 "derivative out"
             )
+
+
+def examine_scan(scan: Scan) -> tuple[Note, ...]:
+    """Read all of a scan's images; gives what had to be assumed of them. Raises DataError when one cannot be used:
+    damaged, constant, complex, infinite, no whole numbers in a label map."""
+    notes = [*notes_of_image(scan.image)]
+    for path in _side_images(scan):
+        notes += notes_of_labels(path) if PROBABILITIES not in path.name else ()
+    return tuple(notes)
+
+
+def _side_images(scan: Scan) -> list[Path]:
+    maps = [path for source in (*scan.labels, *scan.structures) for path in label_files(scan, source)]
+    return [*maps, *filter(None, (scan.mask, scan.landmark_map))]
 
 
 def _files(pair: Pair, prepare: Prepare) -> list[Path]:
@@ -103,50 +152,71 @@ def _files(pair: Pair, prepare: Prepare) -> list[Path]:
 
 
 def _image(scan: Scan, prepare: Prepare) -> Volume:
-    volume = space.read_volume(scan.image)
+    volume = _read_once(scan.image, _digest_of(scan.image))
     if prepare.skull == "as_is":
         return volume
     if scan.mask is None:
         raise DataError(
             f"{scan.image}: prepare.skull 'stripped' needs a brain mask (desc-brain_mask), and there is none"
         )
-    mask = space.read_labels(scan.mask)
+    mask = read_label_map(scan.mask)
     if not space.same_grid(mask.grid, volume.grid):
         raise DataError(f"{scan.mask}: not on the grid of {scan.image.name}")
     return Volume(np.where(mask.data > 0, volume.data, np.float32(0)), volume.affine)
 
 
-def _make(pair: Pair, prepare: Prepare, folder: Path, key: str, affine: Float) -> Prepared:
-    fixed, moving = _image(pair.fixed, prepare), _image(pair.moving, prepare)
-    grid = working_grid(fixed, prepare)
-    affine = affine @ about_centre(grid, prepare.affine_error)
-    target = np.array(grid.affine)
-    for name, volume, to_native, seed in (("fixed", fixed, np.eye(4), 0), ("moving", moving, affine, 1)):
+@functools.lru_cache(maxsize=2)
+def _read_once(path: Path, _digest: str) -> Volume:
+    """The two images of a pair serve all its conditions, and one of them the next pair of a chain."""
+    return read_image(path)
+
+
+def _make(images: _Images, prepare: Prepare, folder: Path, key: str, alignment: Alignment) -> Prepared:
+    grid = working_grid(images.fixed, prepare)
+    affine = np.array(alignment.affine) @ about_centre(grid, prepare.affine_error)
+    for name, volume, to_native, seed in (("fixed", images.fixed, np.eye(4), 0), ("moving", images.moving, affine, 1)):
         picture = resample(volume, to_native, grid)
-        picture = spoil_and_scale(picture, foreground(volume.data), prepare, seed=(key, seed))
-        space.write_volume(folder / f"{name}.nii", picture, target)
+        content = _content(images, prepare) if prepare.bias_field or prepare.noise else ""
+        picture = spoil_and_scale(picture, foreground(volume.data), prepare, seed=(content, seed))
+        space.write_volume(folder / f"{name}.nii", picture, np.array(grid.affine))
+    pair = images.pair
     if pair.truth:
-        space.write_displacement(folder / "truth.nii", _working_truth(pair.truth, affine, fixed.grid, grid))
+        space.write_displacement(folder / "truth.nii", _working_truth(images, pair.truth, affine, grid))
     return Prepared(
         key=key,
         fixed=Path("fixed.nii"),
         moving=Path("moving.nii"),
-        grid=grid,
-        affine=space.matrix(affine),
+        grid=space.make_grid(grid.shape, images.fixed_middle @ np.array(grid.affine)),
+        affine=space.matrix(images.moving_middle @ affine @ np.linalg.inv(images.fixed_middle)),
         truth=Path("truth.nii") if pair.truth else None,
+        shown=grid.affine,
+        warnings=tuple(_warnings(pair, alignment)),
     )
 
 
-def _working_truth(path: Path, affine: Float, native: Grid, grid: Grid) -> Displacement:
+def _warnings(pair: Pair, alignment: Alignment) -> Iterator[str]:
+    for scan in (pair.fixed, pair.moving):
+        if not has_frame(scan.image):
+            yield f"{scan.name}: {NO_FRAME}"
+    if alignment.doubt:
+        yield f"the alignment of {pair.moving.name} to {pair.fixed.name} looks wrong: {alignment.doubt}"
+
+
+def _content(images: _Images, prepare: Prepare) -> str:
+    """Of the voxels, not of the files: the same picture stored otherwise gets the same noise."""
+    return digest(images.fixed.data.tobytes("F"), images.moving.data.tobytes("F"), prepare.model_dump_json())
+
+
+def _working_truth(images: _Images, path: Path, affine: Float, grid: Grid) -> Displacement:
     """The answer that would be right: u with affine @ (x + u(x)) = x + u_true(x), on the working grid.
 
     The stored field is interpolated linearly and continued by its border; on the native lattice it is taken as it is.
     """
-    truth = space.read_displacement(path, Convention(), native)
+    truth = read_true_displacement(path, images.pair.fixed.image)
     index = np.indices(grid.shape, dtype=np.float64).reshape(3, -1).T
     world = space.points(np.array(grid.affine), index)
-    at = space.points(np.linalg.inv(truth.affine), world).T
-    moved = world + np.stack(
+    at = space.points(np.linalg.inv(images.fixed.affine), world).T
+    moved = space.points(images.unaligned, world) + np.stack(
         [ndimage.map_coordinates(truth.u[..., k], at, order=1, mode="nearest") for k in range(3)], -1
     )
     u = space.points(np.linalg.inv(affine), moved) - world

@@ -56,6 +56,8 @@ class PairPage:
     labels: tuple[LabelTable, ...]
     colors: dict[str, str]
     volumes: str
+    warning: str
+    """What is doubtful about the pair itself; empty where nothing is."""
 
 
 def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame) -> PairPage:
@@ -81,6 +83,7 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame) -
         labels=_labels(inputs, choice, label_values),
         colors=colors_of(inputs.methods),
         volumes=embedded(pair_planes.pair_images, moved) if pair_planes else "",
+        warning=inputs.pair_warnings.get(choice.pair, ""),
     )
 
 

@@ -1,8 +1,8 @@
 """Reads an output tree as the report needs it: pair-level values, one compact row a run, and the analysis' tables."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
+from lumirage.reporting.pair_warnings import read_pair_warnings
 
 ANALYSIS_TABLES = ("comparisons", "rankings", "agreement", "power", "conditions", "growth", "repeats")
 VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label", "name", "scorer", "n", "note"}]
@@ -55,6 +56,8 @@ class Inputs:
     measures: tuple[Measure, ...]
     tables: dict[str, pd.DataFrame]
     verdicts: tuple[Finding, ...]
+    pair_warnings: Mapping[str, str] = field(default_factory=dict)
+    """Pair id -> what is doubtful about it, whatever the method."""
 
     @cached_property
     def methods(self) -> list[str]:
@@ -130,6 +133,7 @@ def read_inputs(layout: Layout) -> Inputs:
         measures=tuple(measures_of(values)),
         tables={name: table for name in ANALYSIS_TABLES if (table := read_table(layout.table(name))) is not None},
         verdicts=_read_verdicts(layout.verdicts),
+        pair_warnings=read_pair_warnings(layout.score_table),
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import numpy as np
+
 from lumirage.core.model import Job
 from lumirage.running.answer_judging import Answer, changed_s, exists, read_answer
 from lumirage.running.job_watch import JobWatch
@@ -13,7 +15,7 @@ from lumirage.running.method_events import PairEvents
 from lumirage.running.outcomes import died
 from lumirage.running.pair_timing import Changes, Times, times_of
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Runtime
-from lumirage.running.training_frame import brought
+from lumirage.running.training_frame import as_seen, brought
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,15 @@ class JobContainer:
 
     def judge_answer(self, pair: str, expected: ExpectedAnswer | None = None) -> Answer:
         """What the method left for a pair, or a copy of it (`expected`), its field brought to the working grid."""
-        given, working = self.written.given[pair].prepared, self.inputs[pair].prepared.grid
+        given, prepared = self.written.given[pair].prepared, self.inputs[pair].prepared
         there = expected or self.written.expected[pair]
         answer = read_answer(there, self.job.method.output, given.grid, given.moving)
-        if answer.displacement is None or given.grid == working:
+        if answer.displacement is None:
             return answer
-        return replace(answer, displacement=brought(answer.displacement, working))
+        field, seen = answer.displacement, as_seen(prepared).grid
+        field = field if given.grid == seen else brought(field, seen)
+        # differences are the same in both worlds: only where the lattice lies is told anew
+        return replace(answer, displacement=replace(field, affine=np.array(prepared.grid.affine)))
 
     @property
     def gpu_fault(self) -> str:

@@ -22,7 +22,7 @@ from lumirage.core.errors import UsageError
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, ParameterValue, Prepared, Record
 from lumirage.core.space import read_volume, write_volume
 from lumirage.running.runtimes.runtime_interface import Mount
-from lumirage.running.training_frame import framed
+from lumirage.running.training_frame import as_seen, framed
 
 LUMIR_MAXIMUM = 255.0
 """Intensities of the challenge's images run from 0 to this; its methods divide by it."""
@@ -108,7 +108,7 @@ def write_inputs(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders)
 
 
 def _in_frame(job: Job, given: PairInput, folder: Path) -> PairInput:
-    there = framed(given.prepared, given.truth, job.method.needs, folder)
+    there = framed(as_seen(given.prepared), given.truth, job.method.needs, folder)
     return replace(given, prepared=there.prepared, truth=there.truth, note=there.note)
 
 

@@ -43,6 +43,13 @@ class Framed:
     note: str
 
 
+def as_seen(prepared: Prepared) -> Prepared:
+    """A pair with its working grid where the files that methods are given say that it lies: about the middle of the fixed
+    image, so that no answer depends on how far away in the world that image lies."""
+    grid = Grid(shape=prepared.grid.shape, affine=prepared.shown or prepared.grid.affine)
+    return prepared.model_copy(update={"grid": grid})
+
+
 def framed(prepared: Prepared, truth: Path | None, needs: GridNeeds, folder: Path) -> Framed:
     """A pair on the grid that a network wants, written into `folder`; as it is where it wants none, or has it.
 

@@ -18,8 +18,9 @@ from lumirage.scoring.slabs import map_slabs
 
 Matrix4 = NDArray[np.float64]
 
-SNAP = 1e-6
-"""Voxels. A point this near to the plane half-way between two voxels lies on it, whatever rounding says."""
+SNAP = 1e-4
+"""Voxels. A point this near to the plane half-way between two voxels lies on it, whatever rounding says: headers in float32
+move an image by up to 3e-5 mm, and by another amount where it is stored in another direction."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,19 @@ def warp_world(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, threa
 def voxel_matrices(world: WorldMap, fixed: Matrix4, moving: Matrix4) -> tuple[Matrix4, Matrix4, Matrix4]:
     """Fixed voxel to working voxel and, by the affines alone, to moving voxel, (3, 4) each; u to moving voxels, (3, 3).
 
-    `fixed` and `moving` are the voxel-to-world matrices of the two grids.
+    `fixed` and `moving` are the voxel-to-world matrices of the two grids. Rounded to what a far world leaves of digits, so
+    that the same images elsewhere give the same numbers.
     """
     to_moving = np.linalg.inv(moving) @ world.affine
     to_grid = np.linalg.inv(world.grid_affine) @ fixed
-    return to_grid[:3].copy(), (to_moving @ fixed)[:3].copy(), to_moving[:3, :3].copy()
+    return _rounded(to_grid), _rounded(to_moving @ fixed), _rounded(to_moving)[:, :3].copy()
+
+
+def _rounded(affine: Matrix4) -> Matrix4:
+    """The first three rows, the linear part to 1e-12 and the offset to 1e-9 voxels."""
+    rows = np.empty((3, 4))
+    rows[:, :3], rows[:, 3] = np.round(affine[:3, :3], 12), np.round(affine[:3, 3], 9)
+    return rows
 
 
 def upward_axes(affine: Matrix4) -> list[bool]:

@@ -12,6 +12,7 @@ from lumirage.core.label_files import label_files, read_label_files, structure_n
 from lumirage.core.landmark_files import read_landmarks
 from lumirage.core.layout import file_digest
 from lumirage.core.model import Convention, Pair, Prepared, Scan
+from lumirage.core.native_images import read_image, read_label_map, read_true_displacement
 from lumirage.core.space import Displacement, Single, Volume
 from lumirage.core.track import SourceLabels, Track
 from lumirage.scoring.label_maps import renumbered, values_in
@@ -131,7 +132,7 @@ def _read_labels(path: Path) -> Volume:
 @functools.lru_cache(maxsize=4)
 def _cached_labels(path: Path, _digest: str) -> Volume:
     """A mask, or a map of landmarks."""
-    return space.read_labels(path)
+    return read_label_map(path)
 
 
 def _read_native(path: Path) -> Volume:
@@ -141,7 +142,7 @@ def _read_native(path: Path) -> Volume:
 @functools.lru_cache(maxsize=2)
 def _cached_image(path: Path, _digest: str) -> Volume:
     """The two images of the pair whose methods are scored one after another."""
-    return space.read_volume(path)
+    return read_image(path)
 
 
 def _read_prepared(path: Path) -> Single:
@@ -154,5 +155,5 @@ def _read_truth(path: Path, fixed: Path) -> Displacement:
 
 @functools.lru_cache(maxsize=1)
 def _cached_truth(path: Path, _digest: str, fixed: Path) -> Displacement:
-    """As the dataset has it, on the native grid of the fixed image."""
-    return space.read_displacement(path, Convention(), space.read_grid(fixed))
+    """On the native grid of the fixed image."""
+    return read_true_displacement(path, fixed)

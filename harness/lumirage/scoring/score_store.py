@@ -27,13 +27,15 @@ INVERSE = "inverse_consistency_mm"
 PART = 64
 """Runs whose scores are written together: what a sudden death can cost."""
 
+STORED_COLUMNS = (*SCORE_COLUMNS, "pair_warning")
+"""On disk. The last one tells of the pair, not of a value; tables of older harnesses lack it."""
 _SCHEMA = pa.schema(
     [
         pa.field(
             name,
             {"value": pa.float64(), "label": pa.int32(), "repeat": pa.int32(), "n": pa.int64()}.get(name, pa.string()),
         )
-        for name in SCORE_COLUMNS
+        for name in STORED_COLUMNS
     ]
 )
 _ORDER = ["track", "condition", "repeat", "method", "pair", "preset", "settings", "metric", "source", "label"]
@@ -46,6 +48,7 @@ def rows_of(task: ScoreTask, preset: Preset, scores: Iterable[Score]) -> list[di
         "pair": task.pair.id, "fixed": task.pair.fixed.name, "moving": task.pair.moving.name,
         "fixed_subject": task.pair.fixed.subject, "moving_subject": task.pair.moving.subject,
         "outcome": Outcome.OK.value, "preset": preset.name, "settings": preset.settings, "scorer": SCORER_VERSION,
+        "pair_warning": "; ".join(task.forward.prepared.warnings),
     }  # fmt: skip
     return [common | score.model_dump() for score in scores]
 
@@ -108,7 +111,11 @@ def assemble(
     null with the reason. The order of rows depends on nothing but their content.
     """
     tables = [pq.read_table(part) for preset in presets for part in _parts(layout.scores(preset.name, preset.settings))]
-    table = pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame(columns=list(SCORE_COLUMNS))
+    table = (
+        pa.concat_tables(tables, promote_options="default").to_pandas()
+        if tables
+        else pd.DataFrame(columns=list(STORED_COLUMNS))
+    )
     more = [_rows_of_failures(table, failed) if failed else None, _rows_without_inverse(table, returned, presets)]
     table = pd.concat([table, *(rows for rows in more if rows is not None and len(rows))], ignore_index=True)
     table = table.drop_duplicates(subset=_ORDER).sort_values(
@@ -134,7 +141,7 @@ def _rows_of_failures(table: pd.DataFrame, failed: Mapping[RunKey, Outcome]) -> 
     rows = keys.merge(sentinel, on=["condition", "pair"], how="inner")
     rows["value"] = float("nan")
     rows["undefined"] = "the run ended as " + rows["outcome"]
-    return rows[list(SCORE_COLUMNS)]
+    return rows[list(STORED_COLUMNS)]
 
 
 def _rows_without_inverse(table: pd.DataFrame, returned: Collection[RunKey], presets: Sequence[Preset]) -> pd.DataFrame:
@@ -175,4 +182,5 @@ DICTIONARY = {
     "value": {"Description": "the value, in the unit of its row; n/a where it does not exist"},
     "unit": {"Description": "unit of the value"},
     "undefined": {"Description": "why there is no value, or what a mean leaves out"},
+    "pair_warning": {"Description": "what is doubtful about the pair, whatever the method; empty where nothing is"},
 }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lumirage.scoring.displacement_planes import Field
 from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.label_warp import Overlap, overlap_of
-from lumirage.scoring.native_label_warp import SNAP, PlacedLabels, WorldMap, upward_axes
+from lumirage.scoring.native_label_warp import SNAP, PlacedLabels, WorldMap, upward_axes, voxel_matrices
 
 SLAB = 16
 """Planes worked on at once, which bounds the memory: about 1 GB at 352 x 256 voxels a plane."""
@@ -34,16 +34,13 @@ def warp_world_torch(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap,
     """As `lumirage.scoring.native_label_warp.warp_world`."""
     collector = _Collector(fixed.dense, moving.dense, device)
     u = torch.as_tensor(np.ascontiguousarray(world.u), device=device)
-    to_grid = np.linalg.inv(world.grid_affine) @ fixed.affine
-    to_moving = np.linalg.inv(moving.affine) @ world.affine
+    to_grid, to_moving, step = voxel_matrices(world, fixed.affine, moving.affine)
     upward = upward_axes(moving.affine)
     shape = fixed.dense.shape
     for start in range(0, shape[0], SLAB):
         index = torch.stack(_indices((start, min(start + SLAB, shape[0])), shape, device))
-        d = torch.tensordot(
-            torch.as_tensor(to_moving[:3, :3], device=device), _interpolate(u, _apply(to_grid, index)), dims=1
-        )
-        at = _apply(to_moving @ fixed.affine, index) + d
+        d = torch.tensordot(torch.as_tensor(step, device=device), _interpolate(u, _apply(to_grid, index)), dims=1)
+        at = _apply(to_moving, index) + d
         nearest = [
             torch.floor(c + 0.5 + SNAP).long() if up else torch.ceil(c - 0.5 - SNAP).long()
             for c, up in zip(at, upward, strict=True)
@@ -93,9 +90,9 @@ def _indices(planes: tuple[int, int], shape: tuple[int, int, int], device: torch
 
 
 def _apply(matrix: NDArray[np.float64], points: torch.Tensor) -> torch.Tensor:
-    """A 4x4 matrix applied to (3, ...) points, summed in the kernels' order."""
+    """A (3, 4) matrix applied to (3, ...) points, summed in the kernels' order."""
     x, y, z = points
-    return torch.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in matrix[:3].tolist()])
+    return torch.stack([row[0] * x + row[1] * y + row[2] * z + row[3] for row in matrix.tolist()])
 
 
 def _interpolate(u: torch.Tensor, at: torch.Tensor) -> torch.Tensor:

@@ -24,7 +24,9 @@ def task(number: int) -> SimpleNamespace:
         Scan(name=f"sub-{s}_T1w", subject=s, suffix="T1w", image=Path(f"{s}.nii")) for s in (f"{number:02d}", "99")
     )
     track = SimpleNamespace(name="t")
-    return SimpleNamespace(method="m", condition="c", repeat=0, pair=Pair(fixed=fixed, moving=moving), track=track)
+    forward = SimpleNamespace(prepared=SimpleNamespace(warnings=()))
+    pair = Pair(fixed=fixed, moving=moving)
+    return SimpleNamespace(method="m", condition="c", repeat=0, pair=pair, track=track, forward=forward)
 
 
 def score_five(layout: Layout, monkeypatch: pytest.MonkeyPatch, ends: "threading.Event | Exception") -> None:

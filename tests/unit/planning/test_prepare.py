@@ -13,7 +13,7 @@ from lumirage.core.layout import Layout
 from lumirage.core.model import GridNeeds, Pair, Scan
 from lumirage.core.space import Volume
 from lumirage.core.track import AffineError, Prepare, Track
-from lumirage.planning.affine_alignment import estimate_affine
+from lumirage.planning.affine_alignment import align
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.preparation import Preparer, check_scan, prepared_key, resample
 from lumirage.planning.working_grid import rigid, unmet_needs, working_grid
@@ -95,10 +95,10 @@ def test_the_affine_is_found_and_the_moving_image_comes_to_lie_on_the_fixed(tmp_
     back = space.points(np.linalg.inv(truth), space.points(RAS, index)) - np.array([1, 2, 3])
     inside = (back**2).sum(axis=-1) < 15.0**2
     moving = Volume(np.where(inside, 100 + 2 * back[..., 0] + back[..., 1], 0).astype(np.float32), RAS)
-    found = estimate_affine(fixed, moving, "rigid")
+    found = np.array(align(fixed, moving, "rigid", np.eye(4)).affine)
     centre = np.array([[1.0, 2, 3], [10, 2, 3], [1, 12, 3]])
     assert np.linalg.norm(space.points(found, centre) - space.points(truth, centre), axis=1).max() < 1.0
-    assert (found == estimate_affine(fixed, moving, "rigid")).all()
+    assert (found == np.array(align(fixed, moving, "rigid", np.eye(4)).affine)).all()
 
 
 def test_a_planted_affine_error_is_in_the_record(tmp_path: Path) -> None:

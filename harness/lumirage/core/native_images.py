@@ -1,0 +1,215 @@
+"""Images and label maps of a dataset, as everything here takes them: however a file is stored, the same arrays.
+
+A file's axis order and directions are undone by exact flips and permutations, so that the array axes run nearest to
+right, anterior, superior. What is no number outside the head is background. What cannot be used is refused, and what
+had to be assumed is said: `notes_of_image`, `notes_of_labels`.
+"""
+
+import functools
+import itertools
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lumirage.core import space
+from lumirage.core.errors import DataError
+from lumirage.core.layout import file_digest
+from lumirage.core.model import Convention, Grid
+from lumirage.core.nifti_header import content_missing
+from lumirage.core.space import Array, Displacement, Float, Single, Volume, make_grid, points
+
+ROUNDED = 1e-2
+"""Farthest from a whole number that a label may lie: what float storage and scaling leave, never interpolation."""
+INSIDE_SHARE = 1e-2
+"""Share of an image's finite voxels that NaN enclosed by them may have."""
+
+
+class Note(NamedTuple):
+    """What had to be assumed of a file. Files with the same `kind` are told in one line."""
+
+    kind: str
+    path: Path
+
+
+NO_FRAME = "neither qform nor sform is set: left and right are unknown, the order of the axes is taken for RAS"
+
+
+def read_image(path: Path) -> Volume:
+    """A scan, float32, axes nearest to R, A, S, NaN as 0. Raises DataError: damaged, complex, infinite, no 3-D."""
+    image = _opened(path)
+    stored = space.voxels(image.dataobj, path, np.float32).reshape(image.shape[:3])
+    return to_ras(Volume(_finite(stored, path), np.asarray(image.affine, dtype=float)))
+
+
+def read_label_map(path: Path) -> Volume:
+    """A label map or mask, int32, axes nearest to R, A, S. Values within ROUNDED of whole numbers are rounded.
+
+    Raises DataError when one is farther off.
+    """
+    image = _opened(path)
+    stored = space.voxels(image.dataobj, path, None).reshape(image.shape[:3])
+    return to_ras(Volume(_whole(stored, path), np.asarray(image.affine, dtype=float)))
+
+
+def read_lattice(path: Path) -> Grid:
+    """The lattice of either, from its header alone, axes nearest to R, A, S. Raises DataError."""
+    image = _opened(path)
+    shape, affine = image.shape[:3], np.asarray(image.affine, dtype=float)
+    axes, flips = _nearest_axes(affine)
+    return make_grid((shape[axes[0]], shape[axes[1]], shape[axes[2]]), affine @ _change(axes, flips, shape))
+
+
+def read_true_displacement(path: Path, image: Path) -> Displacement:
+    """A dataset's true field, stored on the lattice of its image, on that of `read_image`. Raises as read_displacement."""
+    return displacement_to_ras(space.read_displacement(path, Convention(), space.read_grid(image)))
+
+
+def has_frame(path: Path) -> bool:
+    """Whether the header says where right and left are: NIfTI's qform or sform has a code; other formats always do."""
+    header = space.open_image(path).header
+    if "qform_code" not in header:
+        return True
+    return int(header["qform_code"]) > 0 or int(header["sform_code"]) > 0
+
+
+def notes_of_image(path: Path) -> tuple[Note, ...]:
+    """What had to be assumed of a scan. Reads all of it; once a process. Raises DataError when it cannot be used."""
+    if why := content_missing(path):
+        raise DataError(f"{path}: {why}")
+    return _notes_of_image(path, file_digest(path))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _notes_of_image(path: Path, _digest: str) -> tuple[Note, ...]:
+    image = _opened(path)
+    stored = space.voxels(image.dataobj, path, np.float32)
+    data = _finite(stored.reshape(image.shape[:3]), path)
+    low, high = float(data.min()), float(data.max())
+    if low == high:
+        raise DataError(f"{path}: every voxel is {low:g}: there is nothing to register; fetch or convert it again")
+    notes = [] if has_frame(path) else [Note(NO_FRAME, path)]
+    if np.isnan(stored).any():
+        notes.append(Note("NaN is taken as background, 0", path))
+    return tuple(notes)
+
+
+def notes_of_labels(path: Path) -> tuple[Note, ...]:
+    """What had to be assumed of a label map or mask. Reads all of it; once a process. Raises DataError as above."""
+    if why := content_missing(path):
+        raise DataError(f"{path}: {why}")
+    return _notes_of_labels(path, file_digest(path))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _notes_of_labels(path: Path, _digest: str) -> tuple[Note, ...]:
+    image = _opened(path)
+    stored = space.voxels(image.dataobj, path, None)
+    changed = not np.array_equal(_whole(stored, path), stored)
+    return (Note(f"labels within {ROUNDED:g} of whole numbers were rounded", path),) if changed else ()
+
+
+def _opened(path: Path) -> Any:  # nibabel's images are untyped
+    image = space.open_image(path)
+    space.check_header(image, path)
+    dtype = np.dtype(image.get_data_dtype())
+    if dtype.kind == "c":
+        raise DataError(f"{path}: complex numbers; write the magnitude as an image of its own")
+    if dtype.fields is not None:
+        raise DataError(f"{path}: colours, not intensities; convert to one channel")
+    return image
+
+
+def _finite(stored: Single, path: Path) -> Single:
+    """NaN connected to the border is background; a little of it may be enclosed."""
+    if np.isfinite(stored.sum(dtype=np.float64)):
+        return stored
+    infinite = int(np.isinf(stored).sum())
+    if infinite:
+        raise DataError(f"{path}: {infinite} voxels are infinite; replace them first")
+    missing = np.isnan(stored)
+    inside = int(missing.sum()) - _reached_from_border(missing)
+    if inside > INSIDE_SHARE * (missing.size - missing.sum()):
+        raise DataError(f"{path}: {inside} voxels inside the head are NaN; replace them first")
+    return np.where(missing, np.float32(0), stored)
+
+
+def _reached_from_border(missing: Array) -> int:
+    from scipy import ndimage  # late: few files have NaN
+
+    regions, _ = ndimage.label(missing)
+    faces = [np.take(regions, (0, -1), axis=axis).ravel() for axis in range(3)]
+    outer = np.unique(np.concatenate(faces))
+    return int(np.isin(regions, outer[outer > 0]).sum())
+
+
+def _whole(stored: Array, path: Path) -> Array:
+    if stored.dtype.kind in "iub" and stored.dtype.itemsize <= 2:
+        return stored.astype(np.int32)
+    if not np.isfinite(stored.sum(dtype=np.float64)):
+        stored = np.where(np.isnan(stored), 0, stored)
+    labels = np.rint(stored)
+    if not np.abs(labels - stored).max(initial=0.0) <= ROUNDED or np.abs(labels).max(initial=0.0) >= 2**31:
+        raise DataError(f"{path}: a label map must hold whole numbers; this one was resampled or is no label map")
+    return labels.astype(np.int32)
+
+
+# -- storage order -----------------------------------------------------------------------------------------------------
+
+Axes = tuple[int, int, int]
+_WAYS: list[tuple[Axes, Axes]] = [
+    ((a, b, c), (i, j, k))
+    for a, b, c in itertools.permutations(range(3))
+    for i, j, k in itertools.product((1, -1), repeat=3)
+]
+
+
+def to_ras(volume: Volume) -> Volume:
+    """The same voxels in the same world, with the array axes nearest to right, anterior, superior; nothing resampled.
+
+    All 48 ways to store a volume come to one array, of one memory layout. An affine with shear stays as it is.
+    """
+    axes, flips = _nearest_axes(volume.affine)
+    data = volume.data.transpose(axes)[tuple(slice(None, None, sign) for sign in flips)]
+    return Volume(np.asfortranarray(data), volume.affine @ _change(axes, flips, volume.data.shape))
+
+
+def displacement_to_ras(field: Displacement) -> Displacement:
+    """The same for a field, whose components point along world axes and stay."""
+    axes, flips = _nearest_axes(field.affine)
+    u = field.u.transpose(*axes, 3)[tuple(slice(None, None, sign) for sign in flips)]
+    return Displacement(np.ascontiguousarray(u), field.affine @ _change(axes, flips, field.u.shape[:3]))
+
+
+def _nearest_axes(affine: Float) -> tuple[Axes, Axes]:
+    """Which stored axis becomes R, A, S, and its direction. Ties are broken by the directions themselves, not by how
+    they are stored."""
+    steps = affine[:3, :3] / space.spacing_of(affine)
+
+    def directions(way: tuple[Axes, Axes]) -> tuple[float, ...]:
+        turned = steps[:, way[0]] * np.array(way[1])
+        return (round(float(np.trace(turned)), 6), *(round(float(v), 6) for v in turned.ravel()))
+
+    return max(_WAYS, key=directions)
+
+
+def _change(axes: Axes, flips: Axes, shape: tuple[int, ...]) -> Float:
+    """New voxel to stored voxel, (4, 4)."""
+    change = np.zeros((4, 4))
+    change[3, 3] = 1.0
+    for new, (old, sign) in enumerate(zip(axes, flips, strict=True)):
+        change[old, new] = sign
+        change[old, 3] = shape[old] - 1 if sign < 0 else 0.0
+    return change
+
+
+def centred(volume: Volume) -> tuple[Volume, Float]:
+    """The same volume in a world whose origin is its middle, and where that middle lies; (4, 4), mm.
+
+    What is computed in such worlds cannot depend on how far away an image lies, nor on the rounding of that.
+    """
+    middle = np.eye(4)
+    middle[:3, 3] = points(volume.affine, (np.array(volume.data.shape) - 1) / 2)
+    affine = volume.affine.copy()
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(volume.data.shape) - 1) / 2)
+    return Volume(volume.data, affine), middle

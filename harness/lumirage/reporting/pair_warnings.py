@@ -1,0 +1,31 @@
+"""What is doubtful about pairs themselves, whatever the method: an alignment that looks wrong, an image without a frame."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+COLUMN = "pair_warning"
+
+
+def read_pair_warnings(table: Path) -> dict[str, str]:
+    """Pair id -> what is doubtful, from the table of scores; only pairs with something. None in tables of older harnesses."""
+    if not table.is_file():
+        return {}
+    scores = ds.dataset(table)
+    if COLUMN not in scores.schema.names:
+        return {}
+    doubtful = ~pc.field(COLUMN).is_null() & (pc.field(COLUMN) != "")
+    rows = scores.to_table(columns=["pair", COLUMN], filter=doubtful).to_pandas().drop_duplicates()
+    found: dict[str, list[str]] = {}
+    for pair, warning in sorted(zip(rows["pair"].astype(str), rows[COLUMN].astype(str), strict=True)):
+        found.setdefault(pair, []).append(warning)
+    return {pair: "; ".join(dict.fromkeys("; ".join(texts).split("; "))) for pair, texts in found.items()}
+
+
+def in_lines(warnings: Mapping[str, str], most: int) -> list[str]:
+    """The first so many, and how many more there are."""
+    lines = [f"{pair}: {text}" for pair, text in list(warnings.items())[:most]]
+    more = len(warnings) - len(lines)
+    return [*lines, f"and {more} more pairs with warnings: column {COLUMN} of scores.tsv"] if more > 0 else lines
