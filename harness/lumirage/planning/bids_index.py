@@ -7,17 +7,19 @@ database takes minutes. People have files of the same names, so pybids reads a n
 import functools
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lumirage.core.errors import DataError
 from lumirage.core.layout import cache_root, digest, write_text
 
-INDEX_VERSION = "2"
+INDEX_VERSION = "3"
 IMAGE = (".nii", ".nii.gz", ".mgz", ".mgh")
 LANDMARKS = (".fcsv", ".mrk.json", "_landmarks.tsv", "_landmarks.csv", "_markers.tsv", "_markers.csv")
 _KEPT: ContextVar[bool] = ContextVar("index_is_kept", default=True)
@@ -155,15 +157,24 @@ def _files(root: str, folders: _Folders, kinds: _Kinds) -> Iterator[BidsFile]:
 
 
 def _entities(kind: str) -> dict[str, str]:
-    """The entities of a name, by pybids' rules, without the subject."""
+    """The entities of a name, by pybids' rules, without the subject; those that it does not know by their own keys."""
     from bids.layout import parse_file_entities
 
     found = parse_file_entities(f"/{kind}", config=_rules())
-    return {key: str(value) for key, value in found.items() if key != "subject"}
+    parts = (part.split("-", 1) for part in kind.rpartition("/")[2].split(".")[0].split("_") if "-" in part)
+    unknown = {key: value for key, value in parts if key not in _known_keys()}
+    return unknown | {key: str(value) for key, value in found.items() if key != "subject"}
 
 
 @functools.cache
-def _rules() -> list[object]:
+def _known_keys() -> frozenset[str]:
+    """As names spell them: ses, acq, desc ..."""
+    patterns = (entity.pattern for rules in _rules() for entity in rules.entities.values())
+    return frozenset(key for pattern in patterns for key in re.findall(r"([a-z]+)-\(", pattern))
+
+
+@functools.cache
+def _rules() -> list[Any]:  # pybids is untyped
     from bids.layout import Config
 
     return [Config.load(name) for name in ("bids", "derivatives")]

@@ -34,7 +34,7 @@ from lumirage.core.native_images import (
     read_true_displacement,
 )
 from lumirage.core.records import read_json, read_prepared, write_json
-from lumirage.core.space import Displacement, Float, Single, Volume
+from lumirage.core.space import Array, Displacement, Float, Single, Volume
 from lumirage.core.track import Prepare
 from lumirage.planning.affine_alignment import ALIGN_VERSION, Alignment, align
 from lumirage.planning.intensity import spoil_and_scale
@@ -159,10 +159,16 @@ def _image(scan: Scan, prepare: Prepare) -> Volume:
         raise DataError(
             f"{scan.image}: prepare.skull 'stripped' needs a brain mask (desc-brain_mask), and there is none"
         )
-    mask = read_label_map(scan.mask)
-    if not space.same_grid(mask.grid, volume.grid):
-        raise DataError(f"{scan.mask}: not on the grid of {scan.image.name}")
-    return Volume(np.where(mask.data > 0, volume.data, np.float32(0)), volume.affine)
+    return Volume(np.where(_inside(read_label_map(scan.mask), volume), volume.data, np.float32(0)), volume.affine)
+
+
+def _inside(mask: Volume, volume: Volume) -> Array:
+    """A mask, on whatever lattice, at the voxels of an image: nearest neighbour, outside of it nothing."""
+    if space.same_grid(mask.grid, volume.grid):
+        return np.asarray(mask.data > 0)
+    to_mask = np.linalg.inv(mask.affine) @ volume.affine
+    found = ndimage.affine_transform(mask.data, to_mask[:3, :3], to_mask[:3, 3], volume.data.shape, order=0)
+    return np.asarray(found > 0)
 
 
 @functools.lru_cache(maxsize=2)

@@ -13,16 +13,21 @@ from lumirage.planning.bids_index import IMAGE, LANDMARKS, BidsFile
 
 OWN_SPACES = ("orig", "scanner", "native")
 """Names of the space of the image itself; so is its contrast, as in space-T1w."""
-_OF_THE_FILE = {
-    "datatype", "suffix", "extension", "space", "res", "den", "label", "desc", "segmentation", "atlas", "roi", "hemi",
-    "from", "to", "mode", "model", "subset", "scans", "fmap",
+_OF_THE_SCAN = {
+    "session", "sample", "task", "tracksys", "acquisition", "nucleus", "volume", "ceagent", "staining", "tracer",
+    "reconstruction", "direction", "run", "proc", "modality", "echo", "flip", "inv", "mt", "part", "recording", "chunk",
 }  # fmt: skip
-"""What a derivative may say of a file; every other entity is the scan's."""
+_DISTINGUISHING = (
+    "segmentation", "atlas", "roi", "label", "desc", "hemi", "res", "den", "model", "subset",
+)  # fmt: skip
+"""What tells the files of a derivative apart, in the order of a source's name; entities that BIDS has not follow."""
+_NEITHER = {"subject", "datatype", "suffix", "extension", "space", "scans", "fmap", "from", "to", "mode"}
 _OF_ONE_ACQUISITION = {"reconstruction", "proc", "part", "echo", "inv", "mt", "flip"}
 """Several images of one acquisition, in one place."""
-_DISTINGUISHING = ("segmentation", "atlas", "label", "desc", "res")
 _NO_STRUCTURE = ("brain", "lesion", "roi", "tumor")
 """Masks of no anatomical structure that two people have in common."""
+_AVERAGING = ("fmriprep", "smriprep")
+"""They average the T1w scans of a person in the place of the first (mri_robust_template with fixed_timepoint)."""
 _SHOWN = 3
 
 
@@ -63,42 +68,44 @@ def side_files(images: Sequence[BidsFile], derivatives: Mapping[str, Sequence[Bi
     by_image = {image.place: SideFiles() for image in images}
     notes: list[str] = []
     for name, files in derivatives.items():
-        owned, lost = _owned(files, people)
+        owned, doubtful = _owned(files, people, averaging=name.startswith(_AVERAGING))
         several = _names(name, {use.parts for _, use, _ in owned if use.what in {"labels", "structure"}})
         for file, use, owners in owned:
             for owner in owners:
                 _give(by_image[owner.place], file, use, several.get(use.parts, name))
-        notes += _told(name, lost)
+        notes += _told(name, doubtful)
     return Found(by_image, tuple(notes))
 
 
 _Owned = list[tuple[BidsFile, _Use, list[BidsFile]]]
 
 
-def _owned(files: Sequence[BidsFile], people: Mapping[str, Sequence[BidsFile]]) -> tuple[_Owned, list[BidsFile]]:
-    """The files that are somebody's, with their use and scans, and those that could be of several."""
+def _owned(
+    files: Sequence[BidsFile], people: Mapping[str, Sequence[BidsFile]], *, averaging: bool
+) -> tuple[_Owned, list[BidsFile]]:
+    """The files that are somebody's, with their use and scans, and those that could be of several scans."""
     uses: dict[str, _Use | None] = {}
     # people's files have the same names, so that each case is decided once
-    decided: dict[tuple[str, tuple[str, ...]], tuple[tuple[int, ...], bool]] = {}
+    decided: dict[tuple[str, tuple[str, ...]], tuple[list[int], bool]] = {}
     kinds = {person: tuple(image.kind for image in images) for person, images in people.items()}
-    owned, lost = [], []
+    owned: _Owned = []
+    doubtful = []
     for file in files:
         if file.kind not in uses:
             uses[file.kind] = _use(file)
         use, person = uses[file.kind], file.entities["subject"]
         if use is None or person not in people:
             continue
-        case = file.kind, kinds[person]
+        case, images = (file.kind, kinds[person]), people[person]
         if case not in decided:
-            candidates = [image for image in people[person] if _belongs(file, image)]
-            owners = _unambiguous(file, candidates)
-            decided[case] = tuple(map(people[person].index, owners)), bool(candidates)
-        which, possible = decided[case]
+            owners, doubt = _owners(file, [image for image in images if _belongs(file, image)], averaging=averaging)
+            decided[case] = [images.index(owner) for owner in owners], doubt
+        which, doubt = decided[case]
         if which:
-            owned.append((file, use, [people[person][i] for i in which]))
-        elif possible:
-            lost.append(file)
-    return owned, lost
+            owned.append((file, use, [images[i] for i in which]))
+        if doubt:
+            doubtful.append(file)
+    return owned, doubtful
 
 
 def _use(file: BidsFile) -> _Use | None:
@@ -109,18 +116,20 @@ def _use(file: BidsFile) -> _Use | None:
     if not file.name.endswith(IMAGE):
         return None
     if suffix == "dseg":
-        return _Use("landmark_map") if desc == "landmarks" else _Use("labels", _parts(file, _DISTINGUISHING))
+        return _Use("landmark_map") if desc == "landmarks" else _Use("labels", _parts(file))
     if suffix == "mask" and "brain" in {desc, label}:
         return _Use("mask")
     if suffix in {"mask", "probseg"} and label and label.lower() not in _NO_STRUCTURE:
-        others = tuple(key for key in _DISTINGUISHING if key != "label")
-        return _Use("structure", (*_parts(file, others), suffix), label)
+        return _Use("structure", (*_parts(file, but="label"), suffix), label)
     return None
 
 
-def _parts(file: BidsFile, keys: Iterable[str]) -> tuple[str, ...]:
-    values = ((key, file.entities[key]) for key in keys if key in file.entities)
-    return tuple(f"res{value}" if key == "res" else value for key, value in values)
+def _parts(file: BidsFile, *, but: str = "") -> tuple[str, ...]:
+    """What distinguishes a file, in words for its source's name."""
+    unknown = sorted(set(file.entities) - _OF_THE_SCAN - _NEITHER - set(_DISTINGUISHING))
+    named = [key for key in (*_DISTINGUISHING, *unknown) if key in file.entities and key != but]
+    plain = ("segmentation", "atlas", "roi", "label", "desc", "hemi")
+    return tuple(file.entities[key] if key in plain else f"{key}{file.entities[key]}" for key in named)
 
 
 def _belongs(file: BidsFile, image: BidsFile) -> bool:
@@ -130,7 +139,8 @@ def _belongs(file: BidsFile, image: BidsFile) -> bool:
         return False
     if mine.get("space", its.get("suffix")) not in (*OWN_SPACES, its.get("suffix")):
         return False
-    return all(_plain(its.get(key)) == _plain(value) for key, value in mine.items() if key not in _OF_THE_FILE)
+    compared = {key for key in mine if key in _OF_THE_SCAN or (key in its and key not in _NEITHER)}
+    return all(_plain(its.get(key)) == _plain(mine[key]) for key in compared)
 
 
 def _plain(value: str | None) -> str | None:
@@ -138,23 +148,27 @@ def _plain(value: str | None) -> str | None:
     return (value.lstrip("0") or "0") if value and value.isdigit() else value
 
 
-def _unambiguous(file: BidsFile, candidates: Sequence[BidsFile]) -> list[BidsFile]:
-    """The scans to which a file can be given: of each contrast those of the only acquisition, or of the one named in full."""
-    if len(candidates) < 2:
-        return list(candidates)
+def _owners(file: BidsFile, candidates: Sequence[BidsFile], *, averaging: bool) -> tuple[list[BidsFile], bool]:
+    """The scans to which a file is given, and whether others may have a claim.
+
+    Of each contrast those of the only acquisition, or of the one that the file names in full.
+    """
     by_contrast: dict[str, list[BidsFile]] = defaultdict(list)
     for image in candidates:
         by_contrast[image.entities.get("suffix", "")].append(image)
-    owners = []
-    for images in by_contrast.values():
+    owners, doubtful = [], False
+    for contrast, images in by_contrast.items():
         alone = len({tuple(sorted(_acquired(image).items())) for image in images}) == 1
-        owners += [image for image in images if alone or _acquired(image).keys() == _acquired(file).keys()]
-    return owners
+        mine = [image for image in images if alone or _acquired(image).keys() == _acquired(file).keys()]
+        doubtful |= not mine
+        owners += mine or (images[:1] if averaging and contrast == "T1w" else [])
+    return owners, doubtful
 
 
 def _acquired(file: BidsFile) -> dict[str, str]:
     """The entities that tell one acquisition of a person from another."""
-    return {key: value for key, value in file.entities.items() if key not in _OF_THE_FILE | _OF_ONE_ACQUISITION}
+    others = _NEITHER | _OF_ONE_ACQUISITION | set(_DISTINGUISHING)
+    return {key: value for key, value in file.entities.items() if key not in others}
 
 
 def _names(derivative: str, kinds: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
@@ -182,8 +196,14 @@ def _give(mine: SideFiles, file: BidsFile, use: _Use, source: str) -> None:
 def _told(derivative: str, lost: Sequence[BidsFile]) -> Iterator[str]:
     """One sentence for each kind of file that could be of several scans."""
     for kind, count in Counter(file.kind.rpartition("/")[2].partition("_")[2] for file in lost).items():
-        examples = [file.name for file in lost if file.name.endswith(kind)][:_SHOWN]
-        yield (
-            f"{derivative}: {count} files such as {', '.join(examples)} name too little: the person has several scans of "
-            "one contrast, and these could be of any of them; they are left out"
-        )
+        examples = ", ".join([file.name for file in lost if file.name.endswith(kind)][:_SHOWN])
+        if derivative.startswith(_AVERAGING):
+            yield (
+                f"{derivative}: {count} files such as {examples} are of the average of a person's scans: taken as the "
+                "first one's, where fMRIPrep lays it (but not with --longitudinal)"
+            )
+        else:
+            yield (
+                f"{derivative}: {count} files such as {examples} name too little: the person has several scans of one "
+                "contrast, and these could be of any of them; they are left out"
+            )

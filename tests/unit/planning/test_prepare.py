@@ -153,6 +153,25 @@ def test_labels_have_a_lattice_of_their_own_but_lie_where_the_image_lies(tmp_pat
         check_scan(with_labels)
 
 
+def test_a_mask_on_a_lattice_of_its_own_strips_the_same(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    box = np.zeros((80, 80, 80), np.uint8)
+    box[40:, :, :] = 1  # to the right of -40.5 + 40 = -0.5 mm
+    fine = RAS @ np.diag([0.5, 0.5, 0.5, 1.0])
+    fine[:3, 3] -= 0.5
+    coarse = np.zeros(SHAPE, np.uint8)
+    coarse[20:] = 1
+    pictures = []
+    for name, (mask, affine) in {"fine": (box, fine), "own": (coarse, RAS)}.items():
+        space.write_volume(tmp_path / f"{name}.nii.gz", mask, affine)
+        one = scan(tmp_path, name, volume).model_copy(update={"mask": tmp_path / f"{name}.nii.gz"})
+        prepare = Prepare(affine="none", skull="stripped", intensity="none")
+        made = Preparer(Layout(tmp_path / name)).prepare(Pair(fixed=one, moving=one), prepare)
+        pictures.append(space.read_volume(made.fixed).data)
+    np.testing.assert_array_equal(*pictures)
+    assert 0 < np.count_nonzero(pictures[0]) < np.count_nonzero(volume.data)
+
+
 def test_a_crop_is_the_foreground_and_its_margin() -> None:
     volume = ball(RAS, SHAPE, (4.0, 0.0, -6.0))
     tight, loose = (working_grid(volume, Prepare(crop_mm=margin)) for margin in (0, 5))

@@ -89,6 +89,19 @@ def test_what_could_be_of_several_scans_is_nobodys_and_that_is_said(tmp_path: Pa
     assert "1 files such as sub-1_dseg.nii.gz" in found.found.notes[0]
 
 
+def test_fmripreps_average_lies_where_the_first_scan_lies(tmp_path: Path) -> None:
+    found = made(
+        tmp_path,
+        "sub-1/anat/sub-1_run-1_T1w.nii.gz", "sub-1/anat/sub-1_run-2_T1w.nii.gz",
+        "derivatives/fmriprep/sub-1/anat/sub-1_desc-aseg_dseg.nii.gz",
+        "derivatives/fmriprep/sub-1/anat/sub-1_desc-brain_mask.nii.gz",
+    )  # fmt: skip
+    first, second = found.scans(Select())
+    assert (list(first.labels), list(second.labels)) == (["fmriprep"], [])
+    assert (first.mask is None, second.mask is None) == (False, True)
+    assert all("taken as the first one's" in note for note in found.found.notes)
+
+
 def test_contrasts_and_reconstructions_of_one_head_share_labels(tmp_path: Path) -> None:
     found = made(
         tmp_path,
@@ -113,6 +126,23 @@ def test_one_kind_of_files_bears_the_name_of_its_derivative(tmp_path: Path) -> N
     scan = found.scans(Select())[0]
     assert sorted(scan.labels) == ["atlases-AAL", "atlases-Schaefer-200", "synthseg"]
     assert {source: sorted(parts) for source, parts in scan.structures.items()} == {"atlases-mask": ["L"]}
+
+
+def test_halves_resolutions_and_entities_that_bids_has_not_are_sources_of_their_own(tmp_path: Path) -> None:
+    places = [f"hemi-{side}_space-T1w_atlas-bigbrain_desc-subfields_dseg" for side in "LR"]
+    places += [f"scale-{scale}_res-{res}_dseg" for scale in "12" for res in "12"]
+    found = made(
+        tmp_path,
+        "sub-1/anat/sub-1_foo-a_T1w.nii.gz", "sub-1/anat/sub-1_foo-b_T1w.nii.gz", "sub-2/anat/sub-2_T1w.nii.gz",
+        *(f"derivatives/unfold/sub-2/anat/sub-2_{place}.nii.gz" for place in places),
+        "derivatives/foo/sub-1/anat/sub-1_foo-b_dseg.nii.gz",
+    )  # fmt: skip
+    assert sorted(names(found, "sub-2_T1w")) == [
+        "unfold-bigbrain-subfields-L", "unfold-bigbrain-subfields-R",
+        "unfold-res1-scale1", "unfold-res1-scale2", "unfold-res2-scale1", "unfold-res2-scale2",
+    ]  # fmt: skip
+    assert names(found, "sub-1_foo-a_T1w") == {}
+    assert names(found, "sub-1_foo-b_T1w") == {"foo": "sub-1_foo-b_dseg.nii.gz"}
 
 
 def test_a_derivative_needs_no_description(tmp_path: Path) -> None:
