@@ -18,7 +18,7 @@ from lumirage.core import space
 from lumirage.core.errors import DataError
 from lumirage.core.evaluation_file import PLACE_VARIABLE
 from lumirage.core.foreground import foreground
-from lumirage.core.label_files import PROBABILITIES, elsewhere, label_files
+from lumirage.core.label_files import PROBABILITIES, elsewhere, label_files, read_label_files
 from lumirage.core.layout import Layout, digest, file_digest
 from lumirage.core.model import Grid, Pair, Prepared, Scan
 from lumirage.core.native_images import (
@@ -134,10 +134,13 @@ def check_scan(scan: Scan) -> None:
 
 def examine_scan(scan: Scan) -> tuple[Note, ...]:
     """Read all of a scan's images; gives what had to be assumed of them. Raises DataError when one cannot be used:
-    damaged, constant, complex, infinite, no whole numbers in a label map."""
+    damaged, constant, complex, infinite, no whole numbers in a label map, masks of structures that overlap."""
     notes = [*notes_of_image(scan.image)]
     for path in _side_images(scan):
         notes += notes_of_labels(path) if PROBABILITIES not in path.name else ()
+    for source in scan.structures:
+        files = label_files(scan, source)
+        read_label_files(files, range(1, len(files) + 1))
     return tuple(notes)
 
 

@@ -12,6 +12,7 @@ from lumirage.core.space import write_volume
 from lumirage.core.track import Evaluation, Labels, SourceLabels, Track
 from lumirage.planning.label_choice import LabelChoice, choose_labels
 from lumirage.planning.label_tables import group_of, shipped_names
+from lumirage.planning.preparation import examine_scan
 
 ASEG = (2, 3, 4, 10, 11, 12, 16, 17, 41, 42, 43, 49, 50, 51, 53)
 NEUROMORPHOMETRICS = (4, 23, 30, 36, 37, 44, 45, 47, 48, 100, 101, 142, 143, 207)
@@ -129,6 +130,9 @@ def test_probabilities_and_masks_of_structures_are_one_map(tmp_path: Path) -> No
     overlapping = structures(tmp_path, "mask", np.uint8([1, 1, 0]), np.uint8([0, 1, 1]))
     with pytest.raises(DataError, match="1 of its voxels are in the mask of another structure"):
         joined(overlapping, names)
+    write_volume(overlapping.image, np.float32([1, 2, 3]).reshape(-1, 1, 1), np.eye(4))
+    with pytest.raises(DataError, match="1 of its voxels are in the mask of another structure"):
+        examine_scan(overlapping)
     percent = structures(tmp_path, "probseg", np.float32([90, 10]))
     with pytest.raises(DataError, match="probabilities from 0 to 1 are wanted"):
         joined(percent, names)
