@@ -63,24 +63,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "demo", ".hypothesis"))
-        print("| # | where | was | became | result | s |\n|---|---|---|---|---|---|", flush=True)
-        for room in ROOMS:
+        chosen = [m for m in enumerate(drawn(copy, options.count, options.seed), start=1) if not only or m[0] in only]
+        for room in {room_of(mutation, copy): None for _, mutation in chosen}:
             if run_tests(copy, tests_of(room, copy)) != 0:
                 sys.exit(f"the tests of {room} fail before anything is changed")
-        killed = count = 0
-        for number, mutation in enumerate(drawn(copy, options.count, options.seed), start=1):
-            if only and number not in only:
-                continue
+        killed = 0
+        print("| # | where | was | became | result | s |\n|---|---|---|---|---|---|", flush=True)
+        for number, mutation in chosen:
             source = mutation.path.read_bytes()
             was = source[mutation.begin : mutation.end].decode()
             begun = time.monotonic()
             dead = is_killed(mutation, copy)
-            killed, count = killed + dead, count + 1
+            killed += dead
             where = f"{mutation.path.relative_to(copy / 'harness' / 'lumirage')}:{mutation.line}"
             shown = (" ".join(text.split()).replace("|", "\\|") for text in (was, mutation.text))
             cells = (str(number), where, *(f"`{text}`" for text in shown), "killed" if dead else "**survived**")
             print(f"| {' | '.join(cells)} | {time.monotonic() - begun:.0f} |", flush=True)
-        print(f"\n{killed} of {count} killed.")
+        print(f"\n{killed} of {len(chosen)} killed.")
 
 
 def drawn(root: Path, count: int, seed: int) -> list[Mutation]:
@@ -145,7 +144,7 @@ def is_text(node: ast.expr) -> bool:
 def is_killed(mutation: Mutation, root: Path) -> bool:
     """Whether a test of the room fails, those first that name the module."""
     source, status = mutation.path.read_bytes(), mutation.path.stat()
-    files = tests_of(mutation.path.relative_to(root / "harness" / "lumirage").parts[0], root)
+    files = tests_of(room_of(mutation, root), root)
     files.sort(key=lambda file: -file.read_text().count(mutation.path.stem))
     mutation.path.write_bytes(mutation.applied(source))
     try:
@@ -153,6 +152,11 @@ def is_killed(mutation: Mutation, root: Path) -> bool:
     finally:
         mutation.path.write_bytes(source)
         os.utime(mutation.path, ns=(status.st_atime_ns, status.st_mtime_ns))  # so that compiled kernels stay valid
+
+
+def room_of(mutation: Mutation, root: Path) -> str:
+    """The room of a mutated module."""
+    return mutation.path.relative_to(root / "harness" / "lumirage").parts[0]
 
 
 def tests_of(room: str, root: Path) -> list[Path]:

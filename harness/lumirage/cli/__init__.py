@@ -1,4 +1,4 @@
-"""The command line: words in, calls out, exit codes back. Nothing heavy is imported before a command is known."""
+"""The command line: options in, one call out, an exit code back. Heavy imports wait until the command is known."""
 
 import errno
 import os
@@ -81,14 +81,14 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End now. A thread that still aligns a pair is in the middle of C++, and the interpreter's own end would abort there."""
+    """End now. A thread that still aligns a pair is in the middle of C++, where a normal exit would abort."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
 def _explain(error: Exception) -> tuple[int, str, bool]:
-    """Exit code, what to tell the user, and whether it is the user's to mend rather than a fault of the program."""
+    """Exit code, message, and whether the user can fix it (rather than a fault of the program)."""
     if isinstance(error, LumirageError):
         return error.exit_code, str(error), True
     if isinstance(error, OSError) and error.errno in {*DISK_FULL, *NOT_WRITABLE}:

@@ -19,7 +19,7 @@ SEVERAL = ("--participant-label", "--session-label")
 
 _PARTICIPANT = """Level `participant` of the BIDS App: run and score the pairs whose fixed scan is of these participants.
 
-Several may do so at once in one OUT, each with participants of its own. The level `group` makes the tables."""
+Several may run at once in one OUT, each for different participants. The level `group` makes the tables."""
 
 
 def register(app: typer.Typer) -> None:

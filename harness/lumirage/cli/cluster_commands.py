@@ -1,4 +1,4 @@
-"""`run-job` and `status`: what a cluster's tasks call, and how an evaluation stands."""
+"""`run-job`, which a cluster's tasks call, and `status` of an evaluation."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ def run_job(
     array: Annotated[str, typer.Argument(help="name of an array in it, such as run-0")],
     index: Annotated[int | None, typer.Argument(help="which of its tasks; else SLURM_ARRAY_TASK_ID")] = None,
 ) -> None:
-    """Carry out one task of a job array; its batch script calls this. What is done already is not done again."""
+    """Carry out one task of a job array; its batch script calls this. Completed work is not repeated."""
     from lumirage.core.layout import Layout
     from lumirage.core.screen import Silent
     from lumirage.flow.cluster_task import run_task

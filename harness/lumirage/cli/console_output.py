@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class CommandScreen(Screen, Protocol):
-    """A screen that also shows how it ended."""
+    """A screen that also shows the result."""
 
     def summary(self, summary: "Summary") -> None:
         """The closing table."""
@@ -80,7 +80,7 @@ class RichScreen:
         self._tenths: dict[str, int] = {}
 
     def say(self, text: str) -> None:
-        """A line for the person who waits."""
+        """A line for the user."""
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:

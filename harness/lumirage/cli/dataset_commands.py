@@ -48,7 +48,7 @@ def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     mask: str | None = typer.Option(None, help="nifti-folder: where the brain masks lie"),
     suffix: str = typer.Option("T1w", help="nifti-folder: contrast of the images"),
 ) -> None:
-    """Make a BIDS dataset of what the field has on disk."""
+    """Make a BIDS dataset from a layout that is common in the field."""
     from lumirage.datasets.importers import ImportOptions, import_dataset
 
     options = ImportOptions(copy, pattern, labels, mask, suffix)
@@ -64,7 +64,7 @@ def check(
     page: Path | None = typer.Option(None, help="also write a page with thumbnails to this file"),
     json: bool = typer.Option(False, "--json", help="print everything that was found as JSON"),
 ) -> None:
-    """Look for what would spoil an evaluation: headers, label sets, missing or double files. Exit code 65 for errors."""
+    """Look for what would spoil an evaluation: headers, label sets, missing or duplicate files. Exit code 65 for errors."""
     from lumirage.datasets.dataset_check_page import write_check_page
     from lumirage.flow.look_over import look_over
 

@@ -90,7 +90,7 @@ Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, an
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("evaluate", help=_EVALUATE)(command_of(partial(_carry_out, STAGES)))
-    app.command("run", help="Execute methods on pairs; scoring comes later, from the files.")(
+    app.command("run", help="Run methods on pairs; score the answers later, from the files.")(
         command_of(partial(_carry_out, STAGES[:1]))
     )
 

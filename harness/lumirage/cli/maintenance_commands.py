@@ -1,4 +1,4 @@
-"""`doctor` and `clean`: what this machine can do, and what may be thrown away."""
+"""`doctor` and `clean`: what this machine can do, and what can be deleted."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The only place where rooms meet: request -> plan -> run -> score -> compare -> report, a module a stage.
+"""The only place where rooms meet: request -> plan -> run -> score -> compare -> report, one module for each stage.
 
 In:     an `EvaluationRequest`, what the user asked for.
 Out:    an output tree, and the summary of what lies in it.

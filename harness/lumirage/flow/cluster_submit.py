@@ -87,7 +87,7 @@ def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) ->
 
 
 def _queued(layout: Layout, request: EvaluationRequest) -> QueueState:
-    """What waits or runs; scripts may be written where no queue can be seen."""
+    """What waits or runs. Scripts may also be written where there is no queue."""
     return in_queue(layout) if not request.write_sbatch or answers_here() else QueueState()
 
 
@@ -101,7 +101,7 @@ class MissingWork:
 
 
 def missing_work(plan: Plan, unscored_pairs: Sequence[str], queued: QueueState) -> MissingWork:
-    """What neither lies on disk nor waits in the queue. Where runs are missing, their pairs are scored after them."""
+    """What is neither on disk nor in the queue. Where runs are missing, their pairs are scored after them."""
     left = []
     for job in plan.jobs:
         pairs = tuple(p for p in job.pairs if (job.method.name, job.condition, job.repeat, p) not in queued.runs)
@@ -115,7 +115,7 @@ def missing_work(plan: Plan, unscored_pairs: Sequence[str], queued: QueueState) 
 
 
 def for_stages(work: MissingWork, stages: Sequence[str]) -> MissingWork:
-    """What of it belongs to these stages."""
+    """The part of it that belongs to these stages."""
     return replace(work, pairs=work.pairs if "score" in stages else (), tables="report" in stages)
 
 

@@ -35,12 +35,12 @@ from lumirage.running.runtimes import choose
 from lumirage.running.runtimes.runtime_interface import Stopped
 
 LOOK_S = 5.0
-"""How often a task looks whether the tree is free for it, and for how long before it gives up."""
+"""How often a task checks whether the tree is free, and how long before it gives up."""
 PATIENCE_S = 600.0
 
 
 def run_task(layout: Layout, submission: str, array: str, index: int, screen: Screen) -> None:
-    """Carry out one task of an array, as its batch script does. What is done already is not done again.
+    """Carry out one task of an array, as its batch script does. Completed work is not repeated.
 
     Raises Stopped when Slurm ends the task before it was done: what had ended is kept; BusyError where somebody holds
     the whole tree for longer than a task waits.

@@ -27,7 +27,7 @@ from lumirage.running.tree_lock import lock_tree
 
 
 def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Summary:
-    """Carry out the stages that were asked for, in order; what is complete already is not done again."""
+    """Carry out the requested stages in order; completed work is not repeated."""
     installer = method_installer(request.runtime, screen, offline=request.offline)
     at_hand = methods_at_hand(installer, request.methods)  # before what is missing is got
     plan = plan_evaluation(request, installer, screen)
@@ -68,7 +68,7 @@ def _changed(plan: Plan) -> bool:
 def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary:
     """Execute and score the pairs of some participants, beside others who do the same for theirs in the same OUT.
 
-    Without participants it is the whole OUT, alone. The tables are made by the group level.
+    Without participants it takes all of OUT for itself. The group level makes the tables.
     """
     if request.bids and not request.skip_validation:
         check_names(request.bids)
@@ -90,7 +90,7 @@ def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary
 
 
 def finish(layout: Layout, screen: Screen) -> Summary:
-    """The tables and the report of what is complete."""
+    """Score, compare and report all complete runs."""
     with lock_tree(layout):
         score(layout, (), ScoringSettings(), screen)
         compare(layout, screen)

@@ -58,7 +58,7 @@ def _processor() -> str:
 
 @dataclass(frozen=True)
 class InputPreparer:
-    """Prepares the pairs of a job when its turn comes."""
+    """Prepares the pairs of a job just before it runs."""
 
     layout: Layout
     evaluation: Evaluation

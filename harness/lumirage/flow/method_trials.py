@@ -138,7 +138,7 @@ def _ending(usage: Usage) -> str:
 
 
 def _said(reader: EventReader, ids: Mapping[str, str]) -> list[tuple[str, str]]:
-    """The begins and ends in the order in which they came."""
+    """The begin and end events in the order of arrival."""
     said = []
     for rank, (view, name) in enumerate(ids.items()):
         pair = reader.pairs[name]

@@ -1,4 +1,4 @@
-"""What the user asked for: the words of a command line as one record."""
+"""What the user asked for: the options of the command line as one record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -65,7 +65,7 @@ def log_ending(outcome: Outcome, log_tail: str) -> str:
 
 @dataclass
 class _Progress:
-    """Keeps count of what happens, method by method."""
+    """Counts and reports what happens, for each method."""
 
     plan: Plan
     screen: Screen
@@ -91,7 +91,7 @@ class _Progress:
         self.screen.say(f"{job.method.name}: the engine failed and is tried again ({error})")
 
     def run_recorded(self, run: Run) -> None:
-        """One more; say so where it failed."""
+        """Count a run; report it if it failed."""
         self.costs.add(run)
         self._done[run.method] += 1
         self.screen.progress(run.method, self._done[run.method], self._total[run.method])
@@ -101,6 +101,6 @@ class _Progress:
             )
 
     def job_left_out(self, job: Job, error: LumirageError) -> None:
-        """Keep it for the end."""
+        """Keep the error until the other jobs are done."""
         self.left_out.append(error)
         self.screen.say(f"{job.method.name}: {', '.join(job.pairs)} left out: {error}")

@@ -1,4 +1,4 @@
-"""The stage `score`: answers in OUT -> parts of scores, and the table made of them."""
+"""The stage `score`: answers in OUT -> scores of each run, and one table of all."""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class ScoringSettings:
-    """How many processes score, on what, and who may stop them: then what was scored is kept, and Stopped is raised."""
+    """How many processes score, on which device, and what stops them: finished scores are kept, and Stopped is raised."""
 
     workers: int = 1
     device: str = "cpu"
@@ -32,7 +32,7 @@ class ScoringSettings:
 
 
 def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, screen: Screen) -> pd.DataFrame:
-    """Score what is not scored yet under these presets and write the tables; gives the table."""
+    """Score all runs that these presets have not scored yet and write the tables; gives the table."""
     evaluation = load_evaluation(layout)
     presets = [preset_named(name) for name in names or evaluation.track.presets]
     runs = load_runs(layout, evaluation)
@@ -45,7 +45,7 @@ def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, scree
 
 
 def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings, screen: Screen) -> None:
-    """Score what is not scored yet of some pairs (by id), under the track's presets; the tables are made elsewhere.
+    """Score some pairs (by id) where the track's presets have not yet; the tables are made elsewhere.
 
     Their reversed pairs are scored again where they were scored before these were run: the group level may have no images
     to do it from. Several processes may do this at once for different pairs of one OUT.

@@ -1,4 +1,4 @@
-"""Scoring while methods still run, on a CPU that no method has. What it does not come to is left to the stage `score`."""
+"""Scores while methods still run, on a CPU that no method uses. The stage `score` does the rest."""
 
 from collections import deque
 from types import TracebackType
@@ -14,7 +14,7 @@ from lumirage.scoring.score_store import Parts, RunKey
 
 
 class ScoreDuringRun:
-    """Scores recorded runs one by one, under the track's presets. A context: at its end what was scored is on disk.
+    """Scores recorded runs one by one, under the track's presets. A context manager: when it ends, all scores are on disk.
 
     A run whose reversed pair is evaluated too waits for that one's end: their consistency needs both.
     """
@@ -67,7 +67,7 @@ class ScoreDuringRun:
             self._over = True
 
     def stop(self) -> None:
-        """Kill what it is at."""
+        """Kill the scoring in progress."""
         self._over = True
         self._scorer.kill()
 

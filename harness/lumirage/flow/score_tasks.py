@@ -1,4 +1,4 @@
-"""Complete runs -> what is to be scored of them, task by task."""
+"""Complete runs -> the answers that still have to be scored, one task for each."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class ScoringRequest:
 
     @property
     def answered_both_ways(self) -> set[RunKey]:
-        """Those whose reversed pair has one too: they have an inverse consistency."""
+        """The runs whose reversed pair has an answer too: they have an inverse consistency."""
         answered, reverse = self.answered, {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
         return {key for key in answered if (*key[:3], reverse[key[3]]) in answered}
 

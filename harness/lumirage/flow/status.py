@@ -1,4 +1,4 @@
-"""How an evaluation stands: what lies on disk, what lacks scores, and what waits or runs on a cluster."""
+"""The status of an evaluation: what is on disk, what lacks scores, and what waits or runs on a cluster."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,7 @@ class QueueState:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is."""
+        """Whether anything waits or runs."""
         return bool(self.runs or self.scores or self.finish)
 
 
@@ -68,7 +68,7 @@ STATES = ("done", "failed", "running", "pending", "missing")
 
 @dataclass(frozen=True)
 class Status:
-    """How an evaluation stands: method -> state -> how many runs. `missing` is neither on disk nor in the queue."""
+    """The status of an evaluation: method -> state -> number of runs. `missing` is neither on disk nor in the queue."""
 
     counts: Mapping[str, Mapping[str, int]]
 

@@ -1,4 +1,4 @@
-"""What lies in OUT: its evaluation and the records of its runs. Every stage after the first begins here."""
+"""What OUT holds: its evaluation and the records of its runs. Every stage after `run` begins here."""
 
 from collections.abc import Sequence
 from itertools import product

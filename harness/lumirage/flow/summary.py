@@ -1,4 +1,4 @@
-"""The closing summary of an evaluation, from what lies in OUT: a line a method."""
+"""The closing summary of an evaluation, from the files in OUT: one line for each method."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ _SHARED = "rank, as 2= [1, 3]: methods that share a place cannot be told apart; 
 
 
 def summarize(layout: Layout) -> Summary:
-    """A line a method: how many runs, how many failed, the means of the common metrics, time and memory.
+    """One line for each method: how many runs, how many failed, the means of the common metrics, time and memory.
 
     Means, time and memory are of one condition, preset and label source, which the notes name where there are more, and
     failed runs have been filled by the track's policy. The counts are of all runs.
@@ -199,7 +199,7 @@ def _what_is_shown(scores: pd.DataFrame, shown: Sequence[RawCell], runs: Sequenc
 
 
 def _without_value(raw: RawCell, track: Track) -> str:
-    """Which methods' means are over fewer pairs than there are."""
+    """Which methods have means over fewer pairs than the table has."""
     counts = np.isfinite(raw.under(track.on_failure).values).sum(axis=1)
     fewer = [f"{m} {n}" for m, n in zip(raw.cell.methods, counts, strict=True) if 0 < n < len(raw.cell.pairs)]
     return f"{raw.cell.metric} is over fewer than {len(raw.cell.pairs)} pairs: {', '.join(fewer)}" if fewer else ""

@@ -23,7 +23,7 @@ MAX_INFO_KEYS = 50
 MAX_NUMBER = sys.float_info.max
 MAX_MESSAGE = 1000
 FIELDS_OF_VIEW = 10
-"""An answer that points farther than so many times the longest side of the working grid is no answer."""
+"""An answer that points farther than this many times the longest side of the working grid is invalid."""
 Info = dict[str, str | float | int | bool | None]
 
 
@@ -66,7 +66,7 @@ def read_answer(expected: ExpectedAnswer, convention: Convention, grid: Grid, mo
 
 
 def exists(expected: ExpectedAnswer) -> bool:
-    """Whether something has the name of an answer, whatever it is."""
+    """Whether a file of any kind has the name of an answer."""
     return any(os.path.lexists(expected.folder / name) for name in expected.fields)
 
 
@@ -112,7 +112,7 @@ def _refuse_strange(name: str, status: os.stat_result, *, last: bool) -> None:
 
 
 def largest_bytes(grid: Grid) -> int:
-    """How large a file is at most that holds a field of double precision on this grid."""
+    """The largest size of a file that holds a field of double precision on this grid, bytes."""
     x, y, z = grid.shape
     return x * y * z * 3 * 8 + HEADER_ROOM_BYTES
 

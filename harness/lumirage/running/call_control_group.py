@@ -1,6 +1,6 @@
-"""A control group that the harness makes for one call: it holds the limits, measures, and finds every process.
+"""A control group that the harness makes for one call: it sets the limits, measures, and finds every process.
 
-Needs the right to make groups (root, or a delegated hierarchy). Where that is not given, `PssTree` measures.
+Needs the right to make groups (root, or a delegated hierarchy). Without it, `PssTree` measures.
 """
 
 import contextlib
@@ -91,7 +91,7 @@ def remove_groups(hierarchy: Hierarchy, prefix: str) -> int:
 
 
 def kill_all(pids: list[int]) -> int:
-    """SIGKILL to each; gives how many were there."""
+    """Send SIGKILL to each process; gives how many existed."""
     killed = 0
     for pid in pids:
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -1,4 +1,4 @@
-"""One process that the harness started itself: what it prints, when it ends, what it cost."""
+"""One process that the harness started: what it prints, when it ends, what it costs."""
 
 import os
 import resource
@@ -40,7 +40,7 @@ class Child:
         self._process = psutil.Process(self.pid)
 
     def below(self) -> list[psutil.Process]:
-        """Its descendants that are still its own; none once it has ended."""
+        """Its descendants; none once it has ended."""
         try:
             return self._process.children(recursive=True)
         except psutil.Error:
@@ -54,7 +54,7 @@ class Child:
             yield chunk
 
     def ended(self, within_s: float) -> bool:
-        """Wait at most that long; whether it has ended. Polls: only wait4 gives the CPU time of it and its children."""
+        """Wait at most this long; gives whether it has ended. Polls, as only wait4 gives the CPU time of all."""
         deadline = time.monotonic() + within_s
         while self.status is None:
             pid, status, rusage = os.wait4(self.pid, os.WNOHANG)
@@ -69,7 +69,7 @@ class Child:
 
     @property
     def cpu_s(self) -> float | None:
-        """CPU time of it and the children it waited for."""
+        """CPU time of the process and of the children that it waited for."""
         return self.rusage.ru_utime + self.rusage.ru_stime if self.rusage else None
 
     def close(self) -> None:

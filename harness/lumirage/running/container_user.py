@@ -1,4 +1,4 @@
-"""As whom a container runs, and who may come near what it writes."""
+"""The user as whom a container runs, and who may reach its output."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from lumirage.core.model import Method
 NOBODY = 65534
 """Owner of what containers write when the harness is root. Else it is the harness' own user."""
 OWN_USER = "not held: the user that the image names, who may be root within, without capabilities"
-"""Stands in the record instead of what the runtime promises."""
+"""Written into the record in place of what the runtime promises."""
 
 
 def own_user(method: Method) -> bool:

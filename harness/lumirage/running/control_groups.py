@@ -18,7 +18,7 @@ from typing import Protocol, Self
 MOUNTS = Path("/proc/mounts")
 PROC = Path("/proc")
 DEAD_WITHIN_S = 2.0
-"""So long at most a killed process is waited for."""
+"""The longest wait for a killed process."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tries on this machine what a runtime promises: starts small calls that attempt what must not be possible.
+"""Tests what a runtime promises on this machine: starts small calls that attempt what must not be possible.
 
 The image needs Python, as every method image of ours has; `lumirage-harness doctor` prints the rows.
 """
@@ -79,12 +79,12 @@ HOG = "import time\nx = [bytearray(b'1' * 2**24) for _ in range(20)]\ntime.sleep
 FLOOD = "f = open(OUT + '/big', 'wb')\nwhile True: f.write(b'1' * 2**20); f.flush()"
 SLEEP = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(60)"
 WANTED = ("output", "scratch")
-"""What must be possible; all else must not be."""
+"""These must be possible; everything else must not be."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One property of the isolation or of the measuring, tried."""
+    """One property of isolation or measurement, as tested."""
 
     name: str
     held: bool
@@ -92,7 +92,7 @@ class Finding:
 
 
 def examine(runtime: Runtime, image: str) -> list[Finding]:
-    """Try every property with a small image. Raises UnavailableError when the image is not there, EngineError."""
+    """Test every property with a small image. Raises UnavailableError when the image is not there, EngineError."""
     start = runtime.resolve(image).start
     runtime.prepare(start)
     with tempfile.TemporaryDirectory(prefix="lumirage-doctor-") as folder:
@@ -141,7 +141,7 @@ class _Trial:
 
 
 class _OutputKeeper:
-    """A watch that keeps the words and a time limit."""
+    """A watch that keeps the output and a time limit."""
 
     def __init__(self, timeout_s: float):
         self.text, self._timeout_s, self._began_s = b"", timeout_s, 0.0

@@ -1,4 +1,4 @@
-"""What a call used of its GPUs, through NVML. Absent without a driver, and then it says so.
+"""What a call used of its GPUs, through NVML. Without a driver nothing is measured, and the record says so.
 
 Every reading fails by itself: a GPU that does not tell why it is slow still tells its memory.
 """
@@ -111,7 +111,7 @@ class GpuMeter:
         return shared + [f"the GPU was slowed down ({reason})" for reason in sorted(self._slow)]
 
     def close(self) -> None:
-        """Let go of the driver."""
+        """Close the connection to the driver."""
         self._handles = []
         self._energy_before = []
         if self._open:

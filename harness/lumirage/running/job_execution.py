@@ -31,12 +31,12 @@ from lumirage.running.run_records import Kept, RecordContext, record_runs
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Runtime, Stopped
 
 TOLD_WITHIN_S = 0.25
-"""A signal that ended a method reaches the harness in this time, if it was for both."""
+"""A signal that was sent to both the method and the harness reaches the harness within this time."""
 SCRATCH_IN_MEMORY = (
     "the scratch folder lies in memory (tmpfs): what the method wrote is not in its peak, and counts against its limit"
 )
 FULL_DISK_BYTES = 64 * 2**20
-"""A method that fails with less than this left on the disk did not fail by itself."""
+"""When less than this is left on the disk, a failure is blamed on the full disk, not on the method."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def execute_job(
 ) -> list[Run]:
     """Execute the pairs of a job that have no record yet, in order; their records are on disk when it returns.
 
-    `recorded` is told of each record once it is on disk, also of those before an exception.
+    `recorded` is called for each record once it is on disk, also when an exception follows.
 
     Raises EngineError (try again), UnavailableError, BusyError (the disk is full), UsageError for a card that
     contradicts itself, runtimes.runtime_interface.Stopped.

@@ -25,7 +25,7 @@ UNSEEN_S = 0.5
 
 
 class Source(Protocol):
-    """Where memory and CPU time of a call are read; a rung of the ladder.
+    """Where memory and CPU time of a call are read; the best one available is used.
 
     `lasting` sources are still there when the call has ended, so that totals are exact; others are read all the time.
     """

@@ -1,4 +1,4 @@
-"""Makes what a method printed or wrote fit for records, logs and screens."""
+"""Makes the output of a method safe for records, logs and screens."""
 
 import re
 
@@ -11,5 +11,5 @@ _STRANGE = re.compile(
 
 
 def readable(text: str) -> str:
-    """The text with control codes, reordering marks and lone surrogates escaped; it can be encoded, and obeys nobody."""
+    """The text with control codes, reordering marks and lone surrogates escaped; it can be encoded and is safe to print."""
     return _STRANGE.sub(lambda found: repr(found.group())[1:-1], text)

@@ -22,7 +22,7 @@ from lumirage.running.scratch import is_neutral
 
 @dataclass(frozen=True)
 class RecordContext:
-    """RecordContext records go, and what they say of it."""
+    """Where records go, and what they say about the place of the run."""
 
     layout: Layout
     track: str

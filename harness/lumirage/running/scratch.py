@@ -1,7 +1,7 @@
 """Where the folders lie that are mounted into containers.
 
-Whoever is inside sees the source of each mount (/proc/self/mountinfo), and the path of OUT often names a dataset or a
-contrast, so these folders lie elsewhere, under a name that tells nothing.
+A method sees the source of each mount (/proc/self/mountinfo), and the path of OUT often names a dataset or a
+contrast, so these folders lie elsewhere, under a neutral name.
 """
 
 import os

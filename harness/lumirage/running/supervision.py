@@ -1,4 +1,4 @@
-"""Watches one started method until it ends: deadlines, output quota, memory samples. The same for every runtime."""
+"""Watches a running method until it ends: deadlines, output quota, memory samples. All runtimes use it."""
 
 import os
 import threading
@@ -23,7 +23,7 @@ class Process(Protocol):
     """A started method, as a runtime sees it."""
 
     def ended(self, within_s: float) -> bool:
-        """Wait at most that long; whether it has ended. Raises EngineError when that cannot be known."""
+        """Wait at most this long; gives whether it has ended. Raises EngineError when that cannot be known."""
 
     def kill(self) -> None:
         """Kill it and all its children, at once. Raises EngineError."""
@@ -80,13 +80,13 @@ def _kill(process: Process) -> None:
 
 
 def over_quota(folder: Path, limit_bytes: int) -> bool:
-    """Whether a folder takes more disk space than the limit, or holds more files than anyone can want."""
+    """Whether a folder takes more disk space than the limit, or holds unreasonably many files."""
     used, files = folder_use(folder, limit_bytes)
     return used > limit_bytes or files > MAX_FILES
 
 
 def folder_use(folder: Path, limit_bytes: int) -> tuple[int, int]:
-    """Bytes that a folder takes on disk, and its files; no further than the limit, or than anyone can want of files.
+    """Bytes that a folder takes on disk, and the number of its files; stops counting beyond the limit.
 
     Counts allocated blocks, so that a sparse file costs what it takes. Follows no link, ignores what vanishes.
     """
@@ -112,7 +112,7 @@ def folder_use(folder: Path, limit_bytes: int) -> tuple[int, int]:
 
 
 def pump(chunks: Iterable[bytes], watch: Watch) -> threading.Thread:
-    """Stamp what a method prints and hand it on until the stream ends or breaks; a thread that has been started."""
+    """Add a time to what a method prints and pass it on until the stream ends or breaks; gives the running thread."""
 
     def read() -> None:
         try:

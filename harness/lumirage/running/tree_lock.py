@@ -1,4 +1,4 @@
-"""One harness at a time works in an output tree. The kernel holds the lock, so it dies with its holder."""
+"""Only one harness works in an output tree at a time. The kernel keeps the lock, so it ends with the process."""
 
 import fcntl
 import getpass
@@ -37,7 +37,7 @@ def lock_tree(layout: Layout) -> Iterator[None]:
 
 @contextmanager
 def lock_exclusively(path: Path) -> Iterator[None]:
-    """Hold the lock file of an output tree alone, made with its folder where needed.
+    """Hold the lock file of an output tree exclusively; makes it and its folder where needed.
 
     Raises BusyError that names the holder, UsageError when the folder cannot be written.
     """

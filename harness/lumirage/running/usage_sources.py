@@ -1,4 +1,4 @@
-"""The rungs of the measuring ladder: control groups that last, control groups as last seen, the process tree."""
+"""Where memory and CPU time are read, best first: groups that outlive the call, groups as last seen, the process tree."""
 
 from collections.abc import Callable
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""Who is told how the work of an executor goes on, and who may use what it leaves idle."""
+"""What is notified of the progress of an executor, and what may use an idle CPU."""
 
 from typing import Protocol
 
@@ -7,7 +7,7 @@ from lumirage.core.model import Job, Run
 
 
 class Observer(Protocol):
-    """Who is told how the work goes on; called from the thread that called `execute_jobs`."""
+    """Is notified of progress; called from the thread that called `execute`."""
 
     def job_started(self, job: Job) -> None:
         """Its container is about to start."""
@@ -23,13 +23,13 @@ class Observer(Protocol):
 
 
 class BackgroundWork(Protocol):
-    """Other work on what was recorded, done piece by piece on a CPU that would be idle."""
+    """Other work on recorded runs, one piece at a time on a CPU that would be idle."""
 
     memory_bytes: int
 
     @property
     def has_work(self) -> bool:
-        """Whether there is a piece to do."""
+        """Whether a piece of work is waiting."""
 
     def recorded(self, run: Run) -> None:
         """A record was written."""
@@ -38,4 +38,4 @@ class BackgroundWork(Protocol):
         """Do a piece, on this CPU; called from a thread of its own. Raises nothing."""
 
     def stop(self) -> None:
-        """Kill what it is at; from any thread."""
+        """Kill the piece in progress; may be called from any thread."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 class Leases:
-    """Things held by name, until given back or until the process ends. Names count within `realm`."""
+    """Resources held by name until they are given back or the process ends. Names count within `realm`."""
 
     def __init__(self, realm: str = "lumirage"):
         self._realm = realm
@@ -29,7 +29,7 @@ class Leases:
         return [*free, *shared], shared
 
     def give_back(self, names: Sequence[str]) -> None:
-        """Let go of what of these is held."""
+        """Release those of these names that are held."""
         for name in names:
             if name in self._held:
                 os.close(self._held.pop(name))

@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Resources:
-    """What may be given out."""
+    """The resources that may be used."""
 
     cpus: tuple[int, ...]
     memory_bytes: int
@@ -111,7 +111,7 @@ class Slots:
         return len(_left(self._gpus, gpus))
 
     def take(self, limits: Limits) -> Slot | None:
-        """A share, or None while there is none free."""
+        """A share, or None while none is free."""
         cpus = self._free_cpus()
         gpus = _left(self._gpus, [gpu for slot in self._taken for gpu in slot.gpus])
         memory = sum(slot.memory_bytes for slot in (*self._taken, *self._spare)) + limits.memory_bytes

@@ -1,6 +1,6 @@
 """Executes jobs on this machine: several containers at once within its CPUs, GPUs and memory.
 
-The main thread decides, workers prepare and execute, one queue brings back what they did.
+The main thread decides; workers prepare and execute; one queue carries their results back.
 """
 
 import queue
@@ -24,7 +24,7 @@ PAUSES_S = (1.0, 4.0, 15.0)
 """Between attempts; then the engine has PATIENCE_S to answer again."""
 PATIENCE_S = 60.0
 OVERTAKEN_AT_MOST = 8
-"""How often the executor looks for something smaller before it lets a job have its turn."""
+"""How many smaller jobs may pass a job before it gets its turn."""
 
 Prepare = Callable[[Job], Mapping[str, PairInput]]
 """Gives the inputs of a job's pairs, made if they are not there; called from several threads."""
@@ -32,7 +32,7 @@ Prepare = Callable[[Job], Mapping[str, PairInput]]
 
 @dataclass(frozen=True)
 class _BackgroundDone:
-    """A piece of other work was done."""
+    """A piece of background work has ended."""
 
     slot: Slot
 
@@ -199,7 +199,7 @@ class ThisMachine:
                 self._slots.take_in(fault.gpus)
 
     def _handle_at_end(self, event: _WorkerEvent | _BackgroundDone, work: "_Work") -> None:
-        """While the containers end: nothing new is begun."""
+        """Handle an event while the containers end; no new job is started."""
         if isinstance(event, _BackgroundDone):
             work.background_busy = False
             self._slots.give_back(event.slot)
@@ -227,7 +227,7 @@ class ThisMachine:
         return _WorkerEvent("prepared", job, inputs=prepare(job))
 
     def _execute(self, job: Job, inputs: Mapping[str, PairInput], context: RunContext) -> _WorkerEvent:
-        """Again where the engine failed: what was recorded before is not done again."""
+        """Execute a job, again where the engine failed; recorded pairs are not repeated."""
 
         def recorded(run: Run) -> None:
             self._events.put(_WorkerEvent("recorded", job, run=run))
@@ -264,7 +264,7 @@ class ThisMachine:
 
 @dataclass
 class _Work:
-    """Where each job is."""
+    """The state of each job."""
 
     waiting: deque[Job]
 
@@ -279,5 +279,5 @@ class _Work:
 
     @property
     def unfinished(self) -> bool:
-        """Whether there is anything left to hear of or to begin."""
+        """Whether a job is still to begin or to end."""
         return bool(self.waiting or self.preparing or self.ready or self.running)
