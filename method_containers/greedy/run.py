@@ -14,7 +14,7 @@ for pair in job:
     parameters = job.parameters
     Greedy3D().execute(
         f"-d 3 -i {pair.fixed} {pair.moving} -o {warp} -m NCC {parameters['radius']} -n {parameters['iterations']}"
-        f" -s {parameters['sigmas']} -noise 0 -wp 0 -threads {job.threads}"
+        f" -s {parameters['sigma']}vox {parameters['warp_sigma']}vox -noise 0 -wp 0 -threads {job.threads}"
     )
     field = np.asarray(nib.load(warp).dataobj, dtype=np.float32).squeeze()
     warp.unlink()

@@ -13,7 +13,7 @@ OUT/
             <the same>_memory.tsv   time line of its memory
     scores/<preset>-<settings>/<method>/<run>.parquet    the scores of one run
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
-    comparisons.tsv  rankings.tsv  agreement.tsv  power.tsv  conditions.tsv  growth.tsv  repeats.tsv  verdicts.json
+    comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv regularity_*.tsv verdicts.json
     report/index.html  report/pairs/...
     work/                     may be deleted when nothing runs or waits on a cluster: it is made again
         affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json

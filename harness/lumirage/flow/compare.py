@@ -11,6 +11,7 @@ from lumirage.analysis.comparisons import compare as compare_methods
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import rank, rank_agreement
+from lumirage.analysis.regularity_curves import curve_points, curve_summaries, doses_of
 from lumirage.analysis.verdicts import verdicts
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout, write_text, written_aside
@@ -36,6 +37,9 @@ def compare(layout: Layout, screen: Screen) -> None:
         "growth": growth_exponents(_costs_of_runs(load_runs(layout, evaluation).values())),
         "repeats": repeat_variance(scores),
     }
+    doses = doses_of((n, u.dose_of, u.dose, u.card.parameters) for n, u in evaluation.methods.items())
+    points = curve_points(scores, doses, evaluation.track.on_failure)
+    tables |= {"regularity_points": points, "regularity_curves": curve_summaries(points)}
     for name, table in tables.items():
         _write_table(layout.table(name), table)
     found = verdicts(comparisons, rankings, tables["conditions"], evaluation.track.on_failure)

@@ -13,6 +13,7 @@ from lumirage.reporting import cost_figures as costs
 from lumirage.reporting import failure_tables as failures
 from lumirage.reporting import label_sources as sources
 from lumirage.reporting import preparation_effects as preparation
+from lumirage.reporting import regularity_figures as regularity
 from lumirage.reporting import resolution_figures
 from lumirage.reporting import resolution_results as resolution
 from lumirage.reporting import true_error_figures as truth
@@ -26,8 +27,8 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Scene, to_svg
 
 SECTIONS = (
-    "strips", "forest", "stability", "changes", "resolution", "resolution_costs", "truth", "sources", "pareto", "times",
-    "memory", "failures",
+    "strips", "forest", "stability", "regularity", "changes", "resolution", "resolution_costs", "truth", "sources",
+    "pareto", "times", "memory", "failures",
 )  # fmt: skip
 """Sections of the page that hold figures."""
 
@@ -69,6 +70,9 @@ def _drawings(inputs: Inputs) -> Iterator[_Drawing]:
             yield _Drawing("forest", partial(forest, inputs, measure), measure.title)
     if len(main_ranking(inputs, first, inputs.conditions[0])):
         yield _Drawing("stability", partial(stability, inputs, first))
+    for measure in inputs.measures[:MOST_MEASURES]:
+        for against in regularity.regularities_of(inputs, measure):
+            yield _Drawing("regularity", partial(regularity.figure, inputs, measure, against), measure.title)
     yield from _changes(inputs)
     yield from _orders(inputs)
     yield from _costs(inputs)

@@ -21,6 +21,7 @@ from lumirage.reporting.page_templates import inlined, render
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.preparation_effects import change_tables
 from lumirage.reporting.published_numbers import published_of
+from lumirage.reporting.regularity_figures import curve_tables, rate_words
 from lumirage.reporting.repeat_variance import repeat_tables
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.report_tables import MethodRow, cell, leaderboard, shown_columns, to_latex, to_tsv
@@ -98,6 +99,8 @@ def _factors(inputs: Inputs) -> dict[str, Any]:
     """What the sections of what is varied are given."""
     return {
         "changes": change_tables(inputs),
+        "doses": curve_tables(inputs),
+        "rate_words": rate_words,
         "reaches": resolution_ranges(inputs) if sizes_of(inputs) else [],
         "run_costs": costs_of(inputs),
         "truth": truth_of(inputs),

@@ -22,7 +22,10 @@ from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
 from lumirage.reporting.pair_warnings import read_pair_warnings
 
-ANALYSIS_TABLES = ("comparisons", "rankings", "agreement", "power", "conditions", "growth", "repeats")
+ANALYSIS_TABLES = (
+    "comparisons", "rankings", "agreement", "power", "conditions", "growth", "repeats", "regularity_points",
+    "regularity_curves",
+)  # fmt: skip
 VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label", "name", "scorer", "n", "note"}]
 RUN_COLUMNS = (
     "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",

@@ -1,0 +1,147 @@
+"""Accuracy against regularity, a curve a method whose parameter was varied, from the tables that the analysis made."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lumirage.reporting.analysis_tables import of_measure, records
+from lumirage.reporting.axes import Scale, fit, short, x_axis, y_axis
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.dose_figures import end_labels
+from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
+
+AGAINST = {"det_le0_percent": "folded voxels, %", "sdlogj": "SD of the logarithm of the Jacobian determinant"}
+"""Metrics of regularity, less is more regular, in a reader's words."""
+WIDE_RANGE = 30.0
+"""Axes of regularity are logarithmic where the largest value is so many times the smallest, and none is 0."""
+RATE = "accuracy_at_"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One method's doses: (regularity, accuracy, dose, failed runs) in the order of the doses."""
+
+    name: str
+    points: tuple[tuple[float, float, str, int], ...]
+
+
+@dataclass(frozen=True)
+class CurveTable:
+    """What the page shows of one measure: a row a curve and regularity."""
+
+    measure: Measure
+    rates: tuple[str, ...]
+    rows: tuple[Mapping[str, object], ...]
+
+
+def regularities_of(inputs: Inputs, measure: Measure) -> list[str]:
+    """What this measure can be drawn against; nothing where no method has doses."""
+    rows = _rows(inputs, "regularity_points", measure)
+    return [name for name in AGAINST if len(rows) and (rows["regularity"] == name).any()]
+
+
+def curve_tables(inputs: Inputs) -> list[CurveTable]:
+    """Areas and accuracies at given rates of folds, by measure."""
+    found = []
+    for measure in inputs.measures:
+        rows = _rows(inputs, "regularity_curves", measure)
+        if len(rows):
+            rates = tuple(column for column in rows.columns if column.startswith(RATE))
+            found.append(CurveTable(measure, rates, tuple(_read(rows, rates))))
+    return found
+
+
+def rate_words(column: str) -> str:
+    """accuracy_at_0.5_percent -> at most 0.5 % folds."""
+    return f"at most {column.removeprefix(RATE).removesuffix('_percent')} % folds"
+
+
+def _read(rows: pd.DataFrame, rates: tuple[str, ...]) -> Iterator[Mapping[str, object]]:
+    for row in records(rows):
+        yield {
+            "curve": str(row["curve"]),
+            "against": AGAINST[str(row["regularity"])],
+            "n_doses": str(row["n_doses"]),
+            "span": f"{short(_number(row['least']))} to {short(_number(row['most']))}",
+            "area": short(_number(row["area"]), 4),
+            "over": f"{short(_number(row['area_from']))} to {short(_number(row['area_to']))}",
+            "rates": [short(_number(row[rate]), 4) for rate in rates],
+            "note": _text(row["note"]),
+        }
+
+
+def _number(value: object) -> float:
+    return math.nan if value is pd.NA or value is None else float(str(value))
+
+
+def _text(value: object) -> str:
+    return "" if value is pd.NA or value is None else str(value)
+
+
+def _rows(inputs: Inputs, table: str, measure: Measure) -> pd.DataFrame:
+    """The rows of one measure under the reference condition."""
+    found = inputs.tables.get(table)
+    if found is None or not len(found):
+        return pd.DataFrame()
+    rows = of_measure(found, measure)
+    return rows[rows["condition"] == inputs.conditions[0]]
+
+
+def curves(inputs: Inputs, measure: Measure, regularity: str) -> list[Curve]:
+    """The curves of one figure."""
+    rows = _rows(inputs, "regularity_points", measure)
+    rows = rows[(rows["regularity"] == regularity) & rows["accuracy"].notna() & rows["regularity_value"].notna()]
+    found: dict[str, list[tuple[float, float, str, int]]] = {}
+    for row in records(rows):
+        at = (
+            _number(row["regularity_value"]),
+            _number(row["accuracy"]),
+            _text(row["dose"]),
+            int(_number(row["failed"])),
+        )
+        found.setdefault(str(row["curve"]), []).append(at)
+    return [Curve(name, tuple(points)) for name, points in found.items()]
+
+
+def figure(inputs: Inputs, measure: Measure, regularity: str, width: float) -> Scene:
+    """Mean accuracy against mean regularity, failures filled; a line through the doses of a method, a dot for one setting."""
+    drawn = curves(inputs, measure, regularity)
+    colors = colors_of([curve.name for curve in drawn])
+    height, right = 330.0, width - 16 - max(text_width(clip(curve.name, 18), bold=True) for curve in drawn)
+    across = [point[0] for curve in drawn for point in curve.points]
+    wide = min(across) > 0 and max(across) > WIDE_RANGE * min(across)
+    x = fit(across, 62, right, log=wide)
+    y = fit([point[1] for curve in drawn for point in curve.points], height - 46, 34)
+    title = f"{AGAINST[regularity]} (less is more regular)" if width > 500 else AGAINST[regularity]
+    marks = x_axis(x, 34, height - 46, title if text_width(title) < right - 62 else regularity)
+    marks += y_axis(y, 62, right, measure.axis)
+    for curve in drawn:
+        marks += _curve(curve, x, y, colors[curve.name])
+    ends = [(y(curve.points[-1][1]), clip(curve.name, 18), colors[curve.name]) for curve in drawn]
+    marks += end_labels(ends, right + 10, (34, height - 46))
+    alt = "; ".join(
+        f"{curve.name}: "
+        + ", ".join(f"{dose or 'as it is'} {short(b, 4)} at {short(a)}" for a, b, dose, _ in curve.points)
+        for curve in drawn
+    )
+    name = f"regularity-{regularity}-{measure.title}"
+    return Scene(name, f"{measure.title} against {AGAINST[regularity]}", alt, width, height, marks)
+
+
+def _curve(curve: Curve, x: Scale, y: Scale, color: str) -> list[Mark]:
+    marks: list[Mark] = []
+    if len(curve.points) > 1:
+        marks.append(Line([(x(a), y(b)) for a, b, _, _ in curve.points], color=color, width=1.6))
+    for a, b, dose, failed in curve.points:
+        told = f"{curve.name} {dose}: {short(b, 4)} at {short(a)}" + (
+            f"; {failed} pairs with failed runs" if failed else ""
+        )
+        marks.append(Dot((x(a), y(b)), 4, color, "paper" if failed else color, told))
+        if dose:
+            value = dose.rpartition("=")[2]
+            marks.append(Label((x(a), y(b) - 8), clip(value, 14), "muted", 10, "middle"))
+    return marks
