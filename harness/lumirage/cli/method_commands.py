@@ -31,6 +31,7 @@ def list_methods(json: Annotated[bool, typer.Option("--json", help="as JSON")] =
     from dataclasses import asdict
     from json import dumps
 
+    from lumirage.cli.method_text import list_lines
     from lumirage.methods.method_list import images_here, table
     from lumirage.planning.method_cards import all_methods
 
@@ -39,8 +40,22 @@ def list_methods(json: Annotated[bool, typer.Option("--json", help="as JSON")] =
     if json:
         print(dumps([asdict(row) for row in rows], indent=1))
         return
-    for row in rows:
-        print(f"{row.name:28} {row.kind:9} {row.device:6} {row.image:10} {row.weights:14} {row.summary}")
+    for line in list_lines(rows):
+        print(line)
+
+
+@app.command()
+def show(name: Name, json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
+    """All that is known of one method: parameters, variants, licence, weights, what was verified, how to cite it."""
+    from json import dumps
+
+    from lumirage.cli.method_text import method_facts, show_lines
+    from lumirage.methods.method_list import images_here
+    from lumirage.planning.method_cards import find_method
+
+    source = find_method(name, extra_folders())
+    facts = method_facts(source, images_here())
+    print(dumps(facts, indent=1) if json else "\n".join(show_lines(source.card, facts)))
 
 
 @app.command()
@@ -51,9 +66,11 @@ def new(
 ) -> None:
     """Make the folder of a new method; it builds and passes `methods check` as it is."""
     from lumirage.methods.new_method import new_method
+    from lumirage.planning.method_cards import all_methods
 
-    folder = new_method(name, template, parent)
-    print(f"made {folder}; next:\n  lumirage-harness methods build {folder}\n  lumirage-harness methods check {folder}")
+    folder = new_method(name, template, parent, all_methods())
+    path = folder if folder.is_absolute() or folder.parts[0] == ".." else f"./{folder}"
+    print(f"made {folder}; next:\n  lumirage-harness methods build {path}\n  lumirage-harness methods check {path}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The table of methods: what is built, what lacks weights, what wants a GPU."""
+"""What of the methods is here: images, weights. The table of all, and all that is known of one."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -29,6 +29,11 @@ class Row:
     weights: str
     verified: str
     summary: str
+    variant_of: str = ""
+    changes: str = ""
+    """Of a variant: the parameters that differ."""
+    needs: str = ""
+    """What has to be got before it can start, in a few words; empty: nothing."""
 
 
 def images_here() -> frozenset[str] | None:
@@ -45,20 +50,40 @@ def images_here() -> frozenset[str] | None:
 def table(
     methods: Sequence[tuple[Path, Method]], images: Collection[str] | None, cache: Path | None = None
 ) -> list[Row]:
-    """The rows, in the order given."""
-    return [
-        Row(
-            name=card.name,
-            version=card.version,
-            kind=card.kind,
-            device=card.device,
-            image=image_state(folder, card, images),
-            weights=_weights(card, cache),
-            verified=card.verified,
-            summary=card.summary,
+    """The rows, in the order given; a variant stands after its card, whose folder it has."""
+    cards: dict[Path, Method] = {}
+    rows = []
+    for folder, card in methods:
+        own = cards.setdefault(folder, card)
+        state = image_state(folder, card, images)
+        rows.append(
+            Row(
+                name=card.name,
+                version=card.version,
+                kind=card.kind,
+                device=card.device,
+                image=state,
+                weights=_weights(card, cache),
+                verified=card.verified,
+                summary=card.summary,
+                variant_of="" if own is card else own.name,
+                changes="" if own is card else _changes(own, card),
+                needs=_needs(folder, card, state, cache),
+            )
         )
-        for folder, card in methods
-    ]
+    return rows
+
+
+def _changes(own: Method, variant: Method) -> str:
+    changed = {key: value for key, value in variant.parameters.items() if own.parameters.get(key) != value}
+    return ", ".join(f"{key}={value}" for key, value in changed.items()) or "as the card"
+
+
+def _needs(folder: Path, card: Method, state: ImageState, cache: Path | None) -> str:
+    built = image_source(folder, card) is not None
+    get = "" if state in {"built", "SIF"} else "to build" if built else "from authors" if card.obtain else "to pull"
+    missing = missing_weights(card, cache)
+    return " + ".join(filter(None, (get, megabytes(sum(item.bytes for item in missing)) if missing else "")))
 
 
 def image_state(folder: Path | None, card: Method, images: Collection[str] | None) -> ImageState:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from lumirage.core.errors import UsageError, nearest
@@ -20,11 +21,15 @@ def templates() -> list[str]:
     return sorted(folder.name for folder in (shipped("method_containers") / TEMPLATES).iterdir() if folder.is_dir())
 
 
-def new_method(name: str, template: str, parent: Path) -> Path:
+def new_method(name: str, template: str, parent: Path, taken: Collection[str] = ()) -> Path:
     """Make the folder of a new method in `parent`, with its own kit, so that plain `docker build` works on it.
 
-    Raises UsageError for a name or template that cannot be, or a folder that is there already.
+    Raises UsageError for a name or template that cannot be, a name that is `taken`, or a folder that is there already.
     """
+    if name.lower() in {other.lower() for other in taken}:
+        raise UsageError(
+            f"'{name}' is a method that ships with the harness, and tables would mix the two: take another name"
+        )
     if template not in templates():
         raise UsageError(f"unknown template '{template}'{nearest(template, templates())}")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name):

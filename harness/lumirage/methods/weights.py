@@ -105,6 +105,12 @@ def checked_weights(card: Method, cache: Path | None = None) -> dict[str, str]:
     return found
 
 
+def first_use(card: Method, file: str, cache: Path | None = None) -> KeptFile | None:
+    """What was recorded of a file at its first use; none where it was never here."""
+    folder = weights_folder(card, cache)
+    return _kept(folder).files.get(file) if folder else None
+
+
 def unpublished(card: Method) -> tuple[str, ...]:
     """The needed files of which upstream publishes no SHA-256."""
     return tuple(item.file for item in needed_weights(card) if not item.sha256)

@@ -1,7 +1,7 @@
 """Methods by name: the cards in method_containers/ and in the folders of LUMIRAGE_METHODS."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ class MethodSource:
 
     card: Method
     folder: Path | None
+    variant_of: str = ""
+    """The method with the card's own parameters, of a variant."""
     dose_of: str = ""
     dose: Mapping[str, ParameterValue] = field(default_factory=dict)
     """Of a method whose parameters the user changed: its own name, and what was changed."""
@@ -27,7 +29,7 @@ class MethodSource:
     def with_dose(self, values: Mapping[str, Any]) -> "MethodSource":
         """The same method with other values of its parameters. Raises UsageError."""
         card, dose = dose_of(self.card, values)
-        return MethodSource(card, self.folder, self.card.name, dose)
+        return replace(self, card=card, dose_of=self.card.name, dose=dose)
 
 
 def method_folders(extra: Sequence[Path] = ()) -> Iterator[Path]:
@@ -45,7 +47,8 @@ def all_methods(extra: Sequence[Path] = ()) -> dict[str, MethodSource]:
     for folder in method_folders(extra):
         card = read_yaml(folder / CARD, Method)
         for method in (card, *variants(card)):
-            found.setdefault(method.name, MethodSource(method, folder))
+            of = "" if method is card else card.name
+            found.setdefault(method.name, MethodSource(method, folder, of))
     return found
 
 
