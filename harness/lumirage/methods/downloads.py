@@ -1,6 +1,6 @@
 """Downloads one file by its address: resumed where it was cut off, never longer than said, with the bytes told.
 
-docs/decisions/0010 says why this is not pooch's. Who asked for the file holds a lock and checks its SHA-256 afterwards.
+docs/decisions/0014 says why this is not pooch's. Who asked for the file holds a lock and checks its SHA-256 afterwards.
 """
 
 import http.client

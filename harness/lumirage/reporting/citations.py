@@ -103,10 +103,12 @@ def _preparation(inputs: Inputs) -> str:
 def _execution(inputs: Inputs) -> str:
     limits = inputs.evaluation.track.limits
     isolated = len(inputs.runs) and bool(inputs.runs["isolated"].all())
+    on_gpu = sorted(set(inputs.runs.loc[inputs.runs["device"] == "gpu", "method"].astype(str)))
+    gpus = f"; {', '.join(on_gpu)} had a GPU" if on_gpu else ""
     return (
         f"Each method ran {'isolated, without network,' if isolated else 'not isolated'} by runtime "
-        f"{inputs.evaluation.runtime} with {limits.cpus} CPU(s), {limits.gpus} GPU(s), "
-        f"{limits.memory_bytes / 2**30:g} GiB of memory and at most {limits.pair_timeout_s:g} s a pair. "
+        f"{inputs.evaluation.runtime} with {limits.cpus} CPU(s), "
+        f"{limits.memory_bytes / 2**30:g} GiB of memory and at most {limits.pair_timeout_s:g} s a pair{gpus}. "
         "Times are from the begin to the end of a pair on the clock of the harness."
     )
 

@@ -30,7 +30,7 @@ VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label
 RUN_COLUMNS = (
     "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",
     "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
-    "warnings", "host", "voxels", "record",
+    "warnings", "host", "voxels", "device", "record",
 )  # fmt: skip
 """One row a run. `cpu_s` is the container's, shared by its pairs.
 
@@ -194,7 +194,7 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
         run.method, run.condition, run.repeat, run.pair, run.outcome.value, run.message, run.wall_s, run.load_s,
         run.cold, run.timed_by, run.cpu_s_per_pair, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
         run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, run.voxels,
-        str(path),
+        run.device, str(path),
     )  # fmt: skip
 
 

@@ -53,6 +53,8 @@ class MethodRow:
     """As the other costs a median over the runs that ended well: what passed before a container's first pair began, which
     is in no pair's time."""
     peak_memory_bytes: float
+    device: str
+    """What the runs were given to compute on; both where some had a GPU and some had none."""
 
 
 def method_rows(inputs: Inputs, condition: str) -> list[MethodRow]:
@@ -108,6 +110,7 @@ def _method_row(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndar
         wall_s=float(well["wall_s"].astype(float).median()),
         load_s=float(well["load_s"].astype(float).median()),
         peak_memory_bytes=float(well["peak_memory_bytes"].astype(float).median()),
+        device=", ".join(sorted(set(runs["device"].astype(str)) - {""})),
     )
 
 
@@ -153,7 +156,7 @@ def leaderboard(inputs: Inputs, lines: Sequence[MethodRow]) -> pd.DataFrame:
             row |= {f"mean {measure.title}": mean.value, f"n {measure.title}": mean.n_pairs}
             row |= {f"filled {measure.title}": mean.filled}
         row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_load_s": s.load_s}
-        row |= {"median_peak_memory_bytes": s.peak_memory_bytes}
+        row |= {"median_peak_memory_bytes": s.peak_memory_bytes, "device": s.device}
         rows.append(row)
     return pd.DataFrame(rows)
 
