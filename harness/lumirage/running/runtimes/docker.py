@@ -19,6 +19,7 @@ from lumirage.running.runtimes.docker_state import (
     create,
     end_of,
     engine_failures,
+    hopeless,
     image_volumes,
     labelled,
     ordered_by_others,
@@ -79,7 +80,6 @@ class DockerRuntime:
         podman = any("Podman" in name for name in components)
         own = local and not podman and info.get("CgroupDriver") == "cgroupfs" and self._hierarchy.can_own()
         rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
-        unheld = cannot_limit(info, rootless=rootless)
         gpus = "nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices"))
         systemd = info.get("CgroupDriver") == "systemd" and self._hierarchy.version == 2
         return Engine(
@@ -87,7 +87,7 @@ class DockerRuntime:
             podman=podman,
             rootless=rootless,
             slices=local and systemd and not podman and not rootless,
-            cannot_limit=unheld,
+            cannot_limit=cannot_limit(info, rootless=rootless),
             gives_gpus=gpus,
         )
 
@@ -110,10 +110,8 @@ class DockerRuntime:
         self.resolve(image)
 
     def gpu_refusal(self) -> str:
-        """See Runtime. By what the engine says of itself: a container that asks in vain does not start."""
-        if self.engine.gives_gpus:
-            return ""
-        return "the engine gives no GPU to containers; install the NVIDIA container toolkit (or try with --device gpu)"
+        """See Runtime."""
+        return self.engine.gpu_refusal
 
     def card(self, image: str) -> bytes:
         """See Runtime. Read from a container that is made and never started."""
@@ -202,10 +200,8 @@ class DockerRuntime:
         except docker.errors.ImageNotFound as error:
             raise UnavailableError(f"image {options['image']} is not on this machine any more") from error
         except API_FAILURES as error:
-            if "bind source path does not exist" in reason(error):  # trying again would not bring it back
-                raise UnavailableError(f"what a method is to be given is gone: {reason(error)}") from error
-            if "init binary" in str(error):
-                raise UnavailableError(f"podman has no init program: install catatonit ({reason(error)})") from error
+            if why := hopeless(error):
+                raise UnavailableError(f"{why} ({reason(error)})") from error
             self._left_behind.add(options["name"])  # an engine that died may have made it and not said so
             raise EngineError(f"cannot create a container: {reason(error)}") from error
 

@@ -42,6 +42,12 @@ class Engine:
     cannot_limit: frozenset[str] = field(default=frozenset(), metadata={"note": "of LIMITS"})
     gives_gpus: bool = False
 
+    @property
+    def gpu_refusal(self) -> str:
+        """By what it says of itself: a container that asks in vain does not start."""
+        no = "the engine gives no GPU to containers; install the NVIDIA container toolkit (or try with --device gpu)"
+        return "" if self.gives_gpus else no
+
 
 def cannot_limit(info: Mapping[str, Any], *, rootless: bool) -> frozenset[str]:
     """Which of LIMITS an engine takes and does not hold, by its own `info`; what it says nothing of it can.

@@ -143,6 +143,18 @@ def engine_failures(doing: str) -> Iterator[None]:
         raise EngineError(f"cannot {doing}: {reason(error)}") from error
 
 
+HOPELESS = {
+    "bind source path does not exist": "what a method is to be given is gone",
+    "init binary": "podman has no init program: install catatonit",
+}
+"""What an engine says where trying again is no use, and what it means."""
+
+
+def hopeless(error: Exception) -> str:
+    """Why trying again would not help; empty where it may."""
+    return next((why for words, why in HOPELESS.items() if words in str(error)), "")
+
+
 def reason(error: Exception) -> str:
     """The engine's own words where it has some."""
     return str(getattr(error, "explanation", None) or error)
