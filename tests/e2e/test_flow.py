@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.e2e.conftest import HARNESS, Command
 
-from lumirage.core.layout import ASIDE, shipped
+from lumirage.core.evaluation_file import read_evaluation
+from lumirage.core.layout import ASIDE, Layout, shipped
 from lumirage.core.space import read_labels, write_volume
 from lumirage.running.tree_lock import holder
 
@@ -270,6 +272,28 @@ def test_another_dataset_of_the_same_names_is_refused(
     answer = harness("evaluate", *METHODS, bids, out)
     assert answer.returncode == 2
     assert "files of another content: sub-02_T1w labels." in answer.stderr
+
+
+def test_transforms_are_exported_for_other_tools(done: Path, tmp_path: Path, harness: Command) -> None:
+    """The oracle's map, read by ITK's own library, takes a landmark of the fixed image to that of the moving one."""
+    import SimpleITK as sitk
+
+    target = tmp_path / "itk"
+    answer = harness("export", "transforms", done, target, "--format", "itk")
+    assert answer.returncode == 0, answer.stderr
+    files = [Path(line) for line in answer.stdout.splitlines()]
+    assert len(files) == 4
+    oracle = sitk.ReadTransform(str(next(f for f in files if f.parent.name == "oracle" and "from-sub02" in f.name)))
+    bids = read_evaluation(Layout(done)).dataset
+    tables = (bids / f"derivatives/phantom/sub-{s}/anat/sub-{s}_desc-phantom_landmarks.tsv" for s in ("01", "02"))
+    fixed, moving = (pd.read_csv(table, sep="\t").set_index("name")[["x", "y", "z"]] for table in tables)
+    lps = np.array([-1.0, -1.0, 1.0])
+    found = np.array([oracle.TransformPoint((lps * fixed.loc[name]).tolist()) for name in fixed.index]) * lps
+    apart = np.linalg.norm(found - moving.loc[fixed.index].to_numpy(), axis=1)
+    assert np.median(apart) < 0.2
+    wrong = harness("export", "transforms", done, "--format", "itc")
+    assert wrong.returncode == 2
+    assert "did you mean 'itk'" in wrong.stderr
 
 
 @pytest.fixture

@@ -167,14 +167,41 @@ def report(
         print(f"report: {stage.report(layout, screen, wanted, one_file=one_file)}")
 
 
+TRANSFORMS = "transforms"
+
+
 def export(
     out: Done,
-    kind: Annotated[str, typer.Argument(help="csv, parquet, latex, or bundle: a zip file to score again from")],
-    target: Annotated[Path, typer.Argument(help="folder to write, or the zip file")],
+    kind: Annotated[
+        str,
+        typer.Argument(help="csv, parquet, latex, transforms, or bundle: a zip file to score again from"),
+    ],
+    target: Annotated[
+        Path | None, typer.Argument(help="folder to write, or the zip file; transforms: default OUT-transforms-FORMAT")
+    ] = None,
+    format_: Annotated[str, typer.Option("--format", help="of transforms: itk, ants, fsl, x5 or slicer")] = "itk",
+    apart: Annotated[bool, typer.Option("--apart", help="affine and deformation of a transform as two files")] = False,
 ) -> None:
-    """Hand the tables of OUT to other tools."""
+    """Hand the tables of OUT to other tools, or what the methods found: `export transforms OUT --format ants`."""
+    if str(out) == TRANSFORMS:  # the two words in the other order
+        out, kind = Path(kind), TRANSFORMS
+    if kind == TRANSFORMS:
+        _export_transforms(out, format_, target, apart=apart)
+        return
+    if target is None:
+        raise UsageError(f"export {kind}: say where to, as in 'export {out} {kind} TARGET'")
     from lumirage.core.layout import Layout
     from lumirage.reporting.export import export as export_tables
 
     for path in export_tables(Layout(out), kind, target):
         print(path)
+
+
+def _export_transforms(out: Path, format_: str, target: Path | None, *, apart: bool) -> None:
+    from lumirage.cli.console_output import show
+    from lumirage.flow.export_transforms import export_transforms
+
+    with show(False) as screen, working_in(out) as layout:
+        folder = target or layout.root.with_name(f"{layout.root.name}-{TRANSFORMS}-{format_}")
+        for path in export_transforms(layout, format_, folder, screen, apart=apart):
+            print(path)
