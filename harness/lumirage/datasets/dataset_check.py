@@ -14,7 +14,8 @@ from scipy.ndimage import affine_transform
 from lumirage.core.errors import DataError
 from lumirage.core.label_files import elsewhere, read_label_files
 from lumirage.core.model import Grid, Record, Shape, Triple
-from lumirage.core.space import Volume, axis_codes, read_grid, read_volume, same_grid, spacing_of
+from lumirage.core.native_images import read_image
+from lumirage.core.space import Volume, axis_codes, read_grid, same_grid, spacing_of
 from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
 
 Severity = Literal["error", "warning", "note"]
@@ -130,23 +131,23 @@ def _check_scan(
 ) -> ScanFacts:
     """Facts of one image with its label maps; what is wrong is added to `findings`, its content to `hashes`."""
     try:
-        header, volume = read_header(path), read_volume(path)
+        header, stored, volume = read_header(path), read_grid(path), read_image(path)
     except DataError as error:
         findings.append(_finding("error", _kind_of(path), path, _without(path, error)))
         return ScanFacts(name=path.name.split(".")[0], path=str(path))
     hashes[_content_hash(volume)].append(path)
-    findings += check_header(path, header, volume.grid)
+    findings += check_header(path, header, stored)
     maps = dict(_label_maps(path, sources, findings, hashes))
     low, high = float(volume.data.min()), float(volume.data.max())
     if low == high:
         findings.append(_finding("error", "empty image", path, f"every voxel is {low:g}"))
-    x, y, z = (float(v) for v in volume.spacing_mm)
+    x, y, z = (float(v) for v in spacing_of(np.array(stored.affine)))
     return ScanFacts(
         name=path.name.split(".")[0],
         path=str(path),
-        shape=volume.grid.shape,
+        shape=stored.shape,
         spacing_mm=(x, y, z),
-        orientation=axis_codes(volume.affine),
+        orientation=axis_codes(np.array(stored.affine)),
         unit=header.unit,
         lowest=low,
         highest=high,

@@ -202,3 +202,17 @@ def test_freesurfers_format_is_looked_at_too(dataset: Path) -> None:
     assert (scan.name, scan.spacing_mm, scan.orientation, scan.unit) == ("sub-01_T1w", (6.0, 6.0, 6.0), "RAS", "mm")
     assert scan.labels["phantom"]
     assert check.count("error") == 0
+
+
+def test_what_an_evaluation_takes_is_no_error(dataset: Path) -> None:
+    """NaN outside the head, a label map with the noise of floats and one on a lattice of its own."""
+    volume, labels = read_volume(dataset / IMAGE), read_labels(dataset / LABELS)
+    write_volume(dataset / IMAGE, np.where(volume.data == 0, np.float32(np.nan), volume.data), volume.affine)
+    write_volume(dataset / LABELS, labels.data.astype(np.float32) + np.float32(1e-4), labels.affine)
+    second = LABELS.replace("01", "02")
+    other = read_labels(dataset / second)
+    fine = other.affine @ np.diag([0.5, 0.5, 0.5, 1.0])
+    write_volume(dataset / second, other.data.repeat(2, 0).repeat(2, 1).repeat(2, 2).astype(np.int16), fine)
+    check = look_over(dataset)
+    assert [f.message for f in check.findings if f.severity == "error"] == []
+    assert check.scans[0].labels["phantom"] == tuple(int(v) for v in np.unique(labels.data)[1:])
