@@ -15,7 +15,7 @@ class Verdict:
 
     sentence: str
     kind: str
-    """condition, effect, failures, gate or order"""
+    """headline, condition, effect, failures, gate or order"""
     track: str
     condition: str
     metric: str

@@ -1,11 +1,12 @@
 """What the comparisons say, in plain English. Never more than the numbers allow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
 
 import pandas as pd
 
 from lumirage.analysis.condition_verdicts import condition_verdicts, order_verdicts
+from lumirage.analysis.headline import headline
 from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.verdict_words import (
     Row,
@@ -30,20 +31,27 @@ MEASURE = ["track", "condition", "preset", "settings", "metric", "source"]
 
 
 def verdicts(
-    comparisons: pd.DataFrame, rankings: pd.DataFrame, changes: pd.DataFrame, policy: Policy = "identity"
+    comparisons: pd.DataFrame,
+    rankings: pd.DataFrame,
+    changes: pd.DataFrame,
+    policy: Policy = "identity",
+    references: Collection[str] = (),
 ) -> list[Verdict]:
     """Sentences from the tables of `compare`, `rank` and `condition_changes`, for every track.
 
-    What a condition breaks comes first: it says more of a method than who is ahead in the reference. Then, of the
-    reference condition (or the first): every method against the sentinel, and neighbours in rank against one another; what
-    failures do, in every condition; who is beyond the gate; and what the other conditions change. `policy` is the track's: it
-    says how failed runs count.
+    What a condition breaks comes first: it says more of a method than who is ahead in the reference. Then the headline, of
+    the first measure (`references` are methods that are a scale and no competitors), and of the reference condition (or
+    the first): every method against the sentinel, and neighbours in rank against one another; what failures do, in every
+    condition; who is beyond the gate; and what the other conditions change. `policy` is the track's: it says how failed
+    runs count.
     """
+    top: list[Verdict] = []
     first: list[Verdict] = []
     then: list[Verdict] = []
     honest = comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)]
     for measure in _measures(honest):
         rows, lists = _of(honest, measure), _of(rankings, measure)
+        top = top or headline(comparisons, rankings, measure, policy, references)
         order = lists[(lists["scheme"] == AGGREGATE) & (lists["policy"] == policy)].sort_values("rank", kind="stable")
         everywhere = _of(rankings, {name: value for name, value in measure.items() if name != "condition"})
         everywhere = everywhere[everywhere["scheme"] == AGGREGATE]
@@ -56,7 +64,7 @@ def verdicts(
         then += gate_verdicts(order)
         then += order_verdicts(everywhere[everywhere["policy"] == policy], measure["condition"])
         then += others
-    return list(dict.fromkeys([*first, *then]))
+    return list(dict.fromkeys([*first, *top, *then]))
 
 
 def _with_answers(order: pd.DataFrame) -> list[str]:

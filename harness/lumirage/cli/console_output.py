@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -35,6 +36,12 @@ class CommandScreen(Screen, Protocol):
 
     def plan(self, overview: "PlanOverview") -> None:
         """What would be done."""
+
+
+WIDTH = 80
+"""Of a log, and of whatever else is no terminal."""
+HEADS = {"runs": "runs", "device": "device", "wall s": "time (s)", "cpu s": "CPU (s)", "peak MB": "mem (GB)"}
+"""The columns that are no metric, as people read them."""
 
 
 @contextmanager
@@ -96,13 +103,10 @@ class RichScreen:
     def summary(self, summary: "Summary") -> None:
         """The closing table."""
         self._progress.stop()
-        table = Table(title=f"{summary.title}", title_justify="left", header_style="bold")
-        table.add_column("method")
-        for column in summary.columns:
-            table.add_column(column, justify="right")
-        for name in summary.rows:
-            table.add_row(name, *summary.marked(name))
-        Console(width=None if sys.stdout.isatty() else 160).print(table)
+        console = Console(width=None if sys.stdout.isatty() else WIDTH)
+        console.print(_table(summary, console.width))
+        if summary.headline:
+            console.print(summary.headline, highlight=False, markup=False)
         for line in summary.notes:
             print(line)
 
@@ -112,6 +116,35 @@ class RichScreen:
 
         self._progress.stop()
         print(plan_text(overview))
+
+
+def _shown(column: str, cell: str) -> str:
+    """A cell as people read it: memory in gigabytes."""
+    return f"{float(cell) / 1000:.2f}" if column == "peak MB" and cell else cell
+
+
+def _table(summary: "Summary", width: int) -> Table:
+    """The closing table, with as many columns as a console of this width has room for; --json and the report have all."""
+    from lumirage.core.metrics import title
+
+    rows = {name: tuple(map(_shown, summary.columns, summary.marked(name))) for name in summary.rows}
+    heads = [HEADS.get(column, title(column)) for column in summary.columns]
+    widths = [max(len(cell) for cell in column) + 3 for column in zip(heads, *rows.values(), strict=True)]
+    room = width - 1 - max((len(name) for name in rows), default=6)
+    metrics = [i for i, column in enumerate(summary.columns) if column not in {*HEADS, "rank", "failed"}]
+    first = [i for i, column in enumerate(summary.columns) if column in {"rank", "failed", "wall s", "peak MB"}]
+    kept: list[int] = []
+    for index in dict.fromkeys([*metrics[:1], *first, *metrics[1:], *range(len(heads))]):
+        if widths[index] <= room:
+            room -= widths[index]
+            kept.append(index)
+    table = Table(title=summary.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("method", overflow="fold")
+    for index in sorted(kept):
+        table.add_column(heads[index], justify="right", no_wrap=True)
+    for name, cells in rows.items():
+        table.add_row(name, *(cells[index] for index in sorted(kept)))
+    return table
 
 
 class JsonScreen:

@@ -194,6 +194,22 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 
 
+TITLES = {
+    "dice_nearest_fg": "Dice", "dice_argmax_fg": "Dice (argmax)", "dice_soft_fg": "Dice (soft)", "dice_lumir": "Dice (LUMIR)",
+    "hd95_mm": "HD95 (mm)", "hd95_vox_lumir": "HD95 (LUMIR, voxels)", "msd_mm": "surface distance (mm)",
+    "nsd_1mm": "surface Dice (1 mm)", "tre_mm_linear": "TRE (mm)", "tre_mm_cubic_l2r": "TRE (Learn2Reg, mm)",
+    "tre_vox_lumir": "TRE (LUMIR, voxels)", "displacement_error_mm": "true error (mm)",
+    "det_le0_percent": "folded voxels (%)", "ndv_percent": "folded volume (%)", "sdlogj": "SD log J",
+    "mi_fixed_moved": "mutual information", "ncc_fixed_moved": "NCC",
+}  # fmt: skip
+"""What the field calls a metric, where people read; files keep its name."""
+
+
+def title(metric: str) -> str:
+    """The field's name of a metric, with its unit; its own name where the field has none."""
+    return TITLES.get(metric, metric)
+
+
 def direction(metric: str) -> Direction:
     """Which way is better; 0 for a metric that nobody knows."""
     known = METRICS.get(metric)

@@ -42,7 +42,8 @@ def compare(layout: Layout, screen: Screen) -> None:
     tables |= {"regularity_points": points, "regularity_curves": curve_summaries(points)}
     for name, table in tables.items():
         _write_table(layout.table(name), table)
-    found = verdicts(comparisons, rankings, tables["conditions"], evaluation.track.on_failure)
+    references = [name for name, use in evaluation.methods.items() if use.card.kind == "reference"]
+    found = verdicts(comparisons, rankings, tables["conditions"], evaluation.track.on_failure, references)
     sentences = [asdict(verdict) for verdict in found]
     write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")
     screen.progress("compare", 1, 1)

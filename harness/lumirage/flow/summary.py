@@ -1,5 +1,6 @@
 """The closing summary of an evaluation, from the files in OUT: one line for each method."""
 
+import json
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -26,6 +27,7 @@ class Summary:
     rows: Mapping[str, tuple[str, ...]]
     failed: int
     notes: tuple[str, ...] = field(default=())
+    headline: str = ""
     filled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Method -> column -> over how many pairs the failure policy put in a value; only where it did."""
     pair_warnings: Mapping[str, str] = field(default_factory=dict)
@@ -36,6 +38,7 @@ class Summary:
         filled = {name: dict(of) for name, of in self.filled.items()}
         return {
             "title": self.title,
+            "headline": self.headline,
             "methods": methods,
             "failed": self.failed,
             "filled": filled,
@@ -108,9 +111,19 @@ def summarize(layout: Layout) -> Summary:
             *in_lines(doubtful, WARNINGS_SHOWN),
             *((f"report: {page}",) if page.is_file() else ()),
         ),
+        headline=_headline(layout),
         filled={name: of for name, of in filled.items() if of},
         pair_warnings=doubtful,
     )
+
+
+def _headline(layout: Layout) -> str:
+    """What a condition breaks most, and the headline, as the analysis has them; nothing before it was made."""
+    if not layout.verdicts.is_file():
+        return ""
+    found = [one for one in json.loads(layout.verdicts.read_text(encoding="utf-8")) if isinstance(one, dict)]
+    news = [one for one in found[:1] if one.get("kind") == "condition"]
+    return " ".join(str(one["sentence"]) for one in [*news, *(o for o in found if o.get("kind") == "headline")])
 
 
 def _scores(layout: Layout) -> pd.DataFrame:

@@ -82,8 +82,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         failed=len(failed_pairs(inputs)),
         warned=_warned(inputs.runs),
         facts=_facts(inputs),
-        findings=[f.sentence for f in inputs.verdicts if f.metric in {"", inputs.measures[0].metric}],
-        further=[f.sentence for f in inputs.verdicts if f.metric not in {"", inputs.measures[0].metric}],
+        **_findings(inputs),
         **_factors(inputs),
         power=_power(inputs),
         tables=inputs.tables,
@@ -93,6 +92,19 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         assets="assets/",
         inline=inlined() if one_file else None,
     )
+
+
+def _findings(inputs: Inputs) -> dict[str, list[str]]:
+    """The sentences: what a condition breaks most and the headline first, those of other measures last."""
+    news = [f for f in inputs.verdicts[:1] if f.kind == "condition"]
+    top = [*news, *(f for f in inputs.verdicts if f.kind == "headline")]
+    rest = [f for f in inputs.verdicts if f not in top]
+    here = {"", inputs.measures[0].metric}
+    return {
+        "headline": [f.sentence for f in top],
+        "findings": [f.sentence for f in rest if f.metric in here],
+        "further": [f.sentence for f in rest if f.metric not in here],
+    }
 
 
 def _factors(inputs: Inputs) -> dict[str, Any]:

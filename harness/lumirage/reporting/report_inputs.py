@@ -40,10 +40,11 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence of the analysis and the metric that it is about; empty when it is about none."""
+    """A sentence of the analysis, the metric that it is about (empty when it is about none), and its kind."""
 
     sentence: str
     metric: str
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -217,4 +218,4 @@ def _finding(entry: object) -> Finding:
     """One verdict: a record with its sentence, or the bare sentence."""
     if not isinstance(entry, dict):
         return Finding(str(entry), "")
-    return Finding(str(entry.get("sentence", "")), str(entry.get("metric", "")))
+    return Finding(*(str(entry.get(name, "")) for name in ("sentence", "metric", "kind")))

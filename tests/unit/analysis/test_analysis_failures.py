@@ -34,7 +34,7 @@ def said(table, policy="identity"):
         condition_changes(table, ChangeSettings(FAST, policy=policy)),
         policy,
     )
-    return [verdict.sentence for verdict in found]
+    return [verdict.sentence for verdict in found if verdict.kind != "headline"]
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -9,6 +9,7 @@ from rich.progress import Progress
 from lumirage.cli.console_output import RichScreen
 from lumirage.core.model import Outcome
 from lumirage.flow.run import log_ending
+from lumirage.flow.summary import Summary
 
 
 def test_a_log_gets_a_line_for_every_tenth() -> None:
@@ -34,3 +35,23 @@ def test_a_log_gets_a_line_for_every_tenth() -> None:
 )
 def test_a_failure_is_told_with_the_last_words_of_the_log(outcome: Outcome, log: str, told: str) -> None:
     assert log_ending(outcome, log) == told
+
+
+def summary(names: list[str]) -> Summary:
+    columns = ("rank", "runs", "failed", "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "det_le0_percent", "device",
+               "wall s", "cpu s", "peak MB")  # fmt: skip
+    cells = ("2= [2, 3]", "112", "3", "0.8123", "12.3456", "3.1234", "0.0123", "gpu", "1234.5", "2345.6", "12345.6")
+    return Summary("t1w on oasis", columns, dict.fromkeys(names, cells), 3, headline="greedy is first.")
+
+
+@pytest.mark.parametrize("names", [["greedy"], ["identity", "voxelmorph-diffeomorphic", "ants-syn-quick"]])
+def test_the_closing_table_fits_eighty_columns(names: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    console = Console(stderr=True)
+    RichScreen(console, Progress(console=console, disable=True)).summary(summary(names))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert all(any(name in line for line in lines) for name in names)
+    for head in ("Dice", "rank", "failed", "time (s)", "mem (GB)"):
+        assert any(head in line for line in lines), head
+    assert any(" 12.35" in line for line in lines)
+    assert "greedy is first." in lines

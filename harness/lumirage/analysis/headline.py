@@ -1,0 +1,165 @@
+"""The one or two sentences that people repeat: who is first, by how much, and what could not have been told."""
+
+import itertools
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from lumirage.analysis.ranking import AGGREGATE
+from lumirage.analysis.verdict_words import Row, Verdict, number, records, sentence
+from lumirage.core.failure_policy import Policy
+from lumirage.core.metrics import direction, title
+from lumirage.core.model import SENTINELS
+
+NAMED = 3
+"""So many methods are named; more are counted."""
+AFFINE = "affine"
+
+
+@dataclass(frozen=True)
+class _Contrast:
+    """How much better one method is than another, whether that can be told, and half of its interval (NaN: none)."""
+
+    better_by: float = math.nan
+    told: bool = False
+    half: float = math.nan
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is one."""
+        return not math.isnan(self.half)
+
+    @property
+    def size(self) -> str:
+        """The amount, with as many digits as the interval allows."""
+        return digits(self.better_by, self.half)
+
+    def words(self, metric: str) -> str:
+        """The amount with the metric's name."""
+        return f"{self.size} {title(metric)}"
+
+
+@dataclass(frozen=True)
+class _Contrasts:
+    """The comparisons of one measure, read from either side; `sign` is the metric's good direction."""
+
+    rows: tuple[Row, ...]
+    sign: int
+
+    def between(self, method: str, reference: str) -> _Contrast:
+        """Of one method against another; nothing where they were not compared."""
+        for row in self.rows:
+            if {row["method"], row["reference"]} == {method, reference}:
+                turn = self.sign if row["method"] == method else -self.sign
+                half = (number(row["ci_high"]) - number(row["ci_low"])) / 2
+                return _Contrast(turn * number(row["difference"]), row["better"] in ("method", "reference"), half)
+        return _Contrast()
+
+    def size(self) -> tuple[int, int]:
+        """Pairs and people behind it."""
+        pairs = max((int(number(row["n_pairs"])) for row in self.rows), default=0)
+        return pairs, max((int(number(row["n_subjects"])) for row in self.rows), default=0)
+
+
+def headline(
+    comparisons: pd.DataFrame,
+    rankings: pd.DataFrame,
+    measure: dict[str, str],
+    policy: Policy,
+    references: Collection[str],
+) -> list[Verdict]:
+    """Of one measure (track, condition, preset, settings, metric, source): sentences of kind `headline`.
+
+    `references` are methods that are a scale and no competitors, such as the oracle; sentinels are too.
+    """
+    honest = _of(comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)], measure)
+    lists = _of(rankings[(rankings["scheme"] == AGGREGATE) & (rankings["policy"] == policy)], measure)
+    lists = lists[~lists["method"].isin([*SENTINELS, *references])].sort_values("rank", kind="stable")
+    contrasts = _Contrasts(tuple(records(honest)), direction(measure["metric"]))
+    parts = [
+        _failures(lists),
+        _places(lists, contrasts, measure["metric"]),
+        _limits(lists, contrasts, measure["metric"]),
+    ]
+    return [
+        Verdict(sentence(text), "headline", measure["track"], measure["condition"], measure["metric"], "")
+        for text in parts
+        if text
+    ]
+
+
+def _places(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
+    """Who is first or shares it, how far above the affine, and how far the others lie behind."""
+    ranked = lists[(lists["n_pairs"] > lists["filled"]) & ~lists["beyond_gate"].astype(bool)]
+    names = [str(name) for name in ranked["method"]]
+    if not names:
+        return "No method has a place: none has answers that can be ranked"
+    best, rest = names[0], names[1:]
+    equal = [best, *(name for name in rest if not contrasts.between(best, name).told)]
+    behind = [name for name in rest if name not in equal]
+    text = f"{_joined(equal)} share the first place" if len(equal) > 1 else f"{best} is first"
+    if not rest:
+        value = ranked["value"].iloc[0]
+        text = f"{best} reaches {number(value):.3g} {title(metric)}"
+    parts = [text, _above_affine(equal, contrasts, metric)]
+    parts += [f"{name} is {contrasts.between(best, name).words(metric)} worse" for name in behind[:NAMED]]
+    parts += [f"{len(behind) - NAMED} more are behind"] if len(behind) > NAMED else []
+    return "; ".join(filter(None, parts))
+
+
+def _above_affine(equal: Sequence[str], contrasts: _Contrasts, metric: str) -> str:
+    found = [contrasts.between(name, AFFINE) for name in equal]
+    if any(math.isnan(each.better_by) for each in found):
+        return ""
+    who = {1: "it is", 2: "both are"}.get(len(equal), "all are")
+    if not all(each.told for each in found) and any(each.has_interval for each in found):
+        return f"whether {'it is' if len(equal) == 1 else 'they are'} better than the affine alone cannot be told"
+    least, most = min(found, key=lambda each: each.better_by), max(found, key=lambda each: each.better_by)
+    if least.better_by < 0 < most.better_by:
+        return f"{who} within {least.size} below and {most.size} {title(metric)} above the affine alone"
+    size = most.size if least.size == most.size else f"{least.size} to {most.size}"
+    return f"{who} {size} {title(metric)} {'better' if most.better_by > 0 else 'worse'} than the affine alone"
+
+
+def _failures(lists: pd.DataFrame) -> str:
+    """Who failed, when anybody did."""
+    failed = [
+        f"{row['method']} failed on {row['failed']} of {number(row['n_pairs']) + number(row['dropped']):.0f} pairs"
+        for row in records(lists[lists["failed"] > 0])
+    ]
+    more = f", and {len(failed) - NAMED} methods more failed" if len(failed) > NAMED else ""
+    return _joined(failed[:NAMED]) + more
+
+
+def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
+    """What the pairs and people could not have told: half of the middle interval between neighbours."""
+    names = [*(str(name) for name in lists["method"]), AFFINE]
+    pairs, people = contrasts.size()
+    if not pairs:
+        return ""
+    who = f"{pairs} pair{'s' * (pairs != 1)} of {people} {'people' if people != 1 else 'person'}"
+    neighbours = [contrasts.between(a, b) for a, b in itertools.pairwise(names)]
+    halves = sorted(each.half for each in neighbours if each.has_interval)
+    if not halves:
+        return f"{who} give no interval: these are numbers, not differences that can be told"
+    half = halves[len(halves) // 2]
+    return f"{who} cannot tell differences below about {digits(half, half)} {title(metric)}"
+
+
+def digits(value: float, half: float) -> str:
+    """A difference without its sign, to the first digit of half its interval; to two digits where there is none."""
+    if math.isnan(half) or half <= 0:
+        return f"{abs(value):.2g}"
+    return f"{abs(value):.{min(max(0, -math.floor(math.log10(half))), 4)}f}"
+
+
+def _joined(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1] if words else ""
+
+
+def _of(table: pd.DataFrame, measure: dict[str, str]) -> pd.DataFrame:
+    for name, value in measure.items():
+        table = table[table[name].astype(str) == value]
+    return table

@@ -1,0 +1,91 @@
+"""The headline says what the tables say, and no more."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from score_tables import pairs_of, scores
+
+from lumirage.analysis.comparisons import CompareSettings, compare
+from lumirage.analysis.condition_effects import ChangeSettings, condition_changes
+from lumirage.analysis.headline import digits
+from lumirage.analysis.ranking import RankSettings, rank
+from lumirage.analysis.resampling import Resampling
+from lumirage.analysis.verdicts import verdicts
+
+NAN = float("nan")
+FAST = Resampling(draws=200, seed=1)
+PAIRS = pairs_of("all", 5)
+
+
+def made(**gains: object) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.5, 0.02, len(PAIRS))
+    found = {"identity": base - 0.1, "affine": base}
+    return found | {name: base + gain + rng.normal(0, 0.005, len(PAIRS)) for name, gain in gains.items()}
+
+
+def told(table: pd.DataFrame, references: tuple[str, ...] = ()) -> str:
+    found = verdicts(
+        compare(table, CompareSettings(FAST)),
+        rank(table, RankSettings(FAST)),
+        condition_changes(table, ChangeSettings(FAST)),
+        "identity",
+        references,
+    )
+    return " ".join(one.sentence for one in found if one.kind == "headline")
+
+
+def test_one_is_first_and_the_others_lie_behind():
+    text = told(scores(PAIRS, made(greedy=0.3, syn=0.2, demons=0.1)))
+    assert text.startswith("greedy is first; it is 0.30")
+    assert "Dice better than the affine alone; syn is 0.099 Dice worse" in text
+    assert "demons is 0.199 Dice worse" in text
+    assert "20 pairs of 5 people cannot tell differences below about 0.0" in text
+
+
+def test_who_cannot_be_told_apart_shares_the_place():
+    text = told(scores(PAIRS, made(greedy=0.3, syn=0.3, demons=0.1)))
+    assert "share the first place; both are 0.3" in text
+    assert "demons is 0.2" in text
+
+
+def test_a_reference_is_a_scale_and_no_winner():
+    text = told(scores(PAIRS, made(oracle=0.4, greedy=0.3)), ("oracle",))
+    assert "oracle" not in text
+    assert text.startswith("greedy reaches 0.798 Dice; it is 0.302 Dice better")
+
+
+def test_failures_are_the_news():
+    values = made(greedy=0.3, syn=0.1)
+    values["syn"][:3] = NAN
+    text = told(scores(PAIRS, values))
+    assert text.startswith("syn failed on 3 of 20 pairs. greedy is first")
+
+
+def test_nobody_answered():
+    text = told(scores(PAIRS, made() | {"greedy": np.full(len(PAIRS), NAN)}))
+    assert text.startswith("greedy failed on 20 of 20 pairs. No method has a place")
+
+
+def test_worse_than_the_affine_is_said():
+    assert "it is 0.200 Dice worse than the affine alone" in told(scores(PAIRS, made(greedy=-0.2)))
+
+
+def test_one_pair_gives_no_interval_and_says_so():
+    text = told(scores(PAIRS[:1], {k: v[:1] for k, v in made(greedy=0.3).items()}))
+    assert "1 pair of 2 people give no interval" in text
+
+
+def test_millimetres_are_better_when_there_are_fewer():
+    values = {name: 5 - 5 * gain for name, gain in made(greedy=0.3, syn=0.1).items()}
+    text = told(scores(PAIRS, values, metric="hd95_mm", unit="mm"))
+    assert text.startswith("greedy is first; it is 1.5")
+    assert "HD95 (mm) better than the affine alone" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "text"),
+    [(0.2871, 0.013, "0.29"), (0.2871, 0.0013, "0.287"), (-12.34, 2.0, "12"), (0.2871, NAN, "0.29"), (0.1, 0.0, "0.1")],
+)
+def test_digits_are_those_that_the_interval_allows(value: float, half: float, text: str):
+    assert digits(value, half) == text
