@@ -1,5 +1,6 @@
 """`lumirage-harness dataset`: make, import and check BIDS datasets."""
 
+import shlex
 from pathlib import Path
 
 import typer
@@ -39,12 +40,14 @@ def _millimetres(option: str, words: str) -> list[float]:
 
 @app.command("import")
 def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
-    kind: str = typer.Argument(help="lumir, learn2reg, oasis-neurite, ultracortex, primede or nifti-folder"),
+    kind: str = typer.Argument(
+        help="freesurfer, synthseg, hcp, ixi, lumir, learn2reg, oasis-neurite, ultracortex, primede or nifti-folder"
+    ),
     source: Path = typer.Argument(help="folder as it was downloaded"),
     out: Path = typer.Argument(help="BIDS dataset to make; must be new or empty"),
     copy: bool = typer.Option(False, "--copy", help="copy the files; else they are linked to"),
     pattern: str | None = typer.Option(None, help="nifti-folder: where the images lie, such as {subject}/T1.nii.gz"),
-    labels: str | None = typer.Option(None, help="nifti-folder: where the label maps lie"),
+    labels: str | None = typer.Option(None, help="nifti-folder: where the label maps lie; synthseg: their folder"),
     mask: str | None = typer.Option(None, help="nifti-folder: where the brain masks lie"),
     suffix: str = typer.Option("T1w", help="nifti-folder: contrast of the images"),
 ) -> None:
@@ -56,6 +59,7 @@ def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     print(f"made {out}: {len(incoming.scans)} scans")
     for note in incoming.notes:
         print(note)
+    print(f"next: lumirage-harness evaluate --method greedy --dry-run {shlex.quote(str(out))}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ from lumirage.core.errors import DataError
 from lumirage.core.space import points, read_grid, read_labels
 from lumirage.datasets import bids_tree as bids
 
-ENDINGS = (".nii.gz", ".nii")
+ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh")
 Landmark = tuple[int, str, tuple[float, float, float]]
 """Index, name and place, RAS+ mm. What has the same index in two scans is the same landmark."""
 
@@ -56,6 +56,7 @@ class Incoming:
 
     label_names: label source -> label -> name. pairs: list name -> (fixed, moving) scan names.
     notes: what the user should know, such as files that were named but are not there.
+    named_by_table: label sources whose names stand in a table that the field shares; they need no dseg.tsv.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Incoming:
     label_names: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
     pairs: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    named_by_table: tuple[str, ...] = ()
 
 
 def bids_label(text: str) -> str:
@@ -74,17 +76,17 @@ def bids_label(text: str) -> str:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """The NIfTI files of a folder, sorted."""
+    """The images of a folder, sorted."""
     return sorted(p for p in folder.glob("*") if p.name.endswith(ENDINGS)) if folder.is_dir() else []
 
 
 def stem(path: Path) -> str:
-    """The file's name without .nii, .nii.gz or .csv."""
-    return re.sub(r"\.(nii\.gz|nii|csv)$", "", path.name)
+    """The file's name without .nii, .nii.gz, .mgz, .mgh or .csv."""
+    return re.sub(r"\.(nii\.gz|nii|mgz|mgh|csv)$", "", path.name)
 
 
 def ending(path: Path) -> str:
-    """`.nii` or `.nii.gz`. Raises DataError for another format."""
+    """`.nii`, `.nii.gz`, `.mgz` or `.mgh`. Raises DataError for another format."""
     for known in ENDINGS:
         if path.name.endswith(known):
             return known
@@ -164,7 +166,7 @@ def _write_derivatives(root: Path, incoming: Incoming) -> None:
     for folder in sorted(root.glob("derivatives/*")):
         bids.write_derivative_description(folder, f"{incoming.name} {folder.name}", how, f"{how}: {folder.name}\n")
         maps = [scan.labels[folder.name] for scan in incoming.scans if folder.name in scan.labels]
-        if maps:
+        if maps and folder.name not in incoming.named_by_table:
             bids.write_label_table(folder, incoming.label_names.get(folder.name) or _unnamed(maps[0]))
 
 

@@ -8,6 +8,7 @@ from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.datasets.challenge_layouts import plan_challenge
 from lumirage.datasets.import_plan import Incoming, write_incoming
 from lumirage.datasets.known_layouts import plan_folder, plan_oasis_neurite, plan_primede, plan_ultracortex
+from lumirage.datasets.processed_layouts import plan_freesurfer, plan_hcp, plan_ixi, plan_synthseg
 
 FOLDER = "nifti-folder"
 LAYOUTS: dict[str, Callable[[Path], Incoming]] = {
@@ -16,8 +17,12 @@ LAYOUTS: dict[str, Callable[[Path], Incoming]] = {
     "oasis-neurite": plan_oasis_neurite,
     "ultracortex": plan_ultracortex,
     "primede": plan_primede,
+    "freesurfer": plan_freesurfer,
+    "ixi": plan_ixi,
+    "hcp": plan_hcp,
 }
-KINDS = (*LAYOUTS, FOLDER)
+SYNTHSEG = "synthseg"
+KINDS = (*LAYOUTS, SYNTHSEG, FOLDER)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ def _plan(kind: str, source: Path, options: ImportOptions) -> Incoming:
         if options.pattern is None:
             raise UsageError("nifti-folder needs --pattern, such as --pattern '{subject}/T1.nii.gz'")
         return plan_folder(source, options.pattern, given, options.suffix)
-    if kind not in LAYOUTS:
+    if kind == SYNTHSEG and options.pattern is None and options.mask is None:
+        return plan_synthseg(source, Path(options.labels) if options.labels else None)
+    if kind not in (*LAYOUTS, SYNTHSEG):
         raise UsageError(f"unknown kind of dataset {kind!r}{nearest(kind, KINDS)}")
     if options.pattern is not None or given:
         raise UsageError(f"patterns are for nifti-folder; the layout of {kind} is known")
