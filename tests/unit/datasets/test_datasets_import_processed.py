@@ -14,14 +14,14 @@ from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 
 
-def image(path: Path, low: int = 0, affine: np.ndarray = AFFINE) -> None:
+def image(path: Path, low: int = 0, affine: np.ndarray = AFFINE, shift: int = 0) -> None:
     """Eight blocks of labels (or greys) that FreeSurfer and SynthSeg have in common, or their neighbours."""
     path.parent.mkdir(parents=True, exist_ok=True)
     data = np.zeros((16, 16, 16), np.float32)
     data[3:8, 3:13, 3:13], data[8:13, 3:13, 3:13] = 2 + low, 41 + low
     data[5:7, 5:8, 5:8], data[9:11, 5:8, 5:8] = 17 + low, 53 + low
     kind = nib.MGHImage if path.name.endswith(".mgz") else nib.Nifti1Image
-    kind(data, affine).to_filename(path)
+    kind(np.roll(data, shift, axis=2), affine).to_filename(path)
 
 
 def planned(bids: Path, out: Path) -> Plan:
