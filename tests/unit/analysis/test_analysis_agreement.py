@@ -115,3 +115,8 @@ def test_wilcoxon_on_subjects_is_scipys_on_their_means_in_a_star(two):
     np.testing.assert_allclose(honest["p_wilcoxon"], stats.wilcoxon(a, b).pvalue, **CLOSE)
     design = detect_design(["atlas"] * 11, [m for _, m in pairs_of("star", 11)])
     np.testing.assert_allclose(unit_contributions((a - b)[:, None], design)[:, 0], a - b, **CLOSE)
+
+
+def test_an_effect_of_exactly_nothing_has_a_p_of_1():
+    d = np.array([[1.0], [-1.0], [2.0], [-2.0]])
+    assert sign_flip_p(d, seed=0)[0] == 1.0

@@ -202,3 +202,11 @@ def test_a_metric_nobody_knows_is_compared_but_has_no_winner():
     found = compare(scores(pairs, values, metric="strange"), FAST)
     assert (found["better"].fillna("") == "").all()
     assert detect_design([f for f, _ in pairs], [m for _, m in pairs]).bootstrap_defined
+
+
+def test_only_cells_that_have_rows_are_made():
+    pairs, values = table()
+    one = scores(pairs, values)
+    two = scores(pairs, values, metric="hd95_mm").assign(condition="other", preset="lumir25")
+    keys = [(raw.cell.key["condition"], raw.cell.key["preset"]) for raw in cells_of(pd.concat([one, two]))]
+    assert keys == sorted({(str(t["condition"].iloc[0]), str(t["preset"].iloc[0])) for t in (one, two)})

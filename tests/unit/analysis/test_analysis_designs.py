@@ -57,3 +57,15 @@ def test_two_scans_of_one_subject_weigh_once():
 
 def test_too_few_units_are_refused_in_words():
     assert "no interval" in detect([("a", "b"), ("b", "a")]).note
+
+
+def test_a_centre_is_said_to_be_the_fixed_image_only_where_it_is():
+    to_template = detect([("atlas", s) for s in "abcd"])
+    star = detect([("atlas", "a"), ("b", "atlas"), ("atlas", "c"), ("d", "atlas")])
+    assert (to_template.kind, star.kind) == (DesignKind.TO_TEMPLATE, DesignKind.STAR)
+    assert "the fixed image of every pair" in to_template.note
+    assert "the fixed image" not in star.note
+
+
+def test_a_cycle_of_three_has_no_centre():
+    assert detect([("a", "b"), ("b", "a"), ("a", "c")]).centre == ""

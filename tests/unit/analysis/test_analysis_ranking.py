@@ -14,6 +14,7 @@ from lumirage.analysis.ranking import (
     SCHEMES,
     TEST,
     RankSettings,
+    _correlation,
     rank_agreement,
 )
 from lumirage.analysis.ranking import rank as rank_methods
@@ -202,3 +203,9 @@ def test_rank_agreement_between_presets(swap, tau):
     assert one["n_methods"] == 3
     np.testing.assert_allclose(one["kendall_tau"], tau)
     np.testing.assert_allclose(one["spearman_rho"], tau)  # three methods in order, or all of them turned round
+
+
+def test_orders_with_ties_agree_but_an_order_of_ties_alone_agrees_with_nothing():
+    tied = pd.DataFrame({"a": [1, 1, 3, 3], "b": [1, 1, 3, 3], "c": [1, 1, 1, 1]})
+    assert _correlation(tied[["a", "b"]], "kendall") == pytest.approx(1.0)
+    assert np.isnan(_correlation(tied[["a", "c"]], "kendall"))

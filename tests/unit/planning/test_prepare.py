@@ -16,7 +16,7 @@ from lumirage.core.track import AffineError, Prepare, Track
 from lumirage.planning.affine_alignment import align
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.preparation import Preparer, check_scan, prepared_key, resample
-from lumirage.planning.working_grid import rigid, unmet_needs, working_grid
+from lumirage.planning.working_grid import about_centre, rigid, unmet_needs, working_grid
 
 
 def ball(affine: np.ndarray, shape: tuple[int, int, int], centre: tuple[float, float, float]) -> Volume:
@@ -207,3 +207,23 @@ def test_equalized_intensities_are_ranks_of_the_foreground_and_no_monotone_chang
     assert shares == pytest.approx(0.1, abs=0.005)
     stretched = np.where(head, np.sqrt(picture) * 40, 0).astype(np.float32)
     assert spoil_and_scale(stretched, head, prepare, seed=("b", 1)) == pytest.approx(found, abs=1e-3)
+
+
+def test_a_planted_error_turns_about_the_centre_of_the_working_grid() -> None:
+    affine = np.diag([2.0, 1.0, 3.0, 1.0])
+    affine[:3, 3] = (-40, 5, 7)
+    grid = space.make_grid((11, 21, 6), affine)
+    centre = space.points(affine, np.array([[5.0, 10.0, 2.5]]))
+    turned = about_centre(grid, AffineError(rotation_deg=30, translation_mm=3))
+    moved = space.points(turned, centre) - centre
+    np.testing.assert_allclose(moved, np.full((1, 3), 3 / np.sqrt(3)), atol=1e-9)
+    far = space.points(turned, centre + 10) - centre  # on the axis (1, 1, 1), which a rotation about it leaves
+    np.testing.assert_allclose(far, np.full((1, 3), 10 + 3 / np.sqrt(3)), atol=1e-9)
+
+
+def test_the_working_grid_is_the_native_one_to_the_last_bit_where_nothing_else_is_wanted() -> None:
+    affine = np.diag([1 / 3, 0.7, 1.1, 1.0])
+    affine[:3, 3] = (-13.37, 7.77, 0.1)
+    volume = Volume(np.ones((31, 22, 17), np.float32), affine)
+    assert working_grid(volume, Prepare()) == volume.grid
+    assert working_grid(volume, Prepare(shape=(31, 22, 17))) == volume.grid

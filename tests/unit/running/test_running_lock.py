@@ -76,3 +76,12 @@ def test_halves_of_files_go_when_somebody_is_alone(tmp_path: Path):
             remove_asides(layout)  # the name it has
             assert not aside.exists()
             aside.touch()
+
+
+def test_the_lock_can_be_read_by_others_who_want_to_know_who_holds_it(tmp_path: Path):
+    before = os.umask(0o022)
+    try:
+        with lock_exclusively(tmp_path / ".lock"):
+            assert (tmp_path / ".lock").stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)

@@ -1,13 +1,14 @@
 """What the meter makes of what was seen."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lumirage.running.control_groups import Hierarchy, Totals
 from lumirage.running.measurement import End, Meter
 from lumirage.running.supervision import Watched
-from lumirage.running.usage_sources import LiveGroup, ParentGroup
+from lumirage.running.usage_sources import LiveGroup, ParentGroup, _resident
 
 
 class Source:
@@ -92,3 +93,8 @@ def test_a_kernel_without_a_watermark_is_the_reason_given(v2: Hierarchy, lasting
 def test_what_has_its_watermark_gives_no_excuse():
     usage = Meter(Source(), ()).usage(watched((0.0, 10)), End(0))
     assert (usage.cpu_how, usage.memory_how) == ("fake", "fake")
+
+
+def test_where_the_kernel_has_no_proc_the_resident_size_counts_as_a_processs_own() -> None:
+    process = SimpleNamespace(pid=2**30, memory_info=lambda: SimpleNamespace(rss=4096))
+    assert _resident(process) == (4096, 0)

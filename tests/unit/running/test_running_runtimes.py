@@ -1,8 +1,12 @@
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.running import runtimes
 from lumirage.running.runtimes import choose
+from lumirage.running.runtimes.apptainer import _WithTmpQuota
 from lumirage.running.runtimes.docker_state import seconds
 from lumirage.running.runtimes.local import LocalRuntime
 
@@ -72,3 +76,14 @@ def test_the_identity_of_a_folder_is_its_content(tmp_path):
     assert local.resolve(str(tmp_path / "b" / "m")).digest == first
     (tmp_path / "b" / "m" / "run.py").write_text("print(2)")
     assert local.resolve(str(tmp_path / "b" / "m")).digest != first
+
+
+def test_the_folder_for_temporary_files_is_looked_at_from_the_start_and_then_now_and_again(tmp_path: Path):
+    (tmp_path / "big").write_bytes(b"1" * 100_000)
+    watch = SimpleNamespace(output=None, started=None, reason_to_stop=lambda _: None)
+    assert _WithTmpQuota(watch, tmp_path, 50_000).reason_to_stop(0.0) == "quota"
+    patient = _WithTmpQuota(watch, tmp_path, 200_000)
+    assert patient.reason_to_stop(0.0) is None
+    (tmp_path / "bigger").write_bytes(b"1" * 200_000)
+    assert patient.reason_to_stop(1e-6) is None
+    assert patient.reason_to_stop(3600.0) == "quota"
