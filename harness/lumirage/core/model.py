@@ -87,8 +87,7 @@ class Convention(Record):
     kind: Literal["displacement", "deformation", "velocity"] = "displacement"
     unit: Literal["mm", "voxel", "normalized"] = "mm"
     order: Literal["xyz", "xzy", "yxz", "yzx", "zxy", "zyx"] = Field(
-        default="xyz",
-        description="the axis along which each stored component points: world axes for mm, else array axes",
+        default="xyz", description="axis along which each stored component points: of the world for mm, else of arrays"
     )
     signs: str = Field(default="+++", pattern=r"^[+-]{3}$", description="sign of each stored component; ITK is --+")
     channels: Literal["last", "first"] = "last"
@@ -148,6 +147,7 @@ class Method(Record):
     weights: tuple[Weights, ...] = ()
     grants: tuple[Literal["truth"], ...] = Field(default=(), description="what only reference methods may see")
     trained_on: tuple[str, ...] = ()
+    typical_cost: dict[Literal["voxels", "cpu_s", "peak_memory_bytes"], float] = {}
     verified: str = Field(default="not yet run by us", description="what we ran ourselves, for the README and tables")
     untrained: bool = Field(default=False, description="runs with random weights: marked in every table")
     citation: str = ""

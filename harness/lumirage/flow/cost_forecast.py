@@ -1,4 +1,4 @@
-"""What the runs that are still to do are expected to use, from earlier runs of this machine."""
+"""What the runs that are still to do are expected to use, from earlier runs of this machine, else from the card."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -30,8 +30,10 @@ def expected_costs(use: MethodUse, jobs: Sequence[Job], grids: GridSizes) -> Met
     if not mine:
         return MethodCosts(cpu_s=0.0, wall_s=0.0, known_from="nothing is to be done")
     earlier = costs_of(use.card, mine[0].limits)
-    if not earlier or len(voxels) < len(sizes):
+    if len(voxels) < len(sizes):
         return MethodCosts()
+    if not earlier:
+        return _of_card(use, voxels)
     typical = median(voxels)
     near = sorted(earlier, key=lambda cost: abs(math.log(cost.voxels / typical)))[:NEAREST]
     memory = _per_voxel(near, lambda cost: cost.peak_memory_bytes, max)
@@ -42,6 +44,19 @@ def expected_costs(use: MethodUse, jobs: Sequence[Job], grids: GridSizes) -> Met
         wall_s=None if wall_s is None else wall_s * sum(voxels),
         peak_memory_bytes=None if memory is None else round(memory * max(voxels)),
         known_from=f"{runs} here at {median(cost.voxels for cost in near) / 1e6:.1f} M voxels",
+    )
+
+
+def _of_card(use: MethodUse, voxels: Sequence[int]) -> MethodCosts:
+    """From the one run that the card tells of, on another machine."""
+    cost = use.card.typical_cost
+    if not cost.get("voxels"):
+        return MethodCosts()
+    cpu_s, memory = cost.get("cpu_s"), cost.get("peak_memory_bytes")
+    return MethodCosts(
+        cpu_s=None if cpu_s is None else cpu_s * sum(voxels) / cost["voxels"],
+        peak_memory_bytes=None if memory is None else round(memory * max(voxels) / cost["voxels"]),
+        known_from=f"its card, a run at {cost['voxels'] / 1e6:.1f} M voxels on another machine",
     )
 
 

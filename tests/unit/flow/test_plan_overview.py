@@ -138,6 +138,20 @@ def test_costs_are_those_of_earlier_runs_scaled_by_voxels(phantom: Path, tmp_pat
     assert overview(other, HERE).cpu_s is None, "on other CPUs it costs something else"
 
 
+def test_without_earlier_runs_the_card_is_asked(phantom: Path, tmp_path: Path) -> None:
+    plan = planned(phantom, tmp_path / "out")
+    voxels = overview(plan, HERE).grids[0].mean_voxels or 0
+    told = {"voxels": voxels * 2.0, "cpu_s": 10.0, "peak_memory_bytes": 6e6}
+    card = plan.jobs[0].method.model_copy(update={"typical_cost": told})
+    one = plan.evaluation.methods["m"].model_copy(update={"card": card})
+    with_card = replace(plan, evaluation=plan.evaluation.model_copy(update={"methods": {"m": one}}))
+    found = overview(with_card, HERE)
+    assert found.cpu_s == pytest.approx(2 * 5.0, rel=0.01)
+    assert found.peak_memory_bytes == pytest.approx(3e6, rel=0.01)
+    assert found.wall_s is None
+    assert "its card" in found.methods[0].expected.known_from
+
+
 def test_words_fit_and_five_lines_are_five(phantom: Path, tmp_path: Path) -> None:
     plan = looked(phantom, tmp_path / ("a-long-name-" * 12))
     lines = plan_text(plan).splitlines()
