@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from lumirage.core.model import Method, Weights
+from lumirage.core.model import GridNeeds, Method, Weights
 from lumirage.methods.image_build import image_name
 from lumirage.methods.method_list import Row, image_state
 from lumirage.methods.weights import first_use, megabytes, missing_weights, needed_weights
@@ -63,6 +63,15 @@ def _weights(card: Method, item: Weights) -> dict[str, Any]:
     }
 
 
+def _frame(needs: GridNeeds) -> str:
+    """The grid to which the harness brings a network's images."""
+    if needs.orientation is None:
+        return ""
+    shape = "x".join(map(str, needs.shape)) if needs.shape else "the working grid's shape"
+    spacing = f"{needs.spacing_mm:g} mm" if needs.spacing_mm else "the working grid's spacing"
+    return f"{needs.orientation}, {shape}, {spacing}"
+
+
 def show_lines(card: Method, facts: dict[str, Any]) -> Iterator[str]:
     """The same for a person."""
     of = f", variant of {facts['variant_of']}" if facts["variant_of"] else ""
@@ -78,6 +87,7 @@ def show_lines(card: Method, facts: dict[str, Any]) -> Iterator[str]:
         yield from _paragraph("" if i else "variants", f"{name}: {words}")
     for i, item in enumerate(facts["weights"]):
         yield from _paragraph("" if i else "weights", _weights_words(item))
+    yield from _paragraph("frame", _frame(card.needs))
     yield from _paragraph("trained on", ", ".join(card.trained_on) or ("not said" if card.kind == "deep" else ""))
     yield from _paragraph("licence", card.licence)
     yield from _paragraph("verified", card.verified)

@@ -65,3 +65,11 @@ def test_a_new_method_does_not_take_a_shipped_name(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     done = CliRunner().invoke(app, ["methods", "new", "mine", "--in", str(tmp_path)])
     assert f"methods build {tmp_path}/mine" in done.output
+
+
+def test_show_tells_where_a_network_gets_its_images() -> None:
+    source = find_method("clapirn")
+    lines = list(show_lines(source.card, method_facts(source, frozenset())))
+    assert "frame       LIA, 160x192x224, 1 mm" in lines
+    plain = find_method("greedy")
+    assert not any(line.startswith("frame") for line in show_lines(plain.card, method_facts(plain, frozenset())))
