@@ -19,12 +19,14 @@ from typing import Any
 from lumirage.core.errors import DataError
 from lumirage.core.layout import cache_root, digest, write_text
 
-INDEX_VERSION = "3"
+INDEX_VERSION = "4"
 IMAGE = (".nii", ".nii.gz", ".mgz", ".mgh")
 LANDMARKS = (".fcsv", ".mrk.json", "_landmarks.tsv", "_landmarks.csv", "_markers.tsv", "_markers.csv")
 _KEPT: ContextVar[bool] = ContextVar("index_is_kept", default=True)
 _SKIPPED = {"figures", "log"}  # of fMRIPrep, in each person's folder
 _NOBODY = "0"
+_RECON = r"sub-0(_ses-[^/.]+)?/mri/((?P<segmentation>aseg|aparc[^/]*\+aseg)(\.deep)?|brainmask|mask)\.mgz"
+"""What recon-all and FastSurfer leave of a person; no longitudinal runs, whose folders have a dot."""
 _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this before it was listed may change again without another time of change (FAT: 2 s)."""
 
@@ -146,7 +148,7 @@ def _list(full: str, changed_ns: int, *, top: bool) -> _Folder:
 def _files(root: str, folders: _Folders, kinds: _Kinds) -> Iterator[BidsFile]:
     """The files in order of their paths; kinds that are new are added to `kinds`."""
     for place in sorted(folders):
-        person = place.partition("/")[0]
+        person = place.partition("/")[0].partition("_")[0]  # FreeSurfer's folders may be called sub-01_ses-1
         label, anybody = person.removeprefix("sub-"), f"sub-{_NOBODY}"
         for name in folders[place].names:
             full = f"{place}/{name}"
@@ -157,12 +159,21 @@ def _files(root: str, folders: _Folders, kinds: _Kinds) -> Iterator[BidsFile]:
 
 
 def _entities(kind: str) -> dict[str, str]:
-    """The entities of a name, by pybids' rules, without the subject; those that it does not know by their own keys."""
+    """The entities of a name, by pybids' rules, without the subject; those that it does not know by their own keys.
+
+    Maps of a FreeSurfer SUBJECTS_DIR, sub-01[_ses-1]/mri/aseg.mgz, get what BIDS would call them, in the T1w's space.
+    """
     from bids.layout import parse_file_entities
 
     found = parse_file_entities(f"/{kind}", config=_rules())
     parts = (part.split("-", 1) for part in kind.rpartition("/")[2].split(".")[0].split("_") if "-" in part)
     unknown = {key: value for key, value in parts if key not in _known_keys()}
+    if recon := re.fullmatch(_RECON, kind):
+        segmentation = recon["segmentation"]
+        unknown |= (
+            {"suffix": "dseg", "segmentation": segmentation} if segmentation else {"suffix": "mask", "desc": "brain"}
+        )
+        return unknown | {key: str(found[key]) for key in ("session",) if key in found} | {"space": "T1w"}
     return unknown | {key: str(value) for key, value in found.items() if key != "subject"}
 
 

@@ -26,8 +26,8 @@ _OF_ONE_ACQUISITION = {"reconstruction", "proc", "part", "echo", "inv", "mt", "f
 """Several images of one acquisition, in one place."""
 _NO_STRUCTURE = ("brain", "lesion", "roi", "tumor")
 """Masks of no anatomical structure that two people have in common."""
-_AVERAGING = ("fmriprep", "smriprep")
-"""They average the T1w scans of a person in the place of the first (mri_robust_template with fixed_timepoint)."""
+_AVERAGING = ("fmriprep", "smriprep", "freesurfer", "fastsurfer")
+"""They average the T1w scans of a person in the place of the first (mri_robust_template, fixed time point)."""
 _SHOWN = 3
 
 
@@ -200,7 +200,7 @@ def _told(derivative: str, lost: Sequence[BidsFile]) -> Iterator[str]:
         if derivative.startswith(_AVERAGING):
             yield (
                 f"{derivative}: {count} files such as {examples} are of the average of a person's scans: taken as the "
-                "first one's, where fMRIPrep lays it (but not with --longitudinal)"
+                "first one's, in whose place it lies (but not in a longitudinal run)"
             )
         else:
             yield (

@@ -102,6 +102,25 @@ def test_fmripreps_average_lies_where_the_first_scan_lies(tmp_path: Path) -> Non
     assert all("taken as the first one's" in note for note in found.found.notes)
 
 
+def test_a_freesurfer_subjects_directory_needs_no_import(tmp_path: Path) -> None:
+    names_there = ("aseg", "aparc+aseg", "aparc.DKTatlas+aseg.deep", "brainmask", "T1", "aseg.presurf", "wmparc")
+    maps = [f"derivatives/freesurfer/{who}/mri/{name}.mgz" for who in ("sub-1", "sub-2_ses-b") for name in names_there]
+    found = made(
+        tmp_path,
+        "sub-1/anat/sub-1_T1w.nii.gz", "sub-1/anat/sub-1_T2w.nii.gz",
+        "sub-2/ses-a/anat/sub-2_ses-a_T1w.nii.gz", "sub-2/ses-b/anat/sub-2_ses-b_T1w.nii.gz",
+        *maps, "derivatives/freesurfer/sub-2_ses-b.long.sub-2/mri/aseg.mgz", "derivatives/freesurfer/fsaverage/mri/aseg.mgz",
+    )  # fmt: skip
+    assert names(found, "sub-1_T1w") == {
+        "freesurfer-aparc+aseg": "aparc+aseg.mgz",
+        "freesurfer-aparc.DKTatlas+aseg": "aparc.DKTatlas+aseg.deep.mgz",
+        "freesurfer-aseg": "aseg.mgz",
+    }
+    assert list(names(found, "sub-2_ses-b_T1w")) == list(names(found, "sub-1_T1w"))
+    assert names(found, "sub-1_T2w") == names(found, "sub-2_ses-a_T1w") == {}
+    assert found.scans(Select())[0].mask == (tmp_path / "derivatives/freesurfer/sub-1/mri/brainmask.mgz").resolve()
+
+
 def test_contrasts_and_reconstructions_of_one_head_share_labels(tmp_path: Path) -> None:
     found = made(
         tmp_path,
