@@ -9,6 +9,7 @@ import pytest
 from tests.unit.flow.test_cluster_submit import use
 
 from lumirage.cli.plan_text import COLUMNS, plan_text
+from lumirage.core.errors import DataError
 from lumirage.core.model import Method, Outcome, Run, Usage
 from lumirage.core.space import read_labels, read_volume, write_volume
 from lumirage.core.track import Labels, Pairing, Prepare, Track
@@ -136,6 +137,22 @@ def test_costs_are_those_of_earlier_runs_scaled_by_voxels(phantom: Path, tmp_pat
         plan, jobs=tuple(j.model_copy(update={"limits": j.limits.model_copy(update={"cpus": 7})}) for j in plan.jobs)
     )
     assert overview(other, HERE).cpu_s is None, "on other CPUs it costs something else"
+
+
+def test_a_clone_of_datalad_says_what_to_get_and_runs_on_what_is_there(phantom: Path, tmp_path: Path) -> None:
+    bids = Path(shutil.copytree(phantom, tmp_path / "bids"))
+    gone = bids / "sub-03/anat/sub-03_T1w.nii.gz"
+    gone.unlink()
+    gone.symlink_to("../../.git/annex/objects/xx/yy/MD5E-s1--0.nii.gz/MD5E-s1--0.nii.gz")
+    with pytest.raises(DataError, match=f"datalad get {gone}"):
+        planned(bids, tmp_path / "out")
+    card = use("m").card
+    inputs = PlanInputs(
+        bids=bids, out=tmp_path / "out", track=T1W, methods=(MethodSource(card, None),), runtime="docker"
+    )
+    some = make_plan(replace(inputs, pairs=("sub-01,sub-02",)), lambda source: use(source.card.name))
+    assert [pair.id for pair in some.pairs] == ["sub01T1w-sub02T1w"]
+    assert "sub-03_T1w image" not in some.evaluation.contents
 
 
 def test_without_earlier_runs_the_card_is_asked(phantom: Path, tmp_path: Path) -> None:
