@@ -143,6 +143,11 @@ def test_energy_is_the_difference_in_joules(driver: Driver):
     assert meter.energy_j() == 3.0
 
 
+def test_a_counter_that_stood_still_is_no_energy_and_no_gap(driver: Driver):
+    meter = GpuMeter(["GPU-0", "GPU-1"], lambda: [1], driver)
+    assert meter.energy_j() == 0.0
+
+
 def test_a_hot_gpu_is_a_warning(driver: Driver):
     driver.reasons = 0x40
     meter = GpuMeter(["GPU-0"], lambda: [1], driver)
