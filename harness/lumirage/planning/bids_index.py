@@ -1,7 +1,7 @@
 """The files of a BIDS dataset with their entities: names read by pybids, kept in the cache, read again where a folder changed.
 
 The only importer of pybids. A dataset of 2,000 people with fMRIPrep's derivative has some 70,000 files, of which pybids' own
-database takes minutes. People have files of the same names, so pybids reads a name once, without the person in it.
+database takes long (14.9 CPU s for 20,000). People have files of the same names, so pybids reads a name once, without the person in it.
 """
 
 import functools
