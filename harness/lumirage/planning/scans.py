@@ -9,7 +9,7 @@ from pathlib import Path
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.model import Pair, Scan
 from lumirage.core.track import Select
-from lumirage.planning.bids_index import IMAGE, BidsFile, bids_files
+from lumirage.planning.bids_index import IMAGE, BidsFile, bids_files, collector_paused
 from lumirage.planning.side_files import Found, side_files
 
 
@@ -68,7 +68,8 @@ class Survey:
                 f"({select.model_dump(exclude_defaults=True) or 'T1w'}); "
                 f"the dataset has {len(self.images)} images with the suffixes {', '.join(suffixes) or 'none'}"
             )
-        return tuple(sorted(map(self.scan, chosen), key=lambda scan: scan.name))
+        with collector_paused():
+            return tuple(sorted(map(self.scan, chosen), key=lambda scan: scan.name))
 
     def scan(self, image: BidsFile) -> Scan:
         """One of the images."""
@@ -93,8 +94,9 @@ def _paths(files: Mapping[str, BidsFile]) -> dict[str, Path]:
 
 def survey(root: Path, derivatives: Mapping[str, Path]) -> Survey:
     """Every image of a dataset with the side files that belong to it."""
-    images = tuple(file for file in bids_files(root) if file.name.endswith(IMAGE))
-    return Survey(root, images, side_files(images, {name: bids_files(path) for name, path in derivatives.items()}))
+    with collector_paused():
+        images = tuple(file for file in bids_files(root) if file.name.endswith(IMAGE))
+        return Survey(root, images, side_files(images, {name: bids_files(path) for name, path in derivatives.items()}))
 
 
 def _selected(file: BidsFile, select: Select) -> bool:
