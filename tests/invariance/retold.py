@@ -32,7 +32,6 @@ WAYS = [
     for flips in itertools.product((1, -1), repeat=3)
 ]
 """The 48 orders and directions of a stored volume."""
-PRESETS = ("strict", "lumirage")
 CHOICES = {"phantom": SourceLabels()}
 METHODS = ("identity", "affine", "wave")
 
@@ -105,13 +104,12 @@ def measure(
     prepared = Preparer(Layout(out)).prepare(pair, track.prepare)
     answer = out / "wave.nii"
     write_displacement(answer, wave(prepared))
-    presets = [preset_named(name) for name in PRESETS]
     scores: Scores = {}
     for method in METHODS:
         task = ScoreTask(
             method, "reference", 0, Direction(pair, prepared, answer if method == "wave" else None), track, {}, CHOICES
         )
-        for preset, rows in score_pair(task.load(), presets, threads=threads).items():
+        for preset, rows in score_pair(task.load(), [preset_named("strict")], threads=threads).items():
             for row in rows:
                 if row.value is not None:
                     scores[method, preset, row.metric, str(row.name or row.label)] = row.value
@@ -156,19 +154,6 @@ def as_float64(image: Image) -> Image:
 
 def as_nifti2(image: Image) -> Image:
     return nib.Nifti2Image(np.asarray(image.dataobj), image.affine)
-
-
-def as_int16(image: Image) -> Image:
-    """With slope and intercept; what it cannot hold exactly is for `quantized` to take away first."""
-    data = np.asarray(image.dataobj, np.float64)
-    stored = nib.Nifti1Image(np.rint(data * 64).astype(np.int16), image.affine)
-    stored.header.set_slope_inter(1 / 64, 0)
-    return stored
-
-
-def quantized(image: Image) -> Image:
-    """Intensities as multiples of 1/64, which float32 and a scaled int16 hold alike."""
-    return nib.Nifti1Image((np.rint(np.asarray(image.dataobj, np.float64) * 64) / 64).astype(np.float32), image.affine)
 
 
 def renumbered(image: Image) -> Image:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -40,12 +41,14 @@ def test_all_48_ways_to_store_a_volume_are_read_as_one_array(people: People, tmp
         assert same_grid(read_lattice(path), first.grid)
 
 
+@pytest.mark.parametrize("part", range(2))
 def test_48_storage_orders_of_fixed_and_moving(
-    people: People, plain: Measured, tmp_path: Path, record_property: Callable
+    people: People, plain: Measured, tmp_path: Path, record_property: Callable[[str, object], None], part: int
 ) -> None:
+    """In two parts, for two processes."""
     fixed, moving = people
     told = [plain.scores]
-    for k, way in enumerate(WAYS):
+    for k, way in list(enumerate(WAYS))[part::2]:
         one = fixed.told(tmp_path / f"f{k}", retold.reoriented(way))
         two = moving.told(tmp_path / f"m{k}", retold.reoriented(WAYS[-1 - k]))
         found = measure(tmp_path / f"out{k}", one, two)
@@ -53,31 +56,25 @@ def test_48_storage_orders_of_fixed_and_moving(
         told.append(found.scores)
     apart = spread(told)
     record_property(
-        "spread", f"spread over {len(WAYS)} storage orders and directions, {len(plain.scores)} values: {apart:.3g}"
+        "spread",
+        f"spread over {len(told) - 1} of {len(WAYS)} storage orders and directions, {len(plain.scores)} values: {apart:.3g}",
     )
     assert apart <= LARGEST
 
 
-def told_again(people: People, folder: Path, change: Callable, **how: object) -> Measured:
+def told_again(people: People, folder: Path, change: retold.Retell, **how: Any) -> Measured:
     fixed, moving = (person.told(folder / str(k), change, **how) for k, person in enumerate(people))
     return measure(folder / "out", fixed, moving)
 
 
 @pytest.mark.parametrize("change", [retold.as_float64, retold.as_nifti2, retold.big_endian])
-def test_the_format_of_a_file_plays_no_part(people: People, plain: Measured, tmp_path: Path, change: Callable) -> None:
+def test_the_format_of_a_file_plays_no_part(
+    people: People, plain: Measured, tmp_path: Path, change: retold.Retell
+) -> None:
     ending = ".nii" if change is retold.as_nifti2 else ".nii.gz"
     found = told_again(people, tmp_path, change, ending=ending)
     assert found.given == plain.given
     assert spread([plain.scores, found.scores]) <= LARGEST
-
-
-def test_scaled_integers_are_what_they_stand_for(people: People, tmp_path: Path) -> None:
-    exact = told_again(people, tmp_path / "a", retold.quantized, labels=retold.as_float64)
-    found = told_again(
-        people, tmp_path / "b", lambda image: retold.as_int16(retold.quantized(image)), labels=retold.as_float64
-    )
-    assert found.given == exact.given
-    assert spread([exact.scores, found.scores]) <= LARGEST
 
 
 @pytest.mark.parametrize("moved", [(250.0, -400.0, 133.5), (-317.3, 812.7, 50.1)])
