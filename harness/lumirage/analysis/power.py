@@ -85,7 +85,10 @@ def variance_components(differences: FloatArray, design: Design) -> Components |
     expected = np.array([[_expected(a, b, u, v) for b, v in zip(sums, ones, strict=True)]
                          for a, u in zip(sums, ones, strict=True)])  # fmt: skip
     moments = np.array([float(((b @ r) ** 2).sum()) for b in sums])
-    found = _not_negative(expected, moments)
+    try:
+        found = _not_negative(expected, moments)
+    except np.linalg.LinAlgError:  # such a graph of pairs has the same moment for two components
+        return None
     return Components(float(found[0]), float(found[1]) if len(found) == 3 else 0.0, float(found[-1]))
 
 

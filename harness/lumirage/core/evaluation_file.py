@@ -49,7 +49,7 @@ def read_evaluation(layout: Layout) -> Evaluation:
             _find_places(content, _real(layout))
         return Evaluation.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        raise DataError(explain(layout.evaluation, error)) from error
+        raise DataError(explain(layout.evaluation, error, Evaluation)) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{layout.evaluation}: cannot be read ({error})") from error
 

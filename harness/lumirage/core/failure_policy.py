@@ -33,6 +33,9 @@ COUNTED_AS: dict[str, str] = {
 }
 """What becomes of a failed run, in words."""
 
+LARGEST = 1e100
+"""Values beyond this are no measurement: they count as infinite ones do, as failures. Their squares would be infinite."""
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
@@ -79,7 +82,7 @@ class RawValues:
     values: Floats
     """NaN where there is no value."""
     failed: Bools
-    """The run was not ok, or its value was not finite."""
+    """The run was not ok, or its value was infinite or as good as that."""
 
     @classmethod
     def of(cls, rows: pd.DataFrame, attempts: Attempts, pairs: Sequence[str]) -> "RawValues":
@@ -92,8 +95,8 @@ class RawValues:
         rows = rows[rows["pair"].isin(list(pairs))]
         m, p, r = (_places(rows[c], at) for c, at in (("method", place_m), ("pair", place_p), ("repeat", place_r)))
         got = rows["value"].to_numpy(dtype=np.float64)
-        values[m, p, r] = np.where(np.isfinite(got), got, np.nan)
-        failed[m, p, r] = np.isinf(got)
+        values[m, p, r] = np.where(np.abs(got) <= LARGEST, got, np.nan)
+        failed[m, p, r] = np.abs(got) > LARGEST
         for method, pair, repeat in attempts.not_ok:
             if pair in place_p:
                 failed[place_m[method], place_p[pair], place_r[repeat]] = True

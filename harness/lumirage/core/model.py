@@ -158,14 +158,14 @@ class Method(Record):
 class Limits(Record):
     """What one container may use. Memory means memory plus swap."""
 
-    pair_timeout_s: float = Field(default=3600.0, gt=0)
-    container_timeout_s: float | None = Field(default=None, gt=0, description="none: the pairs' time-outs added up")
-    memory_bytes: int = Field(default=16 * 2**30, gt=0)
-    cpus: int = Field(default=1, gt=0)
-    gpus: int = Field(default=0, ge=0)
-    pids: int = Field(default=512, gt=0)
-    output_bytes: int = Field(default=8 * 2**30, gt=0, description="written by one container, all pairs together")
-    log_bytes: int = Field(default=2 * 2**20, gt=0)
+    pair_timeout_s: float = Field(default=3600.0, gt=0, le=3e6, description="seconds, at most about a month")
+    container_timeout_s: float | None = Field(default=None, gt=0, le=1e8, description="seconds; none: all pairs'")
+    memory_bytes: int = Field(default=16 * 2**30, gt=0, le=2**50, description="bytes; 16 GiB is 17179869184")
+    cpus: int = Field(default=1, gt=0, le=4096, description="number of CPUs")
+    gpus: int = Field(default=0, ge=0, le=64, description="number of GPUs")
+    pids: int = Field(default=512, gt=0, le=2**22, description="number of processes and threads")
+    output_bytes: int = Field(default=8 * 2**30, gt=0, le=2**50, description="bytes that one container writes")
+    log_bytes: int = Field(default=2 * 2**20, gt=0, le=2**40, description="bytes")
 
 
 class Outcome(StrEnum):

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from lumirage.core.errors import DataError, UsageError
+from lumirage.core.field_errors import field_errors
 from lumirage.core.layout import write_text
 from lumirage.core.model import Prepared
 
@@ -35,7 +36,7 @@ def parse_yaml(text: str, path: Path, record: type[R]) -> R:
     try:
         return record.model_validate(content)
     except ValidationError as error:
-        raise UsageError(explain(path, error)) from error
+        raise UsageError(explain(path, error, record)) from error
 
 
 def read_json(path: Path, record: type[R]) -> R:
@@ -45,7 +46,7 @@ def read_json(path: Path, record: type[R]) -> R:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     except ValidationError as error:
-        raise DataError(explain(path, error)) from error
+        raise DataError(explain(path, error, record)) from error
 
 
 def write_json(path: Path, record: BaseModel) -> None:
@@ -53,16 +54,9 @@ def write_json(path: Path, record: BaseModel) -> None:
     write_text(path, record.model_dump_json(indent=1) + "\n")
 
 
-def explain(path: Path, error: ValidationError) -> str:
-    """What is wrong in which field, a line each."""
-    lines = []
-    for problem in error.errors():
-        field = ".".join(map(str, problem["loc"])) or "the whole"
-        message = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            message = "no such field"
-        lines.append(f"{path}: {field}: {message}")
-    return "\n".join(lines)
+def explain(path: Path, error: ValidationError, record: type[BaseModel]) -> str:
+    """What is wrong in which field, a line each, with the field's meaning where a value is out of its range."""
+    return "\n".join(f"{path}: {line}" for line in field_errors(error, record))
 
 
 def read_prepared(path: Path) -> Prepared:

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from lumirage.core.field_errors import field_errors
+from lumirage.core.label_words import Labels, SourceLabels
 from lumirage.core.model import Limits, Method, Pair, ParameterValue, Record, Shape, Triple
 
 REFERENCE = "reference"
@@ -67,21 +69,34 @@ class Pairing(Record):
 class AffineError(Record):
     """A planted error of the initial alignment, about the centre of the working grid."""
 
-    rotation_deg: float = Field(default=0.0, description="about the axis (1, 1, 1)")
-    translation_mm: float = Field(default=0.0, description="along (1, 1, 1)")
+    rotation_deg: float = Field(default=0.0, ge=-180, le=180, description="degrees about the axis (1, 1, 1)")
+    translation_mm: float = Field(default=0.0, ge=-1000, le=1000, description="millimetres along (1, 1, 1)")
+
+
+LEAST, MOST = 0, 10_000
+"""Bounds of a spacing and of a shape. What a working grid takes of memory is told when it is planned."""
 
 
 class Prepare(Record):
     """How native images become what the methods get: one working grid in the fixed image's world."""
 
     orientation: str = Field(default="RAS", pattern=r"^[RLAPSI]{3}$", description="axis codes of the working grid")
-    oblique_deg: float = Field(default=0.0, description="the grid turned about the axis (1, 1, 1) through its centre")
+    oblique_deg: float = Field(
+        default=0.0,
+        ge=-180,
+        le=180,
+        description="degrees by which the grid is turned about the axis (1, 1, 1) of its centre",
+    )
     spacing_mm: Triple | None = Field(
-        default=None, description="along R, A, S; one number for all; none: the fixed image's"
+        default=None, description="millimetres along R, A, S; one number for all; none: the fixed image's"
     )
     shape: Shape | None = Field(default=None, description="voxels along R, A, S; none: as large as the fixed image")
-    crop_mm: float | None = Field(default=None, ge=0, description="instead of a shape: the foreground and this margin")
-    divisible_by: int = Field(default=1, ge=1, description="the shape is enlarged to a multiple of this")
+    crop_mm: float | None = Field(
+        default=None, ge=0, le=1000, description="instead of a shape: the foreground and this margin, millimetres"
+    )
+    divisible_by: int = Field(
+        default=1, ge=1, le=1024, description="voxels: the shape is enlarged to a multiple of this"
+    )
     affine: Literal["none", "rigid", "affine"] = "affine"
     affine_error: AffineError = AffineError()
     skull: Literal["as_is", "stripped"] = Field(default="as_is", description="stripped: by the scan's mask")
@@ -90,10 +105,14 @@ class Prepare(Record):
         description="minmax and percentile (0.1 to 99.9 of the foreground) give 0 to 1; equalized: the histogram of the "
         "foreground made flat, each voxel its rank from 0 to 1, the background 0",
     )
-    gamma: float = Field(default=1.0, gt=0, description="exponent after scaling to 0..1")
+    gamma: float = Field(default=1.0, ge=0.01, le=100, description="exponent after scaling to 0..1")
     inverted: bool = Field(default=False, description="the foreground's intensities upside down")
-    bias_field: float = Field(default=0.0, ge=0, lt=1, description="amplitude of a smooth multiplicative field")
-    noise: float = Field(default=0.0, ge=0, description="sigma of Rician noise, as a share of the intensity range")
+    bias_field: float = Field(
+        default=0.0, ge=0, lt=1, description="amplitude of a smooth multiplicative field, as a share: 0.2 is 20 %"
+    )
+    noise: float = Field(
+        default=0.0, ge=0, le=1, description="sigma of Rician noise, as a share of the intensity range: 0.1 is 10 %"
+    )
 
     @field_validator("spacing_mm", mode="before")
     @classmethod
@@ -103,8 +122,10 @@ class Prepare(Record):
     @field_validator("spacing_mm", "shape")
     @classmethod
     def _positive(cls, value: Triple | Shape | None) -> Triple | Shape | None:
-        if value is not None and min(value) <= 0:
-            raise ValueError("must be positive")
+        if value is not None and not all(LEAST < n <= MOST for n in value):
+            raise ValueError(
+                f"each must be more than {LEAST:g} and at most {MOST:g} (spacing: millimetres; shape: voxels)"
+            )
         return value
 
     @field_validator("orientation")
@@ -157,41 +178,6 @@ class Conditions(Record):
         return value
 
 
-LabelWord = int | str
-"""A label's number, its name (with * and ?; case and signs do not matter), or a group such as cortex."""
-
-
-class Labels(Record):
-    """Which label maps are scored."""
-
-    sources: tuple[str, ...] = Field(default=(), description="label sources; empty: all that are there")
-    include: tuple[LabelWord, ...] = Field(
-        default=(), description="numbers, names or groups to score; empty: all but the background"
-    )
-    exclude: tuple[LabelWord, ...] = ()
-    groups: dict[str, tuple[LabelWord, ...]] = Field(
-        default={}, description="also scored as one: a list of known groups, or names and what belongs to each"
-    )
-    mapping: Path | None = Field(
-        default=None,
-        description="TSV with columns source, index, name that joins protocols; bids::PATH, or by the track",
-    )
-
-    @field_validator("groups", mode="before")
-    @classmethod
-    def _known_groups(cls, value: Any) -> Any:  # YAML gives anything
-        return dict.fromkeys(value, ()) if isinstance(value, list | tuple) else value
-
-
-class SourceLabels(Record):
-    """What a track's words mean in one label source: numbers."""
-
-    include: tuple[int, ...] = Field(default=(), description="empty: all but the background")
-    exclude: tuple[int, ...] = ()
-    groups: dict[str, tuple[int, ...]] = {}
-    mapped: dict[int, int] = Field(default={}, description="number in the file -> number scored; empty: as they are")
-
-
 class Track(Record):
     """One experiment."""
 
@@ -211,6 +197,9 @@ class Track(Record):
     presets: tuple[str, ...] = ("strict",)
     limits: Limits = Limits()
     on_failure: Literal["identity", "worst", "drop"] = "identity"
+    on_bad_scan: Literal["refuse", "leave_out"] = Field(
+        default="refuse", description="leave_out: pairs with a scan that cannot be used are left out, counted and told"
+    )
 
     def cells(self) -> tuple[Condition, ...]:
         """The conditions, the reference first. Raises ValueError for an axis or value that `prepare` does not have."""
@@ -238,11 +227,18 @@ def _vary(reference: Prepare, conditions: Conditions) -> Iterator[Condition]:
     for chosen in combinations:
         scans = {axis: str(chosen[axis]) for axis in SCAN_AXES if axis in chosen}
         prepared = {axis: value for axis, value in chosen.items() if axis not in scans}
-        prepare = Prepare.model_validate(reference.model_dump() | prepared)
+        prepare = _prepare(reference, prepared)
         if scans or prepare != reference:
             levels = [f"{axis}-{_level(value)}" for axis, value in chosen.items()]
             axis = next(iter(chosen)) if len(chosen) == 1 else "several"
             yield Condition(name="_".join(levels), axis=axis, level=", ".join(levels), prepare=prepare, scans=scans)
+
+
+def _prepare(reference: Prepare, varied: dict[str, Any]) -> Prepare:
+    try:
+        return Prepare.model_validate(reference.model_dump() | varied)
+    except ValidationError as error:
+        raise ValueError("; ".join(f"conditions.axes.{line}" for line in field_errors(error, Prepare))) from error
 
 
 def _level(value: object) -> str:
@@ -278,6 +274,7 @@ class Evaluation(Record):
     track: Track
     methods: dict[str, MethodUse]
     pairs: tuple[Pair, ...] = Field(description="all pairs of the track, in order, whether executed yet or not")
+    left_out: dict[str, str] = Field(default={}, description="pair id -> why a scan of it cannot be used")
     exchanged: dict[str, dict[str, Pair]] = Field(
         default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
     )

@@ -15,13 +15,14 @@ from lumirage.flow.plan_overview import PlanOverview, overview
 from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
 from lumirage.planning.bids_index import index_not_kept
-from lumirage.planning.evaluation_plan import Plan, PlanInputs, assumptions, make_plan, plan_of_pairs
+from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan, plan_of_pairs
 from lumirage.planning.jobs import GpuUse
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.method_doses import track_doses
 from lumirage.planning.track_files import load_track
 from lumirage.running.executors.resource_slots import resources_here
 from lumirage.running.runtimes.runtime_interface import Runtime
+from lumirage.scoring.presets import preset_named
 
 
 class Methods(Protocol):
@@ -41,8 +42,8 @@ class Methods(Protocol):
 def plan_evaluation(request: EvaluationRequest, methods: MethodInstaller, screen: Screen) -> Plan:
     """Words -> plan. Nothing is written but the phantom, when no dataset is named, and the index of the dataset."""
     inputs = _inputs(request, request.bids or made_demo(screen), methods, screen)
-    plan = make_plan(inputs, methods.together(inputs.methods))
-    for note in (*plan_notes(plan), *assumptions(plan)):
+    plan = make_plan(inputs, methods.together(inputs.methods), read_images=True)
+    for note in plan_notes(plan):
         screen.say(note)
     return plan
 
@@ -63,6 +64,8 @@ def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: S
 
 def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Screen) -> PlanInputs:
     track = _track(request)
+    for name in track.presets:
+        preset_named(name)  # a name that is none is told now, not when everything has run
     sources = _sources(request, track, methods, screen)
     inputs = PlanInputs(
         bids=bids,

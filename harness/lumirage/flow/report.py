@@ -11,4 +11,8 @@ from lumirage.reporting.report_folder import ReportOptions, write_report
 def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_file: bool = False) -> Path:
     """The report; gives its page."""
     options = ReportOptions(pairs=tuple(pairs), one_file=one_file)
-    return write_report(layout, options, lambda what, done, total: screen.progress(f"report: {what}", done, total))
+
+    def progress(what: str, done: int, total: int) -> None:
+        screen.progress(f"report: {what}", done, total)
+
+    return write_report(layout, options, progress, lambda problem: screen.say(f"report: not made: {problem}"))

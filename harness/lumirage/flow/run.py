@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from lumirage.core.errors import EngineError, GpuFaultError, LumirageError
+from lumirage.core.log_text import last_words
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.core.screen import Screen
 from lumirage.flow.cost_history import CostsSeen
@@ -57,10 +58,10 @@ def run(
 
 def log_ending(outcome: Outcome, log_tail: str) -> str:
     """The last line that a failed method printed, without control characters: often the whole reason."""
-    lines = [line for line in log_tail.splitlines() if line.strip() and not line.startswith("@lumirage")]
-    if outcome not in {Outcome.FAILED, Outcome.CRASHED, Outcome.NO_ANSWER} or not lines:
+    words = last_words(log_tail)
+    if outcome not in {Outcome.FAILED, Outcome.CRASHED, Outcome.NO_ANSWER} or not words:
         return ""
-    return "; its log ends: " + "".join(c for c in lines[-1].strip()[:200] if c.isprintable())
+    return f"; its log ends: {words}"
 
 
 @dataclass

@@ -13,7 +13,7 @@ from lumirage.core.failure_policy import COUNTED_AS, PolicyMean
 from lumirage.core.layout import Layout
 from lumirage.core.metrics import is_accuracy
 from lumirage.core.model import SENTINELS, Outcome, Run
-from lumirage.core.track import REFERENCE, Track
+from lumirage.core.track import REFERENCE, Evaluation, Track
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 from lumirage.reporting.pair_warnings import in_lines, read_pair_warnings
 
@@ -30,6 +30,8 @@ class Summary:
     headline: str = ""
     filled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Method -> column -> over how many pairs the failure policy put in a value; only where it did."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Pair -> why it was left out before anything ran."""
     pair_warnings: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
@@ -42,6 +44,7 @@ class Summary:
             "methods": methods,
             "failed": self.failed,
             "filled": filled,
+            "left_out": dict(self.left_out),
             "notes": list(self.notes),
             "pair_warnings": dict(self.pair_warnings),
         }
@@ -106,14 +109,15 @@ def summarize(layout: Layout) -> Summary:
         notes=(
             *((_NO_ACCURACY,) if chosen and not accuracy else ()),
             *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
+            *_left_out(evaluation),
             *([_SHARED] if any("=" in place for place in places.values()) else []),
             *others,
-            *_devices(runs),
             *in_lines(doubtful, WARNINGS_SHOWN),
             *((f"report: {page}",) if page.is_file() else ()),
         ),
         headline=_headline(layout),
         filled={name: of for name, of in filled.items() if of},
+        left_out=evaluation.left_out,
         pair_warnings=doubtful,
     )
 
@@ -223,19 +227,6 @@ def _counts(runs: Sequence[Run]) -> tuple[str, str]:
     return (str(len(runs)) if runs else "", str(sum(run.outcome is not Outcome.OK for run in runs)) if runs else "")
 
 
-def _devices(runs: Sequence[Run]) -> list[str]:
-    """Who computed on what; the table has the column only where there is room for it."""
-    by_method: dict[str, list[Run]] = {}
-    for run in runs:
-        by_method.setdefault(run.method, []).append(run)
-    on: dict[str, list[str]] = {}
-    for method, mine in by_method.items():
-        on.setdefault(_device(mine), []).append(method)
-    on.pop("", None)
-    parts = [device if len(on) == 1 else f"{device} ({', '.join(names)})" for device, names in sorted(on.items())]
-    return [f"computed on: {', '.join(parts)}"] if parts else []
-
-
 def _device(runs: Sequence[Run]) -> str:
     """What they were told to compute on; both where some had a GPU and some had none."""
     return ", ".join(sorted({run.device for run in runs} - {""}))
@@ -249,6 +240,14 @@ def _costs(runs: Sequence[Run]) -> tuple[str, str, str]:
     peaks = [run.usage.peak_memory_bytes / 1e6 for run in well if run.usage.peak_memory_bytes is not None]
     wall, cpu, peak = (f"{pd.Series(v).median():.1f}" if v else "" for v in (walls, cpus, peaks))
     return wall, cpu, peak
+
+
+def _left_out(evaluation: Evaluation) -> list[str]:
+    if not evaluation.left_out:
+        return []
+    many = len(evaluation.left_out)
+    first = "; ".join(f"{pair}: {why}" for pair, why in list(evaluation.left_out.items())[:3])
+    return [f"{many} of {many + len(evaluation.pairs)} pairs left out before anything ran (on_bad_scan): {first}"]
 
 
 def _number(mean: PolicyMean) -> str:

@@ -20,7 +20,8 @@ from lumirage.planning.label_choice import choose_labels, with_sources
 from lumirage.planning.landmark_names import landmark_notes
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.pairing import choose, located, make_pairs
-from lumirage.planning.preparation import check_scan, examine_scan, prepared_key
+from lumirage.planning.preparation import prepared_key
+from lumirage.planning.scan_examination import check_grids, examine_pairs
 from lumirage.planning.scan_exchange import exchange, widened
 from lumirage.planning.session_order import session_order
 
@@ -29,9 +30,6 @@ SHOWN = 5
 Resolve = Callable[[MethodSource], MethodUse]
 """A method's image as the chosen runtime would start it, with its digest, empty where it is not known before it is made.
 Planning knows no engine."""
-
-NAMED = 3
-"""Files that are named of those of which the same has to be assumed."""
 
 
 @dataclass(frozen=True)
@@ -68,45 +66,57 @@ class Plan:
     notes: tuple[str, ...] = field(default=(), metadata={"note": "what the user should know of the labels"})
 
 
-def make_plan(inputs: PlanInputs, resolve: Resolve) -> Plan:
-    """Plan an evaluation, or the rest of one that was begun.
+def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False) -> Plan:
+    """Plan an evaluation, or the rest of one that was begun; with `read_images` all images of pairs that wait are read.
 
     Raises DataError for an unusable dataset, UsageError when OUT holds another evaluation, with what differs.
     """
     _check_places(inputs)
-    wanted, notes = _evaluation(inputs, resolve)
+    wanted, notes = _evaluation(inputs)
+    wanted, said = _looked_over(inputs, wanted, read_images=read_images)
+    wanted = wanted.model_copy(update={"methods": {source.card.name: resolve(source) for source in inputs.methods}})
     plan = _planned(inputs, _merged(Layout(inputs.out), wanted))
-    for scan in scans_of(plan):
-        check_scan(scan)
     pairs = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
-    return replace(plan, notes=(*notes, *landmark_notes({pair.id: pair for pair in pairs}.values())))
+    return replace(plan, notes=(*notes, *said, *landmark_notes({pair.id: pair for pair in pairs}.values())))
+
+
+def _looked_over(inputs: PlanInputs, wanted: Evaluation, *, read_images: bool) -> tuple[Evaluation, tuple[str, ...]]:
+    """The evaluation without the pairs whose scans cannot be used, and what to tell; nothing has been built yet."""
+    chosen = choose(wanted.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
+    waiting = {pair.id for pair in chosen if read_images and _waits(inputs, wanted, pair)}
+    found = examine_pairs(wanted, chosen, waiting)
+    check_grids(wanted, [pair for pair in chosen if pair.id not in found.left_out])
+    return _without(wanted, found.left_out), found.notes
+
+
+def _waits(inputs: PlanInputs, wanted: Evaluation, pair: Pair) -> bool:
+    """Whether any run of a pair is still to do."""
+    layout = Layout(inputs.out)
+    return not all(
+        layout.run_files(source.card.name, wanted.under(pair, cell.name), cell.name, repeat).record.is_file()
+        for source in inputs.methods
+        for cell in wanted.track.cells()
+        for repeat in range(inputs.repeats)
+    )
+
+
+def _without(evaluation: Evaluation, left_out: Mapping[str, str]) -> Evaluation:
+    pairs = tuple(pair for pair in evaluation.pairs if pair.id not in left_out)
+    return evaluation.model_copy(update={"pairs": pairs, "left_out": dict(left_out)})
 
 
 def plan_of_pairs(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Plan:
     """The plan of a dataset that is not made yet: its name, and the pairs that it will have."""
-    return _planned(inputs, _made_of(inputs, resolve, name, pairs))
+    evaluation = _made_of(inputs, name, pairs)
+    return _planned(
+        inputs, evaluation.model_copy(update={"methods": {s.card.name: resolve(s) for s in inputs.methods}})
+    )
 
 
 def scans_of(plan: Plan) -> list[Scan]:
     """The scans that the plan's pairs need under its conditions, each once."""
     taken = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
     return list({s.name: s for p in taken for s in (p.fixed, p.moving)}.values())
-
-
-def assumptions(plan: Plan) -> list[str]:
-    """What has to be assumed of the images that the plan's jobs need, a line for each kind. Reads these images, each once.
-
-    Raises DataError when one cannot be used: nothing has been started yet.
-    """
-    needed = {pair for job in plan.jobs for pair in job.pairs}
-    left = replace(plan, pairs=tuple(pair for pair in plan.pairs if pair.id in needed))
-    notes = [note for scan in scans_of(left) for note in examine_scan(scan)]
-    lines = []
-    for kind in dict.fromkeys(note.kind for note in notes):
-        names = list(dict.fromkeys(note.path.name for note in notes if note.kind == kind))
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        lines.append(f"{', '.join(names[:NAMED])}{more}: {kind}")
-    return lines
 
 
 def _planned(inputs: PlanInputs, evaluation: Evaluation) -> Plan:
@@ -136,7 +146,7 @@ def _check_places(inputs: PlanInputs) -> None:
         raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
 
 
-def _evaluation(inputs: PlanInputs, resolve: Resolve) -> tuple[Evaluation, tuple[str, ...]]:
+def _evaluation(inputs: PlanInputs) -> tuple[Evaluation, tuple[str, ...]]:
     """What the evaluation is made of, and what the user should know of the labels."""
     name = dataset.dataset_name(inputs.bids)
     derivatives = dataset.find_derivatives(inputs.bids, inputs.derivatives)
@@ -156,11 +166,11 @@ def _evaluation(inputs: PlanInputs, resolve: Resolve) -> tuple[Evaluation, tuple
         "label_names": choice.names,
         "label_choices": choice.choices,
     }
-    evaluation = _made_of(inputs, resolve, name, pairs).model_copy(update=found)
+    evaluation = _made_of(inputs, name, pairs).model_copy(update=found)
     return evaluation, (*survey.found.notes, *choice.notes)
 
 
-def _made_of(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Evaluation:
+def _made_of(inputs: PlanInputs, name: str, pairs: tuple[Pair, ...]) -> Evaluation:
     return Evaluation(
         harness=__version__,
         contract=CONTRACT_VERSION,
@@ -169,7 +179,7 @@ def _made_of(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair,
         dataset_name=name,
         runtime=inputs.runtime,
         track=inputs.track,
-        methods={source.card.name: resolve(source) for source in inputs.methods},
+        methods={},
         pairs=pairs,
         seed=inputs.seed,
         repeats=inputs.repeats,
@@ -193,9 +203,10 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
     here: dict[str, Any] = {name: getattr(wanted, name) for name in ("dataset", "derivatives", "pairs", "exchanged")}
     here["contents"] = found.contents | wanted.contents
     here["track"] = wanted.track
-    return found.model_copy(
+    merged = found.model_copy(
         update=here | {"methods": found.methods | new, "repeats": max(found.repeats, wanted.repeats)}
     )
+    return _without(merged, found.left_out | wanted.left_out)
 
 
 def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
@@ -203,12 +214,12 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
         if getattr(found, name) != getattr(wanted, name):
             yield f"{name}: {getattr(found, name)} there, {getattr(wanted, name)} now"
     yield from _fields("track", _track_alone(found.track), _track_alone(wanted.track))
-    before, now = {p.id for p in found.pairs}, {p.id for p in wanted.pairs}
+    before, now = ({*(pair.id for pair in those.pairs), *those.left_out} for those in (found, wanted))
     if found.label_choices and found.label_choices != wanted.label_choices:
         yield "track.labels: its words mean other labels now (did a mapping or a table of names change?)"
     if before != now:
         yield f"pairs: {len(before - now)} of there are gone, {len(now - before)} are new (did the dataset change?)"
-    else:
+    elif found.left_out.keys() == wanted.left_out.keys():
         yield from _files(found, wanted)
     for name, use in wanted.methods.items():
         there = found.methods.get(name, use)

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.core.errors import DataError, UsageError, nearest
+from lumirage.core.label_words import Labels, SourceLabels
 from lumirage.core.model import Scan
 from lumirage.core.native_images import read_label_map
-from lumirage.core.track import IN_DATASET, Labels, SourceLabels
+from lumirage.core.track import IN_DATASET
 from lumirage.planning.label_tables import GROUPS, NamedLabels, group_of, named, plain, read_mapping
 
 

@@ -46,7 +46,9 @@ def fit(values: Sequence[float], start: float, end: float, *, log: bool = False)
     if log and low > 0:
         air = (high / low) ** 0.06 if high > low else 2.0
         return Scale(low / air, high * air, start, end, log=True)
-    air = 0.04 * (high - low) or abs(high) * 0.1 or 1.0
+    size = max(abs(low), abs(high))
+    # values that differ by rounding alone are one value
+    air = 0.04 * (high - low) if high - low > 1e-9 * size else size * 0.1 or 1.0
     return Scale(low - air, high + air, start, end)
 
 

@@ -24,21 +24,34 @@ class Reason:
     """One way in which a method failed, with how often."""
 
     method: str
+    condition: str
     outcome: str
     message: str
+    last_words: str
+    """The end of what the first of these runs printed."""
     count: int
     pairs: tuple[str, ...]
     """The first few."""
 
 
 def reasons(inputs: Inputs) -> list[Reason]:
-    """Failures, grouped by method, outcome and message, the most frequent first."""
+    """Failures, grouped by method, condition, outcome and message, the most frequent first."""
     bad = inputs.runs[inputs.runs["outcome"] != Outcome.OK.value]
     found = [
-        Reason(str(method), str(outcome), str(message), len(rows), tuple(dict.fromkeys(rows["pair"].head(8))))
-        for (method, outcome, message), rows in bad.groupby(["method", "outcome", "message"], sort=True)
+        Reason(
+            method=str(method),
+            condition=str(condition),
+            outcome=str(outcome),
+            message=str(message),
+            last_words=str(rows["last_words"].iloc[0]),
+            count=len(rows),
+            pairs=tuple(dict.fromkeys(rows["pair"].head(8))),
+        )
+        for (method, condition, outcome, message), rows in bad.groupby(
+            ["method", "condition", "outcome", "message"], sort=True
+        )
     ]
-    return sorted(found, key=lambda reason: (-reason.count, reason.method))
+    return sorted(found, key=lambda reason: (-reason.count, reason.method, reason.condition))
 
 
 def outcome_counts(inputs: Inputs) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """The figures of the overview: which there are, and their files as SVG and PNG."""
 
 import re
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,8 @@ from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.raincloud_plots import strips
 from lumirage.reporting.raster import to_png
 from lumirage.reporting.report_inputs import Inputs
-from lumirage.reporting.scene import Scene, to_svg
+from lumirage.reporting.report_problems import ReportProblems
+from lumirage.reporting.scene import Label, Mark, Scene, to_svg
 
 SECTIONS = (
     "strips", "forest", "stability", "regularity", "changes", "resolution", "resolution_costs", "truth", "sources",
@@ -55,16 +57,46 @@ class _Drawing:
     pick: str = ""
 
 
-def draw_figures(inputs: Inputs) -> list[ReportFigure]:
-    """All figures that these inputs allow."""
-    return [ReportFigure(d.section, d.draw(WIDE), d.draw(NARROW), d.pick) for d in _drawings(inputs)]
+def draw_figures(inputs: Inputs, problems: ReportProblems) -> list[ReportFigure]:
+    """All figures that these inputs allow; in the place of one that cannot be drawn stands the reason."""
+    found = []
+    for section, drawings in _KINDS.items():
+        wanted = problems.attempt(f"figures of {section}", lambda d=drawings: list(d(inputs)), lambda _: [])  # type: ignore[misc]
+        found += [_figure(drawing, n, problems) for n, drawing in enumerate(wanted)]
+    return found
 
 
-def _drawings(inputs: Inputs) -> Iterator[_Drawing]:
-    first = inputs.measures[0]
+def _figure(drawing: _Drawing, n: int, problems: ReportProblems) -> ReportFigure:
+    what = f"figure {drawing.section}" + (f" of {drawing.pick}" if drawing.pick else "")
+
+    def both() -> ReportFigure:
+        wide, narrow = drawing.draw(WIDE), drawing.draw(NARROW)
+        to_svg(wide), to_svg(narrow)  # what cannot be written is found here, and not where the page is made
+        return ReportFigure(drawing.section, wide, narrow, drawing.pick)
+
+    def reason(why: str) -> ReportFigure:
+        name = f"{drawing.section}-{drawing.pick}-not-drawn-{n}"
+        wide, narrow = (_in_words(name, f"{what} could not be drawn: {why}", width) for width in (WIDE, NARROW))
+        return ReportFigure(drawing.section, wide, narrow, drawing.pick)
+
+    return problems.attempt(what, both, reason)
+
+
+def _in_words(name: str, text: str, width: float) -> Scene:
+    """A text in the place of a figure."""
+    lines = textwrap.wrap(text, max(20, int(width / 7)))
+    marks: list[Mark] = [Label((8, 20 + 18 * k), line, "bad", 12) for k, line in enumerate(lines)]
+    return Scene(name, "Not drawn", text, width, 24.0 + 18 * len(lines), marks)
+
+
+def _every_pair(inputs: Inputs) -> Iterator[_Drawing]:
     for measure in inputs.measures[:MOST_MEASURES]:
         if np.isfinite(inputs.matrix(measure, inputs.conditions[0])).any():
             yield _Drawing("strips", partial(strips, inputs, measure, inputs.conditions[0]), measure.title)
+
+
+def _effects(inputs: Inputs) -> Iterator[_Drawing]:
+    first = inputs.measures[0]
     for measure in inputs.measures[:MOST_MEASURES]:
         if has_effects(inputs, measure):
             yield _Drawing("forest", partial(forest, inputs, measure), measure.title)
@@ -73,9 +105,9 @@ def _drawings(inputs: Inputs) -> Iterator[_Drawing]:
     for measure in inputs.measures[:MOST_MEASURES]:
         for against in regularity.regularities_of(inputs, measure):
             yield _Drawing("regularity", partial(regularity.figure, inputs, measure, against), measure.title)
-    yield from _changes(inputs)
-    yield from _orders(inputs)
-    yield from _costs(inputs)
+
+
+def _failures(inputs: Inputs) -> Iterator[_Drawing]:
     if failures.failed_pairs(inputs):
         yield _Drawing("failures", partial(failures.matrix, inputs))
 
@@ -118,16 +150,30 @@ def _costs(inputs: Inputs) -> Iterator[_Drawing]:
         yield _Drawing("memory", partial(costs.memory, inputs))
 
 
+_KINDS: dict[str, Callable[[Inputs], Iterator[_Drawing]]] = {
+    "pairs": _every_pair,
+    "effects": _effects,
+    "conditions": _changes,
+    "orders": _orders,
+    "costs": _costs,
+    "failures": _failures,
+}
+
+
 def file_name(scene: Scene) -> str:
     """Name of a figure's files, without an ending."""
     return re.sub(r"[^0-9A-Za-z]+", "-", scene.name).strip("-")
 
 
-def save_figures(drawn_figures: Sequence[ReportFigure], folder: Path) -> None:
+def save_figures(drawn_figures: Sequence[ReportFigure], folder: Path, problems: ReportProblems) -> None:
     """Every figure as SVG and PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     for drawn in drawn_figures:
-        name = file_name(drawn.wide)
-        write_text(folder / f"{name}.svg", to_svg(drawn.wide, inline=False))
-        with written_aside(folder / f"{name}.png") as aside:
-            aside.write_bytes(to_png(drawn.wide))
+        problems.attempt(f"files of figure {drawn.wide.name}", partial(_save, drawn.wide, folder), lambda _: None)
+
+
+def _save(scene: Scene, folder: Path) -> None:
+    name = file_name(scene)
+    write_text(folder / f"{name}.svg", to_svg(scene, inline=False))
+    with written_aside(folder / f"{name}.png") as aside:
+        aside.write_bytes(to_png(scene))

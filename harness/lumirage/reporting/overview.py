@@ -1,7 +1,8 @@
 """The overview page: what its sections hold, and the compact data that its script works with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from lumirage.reporting.published_numbers import published_of
 from lumirage.reporting.regularity_figures import curve_tables, rate_words
 from lumirage.reporting.repeat_variance import repeat_tables
 from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import MethodRow, cell, leaderboard, shown_columns, to_latex, to_tsv
 from lumirage.reporting.resolution_results import costs_of, resolution_ranges, sizes_of
 from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
@@ -44,6 +46,7 @@ class Overview:
     pages: tuple[PairPage, ...]
     drawn_figures: Sequence[ReportFigure]
     lines: Sequence[MethodRow]
+    problems: ReportProblems
 
 
 @dataclass(frozen=True)
@@ -58,39 +61,33 @@ class FigureHtml:
 
 
 def render_overview(overview: Overview, *, one_file: bool = False) -> str:
-    """The page as HTML; with `one_file` all styles, scripts and pages of pairs are in it."""
-    inputs = overview.inputs
-    lines = overview.lines
-    return render(
-        "overview.html.j2",
-        overview=overview,
-        inputs=inputs,
-        evaluation=inputs.evaluation,
-        lines=lines,
-        shown=shown_columns(inputs.measures, lines),
-        colors=colors_of(inputs.methods),
-        sparks=_sparks(lines),
-        base=base_of(comparisons(inputs, inputs.measures[0], inputs.conditions[0])),
-        duels=_duels(inputs),
-        ranks=_ranks(inputs),
-        rank_columns=rank_columns(inputs),
-        paragraphs=paragraphs(inputs),
-        references=references(inputs),
-        figures=_figures(overview.drawn_figures),
-        outcomes=outcome_counts(inputs),
-        reasons=reasons(inputs),
-        failed=len(failed_pairs(inputs)),
-        warned=_warned(inputs.runs),
-        facts=_facts(inputs),
+    """The page as HTML; with `one_file` all styles, scripts and pages of pairs are in it.
+
+    Each part that cannot be made is left out and named; where not even the rest can be put together, the page says so and
+    leads to the files.
+    """
+    inputs, problems = overview.inputs, overview.problems
+    parts = {
+        name: problems.attempt(f"part '{name}' of the overview", make, lambda _, empty=empty: empty)  # type: ignore[misc]
+        for name, (make, empty) in _parts(overview, one_file).items()
+    }
+    given = {
+        **parts,
+        "overview": overview,
+        "inputs": inputs,
+        "evaluation": inputs.evaluation,
+        "lines": overview.lines,
         **_findings(inputs),
-        **_factors(inputs),
-        power=_power(inputs),
-        tables=inputs.tables,
-        hrefs=_hrefs(overview, one_file),
-        harmed={page.choice.condition: page.choice for page in overview.pages},
-        data=_data(overview, one_file),
-        assets="assets/",
-        inline=inlined() if one_file else None,
+        "tables": inputs.tables,
+        "harmed": {page.choice.condition: page.choice for page in overview.pages},
+        "problems": list(dict.fromkeys(problems.told)),
+        "assets": "assets/",
+        "inline": inlined() if one_file else None,
+    }
+    return problems.attempt(
+        "overview",
+        lambda: render("overview.html.j2", **given),
+        lambda why: render("not_made.html.j2", **given | {"why": why}),
     )
 
 
@@ -107,35 +104,66 @@ def _findings(inputs: Inputs) -> dict[str, list[str]]:
     }
 
 
-def _factors(inputs: Inputs) -> dict[str, Any]:
-    """What the sections of what is varied are given."""
+def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], Any], Any]]:
+    """Name in the template -> how it is made, and what stands for it where it cannot be."""
+    inputs, lines = overview.inputs, overview.lines
     return {
-        "changes": change_tables(inputs),
-        "doses": curve_tables(inputs),
-        "rate_words": rate_words,
-        "reaches": resolution_ranges(inputs) if sizes_of(inputs) else [],
-        "run_costs": costs_of(inputs),
-        "truth": truth_of(inputs),
-        "sources": sources_of(inputs),
-        "published": published_of(inputs),
-        "repeats": repeat_tables(inputs),
+        "shown": (lambda: shown_columns(inputs.measures, lines), [0]),
+        "colors": (lambda: colors_of(inputs.methods), {}),
+        "sparks": (lambda: _sparks(lines), {}),
+        "base": (lambda: base_of(comparisons(inputs, inputs.measures[0], inputs.conditions[0])), ""),
+        "duels": (lambda: _duels(inputs), []),
+        "ranks": (lambda: _ranks(inputs), {}),
+        "rank_columns": (lambda: rank_columns(inputs), []),
+        "paragraphs": (lambda: paragraphs(inputs), []),
+        "references": (lambda: references(inputs), []),
+        "figures": (lambda: _figures(overview.drawn_figures), {section: [] for section in SECTIONS}),
+        "outcomes": (lambda: outcome_counts(inputs), pd.DataFrame()),
+        "reasons": (lambda: reasons(inputs), []),
+        "failed": (lambda: len(failed_pairs(inputs)), 0),
+        "warned": (lambda: _warned(inputs.runs), []),
+        "facts": (lambda: _facts(inputs), {"pairs": 0, "subjects": 0, "runs": 0, "planned": 0}),
+        "changes": (lambda: change_tables(inputs), []),
+        "doses": (lambda: curve_tables(inputs), []),
+        "rate_words": (lambda: rate_words, str),
+        "reaches": (lambda: resolution_ranges(inputs) if sizes_of(inputs) else [], []),
+        "run_costs": (lambda: costs_of(inputs), []),
+        "truth": (lambda: truth_of(inputs), None),
+        "sources": (lambda: sources_of(inputs), []),
+        "published": (lambda: published_of(inputs), None),
+        "repeats": (lambda: repeat_tables(inputs), []),
+        "power": (lambda: _power(inputs), pd.DataFrame()),
+        "hrefs": (lambda: _hrefs(overview, one_file), {}),
+        "data": (lambda: _data(overview, one_file), {}),
     }
 
 
 def save_tables(overview: Overview, folder: Path) -> None:
     """The leaderboard, the failures and every table of the analysis, as TSV and LaTeX."""
     inputs = overview.inputs
-    found = {"leaderboard": leaderboard(inputs, overview.lines)}
-    found |= {"failures": failure_table(reasons(inputs))} | inputs.tables
-    for name, table in found.items():
+    made: dict[str, Callable[[], pd.DataFrame]] = {
+        "leaderboard": lambda: leaderboard(inputs, overview.lines),
+        "failures": lambda: failure_table(reasons(inputs)),
+    }
+    if inputs.evaluation.left_out:
+        rows = list(inputs.evaluation.left_out.items())
+        made["left_out"] = lambda: pd.DataFrame(rows, columns=["pair", "why"])
+    made |= {name: partial(pd.DataFrame, table) for name, table in inputs.tables.items()}
+
+    def save(name: str) -> None:
+        table = made[name]()
         write_text(folder / f"{name}.tsv", to_tsv(table))
         write_text(folder / f"{name}.tex", to_latex(table, f"{inputs.evaluation.track.name}: {name}"))
+
+    for name in made:
+        overview.problems.attempt(f"table {name}", partial(save, name), lambda _: None)
 
 
 def failure_table(found: Sequence[Reason]) -> pd.DataFrame:
     """The reasons as a table."""
-    rows = [(r.method, r.outcome, r.count, r.message, ", ".join(r.pairs)) for r in found]
-    return pd.DataFrame(rows, columns=["method", "outcome", "runs", "message", "first_pairs"])
+    rows = [(r.method, r.condition, r.outcome, r.count, r.message, r.last_words, ", ".join(r.pairs)) for r in found]
+    columns = ["method", "condition", "outcome", "runs", "message", "last_words", "first_pairs"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _figures(drawn_figures: Sequence[ReportFigure]) -> dict[str, list[FigureHtml]]:

@@ -16,6 +16,7 @@ from lumirage.reporting.figure_rows import colors_of
 from lumirage.reporting.pair_panels import PairPlanes, PanelRow, planes_of, result_rows, shared_rows
 from lumirage.reporting.pair_pictures import read_pair_images, read_result
 from lumirage.reporting.report_inputs import Inputs, files_of, read_run
+from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.viewer_volumes import embedded
 
 
@@ -60,31 +61,71 @@ class PairPage:
     """What is doubtful about the pair itself; empty where nothing is."""
 
 
-def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame) -> PairPage:
+def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, problems: ReportProblems) -> PairPage:
     """Read, warp and draw one pair; `label_values` are rows of single labels.
 
     A picture that cannot be made is a sentence on the page, not an error.
     """
     pair = inputs.evaluation.under(inputs.pairs[choice.pair], choice.condition)
     runs = _runs(inputs, choice)
-    pair_planes, trouble = _stage(inputs, pair, runs)
+    pair_planes, trouble = problems.attempt(
+        f"pictures of {choice.name}", lambda: _stage(inputs, pair, runs), lambda why: (None, f"No pictures: {why}.")
+    )
     moved: dict[str, Single] = {}
-    parts = tuple(_part(pair_planes, method, run, path, moved) for method, (run, path) in runs.items())
+
+    def part(method: str, run: Run, path: Path) -> MethodPart:
+        return problems.attempt(
+            f"pictures of {method} on {choice.name}",
+            lambda: _part(pair_planes, method, run, path, (moved, problems)),
+            lambda why: MethodPart(method, run, (), f"No pictures: {why}."),
+        )
+
+    parts = tuple(part(method, run, path) for method, (run, path) in runs.items())
     return PairPage(
         title=f"{pair.moving.name} to {pair.fixed.name}",
         choice=choice,
         pair=pair,
         scores=_scores(inputs, choice),
         measures=tuple(m.named for m in inputs.measures),
-        outlines=pair_planes.outlines if pair_planes else Markup(""),
-        shared=tuple(shared_rows(pair_planes)) if pair_planes else (),
+        outlines=_outlines(pair_planes, problems) if pair_planes else Markup(""),
+        shared=tuple(shared_rows(pair_planes, problems)) if pair_planes else (),
         parts=parts,
         trouble=trouble,
         labels=_labels(inputs, choice, label_values),
         colors=colors_of(inputs.methods),
-        volumes=embedded(pair_planes.pair_images, moved) if pair_planes else "",
+        volumes=_volumes(pair_planes, moved, problems) if pair_planes else "",
         warning=inputs.pair_warnings.get(choice.pair, ""),
     )
+
+
+def page_without(inputs: Inputs, choice: Chosen, why: str) -> PairPage:
+    """The page of a pair of which nothing could be made, with the reason."""
+    pair = inputs.pairs[choice.pair]
+    return PairPage(
+        title=f"{pair.moving.name} to {pair.fixed.name}",
+        choice=choice,
+        pair=pair,
+        scores=(),
+        measures=(),
+        outlines=Markup(""),
+        shared=(),
+        parts=(),
+        trouble=f"This page could not be made: {why}.",
+        labels=(),
+        colors=colors_of(inputs.methods),
+        volumes="",
+        warning=inputs.pair_warnings.get(choice.pair, ""),
+    )
+
+
+def _outlines(pair_planes: PairPlanes, problems: ReportProblems) -> Markup:
+    what = f"outlines of {pair_planes.pair_images.pair.id}"
+    return problems.attempt(what, lambda: pair_planes.outlines, lambda _: Markup(""))
+
+
+def _volumes(pair_planes: PairPlanes, moved: dict[str, Single], problems: ReportProblems) -> str:
+    what = f"volumes of {pair_planes.pair_images.pair.id}"
+    return problems.attempt(what, lambda: embedded(pair_planes.pair_images, moved), lambda _: "")
 
 
 def _runs(inputs: Inputs, choice: Chosen) -> dict[str, tuple[Run, Path]]:
@@ -104,7 +145,14 @@ def _stage(inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]]) -> tup
         return None, f"No pictures: {error}."
 
 
-def _part(pair_planes: PairPlanes | None, method: str, run: Run, record: Path, moved: dict[str, Single]) -> MethodPart:
+def _part(
+    pair_planes: PairPlanes | None,
+    method: str,
+    run: Run,
+    record: Path,
+    kept: tuple[dict[str, Single], ReportProblems],
+) -> MethodPart:
+    moved, problems = kept
     if run.outcome is not Outcome.OK:
         ended = run.outcome.value.replace("_", " ").capitalize()
         return MethodPart(method, run, (), f"{ended}: {run.message or 'no message'}")
@@ -116,7 +164,7 @@ def _part(pair_planes: PairPlanes | None, method: str, run: Run, record: Path, m
     except DataError as error:
         return MethodPart(method, run, (), f"No pictures: {error}.")
     moved[method] = result.moved
-    return MethodPart(method, run, tuple(result_rows(pair_planes, result)), "")
+    return MethodPart(method, run, tuple(result_rows(pair_planes, result, problems)), "")
 
 
 def _scores(inputs: Inputs, choice: Chosen) -> tuple[tuple[str, tuple[str, ...]], ...]:

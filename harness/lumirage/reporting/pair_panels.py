@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from lumirage.reporting.image_planes import Cut, cuts
 from lumirage.reporting.pair_pictures import PairImages, Result, fixed_labels, jacobian, moved_labels
+from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.slice_pictures import contours, difference_png, gray_png, jacobian_png, warped_grid
 
 FOREGROUND = 0.12
@@ -60,14 +61,17 @@ def planes_of(pair_images: PairImages) -> PairPlanes:
     return PairPlanes(pair_images, tuple(cuts(pair_images.fixed > FOREGROUND, pair_images.affine)))
 
 
-def shared_rows(pair_planes: PairPlanes) -> list[PanelRow]:
+def shared_rows(pair_planes: PairPlanes, problems: ReportProblems) -> list[PanelRow]:
     """Fixed and moving, as the methods were given them."""
 
     def row(title: str, note: str, image: str) -> PanelRow:
         volume = getattr(pair_planes.pair_images, image)
         told = f"{image} image"
-        planes = (_panel(cut, gray_png(cut(volume)), _fixed(pair_planes, cut), told) for cut in pair_planes.cuts)
-        return PanelRow(title, note, pair_planes.columns, tuple(planes))
+
+        def panel(cut: Cut) -> Markup:
+            return _panel(cut, gray_png(cut(volume)), _fixed(pair_planes, cut), told)
+
+        return _row(pair_planes, title, note, panel, problems)
 
     return [
         row("Fixed", "with its own outlines", "fixed"),
@@ -75,14 +79,25 @@ def shared_rows(pair_planes: PairPlanes) -> list[PanelRow]:
     ]
 
 
-def result_rows(pair_planes: PairPlanes, result: Result) -> Iterator[PanelRow]:
+def _row(
+    pair_planes: PairPlanes, title: str, note: str, panel: Callable[[Cut], Markup], problems: ReportProblems
+) -> PanelRow:
+    """A row of panels; without any, and with the reason, where it cannot be drawn."""
+    pair = pair_planes.pair_images.pair.id
+    return problems.attempt(
+        f"picture '{title}' of {pair}",
+        lambda: PanelRow(title, note, pair_planes.columns, tuple(panel(cut) for cut in pair_planes.cuts)),
+        lambda why: PanelRow(title, f"could not be drawn: {why}", "1fr", ()),
+    )
+
+
+def result_rows(pair_planes: PairPlanes, result: Result, problems: ReportProblems) -> Iterator[PanelRow]:
     """Moved, difference, warped grid and Jacobian of one method."""
     pair_images = pair_planes.pair_images
 
     def row(title: str, note: str, draw: Callable[[Cut], str], above: Callable[[Cut], Markup]) -> PanelRow:
         told = f"{title.lower()}, {result.method}"
-        planes = (_panel(cut, draw(cut), above(cut), told) for cut in pair_planes.cuts)
-        return PanelRow(title, note, pair_planes.columns, tuple(planes))
+        return _row(pair_planes, title, note, lambda cut: _panel(cut, draw(cut), above(cut), told), problems)
 
     def both(cut: Cut) -> Markup:
         return _fixed(pair_planes, cut) + _moved(pair_planes, result, cut)

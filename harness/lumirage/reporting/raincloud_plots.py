@@ -52,7 +52,7 @@ def _row(values: np.ndarray, y: float, scale: Scale, color: str) -> list[Mark]:
         return []
     low, middle, high = np.percentile(known, [25, 50, 75])
     marks: list[Mark] = []
-    if known.size >= 8 and known.std() > 0:
+    if known.size >= 8 and known.std() > 1e-9 * np.abs(known).max():  # else one value, whatever rounding leaves
         marks.append(Line(_density(known, y - 4, scale), color=color, width=0, fill=color, opacity=0.22))
     marks.append(Line([(scale(low), y - 3), (scale(high), y - 3)], color=color, width=2.5))
     spread = f"median {short(middle, 4)}, quartiles {short(low, 4)} to {short(high, 4)}"

@@ -3,17 +3,22 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+import pandas as pd
 
 from lumirage.core.errors import UsageError, nearest
 from lumirage.core.layout import Layout, write_text
+from lumirage.core.model import SCORE_COLUMNS
 from lumirage.reporting.chosen_pairs import Chosen, choose
 from lumirage.reporting.figures import draw_figures, save_figures
 from lumirage.reporting.overview import Overview, render_overview, save_tables
 from lumirage.reporting.page_templates import ASSETS, VIEWER, render_pair, volumes_script
-from lumirage.reporting.pair_page import PairPage, make_pair_page
+from lumirage.reporting.pair_page import PairPage, make_pair_page, page_without
 from lumirage.reporting.report_inputs import Inputs, read_inputs, read_label_values
-from lumirage.reporting.report_tables import method_rows
+from lumirage.reporting.report_problems import ReportProblems
+from lumirage.reporting.report_tables import MethodRow, method_rows
 
 Progress = Callable[[str, int, int], None]
 """Called with a phase, how much of it is done and how much there is."""
@@ -35,26 +40,44 @@ def silent(phase: str, done: int, total: int) -> None:
     """No progress."""
 
 
-def write_report(layout: Layout, options: ReportOptions, on_progress: Progress = silent) -> Path:
+def unheard(problem: str) -> None:
+    """Nobody listens."""
+
+
+def write_report(
+    layout: Layout,
+    options: ReportOptions,
+    on_progress: Progress = silent,
+    on_problem: Callable[[str], None] = unheard,
+) -> Path:
     """Write the report and give the path of its index.html.
 
+    What of it cannot be made says why in its place, and `on_problem` is called with it; the rest comes out.
     Raises DataError when there is nothing to report, UsageError for a pair that is not in the evaluation.
     """
+    problems = ReportProblems()
     on_progress("read", 0, 1)
     inputs = read_inputs(layout)
     _check_asked(inputs, options.pairs)
     folder = layout.report
     _clear(folder)
-    chosen = choose(inputs, options.pairs, options.most_pages)
-    pages = _write_pairs(inputs, chosen, folder, on_progress)
+    chosen: list[Chosen] = problems.attempt(
+        "choice of pairs with pictures", lambda: choose(inputs, options.pairs, options.most_pages), lambda _: []
+    )
+    pages = _write_pairs(inputs, chosen, folder, (on_progress, problems))
     on_progress("overview", 0, 1)
-    overview = Overview(inputs, tuple(pages), draw_figures(inputs), method_rows(inputs, inputs.conditions[0]))
+    lines: list[MethodRow] = problems.attempt(
+        "leaderboard", lambda: method_rows(inputs, inputs.conditions[0]), lambda _: []
+    )
+    overview = Overview(inputs, tuple(pages), draw_figures(inputs, problems), lines, problems)
     save_tables(overview, folder / "tables")
-    save_figures(overview.drawn_figures, folder / "figures")
+    save_figures(overview.drawn_figures, folder / "figures", problems)
     write_text(folder / "index.html", render_overview(overview))
     if options.one_file:
         write_text(folder / "report.html", render_overview(overview, one_file=True))
     on_progress("overview", 1, 1)
+    for problem in dict.fromkeys(problems.told):
+        on_problem(problem)
     return folder / "index.html"
 
 
@@ -73,15 +96,37 @@ def _clear(folder: Path) -> None:
         shutil.copyfile(source, folder / "assets" / source.name)
 
 
-def _write_pairs(inputs: Inputs, chosen: list[Chosen], folder: Path, on_progress: Progress) -> list[PairPage]:
+def _write_pairs(
+    inputs: Inputs, chosen: list[Chosen], folder: Path, reporter: tuple[Progress, ReportProblems]
+) -> list[PairPage]:
     pages = []
-    label_values = read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen])
+    on_progress, problems = reporter
+    label_values = problems.attempt(
+        "scores of single labels",
+        lambda: read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen]),
+        lambda _: pd.DataFrame(columns=list(SCORE_COLUMNS)),
+    )
     for done, choice in enumerate(chosen):
         on_progress("pairs", done, len(chosen))
-        page = make_pair_page(inputs, choice, label_values)
-        write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
-        if page.volumes:
-            write_text(folder / "pairs" / f"{choice.name}.volumes.js", volumes_script(page))
+        page = problems.attempt(
+            f"page of {choice.name}",
+            partial(_write_pair, inputs, choice, (label_values, problems), folder),
+            partial(_write_reason, inputs, choice, folder),
+        )
         pages.append(page)
     on_progress("pairs", len(chosen), len(chosen))
     return pages
+
+
+def _write_pair(inputs: Inputs, choice: Chosen, kept: tuple[pd.DataFrame, ReportProblems], folder: Path) -> PairPage:
+    page = make_pair_page(inputs, choice, *kept)
+    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
+    if page.volumes:
+        write_text(folder / "pairs" / f"{choice.name}.volumes.js", volumes_script(page))
+    return page
+
+
+def _write_reason(inputs: Inputs, choice: Chosen, folder: Path, why: str) -> PairPage:
+    page = page_without(inputs, choice, why)
+    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
+    return page

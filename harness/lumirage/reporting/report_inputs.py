@@ -17,6 +17,7 @@ from lumirage.core.errors import DataError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.failure_policy import Attempts, RawValues
 from lumirage.core.layout import Layout, RunFiles
+from lumirage.core.log_text import last_words
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
@@ -30,7 +31,7 @@ VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label
 RUN_COLUMNS = (
     "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",
     "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
-    "warnings", "host", "voxels", "device", "record",
+    "warnings", "host", "voxels", "device", "record", "last_words",
 )  # fmt: skip
 """One row a run. `cpu_s` is the container's, shared by its pairs.
 
@@ -156,6 +157,8 @@ def _read_values(path: Path) -> pd.DataFrame:
 
 def read_label_values(path: Path, pairs: Sequence[str]) -> pd.DataFrame:
     """Rows of single labels of some pairs, all columns."""
+    if not pairs:
+        return ds.dataset(path).schema.empty_table().to_pandas()
     wanted = pc.field("pair").isin(list(pairs)) & ~pc.field("label").is_null(nan_is_null=True)
     return ds.dataset(path).to_table(filter=wanted).to_pandas()
 
@@ -195,7 +198,7 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
         run.method, run.condition, run.repeat, run.pair, run.outcome.value, run.message, run.wall_s, run.load_s,
         run.cold, run.timed_by, run.cpu_s_per_pair, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
         run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, run.voxels,
-        run.device, str(path),
+        run.device, str(path), last_words(run.log_tail) if run.outcome is not Outcome.OK else "",
     )  # fmt: skip
 
 

@@ -136,7 +136,11 @@ def _labels(case: Arrays) -> list[int]:
 def _official_numbers(case: Arrays, field: Field, threads: int) -> dict[str, Any]:
     """All numbers of the challenges' evaluations that the case has the inputs for."""
     labels = _labels(case)
-    maps = OfficialLabels((case["fixed_seg"], case["moving_seg"]), field, labels, threads)
+    nothing = {"mean": math.nan, "detailed": list[float]()}
+    overlap = {"dice": nothing, "hd95_spacing1": nothing}
+    if labels:  # of no label nothing can be said
+        maps = OfficialLabels((case["fixed_seg"], case["moving_seg"]), field, labels, threads)
+        overlap = {"dice": vars(maps.dice(labels)), "hd95_spacing1": vars(maps.hd95(labels))}
     masks = {
         "ndv_lumir24_mask_moving_img": case.get("moving_img"),
         "ndv_lumir25_mask_fixed_img": case.get("fixed_img"),
@@ -144,12 +148,7 @@ def _official_numbers(case: Arrays, field: Field, threads: int) -> dict[str, Any
     given = {name: mask for name, mask in masks.items() if mask is not None}
     field_numbers = official_regularity(field, [*given.values(), None], threads)
     foldings = dict(zip([*given, "ndv_no_mask"], map(_folding, field_numbers.foldings), strict=True))
-    return (
-        {"labels": labels, "dice": vars(maps.dice(labels)), "hd95_spacing1": vars(maps.hd95(labels))}
-        | foldings
-        | _determinants(field_numbers)
-        | _landmarks(case, field, threads)
-    )
+    return {"labels": labels, **overlap} | foldings | _determinants(field_numbers) | _landmarks(case, field, threads)
 
 
 def _folding(folding: Folding) -> dict[str, Any]:

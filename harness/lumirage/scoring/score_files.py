@@ -9,12 +9,13 @@ import numpy as np
 
 from lumirage.core import space
 from lumirage.core.label_files import label_files, read_label_files, structure_numbers
+from lumirage.core.label_words import SourceLabels
 from lumirage.core.landmark_files import read_landmarks
 from lumirage.core.layout import file_digest
 from lumirage.core.model import Convention, Pair, Prepared, Scan
 from lumirage.core.native_images import read_image, read_label_map, read_true_displacement
 from lumirage.core.space import Displacement, Single, Volume
-from lumirage.core.track import SourceLabels, Track
+from lumirage.core.track import Track
 from lumirage.scoring.label_maps import renumbered, values_in
 from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
 

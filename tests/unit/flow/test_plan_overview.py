@@ -10,9 +10,10 @@ from tests.unit.flow.test_cluster_submit import use
 
 from lumirage.cli.plan_text import COLUMNS, plan_text
 from lumirage.core.errors import DataError
+from lumirage.core.label_words import Labels
 from lumirage.core.model import Method, Outcome, Run, Usage
 from lumirage.core.space import read_labels, read_volume, write_volume
-from lumirage.core.track import Labels, Pairing, Prepare, Track
+from lumirage.core.track import Pairing, Prepare, Track
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.flow import scan_findings
 from lumirage.flow.at_hand import AtHand

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from lumirage.core.errors import DataError, UsageError
+from lumirage.core.label_words import Labels
 from lumirage.core.space import write_volume
-from lumirage.core.track import Labels, Pairing, Select
+from lumirage.core.track import Pairing, Select
 from lumirage.planning import bids_index as index
 from lumirage.planning import scans as dataset
 from lumirage.planning.label_choice import choose_labels

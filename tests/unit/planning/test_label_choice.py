@@ -7,9 +7,10 @@ import pytest
 
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.label_files import label_files, read_label_files, structure_numbers
+from lumirage.core.label_words import Labels, SourceLabels
 from lumirage.core.model import Scan
 from lumirage.core.space import write_volume
-from lumirage.core.track import Evaluation, Labels, SourceLabels, Track
+from lumirage.core.track import Evaluation, Track
 from lumirage.planning.label_choice import LabelChoice, choose_labels
 from lumirage.planning.label_tables import group_of, shipped_names
 from lumirage.planning.preparation import examine_scan

@@ -19,7 +19,10 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 @pytest.fixture(scope="session")
 def report(layout: Layout) -> Path:
-    return write_report(layout, ReportOptions(most_pages=3, one_file=True)).parent
+    problems: list[str] = []
+    page = write_report(layout, ReportOptions(most_pages=3, one_file=True), on_problem=problems.append)
+    assert problems == []
+    return page.parent
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Limits, Method, Outcom
 from lumirage.core.space import Displacement, make_grid, write_displacement, write_volume
 from lumirage.core.track import Condition, Conditions, Evaluation, MethodUse, Prepare, Track
 from lumirage.reporting.report_inputs import read_runs
+from lumirage.reporting.report_problems import ReportProblems
 
 HOSTILE = (
     "</script><script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"> & 'quotes' ${x}"
@@ -43,6 +44,16 @@ GROWTH = 1.1
 SPACINGS = {"spacing_mm-3": 3.0, "spacing_mm-1": 1.0}
 LABELS = {1: "ventricle", 2: "thalamus", 3: "cortex"}
 FAILING = "beta"
+
+
+class NoProblems(ReportProblems):
+    """Raises what a report would tell and go on: here everything can be made."""
+
+    def attempt(self, what, make, otherwise):  # type: ignore[no-untyped-def]  # as its base says
+        return make()
+
+
+NONE_EXPECTED = NoProblems()
 
 
 @dataclass(frozen=True)

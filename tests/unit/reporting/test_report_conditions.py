@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from synthetic_out import true_dice
+from synthetic_out import NONE_EXPECTED, true_dice
 
 from lumirage.reporting.dose_figures import axes_of, axis_words, dose, end_labels, is_curve
 from lumirage.reporting.figure_rows import NARROW, WIDE
@@ -90,7 +90,7 @@ def test_curves_are_hollow_where_runs_failed(factors: Inputs) -> None:
 
 
 def test_every_measure_has_its_figures_and_they_are_told_apart(factors: Inputs) -> None:
-    drawn_figures = [drawn for drawn in draw_figures(factors) if drawn.section == "changes"]
+    drawn_figures = [drawn for drawn in draw_figures(factors, NONE_EXPECTED) if drawn.section == "changes"]
     names = [drawn.wide.name for drawn in drawn_figures]
     assert len(set(names)) == len(names)
     assert {drawn.pick for drawn in drawn_figures} == {table.measure.title for table in change_tables(factors)}
@@ -107,4 +107,6 @@ def test_names_at_the_ends_are_pushed_apart_and_stay_within() -> None:
 
 def test_without_the_comparison_there_are_curves_and_no_table(bare: Inputs) -> None:
     assert change_tables(bare) == []
-    assert [p.wide.name for p in draw_figures(bare) if p.section == "changes"] == ["dose-noise-dice_nearest_fg"]
+    assert [p.wide.name for p in draw_figures(bare, NONE_EXPECTED) if p.section == "changes"] == [
+        "dose-noise-dice_nearest_fg"
+    ]

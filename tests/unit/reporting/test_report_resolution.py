@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic_out import GIB, GROWTH
+from synthetic_out import GIB, GROWTH, NONE_EXPECTED
 
 from lumirage.core.model import CENSORING, Outcome
 from lumirage.reporting.figure_rows import NARROW, WIDE
@@ -120,7 +120,7 @@ def test_accuracy_shows_the_dead_below_and_the_partly_failed_hollow(factors: Inp
 
 
 def test_spacing_has_its_own_section_and_is_no_axis_of_preparation(factors: Inputs) -> None:
-    sections = {drawn.wide.name: drawn.section for drawn in draw_figures(factors)}
+    sections = {drawn.wide.name: drawn.section for drawn in draw_figures(factors, NONE_EXPECTED)}
     assert sections["resolution-wall_s"] == "resolution_costs"
     assert not [name for name in sections if name.startswith("dose-spacing")]
 
