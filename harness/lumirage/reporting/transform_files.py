@@ -63,7 +63,7 @@ def _itk(found: FoundMap, stem: Path, apart: bool) -> list[Path]:
 
 
 def _ants(found: FoundMap, stem: Path, apart: bool) -> list[Path]:
-    """Names as ANTs gives them: `-t X_0GenericAffine.mat -t X_1Warp.nii.gz` applies the warp first."""
+    """Names and order as ANTs gives them: `-t X_1Warp.nii.gz -t X_0GenericAffine.mat` takes a point through the warp first."""
     field, name = (found.field, "_1Warp.nii.gz") if apart else (found.whole, "_Warp.nii.gz")
     warp = _ending(stem, name)
     write_displacement(warp, Displacement(field.u * np.array([-1, -1, 1], np.float32), field.affine))
@@ -103,7 +103,7 @@ FORMATS: dict[str, Writer] = {"itk": _itk, "ants": _ants, "fsl": _fsl, "x5": _x5
 
 HOW = {
     "itk": "ITK, SimpleITK: resample the moving image with the .h5 file. Apart: x -> affine(deformation(x)).",
-    "ants": "antsApplyTransforms -r FIXED -i MOVING -t X_Warp.nii.gz; apart: -t X_0GenericAffine.mat -t X_1Warp.nii.gz.",
+    "ants": "antsApplyTransforms -r FIXED -i MOVING -t X_Warp.nii.gz; apart: -t X_1Warp.nii.gz -t X_0GenericAffine.mat.",
     "fsl": "applywarp --rel --ref=FIXED --in=MOVING --warp=X_warp.nii.gz; apart: also --premat=X_affine.mat. FIXED and "
     "MOVING are the native images.",
     "x5": "nitransforms: map points of the fixed world with the .x5 file. Apart: the deformation first, then the affine.",

@@ -28,10 +28,11 @@ def lattice(orientation: str, shape: tuple[int, int, int], spacing: tuple[float,
     return affine
 
 
-@pytest.fixture(params=[(f, m) for f in ("RAS", "LAS", "LPS", "oblique") for m in ("RAS", "LAS", "oblique")])
-def found(request: pytest.FixtureRequest) -> FoundMap:
+CASES = [(f, m) for f in ("RAS", "LAS", "LPS", "oblique") for m in ("RAS", "LAS", "oblique")]
+
+
+def found_map(fixed: str, moving: str) -> FoundMap:
     """Fixed and moving anisotropic, an affine that turns, shears and scales, a smooth field of some millimetres."""
-    fixed, moving = request.param
     rng = np.random.default_rng(3)
     u = np.stack([gaussian_filter(rng.normal(0, 30, SHAPE), 3, mode="nearest") for _ in range(3)], -1)
     grid = lattice(fixed, SHAPE, (2.0, 1.5, 3.0))
@@ -42,6 +43,11 @@ def found(request: pytest.FixtureRequest) -> FoundMap:
     other = lattice(moving, MOVING_SHAPE, (2.5, 3.0, 1.8))
     field = Displacement(u.astype(np.float32), grid)
     return FoundMap(affine, field, make_grid(SHAPE, grid), make_grid(MOVING_SHAPE, other))
+
+
+@pytest.fixture(params=CASES)
+def found(request: pytest.FixtureRequest) -> FoundMap:
+    return found_map(*request.param)
 
 
 def labels(found: FoundMap) -> np.ndarray:
@@ -167,3 +173,4 @@ def test_flirt_matrix_is_that_of_nitransforms(found: FoundMap, tmp_path: Path) -
 
 def test_every_format_says_how_it_is_applied() -> None:
     assert FORMATS.keys() == HOW.keys()
+    assert "-t X_1Warp.nii.gz -t X_0GenericAffine.mat" in HOW["ants"], "the order that ANTs' own program confirmed"
