@@ -39,9 +39,8 @@ class CurveTable:
 
 
 def regularities_of(inputs: Inputs, measure: Measure) -> list[str]:
-    """What this measure can be drawn against; nothing where no method has doses."""
-    rows = _rows(inputs, "regularity_points", measure)
-    return [name for name in AGAINST if len(rows) and (rows["regularity"] == name).any()]
+    """What this measure can be drawn against; nothing where no method has doses, or no pair has a value."""
+    return [name for name in AGAINST if curves(inputs, measure, name)]
 
 
 def curve_tables(inputs: Inputs) -> list[CurveTable]:
@@ -49,7 +48,7 @@ def curve_tables(inputs: Inputs) -> list[CurveTable]:
     found = []
     for measure in inputs.measures:
         rows = _rows(inputs, "regularity_curves", measure)
-        if len(rows):
+        if len(rows) and regularities_of(inputs, measure):
             rates = tuple(column for column in rows.columns if column.startswith(RATE))
             found.append(CurveTable(measure, rates, tuple(_read(rows, rates))))
     return found
@@ -94,6 +93,8 @@ def _rows(inputs: Inputs, table: str, measure: Measure) -> pd.DataFrame:
 def curves(inputs: Inputs, measure: Measure, regularity: str) -> list[Curve]:
     """The curves of one figure."""
     rows = _rows(inputs, "regularity_points", measure)
+    if not len(rows):
+        return []
     rows = rows[(rows["regularity"] == regularity) & rows["accuracy"].notna() & rows["regularity_value"].notna()]
     found: dict[str, list[tuple[float, float, str, int]]] = {}
     for row in records(rows):

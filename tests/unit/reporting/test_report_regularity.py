@@ -47,3 +47,13 @@ def test_the_page_has_the_table_and_the_figures(dosed: Inputs, factors: Inputs) 
     assert any(drawn.section == "regularity" for drawn in draw_figures(dosed))
     assert not any(drawn.section == "regularity" for drawn in draw_figures(factors))
     assert curve_tables(factors) == []
+
+
+def test_a_measure_without_any_value_has_no_figure(dosed: Inputs) -> None:
+    """Landmarks, say, that these pairs do not have."""
+    measure = next(m for m in dosed.measures if m.is_accuracy)
+    points = dosed.tables["regularity_points"].copy()
+    points.loc[:, "accuracy"] = pd.NA
+    empty = replace(dosed, tables={**dosed.tables, "regularity_points": points})
+    assert regularities_of(empty, measure) == []
+    assert curve_tables(empty) == []
