@@ -175,9 +175,12 @@ def test_dry_run_builds_and_converts_no_image(phantom: Path, tmp_path: Path, har
     folder = tmp_path / name
     shutil.copytree(shipped("method_containers") / "zero-displacement", folder)
     before = tree(tmp_path)
-    answer = harness("evaluate", "-m", folder, "--runtime", "docker", "--dry-run", phantom, tmp_path / "none")
+    words = ("evaluate", "-m", folder, "--runtime", "docker", "--dry-run", "--json", phantom, tmp_path / "none")
+    answer = harness(*words)
     assert answer.returncode == 0, answer.stderr
-    assert f"image lumirage/{name} to build" in " ".join(answer.stdout.split())
+    (planned,) = json.loads(answer.stdout)["methods"]
+    assert planned["image"].startswith(f"lumirage/{name}:")  # and the hash of its source
+    assert planned["state"] == "to build"
     assert tree(tmp_path) == before
     client = docker.from_env()
     assert not client.images.list(name=f"lumirage/{name}"), "nothing was built"
