@@ -43,6 +43,7 @@ one: $(VENV)/.installed
 	$(BIN)/pytest -q $(TEST)
 
 test: lint types unit
+	$(BIN)/pytest -q -n 2 tests/invariance
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
 
 lock: $(VENV)/.installed

@@ -76,9 +76,9 @@ def test_from_nothing_to_the_table(harness: Command, address: str, tmp_path: Pat
     assert "weights w.bin, 0.0 MB, CC0-1.0" in done.stderr
     assert "Brought weights: 0.0 of 0.0 MB" in done.stderr
     assert "no SHA-256 of w.bin is published" in done.stderr
-    rows = [line for line in done.stdout.splitlines() if "Brought" in line]
-    assert len(rows) == 2
-    assert all(" cpu " in row for row in rows)
+    rows = [line.split() for line in done.stdout.splitlines() if line.strip().startswith("Brought")]
+    assert {row[0] for row in rows} == {"Brought", "Brought-untrained"}
+    assert "computed on: cpu" in done.stdout
     runs = {path.parents[2].name: json.loads(path.read_text()) for path in (tmp_path / "out").rglob("*_run.json")}
     sums = {"w.bin": hashlib.sha256(TRAINED).hexdigest()}
     assert {name: (run["outcome"], run["device"], run["weights"]) for name, run in runs.items()} == {

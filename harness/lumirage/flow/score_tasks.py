@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
+from lumirage.core.errors import DataError
 from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS, Outcome, Pair, Run
@@ -94,7 +95,12 @@ def _tasks(layout: Layout, request: ScoringRequest, have: Mapping[str, Collectio
         if not there or all(key in done for done in have.values() for key in wanted):
             continue
         pair = evaluation.under(planned, cell.name)
-        forward = Direction(pair, preparer.prepare(pair, cell.prepare), None)
+        made = {request.runs[key].prepared for key in there}
+        if len(made) > 1:
+            raise DataError(
+                f"{layout.root}: the runs of {planned.id} were made from different images; give another OUT"
+            )
+        forward = Direction(pair, preparer.prepared_as(made.pop(), pair, cell.prepare), None)
         task = partial(
             ScoreTask,
             condition=cell.name,
@@ -123,5 +129,5 @@ def _backward(layout: Layout, request: ScoringRequest, run: tuple[str, Condition
     if there is None or there.outcome is not Outcome.OK:
         return None
     reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)
-    prepared = Preparer(layout).prepare(reverse, cell.prepare)
+    prepared = Preparer(layout).prepared_as(there.prepared, reverse, cell.prepare)
     return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)

@@ -112,6 +112,7 @@ def summarize(layout: Layout) -> Summary:
             *_left_out(evaluation),
             *([_SHARED] if any("=" in place for place in places.values()) else []),
             *others,
+            *_devices(runs),
             *in_lines(doubtful, WARNINGS_SHOWN),
             *((f"report: {page}",) if page.is_file() else ()),
         ),
@@ -225,6 +226,19 @@ def _without_value(raw: RawCell, track: Track) -> str:
 
 def _counts(runs: Sequence[Run]) -> tuple[str, str]:
     return (str(len(runs)) if runs else "", str(sum(run.outcome is not Outcome.OK for run in runs)) if runs else "")
+
+
+def _devices(runs: Sequence[Run]) -> list[str]:
+    """Who computed on what; the table has the column only where there is room for it."""
+    by_method: dict[str, list[Run]] = {}
+    for run in runs:
+        by_method.setdefault(run.method, []).append(run)
+    on: dict[str, list[str]] = {}
+    for method, mine in by_method.items():
+        on.setdefault(_device(mine), []).append(method)
+    on.pop("", None)
+    parts = [device if len(on) == 1 else f"{device} ({', '.join(names)})" for device, names in sorted(on.items())]
+    return [f"computed on: {', '.join(parts)}"] if parts else []
 
 
 def _device(runs: Sequence[Run]) -> str:

@@ -42,6 +42,8 @@ from lumirage.planning.working_grid import about_centre, working_grid
 
 PREPARE_VERSION = "2"
 """Part of every key: raise it when the same inputs would give other pictures."""
+OLDER_VERSIONS = (("1", "1"),)
+"""Of preparation and alignment, as older harnesses had them: what they prepared can still be scored."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,21 @@ class Preparer:
                 images = _images(pair, prepare)
                 write_json(record, _make(images, prepare, record.parent, key, self._alignment(images, prepare)))
         return read_prepared(record)
+
+    def prepared_as(self, key: str, pair: Pair, prepare: Prepare) -> Prepared:
+        """What a run with this key was made from: fields mean nothing on other images, or beside another affine.
+
+        Raises DataError where that is neither what would be made now nor on disk from an older harness.
+        """
+        if key == prepared_key(pair, prepare):
+            return self.prepare(pair, prepare)
+        record = self.layout.prepared_record(key)
+        if key in _older_keys(pair, prepare) and record.is_file():
+            return read_prepared(record)
+        raise DataError(
+            f"{pair.id}: its runs were made from other images than {pair.fixed.image.name} and {pair.moving.image.name} "
+            "are now, or from images that an older harness prepared otherwise and that are gone; evaluate into another OUT"
+        )
 
     def _alignment(self, images: "_Images", prepare: Prepare) -> Alignment:
         """From the cache of this output tree or estimated now."""
@@ -102,9 +119,13 @@ def _alone(made: Path) -> filelock.FileLock:
     return filelock.FileLock(made.with_name(f".{made.name}.lock"))
 
 
-def prepared_key(pair: Pair, prepare: Prepare) -> str:
+def prepared_key(pair: Pair, prepare: Prepare, versions: tuple[str, str] = (PREPARE_VERSION, ALIGN_VERSION)) -> str:
     """Hash of the contents of the images and of the preparation: nothing else enters what is made."""
-    return digest(PREPARE_VERSION, ALIGN_VERSION, *map(_digest_of, _files(pair, prepare)), prepare.model_dump_json())
+    return digest(*versions, *map(_digest_of, _files(pair, prepare)), prepare.model_dump_json())
+
+
+def _older_keys(pair: Pair, prepare: Prepare) -> list[str]:
+    return [prepared_key(pair, prepare, versions) for versions in OLDER_VERSIONS]
 
 
 def _digest_of(path: Path) -> str:

@@ -137,12 +137,12 @@ def _curve(curve: Curve, x: Scale, y: Scale, color: str) -> list[Mark]:
     marks: list[Mark] = []
     if len(curve.points) > 1:
         marks.append(Line([(x(a), y(b)) for a, b, _, _ in curve.points], color=color, width=1.6))
-    for a, b, dose, failed in curve.points:
+    for i, (a, b, dose, failed) in enumerate(curve.points):
         told = f"{curve.name} {dose}: {short(b, 4)} at {short(a)}" + (
             f"; {failed} pairs with failed runs" if failed else ""
         )
         marks.append(Dot((x(a), y(b)), 4, color, "paper" if failed else color, told))
         if dose:
-            value = dose.rpartition("=")[2]
-            marks.append(Label((x(a), y(b) - 8), clip(value, 14), "muted", 10, "middle"))
+            text = dose if i == 0 and len(curve.points) > 1 else dose.rpartition("=")[2]  # the parameter's name once
+            marks.append(Label((x(a), y(b) - 8), clip(text, 18), "muted", 10, "middle"))
     return marks

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress
 
-from lumirage.cli.console_output import RichScreen
+from lumirage.cli.console_output import RichScreen, _Counted
 from lumirage.core.model import Outcome
 from lumirage.flow.run import log_ending
 from lumirage.flow.summary import Summary
@@ -55,3 +55,16 @@ def test_the_closing_table_fits_eighty_columns(names: list[str], capsys: pytest.
         assert any(head in line for line in lines), head
     assert any(" 12.35" in line for line in lines)
     assert "greedy is first." in lines
+
+
+def test_bytes_are_told_in_megabytes_and_without_a_total_where_none_is_known() -> None:
+    text = io.StringIO()
+    console = Console(file=text, force_terminal=True, width=100)
+    bars = Progress(_Counted(), console=console)
+    screen = RichScreen(console, bars)
+    screen.progress("net weights", 12_300_000, 283_000_000, "bytes")
+    screen.progress("pull image", 4_000_000, 0, "bytes")
+    screen.progress("greedy", 3, 30)
+    bars.refresh()
+    shown = [str(_Counted().render(task)) for task in bars.tasks]
+    assert shown == ["12.3 of 283.0 MB", "4.0 MB", "3 of 30"]

@@ -11,6 +11,7 @@ from lumirage.core import space
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import GridNeeds, Pair, Scan
+from lumirage.core.records import write_json
 from lumirage.core.space import Volume
 from lumirage.core.track import AffineError, Prepare, Track
 from lumirage.planning.affine_alignment import align
@@ -227,3 +228,61 @@ def test_the_working_grid_is_the_native_one_to_the_last_bit_where_nothing_else_i
     volume = Volume(np.ones((31, 22, 17), np.float32), affine)
     assert working_grid(volume, Prepare()) == volume.grid
     assert working_grid(volume, Prepare(shape=(31, 22, 17))) == volume.grid
+
+
+def lobes(affine: np.ndarray, shape: tuple[int, int, int], there: np.ndarray) -> Volume:
+    """Three unlike lobes at places that no rotation exchanges, in the world that `there` maps to theirs."""
+    index = np.moveaxis(np.indices(shape), 0, -1).astype(float)
+    world = space.points(there, space.points(affine, index))
+    data = np.zeros(shape)
+    for centre, radius, bright in (
+        ((0, 0, 0), 26, 60),
+        ((22, 0, 4), 12, 100),
+        ((0, -24, 10), 9, 30),
+        ((-4, 8, 26), 8, 140),
+    ):
+        data[((world - np.array(centre)) ** 2).sum(axis=-1) < radius**2] = bright
+    return Volume(data.astype(np.float32), affine)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 90.0, 180.0])
+def test_any_rotation_is_found(degrees: float) -> None:
+    truth = rigid(degrees, np.array([6.0, -4.0, 3.0]), np.zeros(3))
+    grid = np.diag([3.0, 3, 3, 1])
+    grid[:3, 3] = -60
+    fixed, moving = lobes(grid, (41, 41, 41), np.eye(4)), lobes(grid, (41, 41, 41), np.linalg.inv(truth))
+    found = align(fixed, moving, "rigid", np.eye(4))
+    places = np.array([[0.0, 0, 0], [22, 0, 4], [0, -24, 10], [-4, 8, 26]])
+    apart = space.points(np.array(found.affine), places) - space.points(truth, places)
+    assert np.linalg.norm(apart, axis=1).max() < 5.0, "1.7 voxels: what is not found is 40 mm off"
+
+
+def test_a_sheared_image_is_aligned_as_it_lies_in_the_world() -> None:
+    grid = np.diag([3.0, 3, 3, 1])
+    grid[:3, 3] = -60
+    sheared = grid.copy()
+    sheared[0, 1] = 0.9
+    sheared[0, 3] = -78
+    fixed, moving = lobes(grid, (41, 41, 41), np.eye(4)), lobes(sheared, (41, 41, 41), np.eye(4))
+    assert np.abs(np.array(align(fixed, moving, "affine", np.eye(4)).affine) - np.eye(4))[:3, :3].max() < 0.05
+
+
+def test_an_alignment_of_noise_is_doubted() -> None:
+    random = np.random.default_rng(0)
+    grid = np.diag([3.0, 3, 3, 1])
+    noise = Volume(random.uniform(0, 1, (41, 41, 41)).astype(np.float32), grid)
+    fixed = lobes(grid, (41, 41, 41), np.array([[1, 0, 0, -60], [0, 1, 0, -60], [0, 0, 1, -60], [0, 0, 0, 1.0]]))
+    assert "hardly better than turned otherwise" in align(fixed, noise, "rigid", np.eye(4)).doubt
+
+
+def test_runs_of_an_older_harness_are_scored_on_what_they_were_made_from(tmp_path: Path) -> None:
+    volume = ball(RAS, SHAPE, (0, 0, 0))
+    pair = Pair(fixed=scan(tmp_path, "a", volume), moving=scan(tmp_path, "b", volume))
+    plain, layout = Prepare(affine="none"), Layout(tmp_path / "out")
+    older = prepared_key(pair, plain, ("1", "1"))
+    made = Preparer(layout).prepare(pair, plain)
+    with pytest.raises(DataError, match="evaluate into another OUT"):
+        Preparer(layout).prepared_as(older, pair, plain)
+    write_json(layout.prepared_record(older), made.model_copy(update={"key": older}))
+    assert Preparer(layout).prepared_as(older, pair, plain).key == older
+    assert Preparer(layout).prepared_as(made.key, pair, plain) == made

@@ -37,7 +37,7 @@ def test_a_curve_has_a_dot_a_dose_within_the_figure(dosed: Inputs, width: float)
     assert all(0 < dot.at[0] < width and 0 < dot.at[1] < scene.height for dot in dots)
     assert any(isinstance(mark, Line) and mark.width == 1.6 and len(mark.points) == 2 for mark in scene.marks)
     words = [mark.text for mark in scene.marks if isinstance(mark, Label)]
-    assert {"1", "0.5", "alpha"} <= set(words)
+    assert {"1", "reg=0.5", "alpha"} <= set(words), "the first dose says which parameter"
 
 
 def test_the_page_has_the_table_and_the_figures(dosed: Inputs, factors: Inputs) -> None:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from synthetic_out import SECONDS, Recipe, make_out, true_dice, write_analysis
 
 from lumirage.core.layout import Layout
 from lumirage.core.metrics import METRICS, is_accuracy
-from lumirage.flow.summary import _SHOWN, Summary, summarize
+from lumirage.flow.summary import _SHOWN, Summary, _devices, summarize
 from lumirage.reporting.report_inputs import read_inputs
 from lumirage.reporting.report_tables import method_rows
 from lumirage.scoring.presets import PRESETS
@@ -54,6 +55,16 @@ def test_who_died_at_a_fine_resolution_is_not_flattered_by_the_coarse_ones(made:
 
 def test_costs_are_of_the_reference_and_of_runs_that_ended_well(made: Layout) -> None:
     assert float(cells(summarize(made), "alpha")["wall s"]) == pytest.approx(SECONDS["alpha"], rel=0.1)
+
+
+def test_who_computed_on_what_is_told() -> None:
+    def run(method: str, device: str) -> SimpleNamespace:
+        return SimpleNamespace(method=method, device=device)
+
+    assert _devices([run("a", "cpu"), run("b", "cpu")]) == ["computed on: cpu"]  # type: ignore[list-item]
+    mixed = [run("a", "cpu"), run("b", "gpu"), run("c", "gpu"), run("c", "cpu")]
+    assert _devices(mixed) == ["computed on: cpu (a), cpu, gpu (c), gpu (b)"]  # type: ignore[arg-type]
+    assert _devices([run("old", "")]) == [], "records of older harnesses do not say"  # type: ignore[list-item]
 
 
 def test_the_notes_say_what_is_shown_where_there_is_more(made: Layout) -> None:
