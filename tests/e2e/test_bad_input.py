@@ -69,8 +69,8 @@ def test_labels_on_another_grid(harness: Command, dataset: Path, tmp_path: Path)
         harness(*EVALUATE, dataset, tmp_path / "out"),
         65,
         "dseg.nii.gz",
-        "lies elsewhere than",
-        "mend its voxel-to-world matrix",
+        "does not lie where",
+        "correct its voxel-to-world matrix",
     )
 
 

@@ -1,7 +1,7 @@
-"""Track x methods x pairs -> jobs: what will be done, before anything is.
+"""Track x methods x pairs -> jobs: plans an evaluation before anything is executed.
 
 In:     a track, cards of methods, a BIDS dataset.
-Out:    a `Plan`: pairs, conditions, jobs that are still to do; and the prepared images of a pair (`preparation`).
+Out:    a `Plan`: pairs, conditions, remaining jobs; and the prepared images of a pair (`preparation`).
 Never:  engines, scores.
 Read first: `evaluation_plan`.
 """

@@ -1,7 +1,7 @@
-"""The affine alignment of a moving image to a fixed one, by SimpleITK: Mattes mutual information.
+"""Aligns a moving image to a fixed one by an affine: SimpleITK, Mattes mutual information.
 
-It starts from the centres of mass and the rotation at which the images agree best, and is held against the other
-rotations and against doing nothing: one that looks wrong says so.
+It starts from the centres of mass and the rotation at which the images agree best. The result is compared with other
+rotations and with no alignment at all; an alignment that looks wrong is reported.
 """
 
 from collections.abc import Sequence
@@ -18,19 +18,19 @@ from lumirage.planning.rotation_search import ALL_WAYS_ROUND, FAR_DEG, Agreement
 
 ALIGN_VERSION = "2"
 CLEAR = 6.5
-"""Clearness from which an alignment is believed; docs/datasets.md has what was measured of right and wrong ones."""
+"""The least clearness of an alignment that is trusted; docs/datasets.md has measurements of right and wrong ones."""
 STARTS = 4
-"""Rotations that are tried where the first gives no clear alignment."""
+"""How many rotations are tried if the first gives no clear alignment."""
 PREFERRED = 1.05
-"""How many times better than the first one another alignment must agree to be taken, or to be the first."""
+"""An alignment (or first rotation) replaces the default one only if it agrees this many times better."""
 NOTHING_DONE = 0.95
-"""Share of the agreement without any alignment that one must reach: images of one space agree best as they are."""
+"""An alignment must reach this share of the agreement without any: images in one space agree best as they are."""
 ORTHOGONAL = 1e-4
-"""Largest cosine between two axes that counts as none: float32 headers leave 1e-7."""
+"""Largest cosine between two axes that count as orthogonal: float32 headers leave 1e-7."""
 _SAMPLED_MM = 2.0
 _FINEST_SHARE = 0.2
-# For the whole process, as ITK has no other way that holds for metrics too: sums over threads depend on their number,
-# and pairs are prepared by several threads of ours at once.
+# Set for the whole process: ITK has no other setting that metrics obey too. Sums over threads depend on the number
+# of threads, and several of our own threads prepare pairs at once.
 sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -44,11 +44,11 @@ class Alignment(Record):
 
 
 def align(fixed: Volume, moving: Volume, kind: str, unaligned: Float) -> Alignment:
-    """Fixed to moving, mm, RAS+; kind is `rigid` or `affine`. `unaligned` is what stands for doing nothing; (4, 4).
+    """Fixed to moving, mm, RAS+; kind is `rigid` or `affine`. `unaligned` is the matrix that stands for no alignment, (4, 4).
 
     Deterministic: one thread, a regular lattice of samples at 2 mm, none random. Rigid first, then affine from the rigid
-    result, each on three levels of resolution. What comes of it depends on nothing but the arrays and the linear part of
-    their matrices, if both come as `lumirage.core.native_images.centred`.
+    result, each on three levels of resolution. The result depends only on the arrays and the linear part of their
+    matrices, if both come from `lumirage.core.native_images.centred`.
     """
     fixed, moving = _without_shear(fixed), _without_shear(moving)
     agreement = Agreement(CoarseImage.of(fixed), CoarseImage.of(moving))
@@ -64,7 +64,7 @@ def align(fixed: Volume, moving: Volume, kind: str, unaligned: Float) -> Alignme
 
 
 def _starts(agreement: Agreement, unaligned: Float) -> list[Float]:
-    """The rotations at which the images agree best, none near another one, and doing nothing, the best first."""
+    """The rotations at which the images agree best, far from each other, and no alignment; the best first."""
     rotations, values = agreement.turns
     order = np.argsort(-values, kind="stable")
     if values[order[0]] < PREFERRED * values[0]:
@@ -78,12 +78,12 @@ def _starts(agreement: Agreement, unaligned: Float) -> list[Float]:
 
 def _doubt(found: Float, agreement: Agreement, unaligned: Float) -> str:
     if agreement.at(found) < NOTHING_DONE * agreement.at(unaligned):
-        return "the images agree better where nothing is done"
+        return "the images agree better without any alignment"
     clearness = agreement.clearness(found)
     if clearness < CLEAR:
         return (
-            f"the images agree hardly better than turned otherwise ({clearness:.1f} standard deviations above other "
-            f"rotations, and right ones more than {CLEAR:g})"
+            f"the images agree hardly better than at other rotations ({clearness:.1f} standard deviations above "
+            f"them; right alignments reach more than {CLEAR:g})"
         )
     return ""
 
@@ -92,13 +92,13 @@ _Images = tuple[sitk.Image, sitk.Image]
 
 
 def _estimate(images: _Images, start: Float, centre: Float, kind: str) -> Float:
-    """Fixed to moving from a start, rigid before affine; `centre` is what the fixed image is turned about."""
+    """Fixed to moving from a starting matrix, rigid before affine; the fixed image is rotated about `centre`."""
     fixed, moving = images[0], _carried(images[1], cast(Float, np.linalg.inv(start)))
     rigid = sitk.Euler3DTransform()
     rigid.SetCenter((_LPS[:3, :3] @ centre).tolist())
     if kind == "coarse":
         return start @ _ras_matrix(_optimize(fixed, moving, rigid, [4]))
-    # the affine stage does the finest level
+    # the affine stage covers the finest level
     result = _optimize(fixed, moving, rigid, [4, 2] if kind == "affine" else [4, 2, 1])
     if kind == "affine":
         affine = sitk.AffineTransform(3)
@@ -110,7 +110,7 @@ def _estimate(images: _Images, start: Float, centre: Float, kind: str) -> Float:
 
 
 def _carried(image: sitk.Image, rigid: Float) -> sitk.Image:
-    """The image moved by a rotation and translation (4, 4), RAS+: in its header alone."""
+    """The image moved by a rotation and translation (4, 4), RAS+; only its header changes."""
     lps = _LPS @ rigid @ _LPS
     carried = sitk.Image(image)
     carried.SetOrigin(points(lps, np.array(image.GetOrigin())).tolist())
@@ -122,7 +122,7 @@ def _optimize(fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform, leve
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(32)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    # ITK moves each sample within its voxel at random, from the clock unless it is given a seed
+    # ITK jitters each sample within its voxel, seeded from the clock unless a seed is given
     method.SetMetricSamplingPercentagePerLevel([1.0 if level > 1 else _FINEST_SHARE for level in levels], seed=1)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetShrinkFactorsPerLevel(levels)
@@ -136,7 +136,7 @@ def _optimize(fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform, leve
 
 
 def _without_shear(volume: Volume) -> Volume:
-    """The image on a lattice with orthogonal axes, as ITK knows no other: its own one where that is, else resampled."""
+    """The image on a lattice with orthogonal axes, the only kind ITK knows: unchanged if it has one, else resampled."""
     steps = volume.affine[:3, :3] / volume.spacing_mm
     if np.abs(steps.T @ steps - np.eye(3)).max() <= ORTHOGONAL:
         return volume
@@ -164,7 +164,7 @@ def _sitk_image(volume: Volume) -> sitk.Image:
 
 
 def _rotation(direction: Float) -> Float:
-    """ITK wants orthonormal directions; a header's are so only up to the rounding of float32."""
+    """ITK requires orthonormal directions; those of a header are orthonormal only up to float32 rounding."""
     left, _, right = np.linalg.svd(direction)
     return left @ right
 

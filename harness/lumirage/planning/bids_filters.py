@@ -1,4 +1,4 @@
-"""The BIDS filter file (as fMRIPrep and others read it) as part of a track's selection."""
+"""Applies a BIDS filter file (as for fMRIPrep and others) to a track's selection."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from lumirage.core.errors import UsageError
 from lumirage.core.track import Track
 
 NOT_CHOSEN_BY = ("suffix", "datatype", "extension")
-"""Say which contrast a query is for, or nothing: scans are always NIfTI images."""
+"""Keys that only name the contrast of a query, or change nothing: scans are always NIfTI images."""
 
 Value = str | tuple[str, ...] | None
 
@@ -17,9 +17,9 @@ Value = str | tuple[str, ...] | None
 def filtered(track: Track, file: Path) -> Track:
     """The track with its selection narrowed by {"t1w": {"acquisition": "mprage", "session": ["1"]}, ...}.
 
-    A query counts when the track selects its contrast: its suffix, else its name. A list means any of its values, null
-    that the name has no such entity. Raises UsageError for a file that is none, for a value of another kind, and for
-    contrasts whose queries contradict each other.
+    A query counts if the track selects its contrast (its suffix, else its name). A list means any of its values; null
+    means that the name lacks the entity. Raises UsageError for a file that is not a filter file, for a value of another
+    type, and for contrasts whose queries contradict each other.
     """
     entities: dict[str, Value] = {}
     sessions: set[str] = set()
@@ -35,7 +35,7 @@ def filtered(track: Track, file: Path) -> Track:
             elif entity not in NOT_CHOSEN_BY and entities.setdefault(entity, wanted) != wanted:
                 raise UsageError(
                     f"{file}: {entity}: {json.dumps(entities[entity])} for one contrast and {json.dumps(wanted)} for "
-                    "another; give one"
+                    "another; use one value for all contrasts"
                 )
     if sessions and track.select.sessions:
         sessions &= set(track.select.sessions)
@@ -53,7 +53,7 @@ def _value(value: Any, where: str) -> Value:
         return tuple(str(one) for one in value)
     if value is None or _is_text(value):
         return None if value is None else str(value)
-    raise UsageError(f"{where}: {json.dumps(value)}: a text, a list of texts or null is wanted")
+    raise UsageError(f"{where}: {json.dumps(value)}: expected a string, a list of strings or null")
 
 
 def _is_text(value: Any) -> bool:
@@ -66,5 +66,5 @@ def _read(file: Path) -> Mapping[str, Mapping[str, Any]]:
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: not a BIDS filter file ({error})") from error
     if not isinstance(content, dict) or not all(isinstance(query, dict) for query in content.values()):
-        raise UsageError(f'{file}: {{"t1w": {{"acquisition": "mprage"}}}} is the form that is wanted')
+        raise UsageError(f'{file}: expected the form {{"t1w": {{"acquisition": "mprage"}}}}')
     return content

@@ -1,7 +1,7 @@
-"""The files of a BIDS dataset with their entities: names read by pybids, kept in the cache, read again where a folder changed.
+"""Lists the files of a BIDS dataset with their entities, parsed by pybids; cached, and listed again where a folder changed.
 
-The only importer of pybids. A dataset of 2,000 people with fMRIPrep's derivative has some 70,000 files, of which pybids' own
-database takes long (14.9 CPU s for 20,000). People have files of the same names: pybids reads a name once, without the person.
+The only importer of pybids. A dataset of 2,000 people with fMRIPrep's derivative has about 70,000 files, and pybids' own
+database is slow (14.9 CPU s for 20,000). People share file names apart from the subject, so pybids parses each name only once.
 """
 
 import functools
@@ -27,9 +27,9 @@ _KEPT: ContextVar[bool] = ContextVar("index_is_kept", default=True)
 _SKIPPED = {"figures", "log"}  # of fMRIPrep, in each person's folder
 _NOBODY = "0"
 _RECON = r"sub-0(_ses-[^/.]+)?/mri/((?P<segmentation>aseg|aparc[^/]*\+aseg)(\.deep)?|brainmask|mask)\.mgz"
-"""What recon-all and FastSurfer leave of a person; no longitudinal runs, whose folders have a dot."""
+"""Files that recon-all and FastSurfer write for a person; not those of longitudinal runs, whose folders have a dot."""
 _SETTLED_NS = 2_000_000_000
-"""A folder that changed less than this before it was listed may change again without another time of change (FAT: 2 s)."""
+"""A folder modified less than this before it was listed may change again with the same modification time (FAT: 2 s)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class BidsFile:
     place: str
     """Relative to root."""
     kind: str
-    """The place with another person in it: files of one kind differ in the person alone."""
+    """The path with another subject in it: files of one kind differ only in the subject."""
     entities: Mapping[str, str]
 
     @functools.cached_property
@@ -62,13 +62,13 @@ class BidsFile:
 
 @functools.lru_cache(maxsize=1024)
 def _folder_path(root: str, folder: str) -> Path:
-    """Files of one folder are asked for together, and taking a path apart is what an index spends its time on."""
+    """Cached: files of one folder are requested together, and splitting paths takes most of an index's time."""
     return Path(root, folder)
 
 
 @dataclass(frozen=True)
 class _Folder:
-    """One folder as it was listed."""
+    """The listing of one folder."""
 
     changed_ns: int
     inner: tuple[str, ...]
@@ -81,7 +81,7 @@ _Kinds = dict[str, dict[str, str]]
 
 def bids_files(root: Path) -> list[BidsFile]:
     """Every image and landmark file of a dataset that belongs to a subject, sorted by path. Raises DataError."""
-    root = root.resolve()  # a linked dataset is the same one; links within it are kept as they are
+    root = root.resolve()  # a link to a dataset is the same dataset; links inside it are kept as they are
     saved = cache_root() / "bids" / f"{digest(INDEX_VERSION, str(root))}.json"
     listed_ns, before, kinds = _load(saved)
     begun_ns, known = time.time_ns(), len(kinds)
@@ -99,7 +99,7 @@ def bids_files(root: Path) -> list[BidsFile]:
 
 @contextmanager
 def index_not_kept() -> Iterator[None]:
-    """Within, an index that is made is not written into the cache: a plan leaves nothing on disk."""
+    """Inside this context no index is written to the cache: a plan leaves nothing on disk."""
     token = _KEPT.set(False)
     try:
         yield
@@ -109,7 +109,7 @@ def index_not_kept() -> Iterator[None]:
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Within, nothing is looked through for garbage: of a large index nothing is any, and the search took 40 % of its time."""
+    """Inside this context the garbage collector is off: a large index has no garbage, and the search took 40 % of its time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -130,7 +130,7 @@ def _load(saved: Path) -> tuple[int, _Folders, _Kinds]:
 
 
 def _listed(root: Path, before: _Folders, listed_ns: int) -> Iterator[tuple[str, _Folder]]:
-    """Each folder that may hold files of a person, from the root down; listed anew only where it changed since."""
+    """Each folder that may hold files of a person, from the root down; listed again only if it has changed."""
     waiting = [""]
     while waiting:
         place = waiting.pop()
@@ -152,14 +152,12 @@ def _list(full: str, changed_ns: int, *, top: bool) -> _Folder:
             if entry.is_dir() and not entry.name.startswith(".") and entry.name not in _SKIPPED:
                 inner.append(entry.name)
             elif not top and entry.name.endswith((*IMAGE, *LANDMARKS)):
-                names.append(
-                    entry.name
-                )  # dangling links too: datalad's datasets have them until the content is fetched
+                names.append(entry.name)  # dangling links too: datalad datasets have them until the content is fetched
     return _Folder(changed_ns, tuple(sorted(inner)), tuple(sorted(names)))
 
 
 def _files(root: str, folders: _Folders, kinds: _Kinds) -> Iterator[BidsFile]:
-    """The files in order of their paths; kinds that are new are added to `kinds`."""
+    """The files in the order of their paths; new kinds are added to `kinds`."""
     for place in sorted(folders):
         person = place.partition("/")[0].partition("_")[0]  # FreeSurfer's folders may be called sub-01_ses-1
         label, anybody = person.removeprefix("sub-"), f"sub-{_NOBODY}"
@@ -172,9 +170,10 @@ def _files(root: str, folders: _Folders, kinds: _Kinds) -> Iterator[BidsFile]:
 
 
 def _entities(kind: str) -> dict[str, str]:
-    """The entities of a name, by pybids' rules, without the subject; those that it does not know by their own keys.
+    """The entities of a name by pybids' rules, without the subject; entities unknown to pybids keep their own keys.
 
-    Maps of a FreeSurfer SUBJECTS_DIR, sub-01[_ses-1]/mri/aseg.mgz, get what BIDS would call them, in the T1w's space.
+    Maps of a FreeSurfer SUBJECTS_DIR, sub-01[_ses-1]/mri/aseg.mgz, get the entities that BIDS would give them, in the T1w's
+    space.
     """
     from bids.layout import parse_file_entities
 
@@ -192,7 +191,7 @@ def _entities(kind: str) -> dict[str, str]:
 
 @functools.cache
 def _known_keys() -> frozenset[str]:
-    """As names spell them: ses, acq, desc ..."""
+    """The keys as file names spell them: ses, acq, desc ..."""
     patterns = (entity.pattern for rules in _rules() for entity in rules.entities.values())
     return frozenset(key for pattern in patterns for key in re.findall(r"([a-z]+)-\(", pattern))
 

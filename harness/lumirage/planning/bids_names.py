@@ -1,4 +1,4 @@
-"""A quick look whether a dataset's file names are BIDS, before a BIDS App starts on it."""
+"""Checks that the file names of a dataset are valid BIDS names, before a BIDS App starts."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,9 @@ _NOT_CHECKED = {"derivatives", "sourcedata", "code", "stimuli", ".git", ".datala
 
 
 def check_names(root: Path) -> None:
-    """Raise DataError when a file has a name that BIDS does not know, with the first of them and how to go on.
+    """Raise DataError if file names are not valid in BIDS; the message lists the first of them and says how to go on.
 
-    What the dataset's .bidsignore names, in the words of .gitignore, is not looked at.
+    Files that match the dataset's .bidsignore (.gitignore syntax) are skipped.
     """
     from bids_validator import BIDSValidator
 
@@ -31,7 +31,7 @@ def check_names(root: Path) -> None:
     if odd:
         more = f" and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
         raise DataError(
-            f"{root}: not names that BIDS knows: {', '.join(odd[:SHOWN])}{more}; rename or remove them, name them in "
+            f"{root}: not valid BIDS names: {', '.join(odd[:SHOWN])}{more}; rename or remove them, name them in "
             ".bidsignore, or add --skip-bids-validation"
         )
 

@@ -1,4 +1,4 @@
-"""Words of the user -> Plan: what this evaluation is made of, and the jobs that are still to do. Nothing is started here."""
+"""Request -> Plan: the parts of this evaluation and its remaining jobs. Nothing is started here."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,15 +26,15 @@ from lumirage.planning.scan_exchange import exchange, widened
 from lumirage.planning.session_order import session_order
 
 SHOWN = 5
-"""Files that a message names."""
+"""How many files a message lists at most."""
 Resolve = Callable[[MethodSource], MethodUse]
-"""A method's image as the chosen runtime would start it, with its digest, empty where it is not known before it is made.
+"""A method's image as the chosen runtime would start it, with its digest (empty if unknown before the image is built).
 Planning knows no engine."""
 
 
 @dataclass(frozen=True)
 class PlanInputs:
-    """What the user asked for, words already turned into records."""
+    """What the user asked for, parsed into records."""
 
     bids: Path
     out: Path
@@ -54,7 +54,7 @@ class PlanInputs:
 
 @dataclass(frozen=True)
 class Plan:
-    """The evaluation, and what of it is to be done now."""
+    """The evaluation, and the part of it to execute now."""
 
     layout: Layout
     evaluation: Evaluation
@@ -67,9 +67,9 @@ class Plan:
 
 
 def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False) -> Plan:
-    """Plan an evaluation, or the rest of one that was begun; with `read_images` all images of pairs that wait are read.
+    """Plan an evaluation, or the rest of one that has begun; `read_images` reads all images of the remaining pairs.
 
-    Raises DataError for an unusable dataset, UsageError when OUT holds another evaluation, with what differs.
+    Raises DataError for an unusable dataset, UsageError if OUT holds another evaluation, with the differences.
     """
     _check_places(inputs)
     wanted, notes = _evaluation(inputs)
@@ -81,7 +81,7 @@ def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False
 
 
 def _looked_over(inputs: PlanInputs, wanted: Evaluation, *, read_images: bool) -> tuple[Evaluation, tuple[str, ...]]:
-    """The evaluation without the pairs whose scans cannot be used, and what to tell; nothing has been built yet."""
+    """The evaluation without pairs of unusable scans, and notes for the user; nothing has been built yet."""
     chosen = choose(wanted.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
     waiting = {pair.id for pair in chosen if read_images and _waits(inputs, wanted, pair)}
     found = examine_pairs(wanted, chosen, waiting)
@@ -90,7 +90,7 @@ def _looked_over(inputs: PlanInputs, wanted: Evaluation, *, read_images: bool) -
 
 
 def _waits(inputs: PlanInputs, wanted: Evaluation, pair: Pair) -> bool:
-    """Whether any run of a pair is still to do."""
+    """Whether a pair has runs left to execute."""
     layout = Layout(inputs.out)
     return not all(
         layout.run_files(source.card.name, wanted.under(pair, cell.name), cell.name, repeat).record.is_file()
@@ -106,7 +106,7 @@ def _without(evaluation: Evaluation, left_out: Mapping[str, str]) -> Evaluation:
 
 
 def plan_of_pairs(inputs: PlanInputs, resolve: Resolve, name: str, pairs: tuple[Pair, ...]) -> Plan:
-    """The plan of a dataset that is not made yet: its name, and the pairs that it will have."""
+    """The plan for a dataset that does not exist yet: its name, and the pairs that it will have."""
     evaluation = _made_of(inputs, name, pairs)
     return _planned(
         inputs, evaluation.model_copy(update={"methods": {s.card.name: resolve(s) for s in inputs.methods}})
@@ -134,7 +134,7 @@ def _check_places(inputs: PlanInputs) -> None:
     bids, out = inputs.bids.resolve(), inputs.out.resolve()
     if out == bids or (bids in out.parents and "derivatives" not in out.relative_to(bids).parts):
         raise UsageError(
-            f"OUT {out} lies inside BIDS_DIR {bids}; choose a folder outside of it, or under its derivatives/"
+            f"OUT {out} lies inside BIDS_DIR {bids}; choose a folder outside it, or under its derivatives/"
         )
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out} is a file; give a folder")
@@ -147,7 +147,7 @@ def _check_places(inputs: PlanInputs) -> None:
 
 
 def _evaluation(inputs: PlanInputs) -> tuple[Evaluation, tuple[str, ...]]:
-    """What the evaluation is made of, and what the user should know of the labels."""
+    """The parts of the evaluation, and what the user should know about the labels."""
     name = dataset.dataset_name(inputs.bids)
     derivatives = dataset.find_derivatives(inputs.bids, inputs.derivatives)
     survey = dataset.survey(inputs.bids, derivatives)
@@ -187,7 +187,7 @@ def _made_of(inputs: PlanInputs, name: str, pairs: tuple[Pair, ...]) -> Evaluati
 
 
 def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
-    """The evaluation that OUT holds with the wanted methods added, or the wanted one when OUT is new."""
+    """The evaluation in OUT with the new methods added, or the requested one if OUT is new."""
     if not layout.evaluation.is_file():
         return wanted
     found = read_evaluation(layout)
@@ -199,7 +199,7 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
             + "\ngive another OUT, or remove this one"
         )
     new = {n: use for n, use in wanted.methods.items() if use.digest or n not in found.methods}
-    # the same content may lie elsewhere now
+    # the same content may be in another place now
     here: dict[str, Any] = {name: getattr(wanted, name) for name in ("dataset", "derivatives", "pairs", "exchanged")}
     here["contents"] = found.contents | wanted.contents
     here["track"] = wanted.track
@@ -216,9 +216,9 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
     yield from _fields("track", _track_alone(found.track), _track_alone(wanted.track))
     before, now = ({*(pair.id for pair in those.pairs), *those.left_out} for those in (found, wanted))
     if found.label_choices and found.label_choices != wanted.label_choices:
-        yield "track.labels: its words mean other labels now (did a mapping or a table of names change?)"
+        yield "track.labels: it selects other labels now (did a mapping or a table of names change?)"
     if before != now:
-        yield f"pairs: {len(before - now)} of there are gone, {len(now - before)} are new (did the dataset change?)"
+        yield f"pairs: {len(before - now)} of them are gone, {len(now - before)} are new (did the dataset change?)"
     elif found.left_out.keys() == wanted.left_out.keys():
         yield from _files(found, wanted)
     for name, use in wanted.methods.items():
@@ -232,7 +232,7 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
 
 
 def _files(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
-    """Side files that came or went, and files of other content."""
+    """Side files that were added or removed, and files whose content changed."""
     before, now = files_of(_every_pair(found)).keys(), files_of(_every_pair(wanted)).keys()
     for what, names in (
         ("gone", before - now),
@@ -245,13 +245,13 @@ def _files(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
 
 
 def _every_pair(evaluation: Evaluation) -> list[Pair]:
-    """Those of the track, and those that conditions put in their place."""
+    """The files of the track, and those that conditions use instead."""
     exchanged = (pair for those in evaluation.exchanged.values() for pair in those.values())
     return [*evaluation.pairs, *exchanged]
 
 
 def _track_alone(track: Track) -> dict[str, Any]:
-    """Without the places of its list of pairs and of its mapping: what they say is compared."""
+    """The track without the paths of its list of pairs and its mapping; their contents are compared."""
     pairing = track.pairing.model_copy(update={"file": None})
     labels = track.labels.model_copy(update={"mapping": None})
     return track.model_copy(update={"pairing": pairing, "labels": labels}).model_dump()
@@ -267,7 +267,7 @@ def _fields(prefix: str, found: dict[str, Any], wanted: dict[str, Any]) -> Itera
 
 
 class _Completed:
-    """Tells which runs are complete and made from the same inputs; counts them."""
+    """Finds and counts the runs that are complete and were made from the same inputs."""
 
     def __init__(self, layout: Layout, evaluation: Evaluation) -> None:
         self._layout = layout

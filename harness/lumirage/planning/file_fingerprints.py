@@ -1,4 +1,4 @@
-"""What the files of an evaluation contain, told by little reading: by this it knows its dataset, not by its place."""
+"""Fingerprints of files from a few blocks each: an evaluation recognizes its dataset by content, not by path."""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,11 +11,11 @@ from lumirage.core.model import Pair
 
 BLOCK_BYTES = 4096
 BLOCKS = 16
-"""Read of a file that is larger than these together: the first, the last, and others evenly between."""
+"""Blocks read of a file that is larger than all of them: the first, the last, and others evenly between."""
 
 
 def files_of(pairs: Iterable[Pair]) -> dict[str, Path]:
-    """Scan and what of it (`sub-01_T1w image`, `sub-01_T1w labels.aseg`), or pair and its truth -> the file."""
+    """Name of a scan and the kind of file (`sub-01_T1w image`, `sub-01_T1w labels.aseg`), or a pair and its truth -> file."""
     found: dict[str, Path] = {}
     for pair in pairs:
         for scan in (pair.fixed, pair.moving):
@@ -27,7 +27,7 @@ def files_of(pairs: Iterable[Pair]) -> dict[str, Path]:
 
 
 def fingerprints(files: Mapping[str, Path]) -> dict[str, str]:
-    """The same names -> fingerprints. Absent files, as links of datalad before their content is fetched, are left out."""
+    """The same names -> fingerprints. Absent files are left out, such as datalad links whose content has not been fetched."""
     found = {}
     for name, path in files.items():
         with suppress(OSError):
@@ -36,14 +36,14 @@ def fingerprints(files: Mapping[str, Path]) -> dict[str, str]:
 
 
 def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:
-    """What both know and is not the same, in the order of names."""
+    """Names that both have with different values, sorted."""
     return [name for name in found if name in wanted and found[name] != wanted[name]]
 
 
 def fingerprint(path: Path) -> str:
     """Of size and content: all of a small file, 16 blocks of a large one. Raises OSError.
 
-    The last block of a gzip file ends with the CRC-32 of all that is packed in it.
+    The last block of a gzip file ends with the CRC-32 of the uncompressed content.
     """
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)

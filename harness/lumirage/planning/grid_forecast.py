@@ -1,4 +1,4 @@
-"""The working grid of a pair before anything is prepared: from the fixed image's header, and its voxels for a tight crop."""
+"""Predicts the working grid of a pair before preparation: from the fixed image's header, and its voxels for a tight crop."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from lumirage.planning.working_grid import working_grid
 def grids_of(fixed: Scan, cells: Sequence[Condition], *, read: bool) -> dict[str, Grid]:
     """Condition -> the working grid of the pairs with this fixed image. Raises DataError for an unusable image.
 
-    Shape and spacing are right; the place of a grid of given shape is not, as it depends on the voxels. Conditions that
+    Shape and spacing are exact; the position of a grid of given shape is not, as it depends on the voxels. Conditions that
     crop to the foreground are left out unless the voxels may be `read`.
     """
     header = read_lattice(fixed.image)
@@ -29,7 +29,7 @@ def grids_of(fixed: Scan, cells: Sequence[Condition], *, read: bool) -> dict[str
 
 
 def _seen(volume: Volume, fixed: Scan, prepare: Prepare) -> Volume:
-    """What the crop goes by: the image, or what the mask leaves of it."""
+    """The image that defines the crop: all of it, or the part inside the mask."""
     if prepare.crop_mm is None or prepare.skull == "as_is" or fixed.mask is None:
         return volume
     inside = read_label_map(fixed.mask).data > 0

@@ -1,4 +1,4 @@
-"""Intensities of the prepared images: what a condition spoils, and the scaling that every method gets."""
+"""Intensities of prepared images: the corruptions of a condition, and the scaling that every method gets."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ from lumirage.core.track import Prepare
 def spoil_and_scale(picture: Single, native_foreground: Array, prepare: Prepare, *, seed: tuple[str, int]) -> Single:
     """Bias field and noise first, as a scanner would add them, then scaling, gamma and inversion. float32, same shape.
 
-    `native_foreground` only tells whether the image has a background at all; the seed makes the noise repeatable.
+    `native_foreground` only shows whether the image has a background at all; the seed makes the noise repeatable.
     """
     random = np.random.default_rng(int(hashlib.sha256(repr(seed).encode()).hexdigest()[:16], 16))
     inside = (

@@ -10,12 +10,12 @@ from lumirage.core.model import Job, Limits, Method, Pair
 from lumirage.core.track import Condition, MethodUse
 
 GpuUse = Literal["none", "needed", "able"]
-"""Which methods get a GPU that the track does not ask for: none, those that need one, all that are able to use one."""
+"""Which methods get a GPU if the track does not ask for one: none, those that need one, or all that can use one."""
 
 
 @dataclass(frozen=True)
 class JobSettings:
-    """What the jobs of one plan share."""
+    """The settings that all jobs of one plan share."""
 
     limits: Limits
     batch: int = 1
@@ -35,14 +35,14 @@ def make_jobs(
     settings: JobSettings,
     done: Done,
 ) -> tuple[Job, ...]:
-    """The container starts that are still to do. Methods take turns, so that all advance alike."""
+    """The container starts that remain. Methods take turns, so that all advance at the same pace."""
     queues = [list(_of_method(use, conditions, pairs, settings, done)) for use in methods]
     rounds = itertools.zip_longest(*queues)
     return tuple(job for turn in rounds for job in turn if job is not None)
 
 
 def limits_of(card: Method, limits: Limits, gpu_use: GpuUse = "needed") -> Limits:
-    """The track's limits, with a GPU for a method that is to have one, or without."""
+    """The track's limits, with a GPU if the method is to have one."""
     if gpu_use == "none":
         return limits.model_copy(update={"gpus": 0})
     wants = card.device == "gpu" or (card.device == "either" and gpu_use == "able")
@@ -50,7 +50,7 @@ def limits_of(card: Method, limits: Limits, gpu_use: GpuUse = "needed") -> Limit
 
 
 def seed_of(seed: int, repeat: int) -> int:
-    """The seed that the methods get: another one each repeat, so that what a method draws at random varies too."""
+    """The seed for the methods: different in each repeat, so that a method's random choices vary too."""
     return seed + repeat
 
 
@@ -60,7 +60,7 @@ def _of_method(
     for condition, repeat in itertools.product(conditions, range(settings.repeats)):
         left = [p.id for p in pairs if not done(use.card.name, p, condition, repeat)]
         for start in range(0, len(left), settings.batch):
-            # not as the plan has them, which tells who belongs together; and the same for all methods
+            # not in the order of the plan, which shows which scans belong together; the same for all methods
             batch = tuple(
                 sorted(left[start : start + settings.batch], key=lambda pair: digest(str(settings.seed), pair))
             )

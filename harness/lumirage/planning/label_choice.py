@@ -1,4 +1,4 @@
-"""Which labels of which sources are scored, under which names, alone and in groups; told before anything runs."""
+"""Chooses which labels of which sources are scored, with their names and groups, before anything runs."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from lumirage.planning.label_tables import GROUPS, NamedLabels, group_of, named,
 
 @dataclass(frozen=True)
 class LabelChoice:
-    """What is scored, by source, and what a user should know of it."""
+    """The labels to score, by source, and notes for the user."""
 
     names: dict[str, dict[int, str]]
     choices: dict[str, SourceLabels]
@@ -32,7 +32,7 @@ def label_counts(scans: Iterable[Scan]) -> dict[str, int]:
 
 
 def with_sources(scans: Sequence[Scan], wanted: Iterable[str]) -> list[Scan]:
-    """The scans with these label sources only."""
+    """The scans with only these label sources."""
     kept = set(wanted)
     return [
         scan.model_copy(
@@ -46,15 +46,15 @@ def with_sources(scans: Sequence[Scan], wanted: Iterable[str]) -> list[Scan]:
 
 
 def found_in(file: Path | None, root: Path) -> Path | None:
-    """A track's file; one within the dataset, `bids::PATH`, found there."""
+    """The path of a track's file; `bids::PATH` means a file inside the dataset."""
     return root / str(file).removeprefix(IN_DATASET) if file and str(file).startswith(IN_DATASET) else file
 
 
 def choose_labels(scans: Sequence[Scan], labels: Labels, derivatives: Mapping[str, Path], root: Path) -> LabelChoice:
-    """What the track's words mean in these scans. A source that it leaves nothing of has no choice.
+    """The labels that the track selects in these scans. A source with no selected label has no entry.
 
-    One label map of each source is read, for its numbers; more of them only where a number is not in it. Raises DataError for
-    a source, UsageError for a label or group that is nowhere.
+    One label map of each source is read for its numbers; more only if a number is not in it. Raises DataError for an
+    unknown source, UsageError for a label or group that no source has.
     """
     counts = label_counts(scans)
     for source in labels.sources:
@@ -69,19 +69,19 @@ def choose_labels(scans: Sequence[Scan], labels: Labels, derivatives: Mapping[st
         sources = [_Mapped(s.name, scans, derivatives, common, numbers[s.name]) for s in sources if s.name in numbers]
     chosen = _chosen(labels, sources)
     if left := [name for name in wanted if name not in chosen]:
-        notes.append(f"{', '.join(left)}: no label that the track asks for, not scored")
+        notes.append(f"{', '.join(left)}: has none of the labels that the track asks for; not scored")
     names = {s.name: dict(s.names) for s in sources if s.name in chosen and s.names}
     return LabelChoice(names, chosen, tuple(notes))
 
 
 def source_names(source: str, scans: Sequence[Scan], derivatives: Mapping[str, Path]) -> NamedLabels:
-    """The names of a source's labels; none where its first map cannot be read. Raises DataError for a table that is none."""
+    """The names of a source's labels; none if its first map cannot be read. Raises DataError for an invalid table."""
     return _Source(source, scans, derivatives).named
 
 
 @dataclass(frozen=True)
 class _Source:
-    """One label source, with what its maps hold."""
+    """One label source and the labels in its maps."""
 
     name: str
     scans: Sequence[Scan]
@@ -89,13 +89,13 @@ class _Source:
 
     @cached_property
     def structures(self) -> dict[int, str]:
-        """Number -> structure, where each has a file of its own; numbered by name, the same in all scans."""
+        """Number -> structure if each structure has its own file; numbered in the order of names, the same in all scans."""
         found = sorted({name for scan in self.scans for name in scan.structures.get(self.name, {})})
         return dict(enumerate(found, start=1))
 
     @cached_property
     def named(self) -> NamedLabels:
-        """Its names and where they are from."""
+        """The names of its labels and where they come from."""
         if self.structures:
             return NamedLabels(self.structures, "its files")
         folder = max((n for n in self.derivatives if f"{self.name}-".startswith(f"{n}-")), key=len, default=None)
@@ -121,7 +121,7 @@ class _Source:
 
     @property
     def numbers(self) -> Iterable[int]:
-        """All that are known of, without the background."""
+        """All known labels, without the background."""
         return sorted((self.present | set(self.names)) - {0})
 
     @property
@@ -132,19 +132,19 @@ class _Source:
 
 @dataclass(frozen=True)
 class _Mapped(_Source):
-    """A source whose labels a mapping joins with those of others."""
+    """A source whose labels are mapped to numbers shared with other sources."""
 
     common: Mapping[int, str]
     given: Mapping[int, int]
 
     @property
     def names(self) -> Mapping[int, str]:
-        """Those of the mapping."""
+        """The names that the mapping gives."""
         return self.common
 
     @property
     def mapped(self) -> dict[int, int]:
-        """As the mapping says."""
+        """Number in the file -> common number, from the mapping."""
         return dict(self.given)
 
     def has(self, number: int) -> bool:
@@ -162,7 +162,7 @@ def values_of(path: Path) -> frozenset[int]:
 
 
 def _chosen(labels: Labels, sources: Sequence[_Source]) -> dict[str, SourceLabels]:
-    """Source -> its choice; none for a source of which nothing is left."""
+    """Source -> its choice; a source with no label left has no entry."""
     include = _select("labels.include", labels.include, sources)
     exclude = _select("labels.exclude", labels.exclude, sources)
     groups = {group: _members(group, words, sources) for group, words in _wanted_groups(labels).items()}
@@ -181,7 +181,7 @@ def _chosen(labels: Labels, sources: Sequence[_Source]) -> dict[str, SourceLabel
 
 
 def _wanted_groups(labels: Labels) -> dict[str, tuple[int | str, ...]]:
-    """Those that the track asks for, and those by which it includes labels."""
+    """The groups that the track defines, and those that it includes by name."""
     named_groups: dict[str, tuple[int | str, ...]] = {word: () for word in GROUPS if word in labels.include}
     return {**named_groups, **labels.groups}
 
@@ -192,7 +192,7 @@ def _members(group: str, words: Sequence[int | str], sources: Sequence[_Source])
 
 
 def _select(where: str, words: Sequence[int | str], sources: Sequence[_Source]) -> dict[str, set[int]]:
-    """Source -> the labels that the words name there. Raises UsageError for a word that names nothing anywhere."""
+    """Source -> the labels that the words select there. Raises UsageError for a word that no source knows."""
     found: dict[str, set[int]] = {source.name: set() for source in sources}
     for word in words:
         fits = _fits(word)
@@ -205,7 +205,7 @@ def _select(where: str, words: Sequence[int | str], sources: Sequence[_Source]) 
 
 
 def _fits(word: int | str) -> Callable[[_Source], Iterator[int]]:
-    """The labels of a source that a number, a name with wildcards or a group means."""
+    """The labels of a source that match a number, a name with wildcards or a group."""
 
     def fits(source: _Source) -> Iterator[int]:
         if isinstance(word, int) or word.isdigit():

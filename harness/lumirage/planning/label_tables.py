@@ -1,4 +1,4 @@
-"""Names of labels: the derivative's own dseg.tsv, else the tables that the field shares, which ship as data (specs/labels)."""
+"""Finds the names of labels: from the derivative's own dseg.tsv, else from the field's common tables (specs/labels)."""
 
 import csv
 import functools
@@ -20,14 +20,14 @@ _BY_SOURCE = (
     ("tissues-fast", r"\bfast\b|\bcat12\b"),
     ("tissues", r"^fmriprep$|^smriprep$"),
 )
-"""Tables, and the words of a source's name that call for them; the first that fits."""
+"""Words in a source's name -> the table to use; the first match counts."""
 _KNOWN_SHARE = 0.9
-"""Of a map's labels that a table must have, or it is another protocol of that name."""
+"""Share of a map's labels that a table must have; with fewer, the map follows another protocol of that name."""
 _CHARACTERISTIC = {
     "freesurfer": frozenset({2, 41, 10, 49, 11, 50, 12, 51, 17, 53, 16}),
     "neuromorphometrics": frozenset({44, 45, 23, 30, 36, 37, 100, 101, 142, 143, 207}),
 }
-"""Numbers that nearly every whole-brain map of the protocol has, for maps whose name says nothing."""
+"""Numbers in nearly every whole-brain map of a protocol, for maps whose name does not tell the protocol."""
 _WORDS_OF_GROUPS = (
     ("cerebellum", r"cerebell|vermis|vermal"),
     ("ventricles", r"ventricle|inf[-_ ]?lat[-_ ]?vent"),
@@ -36,21 +36,21 @@ _WORDS_OF_GROUPS = (
     ("brainstem", r"brain[-_ ]?stem|pons|medulla|midbrain"),
     ("cortex", r"^ctx|cortex|cortical|gyrus|insula"),
 )  # fmt: skip
-"""For names that no table has. The first that fits."""
+"""For names that are in no table; the first match counts."""
 
 
 @dataclass(frozen=True)
 class NamedLabels:
-    """Label -> name of one source, and where the names come from; no names where nothing is known."""
+    """Label -> name of one source, and where the names come from; empty if nothing is known."""
 
     names: Mapping[int, str]
     origin: str
 
 
 def named(source: str, folder: Path | None, file: Path, present: Callable[[], Iterable[int]]) -> NamedLabels:
-    """The names of a source: by its derivative's own table, else by a word in its name, else by the numbers in its map.
+    """The names of a source: from its derivative's own table, else by a word in its name, else by the numbers in its map.
 
-    `file` is one of its label maps; `present` gives the labels in it, where they are needed. Raises DataError where its own
+    `file` is one of its label maps; `present` gives the labels in it and is called only if needed. Raises DataError if its own
     table cannot be used.
     """
     own = _own_table(folder, file) if folder else None
@@ -68,7 +68,7 @@ def named(source: str, folder: Path | None, file: Path, present: Callable[[], It
 
 
 def _own_table(folder: Path, file: Path) -> Path | None:
-    """The *dseg.tsv of a derivative that says most of what the file's name says, and nothing else (BIDS' inheritance)."""
+    """The *dseg.tsv that shares most entities with the file's name and has no others (the BIDS inheritance principle)."""
     parts = set(file.name.split(".")[0].split("_"))
     tables = [t for place in dict.fromkeys((folder, file.parent)) for t in sorted(place.glob("*dseg.tsv"))]
     fitting = [t for t in tables if set(t.name.removesuffix(".tsv").split("_")) - {"dseg"} <= parts]
@@ -81,14 +81,14 @@ def read_names(table: Path) -> dict[int, str]:
         with table.open(newline="", encoding="utf-8-sig") as handle:
             return {int(row["index"]): row["name"].strip() for row in csv.DictReader(handle, delimiter="\t")}
     except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{table}: the columns 'index' (whole number) and 'name' are wanted ({error})") from error
+        raise DataError(f"{table}: needs the columns 'index' (whole number) and 'name' ({error})") from error
 
 
 def read_mapping(table: Path, sources: Sequence[str]) -> tuple[dict[int, str], dict[str, dict[int, int]]]:
-    """What joins protocols: common number -> name, and by source the common number of each of its labels.
+    """A mapping between protocols: common number -> name, and for each source the common number of each label.
 
-    A TSV with the columns source (wildcards allowed), index (in that source) and name (the common one); several labels may have
-    one name. Common numbers are given in order of appearance. Raises UsageError with file and line.
+    A TSV with the columns source (wildcards allowed), index (in that source) and name (the common one); several labels may
+    share a name. Common numbers are assigned in order of appearance. Raises UsageError with file and line.
     """
     numbers: dict[str, int] = {}
     found: dict[str, dict[int, int]] = {}
@@ -100,7 +100,7 @@ def read_mapping(table: Path, sources: Sequence[str]) -> tuple[dict[int, str], d
         try:
             pattern, index, name = row["source"], int(row["index"]), row["name"].strip()
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"{table}, line {line}: the columns source, index (whole number) and name are wanted ({error})"
+            message = f"{table}, line {line}: needs the columns source, index (whole number) and name ({error})"
             raise UsageError(message) from error
         fitting = [source for source in sources if fnmatchcase(source, pattern)]
         if not fitting:
@@ -108,7 +108,7 @@ def read_mapping(table: Path, sources: Sequence[str]) -> tuple[dict[int, str], d
         number = numbers.setdefault(name, len(numbers) + 1)
         for source in fitting:
             if found.setdefault(source, {}).setdefault(index, number) != number:
-                raise UsageError(f"{table}, line {line}: label {index} of {source} has another name further up")
+                raise UsageError(f"{table}, line {line}: label {index} of {source} has another name in a line above")
     return {number: name for name, number in numbers.items()}, found
 
 
@@ -131,7 +131,7 @@ def _groups_by_name() -> Mapping[str, str]:
 
 
 def group_of(name: str) -> str:
-    """The group of a structure by its name: as in the tables, else by its words; empty where none fits."""
+    """The group of a structure: from the tables, else by words in its name; empty if none matches."""
     known = _groups_by_name().get(plain(name))
     if known is not None:
         return known
@@ -139,5 +139,5 @@ def group_of(name: str) -> str:
 
 
 def plain(name: str) -> str:
-    """A name without case, spaces and signs: Left-Hippocampus is left hippocampus."""
+    """A name without case, spaces and punctuation: Left-Hippocampus equals left hippocampus."""
     return re.sub(r"[^a-z0-9*?]", "", name.lower())

@@ -1,4 +1,4 @@
-"""Whether the landmarks of pairs correspond, by name; every file is read before anything runs."""
+"""Checks by name that the landmarks of pairs correspond; every file is read before anything runs."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from lumirage.core.model import Pair
 
 
 def landmark_notes(pairs: Iterable[Pair]) -> tuple[str, ...]:
-    """What the landmarks of these pairs lack. Raises DataError for a file that cannot be used, or has a name twice."""
+    """Notes on landmarks without a counterpart. Raises DataError for an unusable file, or one that has a name twice."""
     names = {}
     both = [pair for pair in pairs if pair.fixed.landmarks and pair.moving.landmarks]
     for scan in {scan.name: scan for pair in both for scan in (pair.fixed, pair.moving)}.values():

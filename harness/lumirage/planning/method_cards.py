@@ -1,4 +1,4 @@
-"""Methods by name: the cards in method_containers/ and in the folders of LUMIRAGE_METHODS."""
+"""Finds methods by name: the cards in method_containers/ and in the folders of LUMIRAGE_METHODS."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +16,7 @@ CARD = "method.yaml"
 
 @dataclass(frozen=True)
 class MethodSource:
-    """A method and the folder it is built from; none for an image that stands alone."""
+    """A method and the folder it is built from; no folder for an image given by its name."""
 
     card: Method
     folder: Path | None
@@ -24,7 +24,7 @@ class MethodSource:
     """The method with the card's own parameters, of a variant."""
     dose_of: str = ""
     dose: Mapping[str, ParameterValue] = field(default_factory=dict)
-    """Of a method whose parameters the user changed: its own name, and what was changed."""
+    """The original name and the changed parameters of a method whose parameters the user changed."""
 
     def with_dose(self, values: Mapping[str, Any]) -> "MethodSource":
         """The same method with other values of its parameters. Raises UsageError."""
@@ -33,7 +33,7 @@ class MethodSource:
 
 
 def method_folders(extra: Sequence[Path] = ()) -> Iterator[Path]:
-    """Folders that hold a card: those given first, then the shipped ones."""
+    """Folders with a card: those of LUMIRAGE_METHODS first, then the shipped ones."""
     for root in (*extra, shipped("method_containers")):
         if (root / CARD).is_file():
             yield root
@@ -79,10 +79,10 @@ def _find(name: str, extra: Sequence[Path]) -> MethodSource:
     for key, source in known.items():
         if key.lower() == name.lower():
             return source
-    hint = f"; the folder of that name is given as ./{name}" if (folder / CARD).is_file() else nearest(name, known)
+    hint = f"; for the folder of that name write ./{name}" if (folder / CARD).is_file() else nearest(name, known)
     raise UsageError(f"unknown method '{name}'{hint}")
 
 
 def is_path(word: str) -> bool:
-    """Whether a word names a folder rather than a method: a folder that has a method's name must not take its place."""
+    """Whether a word is a path rather than a method's name: a folder with the name of a method must not replace it."""
     return "/" in word or word in {".", ".."}

@@ -1,4 +1,4 @@
-"""One method with one of its parameters at several values: doses, each of which is run and scored as a method of its own."""
+"""Makes doses of a method: one parameter at several values, each run and scored as a separate method."""
 
 import contextlib
 import re
@@ -21,15 +21,15 @@ def split_word(word: str) -> tuple[str, dict[str, str]]:
         return word, {}
     values = found["values"]
     if VALUE.sub("", values):
-        raise UsageError(f"--method {word}: NAME:KEY=VALUE,KEY=VALUE is wanted, such as clapirn:reg=0.3")
+        raise UsageError(f"--method {word}: expected NAME:KEY=VALUE,KEY=VALUE, such as clapirn:reg=0.3")
     return found["method"], dict(VALUE.findall(values))
 
 
 def dose_of(card: Method, values: Mapping[str, Any]) -> tuple[Method, dict[str, ParameterValue]]:
-    """The card with other values of its parameters, under a name that says them, and these values.
+    """The card with other values of its parameters, under a name that contains them, and these values.
 
-    `values` are text as on the command line or values as in a track. Raises UsageError for a parameter that the card does
-    not have, or a value of another kind than the card's own.
+    `values` are strings from the command line or values from a track. Raises UsageError for a parameter that the card
+    lacks, or a value of another type than the card's own.
     """
     for key in values:
         if key not in card.parameters:
@@ -45,7 +45,7 @@ def _value(card: Method, key: str, value: Any) -> ParameterValue:  # Any: YAML g
     if isinstance(default, str):
         return str(value)
     parsed = yaml.safe_load(value) if isinstance(value, str) else list(value) if isinstance(value, tuple) else value
-    if isinstance(parsed, str):  # YAML takes 1e-5 for a word
+    if isinstance(parsed, str):  # YAML reads 1e-5 as a string
         with contextlib.suppress(ValueError):
             parsed = float(parsed)
     if _kind(parsed) != _kind(default):
@@ -64,7 +64,7 @@ def _kind(value: object) -> str:
 
 
 def _in_a_name(value: ParameterValue) -> str:
-    """A value with letters, digits, dots and dashes only."""
+    """A value as text with only letters, digits, dots and dashes."""
     text = "-".join(map(str, value)) if isinstance(value, list) else f"{value:g}" if _is_number(value) else str(value)
     return re.sub(r"[^0-9A-Za-z.-]+", "-", text).strip("-") if not _is_number(value) else text.replace("+", "")
 
@@ -76,7 +76,7 @@ def _is_number(value: object) -> bool:
 def track_doses(
     cards: Sequence[Method], wanted: Mapping[str, Mapping[str, Sequence[Any]]]
 ) -> Iterator[tuple[Method, dict[str, Any]]]:
-    """(card, values) of every dose that a track asks for of these methods; a dose that is the card itself is left out."""
+    """(card, values) of every dose of these methods in a track; a dose equal to the card itself is left out."""
     for card in cards:
         for name, parameters in wanted.items():
             if name.lower() != card.name.lower():

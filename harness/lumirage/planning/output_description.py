@@ -1,4 +1,4 @@
-"""The files that make an output tree a BIDS derivative, and tell a person what it is."""
+"""Writes the files that make an output tree a BIDS derivative and explain it to a reader."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ _IGNORED = """/*.tsv
 /work
 /.lock*
 """
-"""What BIDS has no name for, in the whole; the folders of the methods are datasets of their own."""
+"""Files of the whole tree that BIDS has no names for; the folders of methods are datasets of their own."""
 _METHOD_IGNORED = """*_xfm.nii
 *_run.json
 *_log.txt
@@ -49,17 +49,17 @@ _METHOD_IGNORED = """*_xfm.nii
 
 
 def place_work_folder(layout: Layout, work: Path | None) -> None:
-    """Let OUT's work folder lie elsewhere, such as on a node's own disk, by a link to a folder of its own there.
+    """Move OUT's work folder to another disk, such as a node's own, by a link to a separate folder there.
 
-    Raises UsageError when OUT has a work folder somewhere else already.
+    Raises UsageError if OUT already has a work folder in another place.
     """
     if work is None:
         return
     target = work.resolve() / digest(str(layout.root.resolve()))
     if layout.work.is_symlink() and not layout.work.exists():
-        layout.work.unlink()  # the old place is gone, and what was there can be made again
+        layout.work.unlink()  # the old folder is gone, and its content can be made again
     if layout.work.exists():
-        if layout.work.resolve().parent != target.parent:  # its own name is that of OUT's first place
+        if layout.work.resolve().parent != target.parent:  # its name was made from OUT's first path
             raise UsageError(f"{layout.work} is in use already ({layout.work.resolve()}); remove it, or leave -w out")
         return
     target.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def place_work_folder(layout: Layout, work: Path | None) -> None:
 
 
 def write_output_description(layout: Layout, evaluation: Evaluation) -> None:
-    """Write what the tree is made of, before anything is run. evaluation.json goes last: its presence means complete."""
+    """Describe the tree before anything runs. evaluation.json is written last: its presence means complete."""
     track = evaluation.track
     title = f"{track.name} on {evaluation.dataset_name}"
     readme = _README.format(
@@ -100,7 +100,7 @@ def _begin_method(folder: Layout, evaluation: Evaluation, use: MethodUse, title:
 def _description(title: str, folder: Layout, evaluation: Evaluation, method: MethodUse | None = None) -> str:
     """dataset_description.json of a derivative in `folder`: the harness first, then the method by its image's digest.
 
-    The names in BIDS URIs are told relative to the folder, so that it can be moved together with the datasets.
+    The paths behind BIDS URIs are relative to the folder, so that it can be moved together with the datasets.
     """
     generated: list[dict[str, object]] = [{"Name": "lumirage-harness", "Version": evaluation.harness}]
     if method is not None:

@@ -1,4 +1,4 @@
-"""Scans -> Pairs, as the track says. Pure, and independent of the order of files on disk."""
+"""Pairs scans by the rule of the track. Pure, and independent of the order of files on disk."""
 
 import csv
 import itertools
@@ -22,11 +22,11 @@ class _Rule:
     order: Order
 
     def place(self, scan: Scan) -> int:
-        """Place of the scan's session in time; scans without a session are of one."""
+        """Position of the scan's session in time; scans without a session count as one session."""
         return self.order.get((scan.subject, scan.session or ""), 0)
 
     def fits(self, fixed: Scan, moving: Scan) -> bool:
-        """Whether they may."""
+        """Whether the two scans may be a pair."""
         return eligible(fixed, moving, self.pairing) and self._sessions_fit(fixed, moving)
 
     def _sessions_fit(self, fixed: Scan, moving: Scan) -> bool:
@@ -40,7 +40,7 @@ class _Rule:
 
 
 def _how(scan: Scan) -> tuple[str, ...]:
-    """How an image of one contrast was taken: acquisition, contrast agent and reconstruction, as its name says."""
+    """How an image of one contrast was acquired: acquisition, contrast agent and reconstruction, from its name."""
     return tuple(_entity(scan, key) for key in ("acq", "ce", "rec"))
 
 
@@ -50,9 +50,9 @@ def _entity(scan: Scan, key: str) -> str:
 
 
 def make_pairs(scans: Sequence[Scan], pairing: Pairing, order: Order | None = None) -> tuple[Pair, ...]:
-    """The ordered pairs of a track; `order` is that of people's sessions in time, else they are ordered by their labels.
+    """The ordered pairs of a track; `order` is the order of sessions in time; without it, labels decide.
 
-    Raises DataError when there is none, UsageError for a scan nobody knows.
+    Raises DataError if there is no pair, UsageError for an unknown scan.
     """
     rule = _Rule(pairing, session_order(scans)[0] if order is None else order)
     ordered = sorted(scans, key=lambda scan: scan.name)
@@ -68,7 +68,9 @@ def make_pairs(scans: Sequence[Scan], pairing: Pairing, order: Order | None = No
     ids = [pair.id for pair in pairs]
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
-        raise DataError(f"two pairs would have the id {twice}; rename scans so that names differ in letters and digits")
+        raise DataError(
+            f"two pairs would have the id {twice}; rename scans so that their names differ in letters and digits"
+        )
     return tuple(pairs)
 
 
@@ -77,7 +79,7 @@ def _of_sessions(pairing: Pairing) -> str:
 
 
 def located(pairing: Pairing, dataset: Path) -> Pairing:
-    """The pairing with a list that lies within the dataset found there."""
+    """The pairing with the path of its list resolved, if it is inside the dataset."""
     if pairing.file is None or not str(pairing.file).startswith(IN_DATASET):
         return pairing
     return pairing.model_copy(update={"file": dataset / str(pairing.file).removeprefix(IN_DATASET)})
@@ -99,7 +101,7 @@ def _all(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
 
 
 def _chain(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
-    """Each scan with the next one that fits; within a subject the search goes round.
+    """Each scan with the next one that fits; within a subject the search wraps around.
 
     With sessions the next one is of the next session, the same run of it where there are several.
     """
@@ -121,13 +123,13 @@ def _random(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
 
 
 def _to(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
-    """Everybody to the target: the target is fixed."""
+    """All scans to the target: the target is fixed."""
     targets = [find_scan(rule.pairing.target or "", scans)]
     return [Pair(fixed=f, moving=m) for f in targets for m in scans if rule.fits(f, m)]
 
 
 def _star(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
-    """The target to everybody: one atlas is moving."""
+    """The target to all scans: one atlas is moving."""
     targets = [find_scan(rule.pairing.target or "", scans)]
     return [Pair(fixed=f, moving=m) for m in targets for f in scans if rule.fits(f, m)]
 
@@ -141,7 +143,7 @@ def _list(scans: Sequence[Scan], rule: _Rule) -> list[Pair]:
     with rule.pairing.file.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle, delimiter="\t"))
     if rows and not {"fixed", "moving"} <= set(rows[0]):
-        raise UsageError(f"{rule.pairing.file}: the columns 'fixed' and 'moving' are wanted, found {list(rows[0])}")
+        raise UsageError(f"{rule.pairing.file}: needs the columns 'fixed' and 'moving', found {list(rows[0])}")
     return [Pair(fixed=find_scan(r["fixed"], scans), moving=find_scan(r["moving"], scans)) for r in rows]
 
 
@@ -156,7 +158,7 @@ _SCHEMES: dict[str, Callable[[Sequence[Scan], _Rule], list[Pair]]] = {
 
 
 def find_scan(word: str, scans: Sequence[Scan]) -> Scan:
-    """The scan of a name, or the only scan of a subject. Raises UsageError with the nearest names."""
+    """The scan with a name, or the only scan of a subject. Raises UsageError with the nearest names."""
     word = word.removeprefix("sub-") if "_" not in word else word
     found = [s for s in scans if word in (s.name, s.subject, s.label)]
     if len(found) == 1:
@@ -196,7 +198,7 @@ def choose(
 def _pair_of(words: str, pairs: Sequence[Pair]) -> Pair:
     fixed, comma, moving = words.partition(",")
     if not comma:
-        raise UsageError(f"--pair {words}: two scans are wanted, FIX,MOV, such as sub-01,sub-02")
+        raise UsageError(f"--pair {words}: expected two scans, FIX,MOV, such as sub-01,sub-02")
     scans = list({s.name: s for p in pairs for s in (p.fixed, p.moving)}.values())
     wanted = (find_scan(fixed.strip(), scans).name, find_scan(moving.strip(), scans).name)
     for pair in pairs:

@@ -1,8 +1,8 @@
-"""Pair -> Prepared: fixed and moving on one working grid in the fixed image's world.
+"""Prepares a pair: fixed and moving image on one working grid in the fixed image's world.
 
-Done by the harness, the same for every method, kept by content hash. The affine is estimated once a pair on the native
-images, whatever the condition, and stays apart from the pictures: scores compose it with the answer, so that labels are
-interpolated once.
+Done by the harness, the same for every method, cached by content hash. The affine is estimated once for each pair on the
+native images, whatever the condition, and is not applied to the images: scoring composes it with the answer, so that
+labels are interpolated once.
 """
 
 import functools
@@ -41,19 +41,19 @@ from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.working_grid import about_centre, working_grid
 
 PREPARE_VERSION = "2"
-"""Part of every key: raise it when the same inputs would give other pictures."""
+"""Part of every key: raise it when the same inputs would give other images."""
 OLDER_VERSIONS = (("1", "1"),)
-"""Of preparation and alignment, as older harnesses had them: what they prepared can still be scored."""
+"""Versions (preparation, alignment) of older harnesses, whose prepared images can still be scored."""
 
 
 @dataclass(frozen=True)
 class Preparer:
-    """Prepares pairs into one output tree. Safe to call from several processes: what is there already is taken."""
+    """Prepares pairs into one output tree. Safe to call from several processes: existing files are used."""
 
     layout: Layout
 
     def prepare(self, pair: Pair, prepare: Prepare) -> Prepared:
-        """The prepared pair, made or found. Raises DataError when an image is missing, damaged or not 3-D."""
+        """The prepared pair, new or from the cache. Raises DataError if an image is missing, damaged or not 3-D."""
         key = prepared_key(pair, prepare)
         record = self.layout.prepared_record(key)
         with _alone(record.parent):
@@ -97,14 +97,14 @@ class _Images:
     fixed: Volume
     moving: Volume
     fixed_middle: Float
-    """Its own world from there, (4, 4): a translation."""
+    """To the scan's own world, (4, 4): a translation."""
     moving_middle: Float
 
     @property
     def unaligned(self) -> Float:
-        """Fixed to moving, where the two worlds are one."""
+        """Fixed to moving if both images share one world."""
         apart = self.fixed_middle - self.moving_middle
-        return np.eye(4) + np.round(apart, 6)  # to the nanometre, so that far worlds leave no rounding
+        return np.eye(4) + np.round(apart, 6)  # to the nanometre, so that distant origins leave no rounding errors
 
 
 def _images(pair: Pair, prepare: Prepare) -> _Images:
@@ -114,13 +114,13 @@ def _images(pair: Pair, prepare: Prepare) -> _Images:
 
 
 def _alone(made: Path) -> filelock.FileLock:
-    """Only one thread or process makes a thing; the others wait for it and find it there."""
+    """Only one thread or process makes a file; the others wait and then use it."""
     made.parent.mkdir(parents=True, exist_ok=True)
     return filelock.FileLock(made.with_name(f".{made.name}.lock"))
 
 
 def prepared_key(pair: Pair, prepare: Prepare, versions: tuple[str, str] = (PREPARE_VERSION, ALIGN_VERSION)) -> str:
-    """Hash of the contents of the images and of the preparation: nothing else enters what is made."""
+    """Hash of the contents of the images and of the preparation: the result depends on nothing else."""
     return digest(*versions, *map(_digest_of, _files(pair, prepare)), prepare.model_dump_json())
 
 
@@ -133,29 +133,29 @@ def _digest_of(path: Path) -> str:
         return file_digest(path)
     except FileNotFoundError as error:
         raise DataError(
-            f"{path}: no such file; it was there when this was planned, and is needed again. Where the dataset was moved, "
-            f"type 'evaluate' again with its place now as BIDS_DIR, or set {PLACE_VARIABLE}"
+            f"{path}: no such file; it existed when this was planned, and is needed again. If the dataset was moved, "
+            f"run 'evaluate' again with its new path as BIDS_DIR, or set {PLACE_VARIABLE}"
         ) from error
 
 
 def check_scan(scan: Scan) -> None:
-    """Raise DataError when the scan's image or its side images cannot be used; headers only, so that it is quick.
+    """Raise DataError if the scan's image or its side images cannot be used; reads only headers, so it is quick.
 
-    Label maps and masks may have lattices of their own, as SynthSeg's do, but must lie where the image lies.
+    Label maps and masks may have their own lattices, as SynthSeg's do, but must cover the same place as the image.
     """
     grid = read_lattice(scan.image)
     for path in _side_images(scan):
         other = read_lattice(path)
         if why := elsewhere(grid, other):
             raise DataError(
-                f"{path}: lies elsewhere than {scan.image.name}: {why}; mend its voxel-to-world matrix, or leave this "
+                f"{path}: does not lie where {scan.image.name} lies: {why}; correct its voxel-to-world matrix, or leave this "
                 "derivative out"
             )
 
 
 def examine_scan(scan: Scan) -> tuple[Note, ...]:
-    """Read all of a scan's images; gives what had to be assumed of them. Raises DataError when one cannot be used:
-    damaged, constant, complex, infinite, no whole numbers in a label map, masks of structures that overlap."""
+    """Read all of a scan's images; gives the assumptions made about them. Raises DataError if one cannot be used: damaged,
+    constant, complex, infinite, a label map with fractions, masks of structures that overlap."""
     notes = [*notes_of_image(scan.image)]
     for path in _side_images(scan):
         notes += notes_of_labels(path) if PROBABILITIES not in path.name else ()
@@ -187,7 +187,7 @@ def _image(scan: Scan, prepare: Prepare) -> Volume:
 
 
 def _inside(mask: Volume, volume: Volume) -> Array:
-    """A mask, on whatever lattice, at the voxels of an image: nearest neighbour, outside of it nothing."""
+    """A mask on any lattice, sampled at the voxels of an image: nearest neighbour, zero outside."""
     if space.same_grid(mask.grid, volume.grid):
         return np.asarray(mask.data > 0)
     to_mask = np.linalg.inv(mask.affine) @ volume.affine
@@ -197,7 +197,7 @@ def _inside(mask: Volume, volume: Volume) -> Array:
 
 @functools.lru_cache(maxsize=2)
 def _read_once(path: Path, _digest: str) -> Volume:
-    """The two images of a pair serve all its conditions, and one of them the next pair of a chain."""
+    """Cached: all conditions of a pair use its two images, and the next pair of a chain uses one of them."""
     return read_image(path)
 
 
@@ -233,14 +233,14 @@ def _warnings(pair: Pair, alignment: Alignment) -> Iterator[str]:
 
 
 def _content(images: _Images, prepare: Prepare) -> str:
-    """Of the voxels, not of the files: the same picture stored otherwise gets the same noise."""
+    """The seed depends on voxels, not files: the same image stored differently gets the same noise."""
     return digest(images.fixed.data.tobytes("F"), images.moving.data.tobytes("F"), prepare.model_dump_json())
 
 
 def _working_truth(images: _Images, path: Path, affine: Float, grid: Grid) -> Displacement:
-    """The answer that would be right: u with affine @ (x + u(x)) = x + u_true(x), on the working grid.
+    """The right answer: u with affine @ (x + u(x)) = x + u_true(x), on the working grid.
 
-    The stored field is interpolated linearly and continued by its border; on the native lattice it is taken as it is.
+    The stored field is interpolated linearly, with border values outside; on the native lattice it is used unchanged.
     """
     truth = read_true_displacement(path, images.pair.fixed.image)
     index = np.indices(grid.shape, dtype=np.float64).reshape(3, -1).T
@@ -256,7 +256,7 @@ def _working_truth(images: _Images, path: Path, affine: Float, grid: Grid) -> Di
 def resample(volume: Volume, to_native: Float, grid: Grid) -> Single:
     """The image on a grid, float32, trilinear, zero outside; `to_native` maps the grid's world to the image's (RAS+ mm).
 
-    Where the grid is coarser than the image, a Gaussian takes away what it cannot carry (sigma = half of the excess in voxels).
+    If the grid is coarser than the image, a Gaussian removes what it cannot represent (sigma = half of the excess in voxels).
     """
     target = np.array(grid.affine)
     to_voxel = np.linalg.inv(volume.affine) @ to_native @ target

@@ -1,7 +1,7 @@
-"""Which way round two images lie: mutual information at about 8 mm for rotations spread over all of them.
+"""Finds the relative orientation of two images: mutual information at about 8 mm over rotations spread evenly.
 
-It finds where an affine alignment should start, whatever the angle, and tells a right one from a wrong one: where an
-alignment is right, the images agree far better than turned otherwise.
+It finds the start for an affine alignment, whatever the angle, and tells a right alignment from a wrong one: with a
+right one, the images agree far better than at other rotations.
 """
 
 import itertools
@@ -17,23 +17,23 @@ from lumirage.core.space import Array, Float, Volume, points
 SAMPLED_MM = 8.0
 BINS = 16
 BRIGHT_PERCENT = 99.0
-"""Of the voxels above 0: what is brighter counts as this bright, or a few vessels would leave one bin for the rest."""
+"""Quantile of the voxels above 0 at which intensities are clipped; else a few vessels would leave one bin for the rest."""
 FAR_DEG = 40.0
-"""Rotations at least so far from an alignment are what it is held against: nearer ones may be right by half."""
+"""An alignment is compared with rotations at least this far away: nearer ones may be half right."""
 
 
 @dataclass(frozen=True)
 class CoarseImage:
-    """Means over blocks of voxels, scaled to 0..1, and where they lie; (4, 4), mm."""
+    """Means over blocks of voxels, scaled to 0..1, with their matrix to the world, (4, 4), mm."""
 
     data: Float
     affine: Float
     centre: Float
-    """Of mass of the whole image, mm."""
+    """Centre of mass of the whole image, mm."""
 
     @classmethod
     def of(cls, volume: Volume) -> "CoarseImage":
-        """An image at about SAMPLED_MM; what does not fill a block is left out on both sides alike."""
+        """An image at about SAMPLED_MM; voxels that do not fill a block are left out, equally on both sides."""
         shape = np.array(volume.data.shape)
         block = np.minimum(np.maximum(1, np.rint(SAMPLED_MM / volume.spacing_mm).astype(int)), shape)
         count = shape // block
@@ -61,7 +61,7 @@ class Agreement:
         return points(self.fixed.affine, index), _binned(self.fixed.data.ravel())
 
     def at(self, affine: Float) -> float:
-        """Mutual information in nats, fixed world to moving world; beyond the moving image there is nothing, 0."""
+        """Mutual information in nats, fixed world to moving world; outside the moving image the intensity is 0."""
         world, fixed = self._samples
         to_voxel = np.linalg.inv(self.moving.affine) @ affine
         pulled = ndimage.map_coordinates(self.moving.data, points(to_voxel, world).T, order=1, mode="constant")
@@ -70,7 +70,7 @@ class Agreement:
         return _entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0)) - _entropy(joint.ravel())
 
     def turned(self, rotation: Float) -> Float:
-        """A rotation of the moving image's axes, the two centres of mass upon each other; (4, 4)."""
+        """A rotation of the moving image's axes, with both centres of mass aligned; (4, 4)."""
         affine = np.eye(4)
         affine[:3, :3] = rotation
         affine[:3, 3] = self.moving.centre - rotation @ self.fixed.centre
@@ -82,7 +82,7 @@ class Agreement:
         return ALL_WAYS_ROUND, np.array([self.at(self.turned(rotation)) for rotation in ALL_WAYS_ROUND])
 
     def clearness(self, affine: Float) -> float:
-        """By how many standard deviations an alignment agrees better than the rotations that are far from it."""
+        """By how many standard deviations an alignment agrees better than rotations far from it."""
         rotations, values = self.turns
         left, _, right = np.linalg.svd(affine[:3, :3])
         others = values[angles_deg(rotations, left @ right) >= FAR_DEG]
@@ -97,7 +97,7 @@ def _centre_of_mass(data: Array) -> Float:
 
 
 def angles_deg(rotations: Float, other: Float) -> Float:
-    """Between each of some rotations (n, 3, 3) and another one."""
+    """The angle between each of some rotations (n, 3, 3) and another one."""
     traces = np.einsum("nij,ij->n", rotations, other)
     return np.asarray(np.rad2deg(np.arccos(np.clip((traces - 1) / 2, -1.0, 1.0))))
 
@@ -112,7 +112,7 @@ def _entropy(shares: Float) -> float:
 
 
 def _all_ways_round() -> Float:
-    """No rotation at all first, then the other 23 of the cube, each then turned a little about axes and diagonals."""
+    """The identity, the other 23 rotations of the cube, then each of them turned a little about axes and diagonals."""
     cube = [np.array(m) for m in _cube()]
     steps = [np.zeros(3), *(30.0 * s * e for e in np.eye(3) for s in (1, -1))]
     steps += [45.0 * np.array(d) / np.sqrt(3) for d in itertools.product((1, -1), repeat=3)]

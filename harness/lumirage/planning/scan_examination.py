@@ -1,4 +1,4 @@
-"""Scans and working grids looked over before anything is built or started: what cannot be used is refused or left out."""
+"""Checks scans and working grids before anything is built or started: unusable ones are refused or left out."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from lumirage.planning.grid_forecast import grids_of
 from lumirage.planning.preparation import check_scan, examine_scan
 
 NAMED = 3
-"""Files that are named of those of which the same has to be assumed."""
+"""How many files are named for each assumption."""
 
 INPUT_BYTES, FIELD_BYTES = 8, 12
-"""Of a voxel of the working grid: the fixed and the moving image, and the field; float32."""
+"""Bytes for each voxel of the working grid: the fixed and the moving image, and the field; float32."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What is the matter with the pairs that were looked at."""
+    """The problems found in the examined pairs."""
 
     left_out: dict[str, str]
     """Pair id -> why it cannot be used."""
     notes: tuple[str, ...]
-    """What has to be assumed of images, a line for each kind."""
+    """The assumptions made about images, one line for each kind."""
 
 
 def examine_pairs(evaluation: Evaluation, pairs: Sequence[Pair], read: Collection[str]) -> Examined:
-    """Look over the scans of these pairs under all conditions; of the pairs named in `read` all images are read.
+    """Check the scans of these pairs under all conditions; all images of the pairs in `read` are read in full.
 
-    Raises DataError for a scan that cannot be used, unless the track leaves such scans out; also where no pair is left.
+    Raises DataError for an unusable scan, unless the track leaves such scans out; also if no pair is left.
     """
     cells = evaluation.track.cells()
     notes: list[Note] = []
@@ -59,7 +59,7 @@ def examine_pairs(evaluation: Evaluation, pairs: Sequence[Pair], read: Collectio
 
 
 def check_grids(evaluation: Evaluation, pairs: Sequence[Pair]) -> None:
-    """Raise UsageError where the images and the field of a working grid alone are more than the track's limits allow."""
+    """Raise UsageError if the images and the field of a working grid alone exceed the track's limits."""
     limits = evaluation.track.limits
     seen: set[tuple[str, str]] = set()
     for pair in pairs:
@@ -79,7 +79,7 @@ def check_grids(evaluation: Evaluation, pairs: Sequence[Pair]) -> None:
 
 
 def _voxels(fixed: Scan, cell: Condition) -> int:
-    """Of the working grid; of a crop that of the whole image, unless that is more than can be told without looking."""
+    """The number of voxels of the working grid; for a crop that of the whole image, unless that is too large to decide by."""
     whole = cell.model_copy(update={"prepare": cell.prepare.model_copy(update={"crop_mm": None})})
     return int(np.prod([float(n) for n in grids_of(fixed, [whole], read=False)[cell.name].shape]))
 
@@ -114,7 +114,7 @@ def _examine(scan: Scan, *, read: bool) -> tuple[Note, ...]:
 def _refused_or_told(error: DataError, evaluation: Evaluation) -> str:
     if evaluation.track.on_bad_scan == "refuse":
         raise DataError(
-            f"{error}\n(with 'on_bad_scan: leave_out' in the track such a scan is left out with its pairs)"
+            f"{error}\n(with 'on_bad_scan: leave_out' in the track, such a scan is left out with its pairs)"
         ) from error
     return str(error)
 

@@ -1,4 +1,4 @@
-"""Conditions that exchange scans: the same people, paired by scans of another contrast or session. Pure."""
+"""Exchanges scans for a condition: the same people, paired by scans of another contrast or session. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from lumirage.core.track import Condition, Select
 
 
 def widened(select: Select, cells: Sequence[Condition]) -> Select:
-    """A selection with the contrasts and sessions that conditions name beside its own."""
+    """A selection extended by the contrasts and sessions that conditions name."""
     suffixes, sessions = (
         (*own, *(cell.scans[axis] for cell in cells if axis in cell.scans)) if own else own
         for own, axis in ((select.suffixes, "contrast"), (select.sessions, "session"))
@@ -17,9 +17,9 @@ def widened(select: Select, cells: Sequence[Condition]) -> Select:
 
 
 def exchange(pairs: Sequence[Pair], cell: Condition, scans: Sequence[Scan]) -> tuple[Pair, ...]:
-    """The pairs by the scans that a condition names; each stands for the pair whose place it takes.
+    """The pairs with the scans that a condition names; each replaces one original pair.
 
-    Raises DataError where a person has no such scan, or several and none is named like the one that it replaces.
+    Raises DataError if a person has no such scan, or several and none is named like the replaced one.
     """
     return tuple(
         Pair(fixed=_other(pair.fixed, cell, scans), moving=_other(pair.moving, cell, scans), stands_for=pair.id)
@@ -34,14 +34,14 @@ def _other(scan: Scan, cell: Condition, scans: Sequence[Scan]) -> Scan:
     if len(alike or found) == 1:
         return (alike or found)[0]
     wanted = f"a {suffix} scan of sub-{scan.subject}" + (f", session {session}" if session else "")
-    said = f"has {len(found)} of them: {', '.join(s.name for s in found)}" if found else "does not have it"
+    said = f"has {len(found)} of them: {', '.join(s.name for s in found)}" if found else "has none"
     raise DataError(
         f"condition {cell.name} wants {wanted} in place of {scan.name}, and the dataset {said}; "
-        "take this level out of the track's conditions.axes, leave the subject out, or get what the track's how_to_get says"
+        "remove this level from the track's conditions.axes, leave the subject out, or follow the track's how_to_get"
     )
 
 
 def _renamed(scan: Scan, suffix: str, session: str | None) -> str:
-    """What the scan would be called as another contrast and session."""
+    """The name that the scan would have as another contrast and session."""
     name = scan.name.removesuffix(scan.suffix) + suffix
     return name.replace(f"_ses-{scan.session}_", f"_ses-{session}_") if session else name

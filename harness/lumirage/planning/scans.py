@@ -1,4 +1,4 @@
-"""BIDS dataset -> Scans, with the referee's labels, masks and landmarks from named derivatives."""
+"""Finds the scans of a BIDS dataset, with the referee's labels, masks and landmarks from named derivatives."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from lumirage.planning.side_files import Found, side_files
 
 
 def dataset_name(root: Path) -> str:
-    """`Name` of dataset_description.json. Raises DataError when root is no BIDS dataset."""
+    """`Name` in dataset_description.json. Raises DataError if root is not a BIDS dataset."""
     if not root.is_dir():
         raise DataError(f"{root}: no such folder")
     description = root / "dataset_description.json"
@@ -35,17 +35,17 @@ def find_derivatives(root: Path, given: Mapping[str, Path]) -> dict[str, Path]:
     found = {path.name: path for path in sorted((root / "derivatives").glob("*")) if _is_derivative(path)}
     for name, path in given.items():
         if not _is_derivative(path):
-            raise DataError(f"derivatives {name}: {path} has no dataset_description.json and no folder of a subject")
+            raise DataError(f"derivatives {name}: {path} has no dataset_description.json and no subject folder")
     return found | dict(given)
 
 
 def _is_derivative(path: Path) -> bool:
-    """Many a derivative made by hand has people's folders and no description."""
+    """Whether there are subject folders: many derivatives made by hand have these but no description."""
     return (path / "dataset_description.json").is_file() or any(path.glob("sub-*/"))
 
 
 def find_scans(root: Path, select: Select, derivatives: Mapping[str, Path]) -> list[Scan]:
-    """The selected scans, sorted by name. Raises DataError when none is left, naming what the dataset has."""
+    """The selected scans, sorted by name. Raises DataError if none is left; the message says what the dataset has."""
     return list(survey(root, derivatives).scans(select))
 
 
@@ -122,7 +122,7 @@ def _check_subjects(images: Sequence[BidsFile], select: Select) -> None:
 
 
 def with_truth(pairs: Sequence[Pair], derivatives: Mapping[str, Path]) -> tuple[Pair, ...]:
-    """The pairs, with the true displacement field where a derivative holds `from-<moving>_to-<fixed>..._xfm`."""
+    """The pairs, with the true displacement field if a derivative has `from-<moving>_to-<fixed>..._xfm`."""
     fields: dict[tuple[str, str], Path] = {}
     for path in derivatives.values():
         for file in bids_files(path):
@@ -135,7 +135,7 @@ def with_truth(pairs: Sequence[Pair], derivatives: Mapping[str, Path]) -> tuple[
 
 
 def _ends(pair: Pair) -> tuple[tuple[str, str], ...]:
-    """A true field is named after the scans, or after the people or sessions where all their scans share one grid."""
+    """Names of a true field: after the scans, or after the people or sessions if all their scans share one grid."""
     return (pair.moving.label, pair.fixed.label), (_visit(pair.moving), _visit(pair.fixed))
 
 

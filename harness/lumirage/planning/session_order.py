@@ -1,4 +1,4 @@
-"""Which of two sessions of a person came first: by the times in sessions.tsv, else by their labels."""
+"""Orders the sessions of a person: by the times in sessions.tsv, else by their labels."""
 
 import csv
 import re
@@ -9,14 +9,14 @@ from pathlib import Path
 from lumirage.core.model import Scan
 
 Order = dict[tuple[str, str], int]
-"""(subject, session) -> its place in time among the sessions of that person, from 0."""
+"""(subject, session) -> its position in time among the sessions of that person, from 0."""
 
 
 def session_order(scans: Sequence[Scan], root: Path | None = None) -> tuple[Order, tuple[str, ...]]:
-    """The order of the sessions, and a note where it is that of labels because times are missing.
+    """The order of the sessions, and a note if labels decided because times are missing.
 
-    Times are `acq_time` of sub-X/sub-X_sessions.tsv in the dataset `root`. They count for a person when every session
-    has one; labels are ordered as people read them, 2 before 10.
+    Times are `acq_time` of sub-X/sub-X_sessions.tsv in the dataset `root`. They are used for a person if every session
+    has one; labels are in natural order, 2 before 10.
     """
     sessions: dict[str, set[str]] = {}
     for scan in scans:
@@ -67,7 +67,7 @@ def _times(table: Path) -> dict[str, datetime]:
 
 
 def _time(text: str) -> datetime | None:
-    """BIDS has 2009-06-15T13:45:30; dates and zones occur too. A time without a zone is taken as it is."""
+    """BIDS times look like 2009-06-15T13:45:30; dates and time zones occur too. A time without a zone is used unchanged."""
     try:
         time = datetime.fromisoformat(text.strip())
     except ValueError:

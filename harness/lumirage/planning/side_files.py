@@ -1,8 +1,8 @@
-"""Whose side files are: the label maps, masks and landmarks of derivatives, given to the scans that they were made of.
+"""Assigns the label maps, masks and landmarks of derivatives to the scans that they were made from.
 
-A label source is a derivative and what distinguishes its files (segmentation, atlas, label, desc, res), never an entity of the
-scan. A file is a scan's when no entity that it names says otherwise: another space, run, acquisition or kind of data is another
-scan's. Where it leaves out what tells two scans of a person apart, it is nobody's, and that is said.
+A label source is a derivative plus the entities that distinguish its files (segmentation, atlas, label, desc, res), never an
+entity of the scan. A file belongs to a scan if none of its entities differ: another space, run, acquisition or datatype
+belongs to another scan. If its name could fit several scans of a person, it is assigned to none of them, and reported.
 """
 
 from collections import Counter, defaultdict
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lumirage.planning.bids_index import IMAGE, LANDMARKS, BidsFile
 
 OWN_SPACES = ("orig", "scanner", "native")
-"""Names of the space of the image itself; so is its contrast, as in space-T1w."""
+"""Names of the image's own space; its contrast is another one, as in space-T1w."""
 _OF_THE_SCAN = {
     "session", "sample", "task", "tracksys", "acquisition", "nucleus", "volume", "ceagent", "staining", "tracer",
     "reconstruction", "direction", "run", "proc", "modality", "echo", "flip", "inv", "mt", "part", "recording", "chunk",
@@ -20,20 +20,20 @@ _OF_THE_SCAN = {
 _DISTINGUISHING = (
     "segmentation", "atlas", "roi", "label", "desc", "hemi", "res", "den", "model", "subset",
 )  # fmt: skip
-"""What tells the files of a derivative apart, in the order of a source's name; entities that BIDS has not follow."""
+"""Entities that distinguish the files of a derivative, in the order of a source's name; non-BIDS entities follow."""
 _NEITHER = {"subject", "datatype", "suffix", "extension", "space", "scans", "fmap", "from", "to", "mode"}
 _OF_ONE_ACQUISITION = {"reconstruction", "proc", "part", "echo", "inv", "mt", "flip"}
-"""Several images of one acquisition, in one place."""
+"""Entities of several images of one acquisition, which share a place."""
 _NO_STRUCTURE = ("brain", "lesion", "roi", "tumor")
-"""Masks of no anatomical structure that two people have in common."""
+"""Masks of things that are not an anatomical structure common to all people."""
 _AVERAGING = ("fmriprep", "smriprep", "freesurfer", "fastsurfer")
-"""They average the T1w scans of a person in the place of the first (mri_robust_template, fixed time point)."""
+"""Pipelines that average a person's T1w scans in the space of the first (mri_robust_template, fixed time point)."""
 _SHOWN = 3
 
 
 @dataclass
 class SideFiles:
-    """What belongs to one scan."""
+    """The side files of one scan."""
 
     labels: dict[str, BidsFile] = field(default_factory=dict)
     structures: dict[str, dict[str, BidsFile]] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class SideFiles:
 
 @dataclass(frozen=True)
 class _Use:
-    """What a kind of file is good for: `labels` of a source, a `structure` of one, `mask`, `landmarks`, `landmark_map`."""
+    """The use of a kind of file: `labels` of a source, a `structure` of one, `mask`, `landmarks`, `landmark_map`."""
 
     what: str
     parts: tuple[str, ...] = ()
@@ -54,7 +54,7 @@ class _Use:
 
 @dataclass(frozen=True)
 class Found:
-    """Image place -> its side files, and what was left out and why."""
+    """Path of an image -> its side files, and which files were left out and why."""
 
     by_image: Mapping[str, SideFiles]
     notes: tuple[str, ...]
@@ -83,9 +83,9 @@ _Owned = list[tuple[BidsFile, _Use, list[BidsFile]]]
 def _owned(
     files: Sequence[BidsFile], people: Mapping[str, Sequence[BidsFile]], *, averaging: bool
 ) -> tuple[_Owned, list[BidsFile]]:
-    """The files that are somebody's, with their use and scans, and those that could be of several scans."""
+    """The assigned files with their use and scans, and the files that could belong to several scans."""
     uses: dict[str, _Use | None] = {}
-    # people's files have the same names, so that each case is decided once
+    # file names repeat from person to person, so each case is decided once
     decided: dict[tuple[str, tuple[str, ...]], tuple[list[int], bool]] = {}
     kinds = {person: tuple(image.kind for image in images) for person, images in people.items()}
     owned: _Owned = []
@@ -125,7 +125,7 @@ def _use(file: BidsFile) -> _Use | None:
 
 
 def _parts(file: BidsFile, *, but: str = "") -> tuple[str, ...]:
-    """What distinguishes a file, in words for its source's name."""
+    """The entities that distinguish a file, as parts of its source's name."""
     unknown = sorted(set(file.entities) - _OF_THE_SCAN - _NEITHER - set(_DISTINGUISHING))
     named = [key for key in (*_DISTINGUISHING, *unknown) if key in file.entities and key != but]
     plain = ("segmentation", "atlas", "roi", "label", "desc", "hemi")
@@ -133,7 +133,7 @@ def _parts(file: BidsFile, *, but: str = "") -> tuple[str, ...]:
 
 
 def _belongs(file: BidsFile, image: BidsFile) -> bool:
-    """Whether no entity that a side file names says otherwise."""
+    """Whether no entity of a side file contradicts the scan."""
     mine, its = file.entities, image.entities
     if mine.get("datatype", its.get("datatype")) != its.get("datatype"):
         return False
@@ -149,9 +149,9 @@ def _plain(value: str | None) -> str | None:
 
 
 def _owners(file: BidsFile, candidates: Sequence[BidsFile], *, averaging: bool) -> tuple[list[BidsFile], bool]:
-    """The scans to which a file is given, and whether others may have a claim.
+    """The scans to which a file is assigned, and whether it could belong to others too.
 
-    Of each contrast those of the only acquisition, or of the one that the file names in full.
+    For each contrast: the scans of the only acquisition, or of the one that the file names in full.
     """
     by_contrast: dict[str, list[BidsFile]] = defaultdict(list)
     for image in candidates:
@@ -166,13 +166,13 @@ def _owners(file: BidsFile, candidates: Sequence[BidsFile], *, averaging: bool) 
 
 
 def _acquired(file: BidsFile) -> dict[str, str]:
-    """The entities that tell one acquisition of a person from another."""
+    """The entities that distinguish the acquisitions of a person."""
     others = _NEITHER | _OF_ONE_ACQUISITION | set(_DISTINGUISHING)
     return {key: value for key, value in file.entities.items() if key not in others}
 
 
 def _names(derivative: str, kinds: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
-    """The name of each source of a derivative: the derivative's own where it has only one, or one that says no more."""
+    """The name of each source of a derivative: the derivative's own if it has only one, or if nothing distinguishes it."""
     known = set(kinds)
     if len(known) == 1:
         return dict.fromkeys(known, derivative)
@@ -182,7 +182,7 @@ def _names(derivative: str, kinds: Iterable[tuple[str, ...]]) -> dict[tuple[str,
 
 
 def _give(mine: SideFiles, file: BidsFile, use: _Use, source: str) -> None:
-    """Of several files that would serve, the first in order of path is taken, NIfTI before other formats."""
+    """If several files would do, the first in path order is used, NIfTI before other formats."""
     if use.what == "labels":
         there = mine.labels.get(source)
         if there is None or (not there.name.endswith(IMAGE[:2]) and file.name.endswith(IMAGE[:2])):
@@ -194,16 +194,16 @@ def _give(mine: SideFiles, file: BidsFile, use: _Use, source: str) -> None:
 
 
 def _told(derivative: str, lost: Sequence[BidsFile]) -> Iterator[str]:
-    """One sentence for each kind of file that could be of several scans."""
+    """One sentence for each kind of file that could belong to several scans."""
     for kind, count in Counter(file.kind.rpartition("/")[2].partition("_")[2] for file in lost).items():
         examples = ", ".join([file.name for file in lost if file.name.endswith(kind)][:_SHOWN])
         if derivative.startswith(_AVERAGING):
             yield (
-                f"{derivative}: {count} files such as {examples} are of the average of a person's scans: taken as the "
-                "first one's, in whose place it lies (but not in a longitudinal run)"
+                f"{derivative}: {count} files such as {examples} belong to the average of a person's scans: assigned to the "
+                "first scan, whose space it has (but not in a longitudinal run)"
             )
         else:
             yield (
-                f"{derivative}: {count} files such as {examples} name too little: the person has several scans of one "
-                "contrast, and these could be of any of them; they are left out"
+                f"{derivative}: {count} files such as {examples} are ambiguous: the person has several scans of one "
+                "contrast, and these could belong to any of them; they are left out"
             )

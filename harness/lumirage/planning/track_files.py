@@ -1,4 +1,4 @@
-"""Tracks by name or file."""
+"""Finds and reads tracks, by name or file."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from lumirage.core.track import IN_DATASET, Track
 
 
 def shipped_tracks() -> dict[str, Path]:
-    """Name -> file of the tracks that come with the harness."""
+    """Name -> file of the tracks shipped with the harness."""
     return {path.stem: path for path in sorted((shipped("specs") / "tracks").glob("*.yaml"))}
 
 
 def load_track(name: str) -> Track:
-    """The track of a name, case-insensitive, or of a YAML file. Raises UsageError with file and field, or near names."""
+    """The track with a name (case-insensitive), or in a YAML file. Raises UsageError with file and field, or near names."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         track = read_yaml(path, Track)

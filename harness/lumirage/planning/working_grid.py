@@ -1,4 +1,4 @@
-"""The working grid: the lattice in the fixed image's world on which methods get both images."""
+"""Computes the working grid: the lattice in the fixed image's world on which methods get both images."""
 
 import itertools
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ def working_grid(fixed: Volume, prepare: Prepare) -> Grid:
 
 
 def unmet_needs(needs: GridNeeds, cells: Sequence[Condition]) -> list[str]:
-    """Names of the conditions whose working grid, where the track fixes its shape, is not what a network demands."""
+    """Names of the conditions whose working grid has a fixed shape that a network does not accept."""
     if needs.orientation:
         return []  # the harness brings the images to the network's own grid
     return [cell.name for cell in cells if cell.prepare.shape and not _meets(needs, cell.prepare, cell.prepare.shape)]
@@ -57,7 +57,7 @@ def _keeps_lattice(fixed: Volume, prepare: Prepare) -> bool:
 
 
 def _spacing_ras(fixed: Volume) -> Float:
-    """The fixed image's spacing along R, A, S: each world axis takes that of the array axis nearest to it."""
+    """The fixed image's spacing along R, A, S: each world axis gets that of the nearest array axis."""
     order = ["RL", "AP", "SI"]
     codes = space.axis_codes(fixed.affine)
     return np.array([fixed.spacing_mm[next(i for i, c in enumerate(codes) if c in axis)] for axis in order])
@@ -78,7 +78,7 @@ def _box(fixed: Volume, prepare: Prepare) -> tuple[Float, Float]:
 
 
 def _turn(affine: Float, size: Float, degrees: float) -> Float:
-    """The grid turned about the axis (1, 1, 1) through its centre."""
+    """The grid rotated about the axis (1, 1, 1) through its centre."""
     centre = space.points(affine, (size - 1) / 2)
     return rigid(degrees, np.zeros(3), centre) @ affine if degrees else affine
 

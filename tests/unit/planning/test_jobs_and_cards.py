@@ -80,7 +80,7 @@ def test_a_local_folder_is_taken_only_as_a_path(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     assert find_method("greedy").card.version != "9"
     assert find_method("./greedy").card.version == "9"
-    with pytest.raises(UsageError, match=r"given as \./mine"):
+    with pytest.raises(UsageError, match=r"write \./mine"):
         find_method("mine")
 
 

@@ -60,9 +60,9 @@ def test_null_is_without_that_entity(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ([], "is the form"),
-        ({"t1w": {"acquisition": {"a": "b"}}}, "a text, a list"),
-        ({"t1w": {"session": [None]}}, "a text, a list"),
+        ([], "expected the form"),
+        ({"t1w": {"acquisition": {"a": "b"}}}, "a string, a list"),
+        ({"t1w": {"session": [None]}}, "a string, a list"),
         ({"t1w": {"run": 1}, "T1W": {"run": 2}}, "for another"),
     ],
 )
@@ -92,7 +92,7 @@ def test_what_bidsignore_names_is_not_looked_at(tmp_path: Path):
     (tmp_path / "sub-02" / "c.z").touch()  # a line with a slash in front is about the root alone
     (tmp_path / "sub-02" / "keep.docx").touch()
     (tmp_path / ".bidsignore").write_text("*.docx\n!keep.docx\nextra/\n/c.z\n")
-    with pytest.raises(DataError, match=r"knows: /sub-02/c\.z, /sub-02/keep\.docx; rename"):
+    with pytest.raises(DataError, match=r"valid BIDS names: /sub-02/c\.z, /sub-02/keep\.docx; rename"):
         check_names(tmp_path)
 
 

@@ -99,7 +99,7 @@ def test_fmripreps_average_lies_where_the_first_scan_lies(tmp_path: Path) -> Non
     first, second = found.scans(Select())
     assert (list(first.labels), list(second.labels)) == (["fmriprep"], [])
     assert (first.mask is None, second.mask is None) == (False, True)
-    assert all("taken as the first one's" in note for note in found.found.notes)
+    assert all("assigned to the first scan" in note for note in found.found.notes)
 
 
 def test_a_freesurfer_subjects_directory_needs_no_import(tmp_path: Path) -> None:
