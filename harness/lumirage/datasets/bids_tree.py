@@ -1,4 +1,4 @@
-"""How a BIDS dataset is laid out on disk: names, descriptions, tables, and a whole tree written aside and renamed."""
+"""Writes a BIDS dataset: names, descriptions and tables; the tree is written in a temporary folder, then renamed."""
 
 import json
 import shutil
@@ -43,7 +43,7 @@ def write_raw_description(root: Path, name: str, readme: str) -> None:
 
 
 def write_derivative_description(root: Path, name: str, how: str, readme: str) -> None:
-    """dataset_description.json and README of a derivative dataset; `how` it was generated."""
+    """dataset_description.json and README of a derivative dataset; `how` says how it was generated."""
     generated = {"Name": "lumirage-harness", "Version": lumirage.__version__, "Description": how}
     _write_json(
         root / "dataset_description.json",
@@ -63,7 +63,7 @@ def write_label_table(root: Path, names: Mapping[int, str]) -> None:
 
 
 def read_label_table(root: Path) -> dict[int, str]:
-    """Label -> name from the dseg.tsv of a derivative; empty where there is none or it is not such a table."""
+    """Label -> name from the dseg.tsv of a derivative; empty if there is none or it is not a valid label table."""
     table = root / "dseg.tsv"
     if not table.is_file():
         return {}
@@ -93,9 +93,9 @@ def _write_json(path: Path, content: Mapping[str, object]) -> None:
 
 @contextmanager
 def made_aside(out: Path) -> Iterator[Path]:
-    """Give an empty folder beside `out`; on success rename it to `out`, else remove it.
+    """Yield an empty folder beside `out`; on success rename it to `out`, else remove it.
 
-    So an interrupted making leaves nothing that could be taken for a whole dataset.
+    An interruption leaves nothing that could be mistaken for a complete dataset.
     Raises UsageError if `out` exists and is not an empty folder.
     """
     _refuse_taken(out)
@@ -112,4 +112,4 @@ def made_aside(out: Path) -> Iterator[Path]:
 
 def _refuse_taken(out: Path) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out} is there already and not an empty folder; choose another place for the dataset")
+        raise UsageError(f"{out} exists already and is not an empty folder; choose another folder for the dataset")

@@ -1,4 +1,4 @@
-"""Folders of the Learn2Reg challenges, LUMIR among them: imagesTr, labelsTr, masksTr, landmarksTr ... and a dataset JSON.
+"""Reads folders of the Learn2Reg challenges (such as LUMIR): imagesTr, labelsTr, masksTr, landmarksTr and a dataset JSON.
 
 Layout, from the published data and the official evaluation (MDL-UzL/L2R, JHU-MedImage-Reg/LUMIR_L2R): images are called
 NAME_CASE_MODALITY.nii.gz with four digits each; side files have the image's path with `images` replaced by `labels`,
@@ -25,13 +25,13 @@ _SUFFIXES = (
     ("PD", "PDw"),
     ("MR", "T1w"),
 )
-"""What the JSON says of a modality -> BIDS suffix; the first that fits. Plain MR is T1w, as in OASIS and LUMIR."""
+"""Modality in the JSON -> BIDS suffix; the first match counts. Plain MR is T1w, as in OASIS and LUMIR."""
 _LABEL_FOLDERS = ("labels", "SanityCheckLabels")
 KEYPOINTS_PER_CASE = 100_000
 
 
 def plan_challenge(source: Path) -> Incoming:
-    """What a challenge folder holds. Raises DataError for a folder or JSON that is none of a brain challenge."""
+    """The content of a challenge folder. Raises DataError if folder or JSON does not come from a brain challenge."""
     content = _dataset_json(source)
     images = [image for split in SPLITS for image in images_in(source / f"images{split}")]
     if not images:
@@ -52,8 +52,8 @@ def plan_challenge(source: Path) -> Incoming:
     )
 
 
-def _dataset_json(source: Path) -> dict[str, Any]:  # foreign JSON: anything may stand in it
-    """The dataset JSON, or {} where there is none."""
+def _dataset_json(source: Path) -> dict[str, Any]:  # JSON by others: any content is possible
+    """The dataset JSON, or {} if there is none."""
     files = sorted(source.glob("*dataset.json"))
     if len(files) > 1:
         raise DataError(f"{source}: more than one dataset JSON ({', '.join(f.name for f in files)}); keep one")
@@ -78,7 +78,7 @@ def _suffixes(content: Mapping[str, Any], source: Path) -> dict[int, str]:
         suffix = next((suffix for word, suffix in _SUFFIXES if word in str(text).upper()), None)
         if suffix is None:
             raise DataError(
-                f"{source}: modality {text!r} of the dataset JSON is no MR contrast; only brain MR is imported"
+                f"{source}: modality {text!r} of the dataset JSON is not an MR contrast; only brain MR is imported"
             )
         known[int(number)] = suffix
     return known
@@ -107,7 +107,7 @@ def _scan(source: Path, image: Path, suffixes: Mapping[int, str]) -> IncomingSca
 
 
 def _labels(source: Path, split: str, image: Path) -> Iterator[tuple[str, Path]]:
-    """`labels`, and one source for each other folder whose name tells of a segmentation, such as synthsegVal."""
+    """`labels`, and one source for each other folder whose name indicates a segmentation, such as synthsegVal."""
     given = _side_file(source, _LABEL_FOLDERS, split, image)
     if given is not None:
         yield "labels", given
@@ -149,7 +149,7 @@ def _key(path: str) -> str:
 
 
 def _label_names(content: Mapping[str, Any]) -> dict[int, str]:
-    """`labels` of the JSON, whether `{"1": "name"}` or nested once more by modality; background left out."""
+    """`labels` of the JSON, either `{"1": "name"}` or nested by modality; without the background."""
     labels = content.get("labels", {})
     if isinstance(labels, dict) and labels and all(isinstance(value, dict) for value in labels.values()):
         labels = next(iter(labels.values()))

@@ -1,4 +1,4 @@
-"""`dataset check`: looks a BIDS dataset over before hours of registration are spent on it."""
+"""Checks a BIDS dataset (`dataset check`) before hours of registration are spent on it."""
 
 import hashlib
 import json
@@ -21,12 +21,12 @@ from lumirage.datasets.raw_headers import Matrix, RawHeader, read_header
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 SPACING_MM = (0.05, 12.0)
-"""Voxels outside of this are rarely meant: 0.001 is a header in metres, 1000 one in micrometres."""
+"""Voxel sizes outside this range are rarely intended: 0.001 is a header in metres, 1000 one in micrometres."""
 FORMS_APART_MM = 0.01
 
 
 class Finding(Record):
-    """One thing that is wrong or odd, and where."""
+    """One error or oddity, and the file it is in."""
 
     severity: Severity
     kind: str
@@ -35,7 +35,7 @@ class Finding(Record):
 
 
 class ScanFacts(Record):
-    """What one image is like. `labels`: label source -> labels present. `thumbnail`: a PNG as data URI, or empty."""
+    """Properties of one image. `labels`: label source -> labels present. `thumbnail`: a PNG as data URI, or empty."""
 
     name: str
     path: str
@@ -50,7 +50,7 @@ class ScanFacts(Record):
 
 
 class DatasetCheck(Record):
-    """All scans and findings of one dataset, the gravest first."""
+    """All scans and findings of one dataset, the most severe first."""
 
     schema_version: Literal[1] = 1
     root: str
@@ -60,7 +60,7 @@ class DatasetCheck(Record):
     findings: tuple[Finding, ...]
 
     def count(self, severity: Severity) -> int:
-        """How many findings are this grave."""
+        """The number of findings of this severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
 
@@ -76,15 +76,15 @@ class LabelSource:
     numbers: Mapping[Path, tuple[int, ...]]
     names: Mapping[int, str]
     own_names: bool
-    """Whether the names are the source's own, and not of a table that the field shares."""
+    """Whether the names come from the source itself rather than from one of the field's common tables."""
 
 
 def check_dataset(
     root: Path, images: Sequence[Path], sources: Mapping[str, LabelSource], *, pictures: bool = True
 ) -> DatasetCheck:
-    """Look over these images of the dataset `root` with their label maps; with `pictures` as one whole, with thumbnails.
+    """Check these images of the dataset `root` with their label maps; `pictures`: also check the folders and draw thumbnails.
 
-    What is wrong becomes a finding, not an exception. Raises DataError only where there is no image.
+    Every error becomes a finding, not an exception. Raises DataError only if there is no image.
     """
     if not images:
         raise DataError(f"{root}: no NIfTI image in sub-*/anat or sub-*/ses-*/anat")
@@ -93,7 +93,7 @@ def check_dataset(
     scans = [_check_scan(path, sources, findings, hashes, pictures=pictures) for path in images]
     findings += _check_duplicates(hashes)
     findings += _check_label_sets(sources, scans)
-    # Contrasts that share a label map find the same thing in it: once is enough.
+    # Contrasts that share a label map give the same findings: once is enough.
     relative = [_relative_to(finding, root) for finding in dict.fromkeys(findings)]
     relative.sort(key=lambda f: (SEVERITIES.index(f.severity), f.kind, f.path))
     shown = tuple(s.model_copy(update={"path": _shown(s.path, root)}) for s in scans)
@@ -107,7 +107,7 @@ def _entities(path: Path) -> dict[str, str]:
 
 
 def _check_layout(root: Path, images: Iterable[Path]) -> Iterator[Finding]:
-    """Whether the dataset's own files are there and agree with the folders; no images: without those."""
+    """Checks that the dataset's own files exist and agree with the folders; without images, folders are not compared."""
     description = root / "dataset_description.json"
     try:
         if not json.loads(description.read_text(encoding="utf-8")).get("Name"):
@@ -129,7 +129,7 @@ def _check_scan(
     *,
     pictures: bool,
 ) -> ScanFacts:
-    """Facts of one image with its label maps; what is wrong is added to `findings`, its content to `hashes`."""
+    """Properties of one image with its label maps; adds errors to `findings`, and content hashes to `hashes`."""
     try:
         header, stored, volume = read_header(path), read_grid(path), read_image(path)
     except DataError as error:
@@ -157,13 +157,13 @@ def _check_scan(
 
 
 def _thumbnail(image: Volume, labels: Volume | None) -> str:
-    from lumirage.datasets.thumbnails import thumbnail  # late: matplotlib writes its list of fonts into the cache
+    from lumirage.datasets.thumbnails import thumbnail  # imported late: matplotlib writes its font list into the cache
 
     return thumbnail(image, labels if labels is None else _on_lattice(labels, image))
 
 
 def _on_lattice(labels: Volume, image: Volume) -> Volume:
-    """The labels where the image's voxels are, nearest neighbour."""
+    """The labels at the image's voxels, nearest neighbour."""
     if same_grid(labels.grid, image.grid):
         return labels
     to_labels = np.linalg.inv(labels.affine) @ image.affine
@@ -195,21 +195,24 @@ def _label_maps(
 
 
 def check_header(path: Path, header: RawHeader, grid: Grid) -> Iterator[Finding]:
-    """What an image's header alone tells: units, frames and spacing that cannot be meant."""
+    """Findings from an image's header alone: implausible units, frames and spacing."""
     affine, spacing = np.array(grid.affine), spacing_of(np.array(grid.affine))
     if header.unit in ("m", "um"):
         yield _finding("error", "unit", path, f"the header says {header.unit}, everything here is in mm")
     elif header.unit == "unknown":
-        yield _finding("warning", "unit", path, "the header names no unit of length; mm is taken")
+        yield _finding("warning", "unit", path, "the header names no unit of length; mm is assumed")
     if header.qform is None and header.sform is None:
         yield _finding("warning", "no frame", path, "neither qform nor sform is set: left and right are a guess")
     elif header.qform is not None and header.sform is not None:
         apart = _apart_mm(header.qform, header.sform, grid.shape)
         if apart > FORMS_APART_MM:
-            yield _finding("warning", "qform and sform", path, f"differ by up to {apart:.3g} mm; the sform is taken")
+            yield _finding("warning", "qform and sform", path, f"differ by up to {apart:.3g} mm; the sform is used")
     if np.allclose(affine, np.eye(4)):
         yield _finding(
-            "warning", "identity affine", path, "the voxel-to-world matrix is the identity: made, not measured"
+            "warning",
+            "identity affine",
+            path,
+            "the voxel-to-world matrix is the identity: set by a program, not by a scanner",
         )
     low, high = float(spacing.min()), float(spacing.max())
     if low < SPACING_MM[0] or high > SPACING_MM[1]:
@@ -225,7 +228,7 @@ def _apart_mm(first: Matrix, second: Matrix, shape: Shape) -> float:
 
 
 def _check_duplicates(hashes: Mapping[str, list[Path]]) -> Iterator[Finding]:
-    """Two people with one image or map are a mistake; one map under two sources of a person is not."""
+    """Duplicates: the same image or map for two people is an error; one map under two sources of a person is not."""
     for paths in hashes.values():
         for path in sorted(set(paths) - {paths[0]}):
             own = [_entities(one) for one in (path, paths[0])]
@@ -257,8 +260,8 @@ def _some(labels: Iterable[int]) -> str:
 
 
 def _content_hash(volume: Volume) -> str:
-    """Of the voxels alone, so that the same image under another header or compression is found."""
-    content = np.asfortranarray(volume.data, dtype=np.float32)  # as it lies in the file: no voxel is moved
+    """Hash of the voxels alone, so that the same image with another header or compression is found."""
+    content = np.asfortranarray(volume.data, dtype=np.float32)  # in the order of the file, so that no voxel is moved
     state = hashlib.sha256(str(content.shape).encode())
     state.update(content.T.data)
     return state.hexdigest()

@@ -1,4 +1,4 @@
-"""The page of `dataset check`: one HTML file that opens offline."""
+"""Writes the page of `dataset check`: one HTML file that opens offline."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ text-align: left; vertical-align: top } img { background: #000; display: block; 
 <span class="{{ severity }}">{{ check.count(severity) }} {{ severity }}{{ "" if check.count(severity) == 1 else "s" }}</span>
 {%- endfor %}.</p>
 {% if check.findings %}<h2>Findings</h2><div class="scroll"><table>
-<tr><th>how grave</th><th>kind</th><th>file</th><th>what</th></tr>
+<tr><th>severity</th><th>kind</th><th>file</th><th>finding</th></tr>
 {% for f in check.findings %}<tr><td class="{{ f.severity }}">{{ f.severity }}</td><td>{{ f.kind }}</td>
 <td><code>{{ f.path }}</code></td><td>{{ f.message }}</td></tr>
 {% endfor %}</table></div>{% else %}<p>Nothing found.</p>{% endif %}

@@ -1,8 +1,8 @@
-"""Walks along the steps of a deformation: compiled, as the phantom takes one at every voxel.
+"""Moves points through the steps of a deformation; compiled, because the phantom does this at every voxel.
 
 A step is the real part of a sum of amplitude times plane wave. All waves are products of powers of three exponentials, so
-that a point costs three sines and cosines however many waves there are. LANES points are walked at once: loops over them
-fill the processor's vector registers.
+a point costs three sines and cosines for any number of waves. LANES points are moved at once: loops over them fill the
+processor's vector registers.
 """
 
 from math import comb
@@ -17,7 +17,7 @@ LANES = 32
 MOST_UPDATES = 20
 KNOWN = 6
 EXTRAPOLATION = np.array([[-((-1.0) ** age) * comb(n, age) for age in range(1, KNOWN + 1)] for n in range(KNOWN + 1)])
-"""Row n: weights of the last n of evenly spaced values, the last first, of which the next is the polynomial's."""
+"""Row n: weights of the last n evenly spaced values, the last first, that extrapolate the next one by a polynomial."""
 
 
 class Waves(NamedTuple):
@@ -32,13 +32,13 @@ class Waves(NamedTuple):
 
 @njit(nogil=True, cache=True)
 def _buffers(waves: Waves) -> tuple[Floats, Floats]:
-    """Room for the powers of the exponentials (3, 2 highest + 1, 2, LANES) and for one wave (2, LANES)."""
+    """Buffers for the powers of the exponentials (3, 2 highest + 1, 2, LANES) and for one wave (2, LANES)."""
     return np.empty((3, 2 * waves.highest + 1, 2, LANES)), np.empty((3, LANES))
 
 
 @njit(nogil=True, cache=True)
 def _exponentials(z: Floats, waves: Waves, powers: Floats) -> None:
-    """exp(i n base z) for every axis and n, which counts from the middle; z is (3, LANES)."""
+    """exp(i n base z) for every axis and every n (counted from the middle); z is (3, LANES)."""
     highest = waves.highest
     for axis in range(3):
         up, down = powers[axis, highest + 1], powers[axis, highest - 1]
@@ -90,7 +90,7 @@ def _add_steps(z: Floats, waves: Waves, buffers: tuple[Floats, Floats], step: Fl
 
 @njit(nogil=True, cache=True)
 def _load(points: Floats, start: int, row: int, column: int, out: Floats) -> None:
-    """The points (n, 3) of one column of the rows from `start` on as (3, LANES); after the last row, that again."""
+    """The points (n, 3) of one column of the rows from `start` on, as (3, LANES); beyond the last row it is repeated."""
     last = len(points) // row - 1
     for k in range(LANES):
         for i in range(3):
@@ -99,7 +99,7 @@ def _load(points: Floats, start: int, row: int, column: int, out: Floats) -> Non
 
 @njit(nogil=True, cache=True)
 def _store(points: Floats, start: int, row: int, column: int, values: Floats) -> None:
-    """The way back of `_load`."""
+    """The inverse of `_load`."""
     for k in range(min(LANES, len(points) // row - start)):
         for i in range(3):
             points[(start + k) * row + column, i] = values[i, k]
@@ -151,7 +151,7 @@ def _newton(z: Floats, residual: Floats, m: Floats) -> float:
 
 @njit(nogil=True, cache=True)
 def _solved(target: Floats, z: Floats, waves: Waves, buffers: tuple[Floats, Floats], last_update_mm: float) -> bool:
-    """Solve z + step(z) = target (3, LANES) by Newton's method from the guess in z; whether that went well."""
+    """Solve z + step(z) = target (3, LANES) by Newton's method from the guess in z; gives whether it converged."""
     residual, gradient = np.empty((3, LANES)), np.empty((3, 3, LANES))
     for _ in range(MOST_UPDATES):
         for i in range(3):
@@ -167,7 +167,7 @@ def _solved(target: Floats, z: Floats, waves: Waves, buffers: tuple[Floats, Floa
 
 @njit(nogil=True, cache=True)
 def _guess(target: Floats, moved: Floats, known: int, out: Floats) -> None:
-    """Where the solution may lie. `moved` (KNOWN, 3, LANES): from target to solution at the points before, the last first."""
+    """A first guess. `moved` (KNOWN, 3, LANES): from target to solution at the previous points, the last first."""
     for i in range(3):
         for k in range(LANES):
             out[i, k] = target[i, k]
@@ -179,10 +179,10 @@ def _guess(target: Floats, moved: Floats, known: int, out: Floats) -> None:
 
 @njit(nogil=True, cache=True)
 def step_back(points: Floats, row: int, waves: Waves, last_update_mm: float) -> bool:
-    """Solve z + step(z) = point at every point (n, 3), in place; whether that went well.
+    """Solve z + step(z) = point at every point (n, 3), in place; gives whether all converged.
 
     Every `row` points lie on a line, evenly spaced: there Newton's method starts from the polynomial through the KNOWN
-    solutions before, and mostly needs one update instead of three or four. `row` is 1 where points have no order.
+    previous solutions, and mostly needs one update instead of three or four. `row` is 1 if points have no order.
     """
     buffers = _buffers(waves)
     target, z = np.empty((3, LANES)), np.empty((3, LANES))
@@ -192,7 +192,7 @@ def step_back(points: Floats, row: int, waves: Waves, last_update_mm: float) -> 
             _load(points, start, row, column, target)
             _guess(target, moved, column, z)
             if not _solved(target, z, waves, buffers, last_update_mm):
-                # the polynomial leads astray where points are farther apart than the field is smooth
+                # the polynomial is a bad guess if points are farther apart than the field is smooth
                 _guess(target, moved, 0, z)
                 if not _solved(target, z, waves, buffers, last_update_mm):
                     return False

@@ -1,4 +1,4 @@
-"""What an import brings in, and how it is written as BIDS: planned first (pure), then linked or copied in one go."""
+"""Plans what an import brings in (pure), then writes it as BIDS by links or copies in one step."""
 
 import re
 import shutil
@@ -15,12 +15,12 @@ from lumirage.datasets import bids_tree as bids
 
 ENDINGS = (".nii.gz", ".nii", ".mgz", ".mgh")
 Landmark = tuple[int, str, tuple[float, float, float]]
-"""Index, name and place, RAS+ mm. What has the same index in two scans is the same landmark."""
+"""Index, name and position, RAS+ mm. The same index in two scans means the same landmark."""
 
 
 @dataclass(frozen=True)
 class IncomingScan:
-    """One image to be imported, with its side files where there are any."""
+    """One image to be imported, with its side files if any."""
 
     subject: str
     suffix: str
@@ -35,7 +35,7 @@ class IncomingScan:
 
     @property
     def entities(self) -> str:
-        """Such as `sub-01_ses-1_acq-x_run-2`."""
+        """The scan's name, such as `sub-01_ses-1_acq-x_run-2`."""
         parts = (("sub", self.subject), ("ses", self.session), ("acq", self.acquisition), ("run", self.run))
         return "_".join(f"{key}-{value}" for key, value in parts if value)
 
@@ -55,8 +55,8 @@ class Incoming:
     """A whole dataset to be imported.
 
     label_names: label source -> label -> name. pairs: list name -> (fixed, moving) scan names.
-    notes: what the user should know, such as files that were named but are not there.
-    named_by_table: label sources whose names stand in a table that the field shares; they need no dseg.tsv.
+    notes: messages for the user, such as files that were named but do not exist.
+    named_by_table: label sources whose names are in one of the field's common tables; they need no dseg.tsv.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Incoming:
 
 
 def bids_label(text: str) -> str:
-    """`text` with letters and digits only, as BIDS wants the value of an entity. Raises DataError if nothing is left."""
+    """`text` with letters and digits only, as BIDS requires for the value of an entity. Raises DataError if nothing is left."""
     label = re.sub(r"[^0-9A-Za-z]", "", text)
     if not label:
         raise DataError(f"{text!r} has no letter or digit to make a BIDS label of")
@@ -96,8 +96,8 @@ def ending(path: Path) -> str:
 def write_incoming(incoming: Incoming, out: Path, *, copy: bool) -> None:
     """Write the BIDS dataset `out`, its images as absolute symbolic links or as copies.
 
-    Written aside and renamed. Raises DataError when nothing was found, a file is missing or two scans would have one
-    name; UsageError when `out` is not empty.
+    Written in a temporary folder and renamed. Raises DataError if nothing was found, a file is missing or two scans would
+    share a name; UsageError if `out` is not empty.
     """
     _check(incoming)
     with bids.made_aside(out) as root:
@@ -115,7 +115,7 @@ def write_incoming(incoming: Incoming, out: Path, *, copy: bool) -> None:
 
 def _check(incoming: Incoming) -> None:
     if not incoming.scans:
-        raise DataError(f"{incoming.name}: no image found to import; see docs/datasets.md for the layout wanted")
+        raise DataError(f"{incoming.name}: no image found to import; see docs/datasets.md for the expected layout")
     name, times = Counter(scan.name for scan in incoming.scans).most_common(1)[0]
     if times > 1:
         both = ", ".join(str(scan.image) for scan in incoming.scans if scan.name == name)
@@ -127,10 +127,10 @@ def _check(incoming: Incoming) -> None:
 
 
 def _owners(incoming: Incoming) -> Iterator[tuple[IncomingScan, str]]:
-    """The scans that bring side files, with what their names begin with.
+    """The scans that bring side files, with the prefix of these files' names.
 
-    Contrasts of one session often share their side files, which are then written once, for all. Where they differ the
-    names say whose they are: `space-T1w_`.
+    Contrasts of one session often share side files, which are then written once for all. If they differ, the names say
+    which contrast they belong to: `space-T1w_`.
     """
     sessions: dict[str, list[IncomingScan]] = {}
     for scan in incoming.scans:
@@ -171,7 +171,7 @@ def _write_derivatives(root: Path, incoming: Incoming) -> None:
 
 
 def _unnamed(label_map: Path) -> dict[int, str]:
-    """Names for the labels of one map where the source has none."""
+    """Names for the labels of one map if the source has none."""
     return {int(value): f"label {int(value)}" for value in np.unique(read_labels(label_map).data) if value != 0}
 
 
@@ -186,8 +186,8 @@ def _place(source: Path, target: Path, *, copy: bool) -> None:
 def read_landmarks(path: Path, image: Path, offset: int = 0) -> list[Landmark]:
     """Landmarks in world coordinates.
 
-    From a label volume: the centroid of every label. From a CSV without header: voxel coordinates of `image`, one point
-    a line, numbered from `offset` + 1. Raises DataError.
+    From a label volume: the centroid of every label. From a CSV without header: voxel coordinates of `image`, one point on
+    each line, numbered from `offset` + 1. Raises DataError.
     """
     if path.name.endswith(ENDINGS):
         volume = read_labels(path)
@@ -197,9 +197,9 @@ def read_landmarks(path: Path, image: Path, offset: int = 0) -> list[Landmark]:
     try:
         voxels = np.loadtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: must have three numbers a line, parted by commas ({error})") from error
+        raise DataError(f"{path}: must have three numbers on each line, separated by commas ({error})") from error
     if voxels.ndim != 2 or voxels.shape[1] != 3:
-        raise DataError(f"{path}: must have three numbers a line, found {voxels.shape[-1]}")
+        raise DataError(f"{path}: must have three numbers on each line, found {voxels.shape[-1]}")
     first = offset + 1
     return _numbered(range(first, first + len(voxels)), points(read_grid(image).affine, voxels))
 

@@ -1,4 +1,4 @@
-"""`dataset import`: what the field has on disk, made into a BIDS dataset by links or copies."""
+"""Imports common layouts of the field as a BIDS dataset (`dataset import`), by links or copies."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ KINDS = (*LAYOUTS, SYNTHSEG, FOLDER)
 class ImportOptions:
     """How to import. The patterns and the suffix are for `nifti-folder` only.
 
-    copy: copy the files instead of linking them. pattern: where the images lie, such as `{subject}/T1.nii.gz`.
+    copy: copy the files instead of linking them. pattern: where the images are, such as `{subject}/T1.nii.gz`.
     """
 
     copy: bool = False
@@ -42,13 +42,13 @@ class ImportOptions:
 def import_dataset(kind: str, source: Path, out: Path, options: ImportOptions = ImportOptions()) -> Incoming:
     """Import `source`, laid out as `kind` says, into the new BIDS dataset `out`; gives what was imported.
 
-    Raises UsageError for an unknown kind, options that do not fit it or an `out` that is taken, DataError for a source
-    that is not laid out so.
+    Raises UsageError for an unknown kind, options that do not fit it or an `out` that exists, DataError for a source
+    with another layout.
     """
     if not source.is_dir():
         raise DataError(f"{source}: no such folder")
     if out.resolve().is_relative_to(source.resolve()):
-        raise UsageError(f"{out} lies inside {source}; choose a place outside of what is imported")
+        raise UsageError(f"{out} lies inside {source}; choose a folder outside the imported one")
     incoming = _plan(kind, source, options)
     write_incoming(incoming, out, copy=options.copy)
     return incoming

@@ -1,4 +1,4 @@
-"""Datasets as their makers lay them out: neurite's OASIS, UltraCortex, PRIME-DE with nBEST's labels, and plain folders."""
+"""Reads datasets in their original layouts: neurite's OASIS, UltraCortex, PRIME-DE with nBEST's labels, plain folders."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ _TISSUE_NAMES = {1: "CSF", 2: "grey matter", 3: "white matter"}
 def plan_oasis_neurite(source: Path) -> Incoming:
     """neurite-oasis v1.0: OASIS_OAS1_0001_MR1/aligned_norm.nii.gz with aligned_seg35 and aligned_seg4.
 
-    The affinely aligned images are taken, as everybody does. Names come from seg35_labels.txt and seg4_labels.txt.
+    The affinely aligned images are used, as is common. Names come from seg35_labels.txt and seg4_labels.txt.
     """
     folders = [(folder, parts) for folder in sorted(source.glob("OASIS_OAS*")) if (parts := _OASIS.match(folder.name))]
     scans = []
@@ -34,9 +34,9 @@ def plan_oasis_neurite(source: Path) -> Incoming:
 
 
 def plan_ultracortex(source: Path) -> Incoming:
-    """UltraCortex (OpenNeuro ds005216): BIDS but for derivatives/manual_segmentation/sub-3_ses-1_seg.nii.
+    """UltraCortex (OpenNeuro ds005216): BIDS except for derivatives/manual_segmentation/sub-3_ses-1_seg.nii.
 
-    The twelve people with manual labels are taken; their skull-stripped image where derivatives/skullstrips has it.
+    The twelve people with manual labels are imported; with their skull-stripped image if derivatives/skullstrips has it.
     """
     scans = []
     stripped = 0
@@ -82,7 +82,7 @@ def _nbest_scan(source: Path, image: Path) -> IncomingScan:
 
 
 def _site_scans(source: Path) -> Iterator[IncomingScan]:
-    """Subjects of two sites may share a number: the site goes into the label."""
+    """The subject's label with the site in it: subjects of two sites may share a number."""
     roots = sorted(source.glob("site-*")) or [source]
     for root in roots:
         site = root.name.removeprefix("site-") if root is not source else ""
@@ -101,8 +101,8 @@ def _site_scans(source: Path) -> Iterator[IncomingScan]:
 def plan_folder(source: Path, pattern: str, side_patterns: Mapping[str, str], suffix: str) -> Incoming:
     """Any folder of NIfTI files, by a pattern.
 
-    pattern: the images' paths under `source` with `{subject}` and, if wanted, `{session}` and `{suffix}`; `*` stands for
-    anything within a name. side_patterns: the same for `labels` and `mask`. suffix: where the pattern has none.
+    pattern: the images' paths under `source` with `{subject}` and, if wanted, `{session}` and `{suffix}`; `*` matches
+    anything within a name. side_patterns: the same for `labels` and `mask`. suffix: used if the pattern has none.
     Raises UsageError for a pattern that cannot work.
     """
     expression = _expression(pattern)
@@ -142,7 +142,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     seen: set[str] = set()
     text = ""
     for part in parts:
-        # A word that comes twice must be the same both times.
+        # A word that occurs twice must match the same text both times.
         again = f"(?P={part[1:-1]})" if part in seen and part != "*" else wanted.get(part)
         text += again if again is not None and part in wanted else re.escape(part)
         seen.add(part)
@@ -154,7 +154,7 @@ def _fill(source: Path, pattern: str, words: Mapping[str, str]) -> Path | None:
     try:
         return next(iter(sorted(source.glob(pattern.format(**words)))), None)
     except (KeyError, ValueError, IndexError) as error:
-        raise UsageError(f"pattern {pattern!r}: uses a word that the images' pattern has not ({error})") from error
+        raise UsageError(f"pattern {pattern!r}: uses a word that the images' pattern lacks ({error})") from error
 
 
 def _nifti(stem_path: Path) -> Path | None:
@@ -162,7 +162,7 @@ def _nifti(stem_path: Path) -> Path | None:
 
 
 def _lookup_table(path: Path) -> dict[int, str]:
-    """FreeSurfer's way of a table: number, name, colour; other lines are remarks. Empty where there is no file."""
+    """A table in FreeSurfer's format: number, name, colour; other lines are comments. Empty if there is no file."""
     if not path.is_file():
         return {}
     rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines())

@@ -1,4 +1,4 @@
-"""The phantom: a small BIDS dataset of made-up people of whom everything is known, true pairwise fields included.
+"""Makes the phantom: a small BIDS dataset of synthetic people with known anatomy and known true pairwise fields.
 
 Every person is the template brain seen through a smooth known deformation. phi_s maps the world of person s to the
 template, so the true field of a pair is u(x) = phi_moving^-1(phi_fixed(x)) - x, evaluated at every voxel and not resampled.
@@ -28,9 +28,9 @@ CENTRE_MM = np.array([0.0, -17.0, 8.0])
 """Middle of the field of view, in template and subject world."""
 MOST_SUBJECTS_ALL_PAIRS = 6
 SLAB = 1 << 13
-"""Brain voxels painted at once, so few that the anatomy's temporaries stay in the cache."""
+"""Brain voxels computed at once, few enough that the anatomy's temporaries stay in the cache."""
 FAR = 20.0
-"""Softnesses from a structure at which its share, exp(-20), is nothing in float32."""
+"""Distance from a structure, in softnesses, at which its share, exp(-20), vanishes in float32."""
 
 README = """Made-up people: one template brain seen through known smooth deformations. No data of any person.
 Made by lumirage-harness {how}.
@@ -64,7 +64,7 @@ class Body:
 
 
 def bodies_of(amplitudes_mm: Sequence[float], smoothnesses_mm: Sequence[float]) -> tuple[Body, ...]:
-    """The first amplitude with every smoothness, and every amplitude with the first smoothness: one changed at a time."""
+    """The first amplitude with every smoothness, and every amplitude with the first smoothness: one varies at a time."""
     first = [Body(amplitudes_mm[0], smoothness) for smoothness in smoothnesses_mm]
     return (*first, *(Body(amplitude, smoothnesses_mm[0]) for amplitude in amplitudes_mm[1:]))
 
@@ -74,8 +74,8 @@ class PhantomSpec:
     """What to make. The same spec gives the same bytes.
 
     bodies: (amplitude, smoothness) of the people's deformations, mm: the root mean square displacement between a person
-    and the template (between two people about 1.4 times that), and its correlation length. With more than one the
-    people come to as many sessions, each with a body of that kind.
+    and the template (between two people about 1.4 times that), and its correlation length. With more than one,
+    every person has as many sessions, one for each kind of body.
     """
 
     subjects: int = 4
@@ -108,7 +108,7 @@ class PhantomSpec:
         return tuple(f"{number:0{width}}" for number in range(1, self.subjects + 1))
 
     def visit(self, subject: int, body: Body) -> str:
-        """BIDS entities of a person with one of the bodies: sub-01, or sub-01_ses-amp3smooth20 where there are several."""
+        """BIDS entities of a person with one of the bodies: sub-01, or sub-01_ses-amp3smooth20 if there are several."""
         return f"sub-{self.names[subject]}" + (f"_ses-{body.session}" if len(self.bodies) > 1 else "")
 
 
@@ -117,7 +117,8 @@ def make_phantom(out: Path, spec: PhantomSpec, screen: Screen | None = None) -> 
 
     Fields are written for all ordered pairs of up to 6 subjects, else for neighbours in the chain, both ways; with more
     than one contrast also the zero field of each subject with itself.
-    Written aside and renamed. Raises UsageError if `out` is not empty or the amplitude is too large for the smoothness.
+    Written in a temporary folder and renamed. Raises UsageError if `out` is not empty or the amplitude is too large for the
+    smoothness.
     """
     people = {body: subject_deformations(spec, body) for body in spec.bodies}
     visits = list(itertools.product(spec.bodies, range(spec.subjects)))
@@ -153,7 +154,7 @@ def native_grid(spec: PhantomSpec) -> tuple[Shape, npt.NDArray[np.float64]]:
 
 
 def _planes(shape: Shape, affine: npt.NDArray[np.float64]) -> Iterator[tuple[int, Points]]:
-    """Every first index x with the world coordinates of its voxels, (Y*Z, 3) mm: whole grids of them fill the memory."""
+    """Every first index x with the world coordinates of its voxels, (Y*Z, 3) mm; a whole grid would take too much memory."""
     y, z = (index.ravel() for index in np.indices(shape[1:]))
     first = points(affine, np.stack([np.zeros(len(y)), y, z], axis=1))
     for x in range(shape[0]):
@@ -178,7 +179,7 @@ def _true_field(head: Head, moving: Deformation, *, same: bool) -> Displacement:
 
 
 def subject_deformations(spec: PhantomSpec, body: Body) -> tuple[Deformation, ...]:
-    """The template-to-subject maps, one for each subject; they depend on neither spacing nor contrasts.
+    """The template-to-subject maps, one for each subject; they depend neither on spacing nor on contrasts.
 
     Bodies of one smoothness differ by a factor: the same people, more or less deformed.
     """
@@ -203,8 +204,8 @@ def painted(
 ) -> tuple[Labels, npt.NDArray[np.float32]]:
     """Labels (n,) at template points and the signal of each contrast there, (contrasts, n).
 
-    A label is exact: the topmost structure that contains the point. A signal passes from one structure into the next as a
-    logistic function of depth, as a voxel of two tissues would. Outside the brain both are 0.
+    A label is exact: the topmost structure that contains the point. Between structures a signal follows a
+    logistic function of depth, like a voxel with two tissues. Outside the brain both are 0.
     """
     labels = np.zeros(len(template), np.int16)
     signals = np.zeros((len(tissues), len(template)), np.float32)

@@ -1,6 +1,6 @@
-"""The phantom's template brain: about forty structures as continuous functions of template coordinates (RAS+ mm).
+"""Defines the phantom's template brain: about forty structures as continuous functions of template coordinates (RAS+ mm).
 
-Nothing here is a grid, so that any spacing and any deformation can be sampled exactly. The cortex is a ribbon of even
+There is no grid, so that any spacing and any deformation can be sampled exactly. The cortex is a ribbon of even
 thickness around sulci; the sulci are the sheets where a random band-limited field on the hemisphere's surface vanishes.
 All structures are mirrored: they are given for the right (x > 0) and evaluated at |x|.
 """
@@ -92,7 +92,7 @@ STRUCTURES: tuple[Structure, ...] = tuple(
         (*_MIDLINE, *((f"{side}-{name}", tissue) for name, tissue in _PAIRED for side in ("left", "right"))), start=1
     )
 )
-"""All labels; of a pair the left one comes first, its index one less than the right one's."""
+"""All labels; in a left-right pair the left one comes first, with an index one less than the right one's."""
 _INDEX = {s.name.removeprefix("left-"): s.index for s in STRUCTURES if not s.name.startswith("right-")}
 _PAIRED_NAMES = frozenset(name for name, _ in _PAIRED)
 
@@ -141,7 +141,7 @@ def brain_depth(points: Points) -> Depth:
 
 
 def layers(points: Points, brain: Depth) -> Iterator[tuple[Labels, Depth]]:
-    """The structures at template points (n, 3) of depth `brain` (n,), to be painted in order, each over those before.
+    """The structures at template points (n, 3) of depth `brain` (n,), in painting order: each covers those before.
 
     Yields the label that every point would get, (n,), and the depth in the structure, (n,) mm, negative outside.
     """
@@ -235,7 +235,7 @@ def _sulci(points: Points, right: Points) -> tuple[Depth, Depth]:
 
 
 def _wander(right: Points) -> Points:
-    """An offset of a few mm that bends the sulcal sheets, which would else be straight along the radii, (n, 3) mm."""
+    """An offset of a few mm that bends the sulcal sheets, which would otherwise follow the radii straight, (n, 3) mm."""
     turned = right[:, [1, 2, 0]] / 6.5 + right[:, [2, 0, 1]] / 8.0
     offset: Points = 3.0 * np.sin(turned + np.array([0.3, 1.7, 2.9]))
     return offset

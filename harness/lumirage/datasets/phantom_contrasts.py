@@ -1,4 +1,4 @@
-"""What the phantom looks like in each contrast, and what a scanner adds: bias field and Rician noise."""
+"""Computes the phantom's signal in each contrast, with the bias field and Rician noise of a scanner."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -16,7 +16,7 @@ WHITE_MATTER = 1000.0
 NOISE = 0.02
 """Standard deviation of the noise in each of the two channels, of white matter's T1w signal."""
 BIAS = 0.25
-"""Largest change of the logarithm of the coil's sensitivity from the middle of the head to its rim."""
+"""Largest change of the log sensitivity of the coil from the middle of the head to its edge."""
 TISSUE_SPREAD = 0.03
 """Standard deviation between people of a tissue's signal, as a share of it."""
 
@@ -25,7 +25,7 @@ TISSUES = ("csf", "grey", "white", "thalamus", "striatum", "pallidum", "brainste
 
 @dataclass(frozen=True)
 class Contrast:
-    """How a contrast is named in BIDS (`entity` comes before the suffix) and the signal of each of `TISSUES`."""
+    """The BIDS name of a contrast (`entity` comes before the suffix) and the signal of each of `TISSUES`."""
 
     suffix: str
     signal: tuple[float, ...]
@@ -33,7 +33,7 @@ class Contrast:
 
     @property
     def ending(self) -> str:
-        """The end of its file name, such as `T1w.nii.gz`."""
+        """The ending of its file name, such as `T1w.nii.gz`."""
         return f"{self.entity + '_' if self.entity else ''}{self.suffix}.nii.gz"
 
 
@@ -45,7 +45,7 @@ CONTRASTS = {
     "T2starw": Contrast("T2starw", (1.15, 0.85, 0.65, 0.70, 0.66, 0.30, 0.66)),
     "inverted": Contrast("T1w", tuple(1.2 - signal for signal in _T1W), entity="rec-inverted"),
 }
-"""Name on the command line -> contrast. `inverted` is T1w upside down: the reconstruction `rec-inverted` of it."""
+"""Name on the command line -> contrast. `inverted` is T1w with inverted intensities, as its reconstruction `rec-inverted`."""
 
 
 def tissue_signal(contrast: Contrast, rng: np.random.Generator) -> Signal:

@@ -1,8 +1,8 @@
-"""Smooth, known, invertible deformations: the bodies of the phantom's subjects.
+"""Draws smooth, known, invertible deformations: the bodies of the phantom's subjects.
 
-A `Deformation` maps template world to subject world (RAS+ mm). It walks along a stationary velocity made of random plane
-waves in steps z -> z + step(z). Every step changes distances by less than they are, so the whole is a diffeomorphism, and
-its inverse is found at each point on its own by Newton's method: no grid, no interpolation.
+A `Deformation` maps template world to subject world (RAS+ mm). It follows a stationary velocity made of random plane
+waves in steps z -> z + step(z). Every step changes distances by less than their length, so their composition is a
+diffeomorphism, and its inverse is found at each point separately by Newton's method: no grid, no interpolation.
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ Waves: TypeAlias = npt.NDArray[np.complex128]
 
 WAVES = 24
 STEP_GRADIENT = 0.6
-"""Largest norm of the gradient of one step. Below 1 a step is one-to-one; the rest is for what the probes miss."""
+"""Largest norm of the gradient of one step. Below 1 a step is one-to-one; the margin covers what the probes miss."""
 MOST_STEPS = 16
 LAST_UPDATE_MM = 1e-3
-"""Newton's method squares its error: after an update of 1e-3 mm it is below 1e-7 mm for all that `STEP_GRADIENT` admits."""
+"""Newton's method squares its error: after an update of 1e-3 mm it is below 1e-7 mm for all that `STEP_GRADIENT` allows."""
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,15 @@ class Deformation:
     steps: int
 
     def to_subject(self, template: Points) -> Points:
-        """Where template points lie in the subject, (n, 3) mm; closed form."""
+        """Positions of template points in the subject, (n, 3) mm; closed form."""
         out = np.array(template, dtype=np.float64, order="C")
         walk(out, self.steps, self._waves)
         return out
 
     def to_template(self, subject: Points, row: int = 1) -> Points:
-        """Where subject points lie in the template, (n, 3) mm: the inverse of `to_subject`, to better than 1e-6 mm.
+        """Positions of subject points in the template, (n, 3) mm: the inverse of `to_subject`, to better than 1e-6 mm.
 
-        row: every so many points lie on a line, evenly spaced, which makes it several times as fast; 1: in no order.
+        row: this many consecutive points lie on a line, evenly spaced, which is several times as fast; 1: no order.
         """
         out = np.array(subject, dtype=np.float64, order="C")
         if not all(step_back(out, row, self._waves, LAST_UPDATE_MM) for _ in range(self.steps)):
@@ -90,7 +90,7 @@ class Deformation:
         return out
 
     def step(self, waves: Waves) -> Points:
-        """How far one step moves, (n, 3) mm."""
+        """The displacement of one step, (n, 3) mm."""
         return (self.amplitudes_mm.T @ waves).real.T
 
     def step_gradient(self, waves: Waves) -> npt.NDArray[np.float64]:
@@ -105,7 +105,7 @@ def random_deformation(
 ) -> Deformation:
     """A deformation drawn at random.
 
-    amplitude_mm: root mean square length of the whole velocity over the probes; that of the displacement is close to it.
+    amplitude_mm: root mean square length of the total velocity over the probes; that of the displacement is close to it.
     smoothness_mm: correlation length L; the velocity's covariance falls about as exp(-r^2 / (2 L^2)).
     probes: (n, 3) template points, denser than the smoothness, where size and steepness are measured.
 

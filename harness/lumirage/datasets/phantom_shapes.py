@@ -1,4 +1,4 @@
-"""Signed distances of simple bodies: positive inside, in mm, approximate away from the surface and exact in sign.
+"""Computes signed distances of simple bodies: positive inside, in mm, approximate away from the surface, exact in sign.
 
 Every function takes points (n, 3), RAS+ mm, and gives (n,).
 """
@@ -25,7 +25,7 @@ def length(vectors: Points) -> Depth:
 
 
 def ellipsoid(points: Points, centre: Triple, radii: Triple) -> Depth:
-    """Depth in an ellipsoid with its axes along the world's; first order: |f| / |grad f|, by Quilez."""
+    """Depth in an ellipsoid with axes parallel to the world axes; first order: |f| / |grad f|, by Quilez."""
     return _ellipsoid(points, np.array(centre, np.float64), np.array(radii, np.float64))
 
 
@@ -74,12 +74,12 @@ def half_space(points: Points, normal: Triple, offset: float) -> Depth:
 
 
 def union(*depths: Depth, blend_mm: float = 0.0) -> Depth:
-    """In any of the bodies; `blend_mm` rounds the seams."""
+    """Depth in the union of bodies; `blend_mm` rounds the seams."""
     return -intersection(*(-d for d in depths), blend_mm=blend_mm)
 
 
 def intersection(*depths: Depth, blend_mm: float = 0.0) -> Depth:
-    """In all of the bodies; `blend_mm` rounds the edges (polynomial smooth minimum)."""
+    """Depth in the intersection of bodies; `blend_mm` rounds the edges (polynomial smooth minimum)."""
     total = depths[0]
     for depth in depths[1:]:
         lowest = np.minimum(total, depth)

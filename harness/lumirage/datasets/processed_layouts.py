@@ -1,6 +1,6 @@
-"""Folders that programs of the field leave behind, FreeSurfer's and SynthSeg's, and the downloads of IXI and HCP.
+"""Reads the output folders of FreeSurfer and SynthSeg, and the downloads of IXI and HCP.
 
-The layouts were read in the public documentation that docs/datasets.md names.
+The layouts follow the public documentation named in docs/datasets.md.
 """
 
 import re
@@ -38,7 +38,7 @@ _BESIDE_SYNTHSEG = ("_resampled", "_posteriors")
 def plan_freesurfer(source: Path) -> Incoming:
     """A SUBJECTS_DIR of FreeSurfer or FastSurfer: NAME/mri/orig.mgz with the label maps and the brain mask beside it.
 
-    Templates (fsaverage ...) and the folders of longitudinal runs (NAME.long.BASE, and bases) are left.
+    Templates (fsaverage ...) and the folders of longitudinal runs (NAME.long.BASE, and bases) are left out.
     """
     folders = [folder for folder in sorted(source.iterdir()) if (folder / "mri").is_dir()]
     left = [f for f in folders if f.name.startswith(_TEMPLATES) or ".long." in f.name or _is_base(f, folders)]
@@ -66,7 +66,7 @@ def _is_base(folder: Path, folders: list[Path]) -> bool:
 
 
 def _freesurfer_labels(mri: Path) -> Iterator[tuple[str, Path]]:
-    """FastSurfer links FreeSurfer's names to its own files: each file is taken once."""
+    """The files without duplicates: FastSurfer links FreeSurfer's names to its own files."""
     taken: set[Path] = set()
     for name, label_source in _FREESURFER_LABELS.items():
         path = mri / name
@@ -76,9 +76,9 @@ def _freesurfer_labels(mri: Path) -> Iterator[tuple[str, Path]]:
 
 
 def plan_synthseg(source: Path, segmentations: Path | None = None) -> Incoming:
-    """A folder of images and one of SynthSeg's maps, NAME_synthseg.nii.gz; without the second they lie in the first.
+    """A folder of images and one of SynthSeg's maps, NAME_synthseg.nii.gz; without the second, maps are beside images.
 
-    Raises DataError where there is no map.
+    Raises DataError if there is no map.
     """
     where = source / segmentations if segmentations else source
     maps = {
@@ -111,7 +111,7 @@ def plan_ixi(source: Path) -> Incoming:
     notes = (
         f"people by site: {', '.join(f'{site} {n}' for site, n in sorted(sites.items()))}." if sites else "",
         f"left: {other} images that are not T1, T2 or PD (MRA, DTI)." if other else "",
-        "no labels come with IXI: run SynthSeg or FastSurfer on the images, and score by what they give.",
+        "IXI comes without labels: run SynthSeg or FastSurfer on the images, and score with their labels.",
     )
     return _incoming("IXI", scans, notes)
 
@@ -139,19 +139,19 @@ def _incoming(name: str, scans: list[IncomingScan], notes: tuple[str, ...]) -> I
 
 
 def _person(name: str) -> tuple[str, str | None]:
-    """Subject and session of a BIDS name; of another name all of it is the subject."""
+    """Subject and session of a BIDS name; any other name is used as the subject."""
     parts = _NAMED.match(name)
     return (parts["subject"], parts["session"]) if parts else (bids_label(name), None)
 
 
 def _contrast(image: Path) -> str:
-    """The suffix of a BIDS name; T1w for another one."""
+    """The suffix of a BIDS name; T1w for any other name."""
     last = stem(image).rsplit("_", 1)[-1]
     return last if _NAMED.match(stem(image)) and "-" not in last else "T1w"
 
 
 def _below(folder: Path) -> list[Path]:
-    """The images of a folder and of those in it, sorted."""
+    """The images of a folder and its subfolders, sorted."""
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     inner = [images_in(path) for path in sorted(folder.rglob("*")) if path.is_dir()]

@@ -1,4 +1,4 @@
-"""The parts of a NIfTI header that an image library mends or hides when it reads: units, qform and sform apart.
+"""Reads the parts of a NIfTI header that image libraries correct or hide: units, and qform and sform separately.
 
 Offsets are those of nifti1.h and nifti2.h (nifti.nimh.nih.gov).
 """
@@ -17,13 +17,13 @@ from lumirage.core.space import read_grid, spacing_of
 
 Matrix = npt.NDArray[np.float64]
 MGH = (".mgz", ".mgh")
-"""They hold one matrix, in millimetres always."""
+"""FreeSurfer's formats: they have one matrix, always in millimetres."""
 UNITS = {0: "unknown", 1: "m", 2: "mm", 3: "um"}
 
 
 @dataclass(frozen=True)
 class RawHeader:
-    """As stored. A matrix is voxel to world, (4, 4), or None where its code says that it is not set."""
+    """The header as stored. A matrix is voxel to world, (4, 4), or None if its code says that it is not set."""
 
     unit: str
     spacing: tuple[float, float, float]
@@ -33,7 +33,7 @@ class RawHeader:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the fields stand: struct codes and byte offsets."""
+    """The fields' struct codes and byte offsets."""
 
     size: int
     real: str
@@ -50,7 +50,7 @@ _NIFTI2 = _Layout(size=540, real="d", code="i", pixdim=104, codes=344, quaternio
 
 
 def read_header(path: Path) -> RawHeader:
-    """The raw header of a .nii or .nii.gz file, or what it would be of FreeSurfer's formats. Raises DataError."""
+    """The raw header of a .nii or .nii.gz file, or its equivalent for FreeSurfer's formats. Raises DataError."""
     if path.name.endswith(MGH):
         affine = np.array(read_grid(path).affine)
         x, y, z = (float(size) for size in spacing_of(affine))

@@ -1,4 +1,4 @@
-"""Three slices of an image with its label contours, as a PNG in a data URI: a page that holds them opens offline."""
+"""Draws three slices of an image with label contours, as a PNG in a data URI, so that a page with them opens offline."""
 
 import base64
 import io
@@ -13,12 +13,12 @@ from lumirage.core.space import Volume
 Picture: TypeAlias = npt.NDArray[np.float32]
 
 HEIGHT = 128
-"""Pixels; slices are shown by nearest neighbour, at their true proportions."""
+"""Height in pixels; slices are shown with nearest neighbour, at their true proportions."""
 CONTOUR = np.array([1.0, 0.55, 0.1], np.float32)
 
 
 def thumbnail(image: Volume, labels: Volume | None) -> str:
-    """Axial, coronal and sagittal slices through the middle of what is not background, left shown left."""
+    """Axial, coronal and sagittal slices through the middle of the foreground, with left on the left."""
     codes = [image.data, *([labels.data] if labels is not None else [])]
     data, *rest = (_as_ras(array, image.affine) for array in codes)
     spacing = image.spacing_mm[np.argsort(_axes(image.affine))]
@@ -38,7 +38,7 @@ def thumbnail(image: Volume, labels: Volume | None) -> str:
 
 
 def _axes(affine: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """The world axis along which each array axis mostly runs; each once."""
+    """The world axis nearest to each array axis; each used once."""
     weights = np.abs(affine[:3, :3]).copy()
     axes = np.zeros(3, np.intp)
     for _ in range(3):

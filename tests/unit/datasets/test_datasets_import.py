@@ -235,7 +235,7 @@ def test_names_that_fall_together_are_refused(tmp_path: Path) -> None:
         ("nifti-folder", ImportOptions(), "needs --pattern"),
         ("nifti-folder", ImportOptions(pattern="x.nii"), "must hold {subject}"),
         ("nifti-folder", ImportOptions(pattern="{subject}{colour}.nii"), "unknown {colour}"),
-        ("nifti-folder", ImportOptions(pattern="{subject}.nii.gz", labels="{session}.nii"), "has not"),
+        ("nifti-folder", ImportOptions(pattern="{subject}.nii.gz", labels="{session}.nii"), "lacks"),
         ("lumir", ImportOptions(pattern="{subject}.nii"), "for nifti-folder"),
     ],
 )
@@ -267,5 +267,5 @@ def test_other_refusals(lumir: Path, tmp_path: Path) -> None:
     (lumir / "keypointsVal").mkdir()
     (lumir / "keypointsVal/LUMIRMRI_3456_0000.csv").write_text("1,2\n")
     (lumir / "LUMIR_dataset.json").unlink()
-    with pytest.raises(DataError, match="three numbers a line"):
+    with pytest.raises(DataError, match="three numbers on each line"):
         import_dataset("lumir", lumir, tmp_path / "out")
