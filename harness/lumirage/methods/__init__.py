@@ -1,7 +1,7 @@
-"""Method folders: made from templates, built into images, checked for conformance, given their weights.
+"""Handles method folders: makes them from templates, builds images, checks conformance, fetches weights.
 
 In:     a folder with `method.yaml` and a Dockerfile.
 Out:    an image, a SIF file, weights in the cache, findings of `methods check`.
-Never:  datasets of the user, how a container is isolated and measured.
+Never:  the user's datasets, the isolation and measurement of containers.
 Read first: `image_build`, then `conformance`.
 """

@@ -1,6 +1,6 @@
-"""The conformance doctor: does a method keep the contract, and is its field what its card says?
+"""Checks that a method follows the contract, and that its field has the convention declared on its card.
 
-Every judgement here is made from `Attempt`s, so that it is the same for all runtimes, and testable without one.
+Every judgement is made from `Attempt`s, so that it is the same for all runtimes and can be tested without one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,21 +19,21 @@ from lumirage.methods.known_warps import CheckPair, View, known_pairs
 Protection = Literal["read-only root", "no home", "user that is not root", "no network", "all"]
 PROTECTIONS: tuple[Protection, ...] = ("read-only root", "no home", "user that is not root", "no network", "all")
 NEEDS: dict[Protection, str] = {
-    "read-only root": "a root file system that it can write to; let it write to TMPDIR or the output folder",
+    "read-only root": "a writable root file system; let it write to TMPDIR or the output folder",
     "no home": "a home directory; let it use HOME and XDG_CACHE_HOME, which the harness sets, or none",
     "user that is not root": "to be root; make its files readable for everybody in the Dockerfile",
-    "no network": "a network; put what it fetches into the image, or declare it as weights on the card",
+    "no network": "a network; put the files that it fetches into the image, or declare them as weights on the card",
     "all": "more than the contract gives, several of: a writable root, a home, root's rights, a network",
 }
-"""What a method lacks when it works only without this protection."""
+"""What a method needs if it works only without this protection, and how to fix it."""
 LOG_LINES = 12
 LEAK_FACTOR = 10.0
-"""A change of order must move answers this much more than chance does, to be called a leak in a random method."""
+"""In a random method, a change of order must move answers this many times more than chance does to count as a leak."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of one list of pairs: the raw answers by view, how it ended, what it said."""
+    """The result of one list of pairs: the raw answers by view, how the method ended, and its log."""
 
     answers: Mapping[View, Path]
     ended_well: bool
@@ -44,15 +44,15 @@ class Attempt:
 
 
 class Register(Protocol):
-    """Lets the method register known pairs, in order, in one container (or several, where it takes one pair each)."""
+    """Lets the method register known pairs, in order, in one container (or one for each pair, if that is its mode)."""
 
     def __call__(self, pairs: Sequence[CheckPair], lifted: Protection | None) -> Attempt | None:
-        """What came of it, `lifted` being a protection that is left out; None where this runtime cannot lift it."""
+        """The result without the protection `lifted`, if given; None if this runtime cannot lift it."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `passed` is None where it could not be told."""
+    """The result of one check. `passed` is None if it could not be decided."""
 
     name: str
     passed: bool | None
@@ -61,7 +61,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class ConformanceReport:
-    """All findings about a method, and a piece of its log where something failed."""
+    """All findings about a method, and the end of its log if something failed."""
 
     card: Method
     findings: tuple[Finding, ...]
@@ -69,7 +69,7 @@ class ConformanceReport:
 
     @property
     def passed(self) -> bool:
-        """Nothing failed."""
+        """Whether nothing failed."""
         return all(finding.passed is not False for finding in self.findings)
 
 
@@ -127,7 +127,7 @@ def _contract(pairs: Sequence[CheckPair], attempt: Attempt) -> Finding:
 
 
 def _read(card: Method, pairs: Sequence[CheckPair], attempt: Attempt) -> tuple[list[Single], list[Finding]]:
-    """The numbers as they are stored, or why they cannot be read as the card declares."""
+    """The numbers as stored, or why they cannot be read as the card declares."""
     fields = []
     for pair in pairs:
         try:
@@ -139,14 +139,14 @@ def _read(card: Method, pairs: Sequence[CheckPair], attempt: Attempt) -> tuple[l
 
 
 def _stored(path: Path, pair: CheckPair, convention: Convention) -> Single:
-    # Read as RAS mm displacement nothing is converted: these are the raw numbers (a velocity is integrated first).
+    # Read as RAS mm displacement, nothing is converted: these are the raw numbers (a velocity is integrated first).
     raw = Convention(channels=convention.channels, affine=convention.affine)
     grid = make_grid(pair.truth.shape, pair.truth.affine)
     return read_displacement(path, convention if convention.kind == "velocity" else raw, grid).u
 
 
 def _readable_as(path: Path, pair: CheckPair, declared: Convention) -> str:
-    """Which other way of storing would have been read."""
+    """A hint at another storage form under which the file can be read."""
     for changed in ({"affine": "ignored"}, {"channels": "first"}, {"channels": "first", "affine": "ignored"}):
         try:
             _stored(path, pair, declared.model_copy(update=changed))
@@ -160,7 +160,7 @@ def _readable_as(path: Path, pair: CheckPair, declared: Convention) -> str:
 def _convention(card: Method, pairs: Sequence[CheckPair], fields: Sequence[Single]) -> list[Finding]:
     if not any(np.any(field) for field in fields):
         passed = True if card.kind == "reference" else None
-        return [Finding("convention", passed, "its field is zero: nothing to see of a convention")]
+        return [Finding("convention", passed, "its field is zero, so it shows no convention")]
     integrated = card.output.kind == "velocity"
     declared = Convention() if integrated else card.output
     verdict = judge(list(fields), declared, [pair.truth for pair in pairs])
@@ -171,7 +171,7 @@ def _named(verdict: Verdict, integrated: bool) -> Finding:
     declared = "the velocity that is declared" if integrated else describe(verdict.declared.arrangement)
     if verdict.agrees and verdict.weak:
         along = f"points along the true warp (cosine {verdict.declared.cosine:.2f}) and falls far short of it"
-        return Finding("convention", True, f"its field is {declared}, as far as can be told: it {along}")
+        return Finding("convention", True, f"its field is {declared}, as far as one can tell: it {along}")
     if verdict.agrees:
         return Finding("convention", True, f"its field is {declared}, as declared")
     if verdict.found is None:

@@ -1,4 +1,4 @@
-"""The doctor's findings as text and as one HTML page."""
+"""Writes the findings of `methods check` as text and as one HTML page."""
 
 from html import escape
 from pathlib import Path
@@ -25,14 +25,14 @@ def verdict(finding: Finding) -> str:
 
 
 def as_text(checkup: ConformanceReport) -> str:
-    """A line a finding, and the end of the log where something failed."""
+    """One line for each finding, and the end of the log if something failed."""
     lines = [f"{verdict(finding):7} {finding.name:11} {finding.message}" for finding in checkup.findings]
     log = ["", "the end of its log:", checkup.log] if checkup.log else []
     return "\n".join([*lines, *log])
 
 
 def as_page(checkup: ConformanceReport) -> str:
-    """One page of HTML that needs nothing else."""
+    """One self-contained HTML page."""
     card, word = checkup.card, "keeps" if checkup.passed else "does not keep"
     rows = "\n".join(
         f'<tr><td class="{verdict(finding)}">{verdict(finding)}</td><td>{escape(finding.name)}</td>'
@@ -52,5 +52,5 @@ def as_page(checkup: ConformanceReport) -> str:
 
 
 def write_page(checkup: ConformanceReport, path: Path) -> None:
-    """Write the page whole or not at all."""
+    """Write the page, complete or not at all."""
     write_text(path, as_page(checkup))

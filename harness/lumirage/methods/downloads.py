@@ -1,6 +1,6 @@
-"""Downloads one file by its address: resumed where it was cut off, never longer than said, with the bytes told.
+"""Downloads one file: resumes after an interruption, never exceeds the expected size, and reports progress in bytes.
 
-docs/decisions/0014 says why this is not pooch's. Who asked for the file holds a lock and checks its SHA-256 afterwards.
+docs/decisions/0014 says why this does not use pooch. The caller holds a lock and checks the SHA-256 afterwards.
 """
 
 import http.client
@@ -18,18 +18,18 @@ from lumirage.core.errors import DISK_FULL, BusyError, DataError, UnavailableErr
 
 CHUNK_BYTES = 2**18
 SILENCE_S = 60.0
-"""A server that sends nothing for so long counts as a broken connection. One that is slow does not."""
+"""A server that sends nothing for this long counts as a broken connection; a slow one does not."""
 RESUMED_AT_MOST = 4
-"""How often one command goes on after a broken connection; only where something came since the time before."""
+"""How often one command continues after a broken connection; only if data arrived since the last break."""
 
 Progress = Callable[[int, int], None]
-"""Called with bytes done and bytes in all."""
+"""Called with the bytes done and the total bytes."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """What is downloaded. `size` is how many bytes it must have, 0 where that is not known; `checked` says that its
-    SHA-256 is known, so that a wrong mixture of two files would be found out."""
+    """The file to download. `size` is its expected size in bytes, 0 if unknown; `checked` means that its SHA-256 is
+    known, so that a mixture of two files would be detected."""
 
     url: str
     size: int
@@ -37,14 +37,14 @@ class Address:
 
 
 class _CutError(Exception):
-    """The connection broke, or went silent."""
+    """The connection broke or stalled."""
 
 
 def download(address: Address, part: Path, progress: Progress, silence_s: float = SILENCE_S) -> None:
-    """Fill `part`, which may hold the beginning already, until it is whole.
+    """Download into `part`, which may already hold the beginning, until it is complete.
 
-    Raises UnavailableError when the server cannot be reached or refuses, BusyError when it was cut off too often or the
-    disk is full (what came is kept), DataError when the file is not as long as it should be (nothing is kept).
+    Raises UnavailableError if the server cannot be reached or refuses, BusyError if it was cut off too often or the disk
+    is full (the part is kept), DataError if the file does not have the expected size (nothing is kept).
     """
     for _ in range(1 + RESUMED_AT_MOST):
         before = _size(part)
@@ -68,7 +68,7 @@ def _size(part: Path) -> int:
 
 
 def _tag(part: Path) -> Path:
-    """Beside a part: which version of the file the server said it is."""
+    """The file beside a part with the version (ETag) that the server gave for it."""
     return part.with_name(f"{part.name}.tag")
 
 
@@ -86,7 +86,7 @@ def _attempt(address: Address, part: Path, progress: Progress, silence_s: float)
     except urllib.error.HTTPError as error:
         if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise UnavailableError(f"{address.url}: the server answers {error.code} {error.reason}") from error
-        if _size(part) != address.size:  # a part of something else: from the beginning
+        if _size(part) != address.size:  # a part of another file: start again
             part.unlink()
             raise _CutError("the server has another file by now") from error
         return
@@ -101,7 +101,7 @@ def _attempt(address: Address, part: Path, progress: Progress, silence_s: float)
 
 
 def _going_on(address: Address, part: Path) -> dict[str, str]:
-    """Headers that ask for the rest only; none where the rest could be of another file and nobody would notice."""
+    """Headers that request only the rest; none if the rest could belong to another file unnoticed."""
     have, tag = _size(part), _tag(part)
     if not have:
         return {}
@@ -111,7 +111,7 @@ def _going_on(address: Address, part: Path) -> dict[str, str]:
 
 
 def _offset(headers: Mapping[str, str], part: Path) -> int:
-    """Where a partial answer begins, which must be where the part ends."""
+    """Where a partial answer begins; this must be where the part ends."""
     have = _size(part)
     begins = (headers.get("Content-Range") or f"bytes {have}-").removeprefix("bytes ").partition("-")[0]
     if begins != str(have):
@@ -122,14 +122,14 @@ def _offset(headers: Mapping[str, str], part: Path) -> int:
 
 def _keep_tag(headers: Mapping[str, str], part: Path) -> None:
     tag = headers.get("ETag") or headers.get("Last-Modified") or ""
-    if tag and not tag.startswith("W/"):  # a weak one is not for parts
+    if tag and not tag.startswith("W/"):  # a weak one is not valid for partial requests
         _tag(part).write_text(tag, encoding="utf-8")
     else:
         _tag(part).unlink(missing_ok=True)
 
 
 def _total(headers: Mapping[str, str], have: int) -> int:
-    """Bytes of the whole file as the server says; 0 where it does not."""
+    """Size of the whole file in bytes as the server says; 0 if it does not."""
     whole = (headers.get("Content-Range") or "").rpartition("/")[2]
     if whole.isdigit():
         return int(whole)
@@ -158,8 +158,8 @@ def _refuse_size(address: Address, part: Path, total: int) -> None:
         _tag(part).unlink(missing_ok=True)
         more = "longer" if total > address.size else "shorter"
         raise DataError(
-            f"{address.url} is {more} than it should be: {total} bytes there, the card says {address.size}; "
-            "not the file that the card means"
+            f"{address.url} is {more} than expected: the server has {total} bytes, the card says {address.size}; "
+            "this is not the file that the card describes"
         )
 
 
@@ -171,7 +171,7 @@ def _room_for(address: Address, part: Path, wanted: int) -> None:
 def _full(address: Address, part: Path) -> BusyError:
     return BusyError(
         f"the disk of {part.parent} is full: {address.url} has {address.size} bytes, {_size(part)} are here; make room, or "
-        "set XDG_CACHE_HOME to another disk, then type the command again to go on"
+        "set XDG_CACHE_HOME to another disk, then run the command again to continue"
     )
 
 
@@ -179,6 +179,6 @@ def _broken(address: Address, part: Path, why: str) -> UnavailableError | BusyEr
     if have := _size(part):
         of = f" of {address.size}" if address.size else ""
         return BusyError(
-            f"{address.url}: {why}; {have}{of} bytes are here and are kept: type the command again to go on"
+            f"{address.url}: {why}; {have}{of} bytes are here and are kept: run the command again to continue"
         )
     return UnavailableError(f"cannot download {address.url} ({why})")

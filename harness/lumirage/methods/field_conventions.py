@@ -1,4 +1,4 @@
-"""In which convention is a field? Tries all of them against a known warp.
+"""Finds the convention of a field by trying all of them against a known warp.
 
 48 orders and signs of the components x millimetres, voxels, normalized x displacement, deformation x pull, push.
 """
@@ -17,9 +17,9 @@ Direction = Literal["pull", "push"]
 ORDERS = ("xyz", "xzy", "yxz", "yzx", "zxy", "zyx")
 SIGNS = tuple("".join(signs) for signs in itertools.product("+-", repeat=3))
 EXPLAINED = 0.6
-"""A convention is taken for true when its error is below this share of what doing nothing leaves."""
+"""A convention is accepted if its error is below this share of the error of a zero field."""
 CLEARLY = 0.8
-"""The declared convention is contradicted when another one's error is below this share of its own."""
+"""The declared convention is contradicted if another one's error is below this share of its own."""
 POINTS_ALONG = 0.25
 """Cosine with the true warp above which a field that falls short of it still shows its convention."""
 
@@ -37,7 +37,7 @@ class Arrangement:
 
 @dataclass(frozen=True)
 class KnownWarp:
-    """The truth at sampled voxels: index (N, 3), pull and push displacement (N, 3) in mm RAS+, and the lattice."""
+    """The true warp at sampled voxels: index (N, 3), pull and push displacement (N, 3) in mm RAS+, and the lattice."""
 
     index: Array
     pull: Float
@@ -48,7 +48,7 @@ class KnownWarp:
 
 @dataclass(frozen=True)
 class Match:
-    """How well a field read in one arrangement fits the truth: mean length of the difference, and the cosine."""
+    """How well a field read in one arrangement fits the true warp: mean length of the difference, and the cosine."""
 
     arrangement: Arrangement
     error_mm: float
@@ -57,9 +57,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a field turned out to be. `found` is None when no arrangement explains it.
+    """The convention found for a field. `found` is None if no arrangement explains it.
 
-    `weak`: it falls far short of the warp, and only its direction tells.
+    `weak`: it is much shorter than the warp, and only its direction shows the convention.
     """
 
     declared: Match
@@ -69,12 +69,12 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        """Whether the card declares it right."""
+        """Whether the card declares it correctly."""
         return self.found is not None and self.found.arrangement == self.declared.arrangement
 
 
 def judge(stored: list[Array], declared: Convention, truths: list[KnownWarp]) -> Verdict:
-    """What the stored fields (X, Y, Z, 3), one for each known warp, are. All warps must agree on one arrangement."""
+    """The convention of the stored fields (X, Y, Z, 3), one for each known warp. All must agree on one arrangement."""
     samples = [field[tuple(truth.index.T)].astype(float) for field, truth in zip(stored, truths, strict=True)]
     nothing = float(np.mean([np.linalg.norm(truth.pull, axis=1).mean() for truth in truths]))
     own = _match(Arrangement(declared), samples, truths)
@@ -90,7 +90,7 @@ def judge(stored: list[Array], declared: Convention, truths: list[KnownWarp]) ->
 
 
 def arrangements(declared: Convention) -> Iterator[Arrangement]:
-    """All 576, in the declared channel order; the likelier ones first, so that they win where two are one."""
+    """All 576, in the declared channel order; the likelier ones first, so that they win if two are equivalent."""
     base = declared.model_copy(update={"kind": "displacement"})
     kinds: tuple[Literal["displacement", "deformation"], ...] = ("displacement", "deformation")
     for direction, kind, unit in itertools.product(get_args(Direction), kinds, ("mm", "voxel", "normalized")):
@@ -126,7 +126,7 @@ def as_world(stored: Float, convention: Convention, truth: KnownWarp) -> Float:
 
 
 def describe(arrangement: Arrangement) -> str:
-    """In the words of the field: `LPS mm displacement`, `voxel (k, j, i) displacement`."""
+    """An arrangement in the field's usual words: `LPS mm displacement`, `voxel (k, j, i) displacement`."""
     convention = arrangement.convention
     pairs = list(zip(convention.order, convention.signs, strict=True))
     if convention.unit == "mm":
@@ -146,6 +146,6 @@ def card_line(arrangement: Arrangement) -> str:
 
 
 def with_channels_last(field: Array, convention: Convention) -> Array:
-    """A stored field, 4-D or 5-D with a one in it, as (X, Y, Z, 3)."""
+    """A stored field, 4-D or 5-D with a singleton axis, as (X, Y, Z, 3)."""
     squeezed = field.reshape(tuple(n for n in field.shape if n != 1)) if field.ndim == 5 else field
     return np.moveaxis(squeezed, 0, -1) if convention.channels == "first" else squeezed

@@ -1,7 +1,7 @@
 """Builds a method folder into an image, with Docker's API.
 
-The build context is the folder and the kit, as `_kit/lumirage_kit.py`. An image's tag is the hash of that, so that no
-folder overwrites another's image, and what is there under its name is what the folder holds now.
+The build context is the folder and the kit, as `_kit/lumirage_kit.py`. An image's tag is the hash of this context, so that
+no folder overwrites another's image, and an image with the current tag was built from the folder's current content.
 A Dockerfile whose default base is `lumirage/base-NAME:...` gets that image built first, from `_base-NAME` beside the kit.
 """
 
@@ -37,7 +37,7 @@ PIP_VARIABLES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PI
 WHEEL_PORT = 18765
 """Fixed: the address of the wheels is part of the key of Docker's layer cache."""
 WHEEL_WAIT_S = 3600.0
-"""How long to wait for the port while another build serves its wheels there."""
+"""How long to wait for the port while another build uses it."""
 LOG_LINES = 15
 
 Progress = Callable[[str], None]
@@ -45,7 +45,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class BuildSettings:
-    """How to build. `wheels` is a folder of wheels on this machine, shown to pip while it builds."""
+    """Build settings. `wheels` is a folder of wheels on this machine that pip can use during the build."""
 
     base_image: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -53,7 +53,7 @@ class BuildSettings:
 
 
 def pip_arguments(environment: Mapping[str, str]) -> dict[str, str]:
-    """The user's own settings of pip that make sense inside a build: addresses, not paths of this machine."""
+    """The user's pip settings that make sense inside a build: addresses, not paths of this machine."""
     return {
         name: value
         for name in PIP_VARIABLES
@@ -64,7 +64,7 @@ def pip_arguments(environment: Mapping[str, str]) -> dict[str, str]:
 def image_source(folder: Path | None, card: Method) -> Path | None:
     """The folder that a method's image is built from: its own, or the shipped one whose image the card names.
 
-    None where there is nothing to build: the image is published, or comes from its authors.
+    None if there is nothing to build: the image is published, or comes from its authors.
     """
     if folder and (folder / DOCKERFILE).is_file():
         return folder
@@ -73,7 +73,7 @@ def image_source(folder: Path | None, card: Method) -> Path | None:
 
 
 def image_name(folder: Path | None, card: Method) -> str:
-    """The image of a method: lumirage/<folder>:<hash of its source> where it is built or brought, else the card's."""
+    """The image of a method: lumirage/<folder>:<hash of its source> if it is built or supplied, else the card's."""
     source = image_source(folder, card)
     if source is None and card.image:
         return card.image
@@ -88,13 +88,13 @@ def image_repository(folder: Path) -> str:
 
 
 def refuse_unobtainable(card: Method) -> None:
-    """Raise UnavailableError with the card's own answer where the harness can neither build nor pull a method's image."""
+    """Raise UnavailableError, with the card's advice, if the harness can neither build nor pull a method's image."""
     if card.obtain:
         raise UnavailableError(f"the image {card.image} of {card.name} is not on this machine. {card.obtain}")
 
 
 def source_digest(folder: Path) -> str:
-    """Identity of what an image of this folder would be made from, and of the project's own base below it."""
+    """Hash of the source of this folder's image, including the project's own base image that it starts from."""
     base = own_base(folder) if (folder / DOCKERFILE).is_file() else None
     files = [item for place in (folder, *(base[:1] if base else ())) for item in _context_files(place).items()]
     return digest(*(part for name, data in files for part in (name, data)))
@@ -132,7 +132,7 @@ def own_base(folder: Path) -> tuple[Path, str] | None:
 
 
 def build_arguments(folder: Path, settings: BuildSettings) -> dict[str, str]:
-    """The build arguments of one folder: only those that its Dockerfile declares."""
+    """The build arguments of one folder that its Dockerfile declares."""
     wanted = dict(settings.arguments)
     if settings.base_image and own_base(folder) is None:
         wanted[BASE_ARGUMENT] = settings.base_image
@@ -152,7 +152,7 @@ def _dockerfile(folder: Path) -> str:
 
 
 def labels(folder: Path, card: Method) -> dict[str, str]:
-    """What the image says about itself."""
+    """The labels of the image."""
     return {
         SOURCE_LABEL: source_digest(folder),
         "org.lumirage.harness": __version__,
@@ -165,9 +165,9 @@ def labels(folder: Path, card: Method) -> dict[str, str]:
 
 
 def build_method(folder: Path, card: Method, settings: BuildSettings, progress: Progress) -> str:
-    """Build a method's image and what it starts from; gives the image's id. `progress` gets each line of the build.
+    """Build a method's image and its base image; gives the image's id. `progress` gets each line of the build.
 
-    Raises UsageError when the folder cannot be built, UnavailableError when there is no engine or the build fails.
+    Raises UsageError if the folder cannot be built, UnavailableError if there is no engine or the build fails.
     """
     with _client() as client, serving(settings.wheels):
         if settings.arguments.get(TORCH_ARGUMENT) is None and _has_gpus(client):
@@ -251,9 +251,9 @@ def _has_gpus(client: docker.DockerClient) -> bool:
 
 @contextlib.contextmanager
 def serving(folder: Path | None, port: int = WHEEL_PORT, wait_s: float = WHEEL_WAIT_S) -> Iterator[None]:
-    """Serve a folder of wheels on the loopback for as long as a build lasts; one build at a time does.
+    """Serve a folder of wheels on the loopback during a build; only one build at a time.
 
-    Raises UnavailableError when somebody keeps the port.
+    Raises UnavailableError if the port stays in use.
     """
     if folder is None:
         yield
@@ -281,4 +281,4 @@ def _bound(folder: Path, port: int, until_s: float) -> http.server.ThreadingHTTP
 
 class _QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""

@@ -1,6 +1,6 @@
-"""Pairs whose true warp is known: what the conformance doctor gives a method.
+"""Makes pairs with a known true warp for the conformance check.
 
-A made-up head (shell, folded rim, nuclei) and a smooth diffeomorphism of it, on plain and on oblique lattices.
+A synthetic head (shell, folded rim, nuclei) and a smooth diffeomorphism of it, on plain and on oblique lattices.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ AMPLITUDE = 0.045
 """Largest displacement as a share of the field of view: large enough to tell pull from push, far from folding."""
 INVERSION_STEPS = 40
 POINTS = 1000
-"""Voxels of the head at which a field is held against the truth."""
+"""Number of voxels of the head at which a field is compared with the true warp."""
 OBLIQUE_DEGREES = (17.0, -11.0, 23.0)
 DIRECTIONS = dict(zip("RASLPI", np.vstack([np.eye(3), -np.eye(3)]), strict=True))
 
@@ -29,7 +29,7 @@ View = Literal["plain", "oblique", "other"]
 
 @dataclass(frozen=True)
 class CheckPair:
-    """One known pair on disk, and its truth."""
+    """One known pair on disk, and its true warp."""
 
     view: View
     fixed: Path
@@ -39,7 +39,7 @@ class CheckPair:
 
 
 def known_pairs(folder: Path, needs: GridNeeds) -> tuple[CheckPair, CheckPair, CheckPair]:
-    """Write three known pairs on the grid that a method wants: plain, oblique, and plain with another warp."""
+    """Write three known pairs on the grid that a method requires: plain, oblique, and plain with another warp."""
     x, y, z = (-(-n // needs.divisible_by) * needs.divisible_by for n in SHAPE)
     shape = needs.shape or (x, y, z)
     spacing = needs.spacing_mm or (1.0 if needs.shape else SPACING_MM)
@@ -102,7 +102,7 @@ def smooth_warp(shape: Shape, *, seed: int) -> Float:
 
 
 def inverse(field: Float, index: Array) -> Float:
-    """The displacement back at voxels (N, 3), in voxels, by fixed-point iteration: v(y) = -u(y + v(y))."""
+    """The inverse displacement at voxels (N, 3), in voxels, by fixed-point iteration: v(y) = -u(y + v(y))."""
     back = -field[tuple(index.T)]
     for _ in range(INVERSION_STEPS):
         back = -np.stack([sampled(field[..., k], index + back) for k in range(3)], axis=-1)

@@ -1,4 +1,4 @@
-"""What of the methods is here: images, weights. The table of all, and all that is known of one."""
+"""Lists the methods and whether their images and weights are on this machine."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lumirage.methods.image_build import image_name, image_repository, image_sou
 from lumirage.methods.weights import megabytes, missing_weights, needed_weights
 
 ImageState = Literal["built", "outdated", "not built", "no engine", "SIF"]
-"""SIF: no engine here has the image, but Apptainer could start it."""
+"""State of an image. SIF: no engine here has it, but Apptainer can start it."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Row:
     summary: str
     variant_of: str = ""
     changes: str = ""
-    """Of a variant: the parameters that differ."""
+    """The parameters of a variant that differ from the card's."""
     needs: str = ""
-    """What has to be got before it can start, in a few words; empty: nothing."""
+    """What is missing before it can start, in a few words; empty if nothing."""
 
 
 def images_here() -> frozenset[str] | None:
-    """Names of the engine's images, with their tags; None when no engine answers."""
+    """Names of the engine's images, with their tags; None if no engine answers."""
     try:
         client = docker.from_env(timeout=10, version="auto")
         tags = frozenset(tag for image in client.images.list() for tag in image.tags)
@@ -50,7 +50,7 @@ def images_here() -> frozenset[str] | None:
 def table(
     methods: Sequence[tuple[Path, Method]], images: Collection[str] | None, cache: Path | None = None
 ) -> list[Row]:
-    """The rows, in the order given; a variant stands after its card, whose folder it has."""
+    """The rows, in the order given; a variant follows its card, whose folder it shares."""
     cards: dict[Path, Method] = {}
     rows = []
     for folder, card in methods:
@@ -87,7 +87,7 @@ def _needs(folder: Path, card: Method, state: ImageState, cache: Path | None) ->
 
 
 def image_state(folder: Path | None, card: Method, images: Collection[str] | None) -> ImageState:
-    """What of a method's image is here. Outdated: only one of an earlier state of its folder."""
+    """Whether a method's image is here. Outdated: only an image of an earlier state of its folder."""
     name = image_name(folder, card)
     if images is not None and full_name(name) in images:
         return "built"

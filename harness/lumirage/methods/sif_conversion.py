@@ -1,7 +1,7 @@
 """Converts images to SIF files, once each: from the local engine, from an archive, or from a registry.
 
-Each conversion has a cache of its own, in which Apptainer leaves the image's manifest: there the OCI image's identity is
-read, so that a run under Apptainer and one under Docker name the same digest.
+Each conversion has a separate cache, in which Apptainer leaves the image's manifest. The OCI image's identity is read from
+it, so that runs under Apptainer and under Docker record the same digest.
 """
 
 import json
@@ -26,20 +26,20 @@ from lumirage.core.sif_store import SifRecord, find_sif, full_name, record_of, r
 
 PROGRAMS = ("apptainer", "singularity")
 COMPRESSION = "-comp zstd -Xcompression-level 1"
-"""32 s instead of 182 s for an image with torch, and no larger to speak of."""
+"""32 s instead of 182 s for an image with torch, and hardly larger."""
 ARCHIVES = {"docker": "docker-archive", "oci": "oci-archive"}
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where an image comes from, as Apptainer spells it, and its identity where that is known beforehand."""
+    """The source of an image, in Apptainer's spelling, and its identity if known beforehand."""
 
     address: str
     digest: str | None = None
 
 
 def from_engine(reference: str) -> Source | None:
-    """The image as the local engine has it; None when no engine answers or it has no such image."""
+    """The image in the local engine; None if no engine answers or it has no such image."""
     try:
         client = docker.from_env(timeout=30, version="auto")
         try:
@@ -52,7 +52,7 @@ def from_engine(reference: str) -> Source | None:
 
 
 def from_archive(path: Path) -> Source:
-    """A file that `docker save` wrote, or an OCI archive. Raises DataError for anything else."""
+    """A file from `docker save`, or an OCI archive. Raises DataError for anything else."""
     import tarfile
 
     try:
@@ -62,18 +62,18 @@ def from_archive(path: Path) -> Source:
         raise DataError(f"{path}: not an archive of an image ({error})") from error
     kind = "docker" if "manifest.json" in names else "oci" if "index.json" in names else None
     if kind is None:
-        raise DataError(f"{path}: neither `docker save` wrote this nor is it an OCI archive")
+        raise DataError(f"{path}: neither a file from `docker save` nor an OCI archive")
     return Source(f"{ARCHIVES[kind]}:{path.resolve()}")
 
 
 def from_registry(reference: str) -> Source:
-    """An image that is pulled."""
+    """An image in a registry."""
     return Source(f"docker://{reference}")
 
 
 def pull_to_engine(published: str, reference: str, progress: Callable[[int, int], None] = lambda *_: None) -> str:
-    """Pull an image into the local engine under our name for it; gives its id. `progress` gets bytes done and in all, as
-    far as the engine knows them. Raises UnavailableError."""
+    """Pull an image into the local engine under our name for it; gives its id. `progress` gets the bytes done and the
+    total, as far as the engine knows them. Raises UnavailableError."""
     try:
         client = docker.from_env(timeout=600, version="auto")
         try:
@@ -103,9 +103,9 @@ def _pull(client: docker.DockerClient, published: str, progress: Callable[[int, 
 
 
 def make_sif(reference: str, source: Source, *, again: bool = False, folder: Path | None = None) -> Path:
-    """The SIF of an image, made if the cache has none; `again` makes it anew where the source may have changed.
+    """The SIF of an image, made if the cache has none; `again` converts it again, as the source may have changed.
 
-    Many processes may ask at once: one converts, the others wait. Raises UnavailableError when it cannot be made.
+    Many processes may call this at once: one converts, the others wait. Raises UnavailableError if it cannot be made.
     """
     folder = folder or sif_folder()
     try:
@@ -131,7 +131,7 @@ def _convert(reference: str, source: Source, folder: Path) -> Path:
         with _own_cache() as cache:
             _build(program, aside, source, cache)
             identity, workdir = read_identity(cache)
-        identity = source.digest or identity  # an engine may name images by another digest: then that one
+        identity = source.digest or identity  # an engine may name images by another digest: then its digest is used
         target = sif_path(folder, identity)
         record = SifRecord(
             reference=reference,
@@ -151,7 +151,7 @@ def _convert(reference: str, source: Source, folder: Path) -> Path:
 
 @contextmanager
 def _own_cache() -> Iterator[Path]:
-    """A cache for one conversion, on the disk that APPTAINER_TMPDIR or TMPDIR names."""
+    """A cache for one conversion, on the disk of APPTAINER_TMPDIR or TMPDIR."""
     place = os.environ.get("APPTAINER_TMPDIR") or os.environ.get("SINGULARITY_TMPDIR")
     folder = Path(tempfile.mkdtemp(prefix="lumirage-sif-", dir=place))
     try:
@@ -177,9 +177,9 @@ def _compression(program: str) -> list[str]:
 
 
 def read_identity(cache: Path) -> tuple[str, str]:
-    """Digest of the configuration and working directory of the one image in a cache of Apptainer's.
+    """Digest of the configuration, and working directory, of the only image in a cache of Apptainer's.
 
-    Raises UnavailableError where there is not exactly one.
+    Raises UnavailableError if there is not exactly one.
     """
     indexes = list(cache.rglob("blob/index.json"))
     if len(indexes) != 1:

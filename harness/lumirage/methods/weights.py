@@ -1,8 +1,7 @@
-"""Trained weights: fetched once into a cache, by address and SHA-256, before anything runs; never at run time.
+"""Fetches trained weights once into a cache, by address and SHA-256, before anything runs; never at run time.
 
-The cache has a folder for each set of weights, which is what a method sees at /weights, and beside it a record of what
-each file's SHA-256 was when it was first used: for weights of which upstream publishes none, all later uses are held
-against that.
+The cache has a folder for each set of weights, which is mounted at /weights. A record beside it has each file's SHA-256
+at its first use: if upstream publishes none, all later uses are checked against this record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,7 +38,7 @@ class KeptWeights(Record):
 
 
 def weights_folder(card: Method, cache: Path | None = None) -> Path | None:
-    """Where a card's weights lie, whether they are there or not; None for a method without weights. Variants share it."""
+    """The folder for a card's weights, whether it exists or not; None for a method without weights. Variants share it."""
     if not card.weights:
         return None
     name = digest(*(f"{item.file} {item.url} {item.sha256}" for item in card.weights))
@@ -53,18 +52,18 @@ def needed_weights(card: Method) -> tuple[Weights, ...]:
 
 
 def mounted_weights(card: Method, cache: Path | None = None) -> Path | None:
-    """The folder that a method sees at /weights; None where it needs no file of it, as there may be no such folder."""
+    """The folder that is mounted at /weights; None if the method needs no file of it, as it may not exist."""
     return weights_folder(card, cache) if needed_weights(card) else None
 
 
 def missing_weights(card: Method, cache: Path | None = None) -> tuple[Weights, ...]:
-    """What is needed and not in the cache."""
+    """The needed files that are not in the cache."""
     folder = weights_folder(card, cache)
     return tuple(item for item in needed_weights(card) if folder and not (folder / item.file).is_file())
 
 
 def require_weights(card: Method, cache: Path | None = None) -> Path | None:
-    """The folder to mount. Raises UnavailableError with what is missing, how big, from where, and how to get it."""
+    """The folder to mount. Raises UnavailableError with the missing files, their sizes and sources, and how to get them."""
     missing = missing_weights(card, cache)
     if not missing:
         return mounted_weights(card, cache)
@@ -83,14 +82,14 @@ def described(item: Weights) -> str:
 
 
 def megabytes(size: int) -> str:
-    """A size for people."""
+    """A size in MB, as text."""
     return f"{size / 1e6:.0f} MB" if size >= 1e7 else f"{size / 1e6:.1f} MB"
 
 
 def checked_weights(card: Method, cache: Path | None = None) -> dict[str, str]:
-    """File -> SHA-256 of the weights that a method needs, which must be those of the card, or of their first use.
+    """File -> SHA-256 of the weights that a method needs, which must match the card, or else their first use.
 
-    Raises DataError for a file that is another one by now.
+    Raises DataError for a file that has changed.
     """
     folder = mounted_weights(card, cache)
     if folder is None:
@@ -106,18 +105,18 @@ def checked_weights(card: Method, cache: Path | None = None) -> dict[str, str]:
 
 
 def first_use(card: Method, file: str, cache: Path | None = None) -> KeptFile | None:
-    """What was recorded of a file at its first use; none where it was never here."""
+    """The record of a file's first use; None if it was never used."""
     folder = weights_folder(card, cache)
     return _kept(folder).files.get(file) if folder else None
 
 
 def unpublished(card: Method) -> tuple[str, ...]:
-    """The needed files of which upstream publishes no SHA-256."""
+    """The needed files for which upstream publishes no SHA-256."""
     return tuple(item.file for item in needed_weights(card) if not item.sha256)
 
 
 def _record(folder: Path) -> Path:
-    """Beside the folder, as the methods see what lies in it."""
+    """Path of the record; beside the folder, because methods see the folder's content."""
     return folder.with_suffix(".json")
 
 
@@ -126,7 +125,7 @@ def _kept(folder: Path) -> KeptWeights:
 
 
 def _keep(folder: Path, found: dict[Weights, str]) -> None:
-    """Record a first use. Only for who holds the lock."""
+    """Record a first use. The caller must hold the lock."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     files = dict(_kept(folder).files)
     for item, sha in found.items():
@@ -136,7 +135,7 @@ def _keep(folder: Path, found: dict[Weights, str]) -> None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time puts weights into a folder; the others wait, and then find them there."""
+    """Lock for a folder of weights: one process fills it; the others wait, then use it."""
     folder.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_suffix(".lock")):
         yield
@@ -145,10 +144,10 @@ def _alone(folder: Path) -> Iterator[None]:
 def fetch_weights(
     card: Method, *, from_files: Sequence[Path] = (), cache: Path | None = None, progress: Progress | None = None
 ) -> list[Path]:
-    """Put what is missing into the cache, from the given files by name, else from the network, resuming a part.
+    """Put missing files into the cache, from the given files by name, else from the network, resuming a partial download.
 
-    Raises UsageError for a file that the card does not know, DataError for one that is not what it should be,
-    UnavailableError when it cannot be downloaded, BusyError when that was cut off or the disk is full.
+    Raises UsageError for a file unknown to the card, DataError for one with the wrong content, UnavailableError if it
+    cannot be downloaded, BusyError if the download was cut off or the disk is full.
     """
     folder = weights_folder(card, cache)
     if folder is None:
@@ -156,7 +155,7 @@ def fetch_weights(
     known = {item.file for item in card.weights}
     for file in from_files:
         if file.name not in known:
-            raise UsageError(f"{file.name}: no weights of {card.name}; it knows {', '.join(sorted(known))}")
+            raise UsageError(f"{file.name}: not one of the weights of {card.name}; it has {', '.join(sorted(known))}")
     given = {file.name: file for file in from_files}
     with _alone(folder):
         asked = [item for item in card.weights if item.file in given] or list(missing_weights(card, cache))
@@ -205,12 +204,12 @@ def _copy(item: Weights, source: Path, target: Path) -> str:
 
 
 def _check(item: Weights, path: Path, found: str, kept: KeptWeights) -> None:
-    """Hold a file against the card, else against its first use."""
+    """Check a file against the card, else against its first use."""
     first = kept.files.get(item.file)
     if item.sha256 and found != item.sha256:
-        raise DataError(f"{path}: SHA-256 is {found}, the card says {item.sha256}; not the file it should be")
+        raise DataError(f"{path}: SHA-256 is {found}, the card says {item.sha256}; this is not the expected file")
     if not item.sha256 and first and found != first.sha256:
         raise DataError(
             f"{path}: SHA-256 is {found}; at its first use, {first.first_used}, it was {first.sha256}, and results of the two "
-            f"must not be mixed. Put the old file back, or begin anew: remove {item.file} and the record beside its folder"
+            f"must not be mixed. Put the old file back, or start again: remove {item.file} and the record beside its folder"
         )

@@ -32,5 +32,5 @@ def test_what_cannot_be_is_refused(tmp_path: Path, name: str, template: str, say
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     new_method("mine", "itk", tmp_path)
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="exists already"):
         new_method("mine", "cli", tmp_path)

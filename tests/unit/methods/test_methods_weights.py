@@ -170,7 +170,7 @@ def test_without_a_sum_and_a_tag_it_begins_anew(address: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("fault", "size"), [("long", WHOLE), ("long-unsized", WHOLE), ("net", WHOLE + 9)])
 def test_a_file_of_another_length_is_refused_and_not_kept(address: str, tmp_path: Path, fault: str, size: int) -> None:
-    with pytest.raises(DataError, match="(longer|shorter) than it should be" if fault != "long-unsized" else "longer"):
+    with pytest.raises(DataError, match="(longer|shorter) than expected" if fault != "long-unsized" else "longer"):
         fetch_weights(card(f"{address}/{fault}", size=size), cache=tmp_path)
     assert not list(tmp_path.rglob("net.pt*"))
     assert len(Server.asked) == 1
