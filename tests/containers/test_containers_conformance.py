@@ -11,7 +11,8 @@ import pytest
 from running_world import World, outcomes, replaced, with_limits
 
 from lumirage.core.errors import UnavailableError
-from lumirage.core.model import Outcome
+from lumirage.core.model import Outcome, Run
+from lumirage.core.records import read_json
 from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
 
 OK, FAILED, CRASHED = Outcome.OK, Outcome.FAILED, Outcome.CRASHED
@@ -35,7 +36,7 @@ def test_a_good_method_has_a_whole_record(runtime: Runtime, image: str, world: W
         assert run.usage.memory_how
         assert run.isolation
         assert world.files(pair).field.is_file()
-        assert world.files(pair).record.read_text() == run.model_dump_json(indent=1)
+        assert read_json(world.files(pair).record, Run) == run
         assert "@lumirage" in world.files(pair).log.read_text()
     assert not list(world.layout.scratch("").iterdir())
 

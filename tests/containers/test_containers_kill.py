@@ -179,7 +179,7 @@ class Disturbed:
     @property
     def saved(self) -> int:
         """Pairs that had ended in a container that was under way when its harness was killed."""
-        return sum(not Run.model_validate_json(text).container_ended for _, text in records(self.root).values())
+        return sum('"container_ended": false' in text for _, text in records(self.root).values())
 
     @property
     def is_complete(self) -> bool:

@@ -53,8 +53,9 @@ def test_greedy_and_voxelmorph_are_well_above_the_affine(oasis: Path) -> None:
 
 def test_every_run_is_ok_and_has_its_cost(oasis: Path) -> None:
     from lumirage.core.model import Outcome, Run
+    from lumirage.core.records import read_json
 
-    runs = [Run.model_validate_json(p.read_bytes()) for p in oasis.rglob("*_run.json")]
+    runs = [read_json(p, Run) for p in oasis.rglob("*_run.json")]
     assert len(runs) == 6
     for each in runs:
         assert each.outcome is Outcome.OK

@@ -1,4 +1,4 @@
-"""`doctor` and `clean`: what this machine can do, and what can be deleted."""
+"""`doctor`, `verify` and `clean`: what this machine can do, whether a tree is whole, and what can be deleted."""
 
 import os
 from pathlib import Path
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command()(doctor)
     app.command()(clean)
+    app.command()(verify)
 
 
 def doctor(
@@ -84,3 +85,38 @@ def clean(
             if folder.name not in {"weights", "sif"}:
                 remove_tree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
                 print(folder)
+
+
+def verify(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
+    json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Hold every file of OUT against its checksum; a line for each that is damaged or missing, and what evaluate would do.
+
+    Nothing is changed. Exit code 0: whole; 1: something to mend."""
+    from json import dumps
+
+    from lumirage.core.errors import DataError
+    from lumirage.core.layout import Layout
+    from lumirage.core.set_aside import exists
+    from lumirage.flow.tree_check import examine
+
+    layout = Layout(out)
+    if not exists(layout.evaluation):
+        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+    found = examine(layout, deep=True)
+    lines = [
+        {"file": each.path.relative_to(layout.root).as_posix(), "problem": each.problem, "evaluate": each.remedy}
+        for each in found.findings
+    ]
+    if json:
+        print(dumps({"checked": found.checked, "not_recorded": found.not_recorded, "to_mend": lines}, indent=1))
+    else:
+        for line in lines:
+            print(f"{line['file']}: {line['problem']}; evaluate: {line['evaluate']}")
+        print(f"{found.checked} files checked, {len(lines)} to mend")
+        if found.not_recorded:
+            print(
+                f"{found.not_recorded} files without a checksum, written by an older harness: not recorded, not damaged"
+            )
+    raise typer.Exit(EXIT_SOME_FAILED if lines else 0)

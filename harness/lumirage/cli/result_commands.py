@@ -75,10 +75,13 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
         raise UsageError("score: OUT is wanted, the output folder of an evaluation; or --lumir-submission, or --case")
     from lumirage.cli.console_output import show
     from lumirage.flow import score as stage
+    from lumirage.flow.mending import Mender
     from lumirage.flow.summary import summarize
 
     with show(json) as screen, working_in(out) as layout:
-        stage.score(layout, preset, stage.ScoringSettings(workers, score_device), screen)
+        mender = Mender(layout, screen, executes=False)
+        mender.look()
+        mender.over(lambda: stage.score(layout, preset, stage.ScoringSettings(workers, score_device), screen))
         screen.summary(summarize(layout))
 
 
@@ -126,13 +129,17 @@ def compare(
     """Compare the methods in OUT from its scores: effects, intervals, rankings. With OUT2: what differs between the two."""
     from lumirage.cli.console_output import show
     from lumirage.flow import compare as stage
+    from lumirage.flow.mending import Mender, remake_scores
     from lumirage.flow.summary import summarize
 
     if other is not None:
         _print_changes(out, other)
         return
     with show(json) as screen, working_in(out) as layout:
-        stage.compare(layout, screen)
+        mender = Mender(layout, screen, executes=False)
+        mender.look(refuse=False)
+        mender.over(lambda: remake_scores(layout, screen))
+        mender.over(lambda: stage.compare(layout, screen))
         screen.summary(summarize(layout))
 
 
@@ -159,12 +166,16 @@ def report(
     """Write the report of OUT from its tables and records."""
     from lumirage.cli.console_output import show
     from lumirage.flow import report as stage
+    from lumirage.flow.mending import Mender, remake_tables
     from lumirage.flow.stored_evaluation import load_evaluation
     from lumirage.planning.pairing import choose
 
     with show(False) as screen, working_in(out) as layout:
         wanted = [each.id for each in choose(load_evaluation(layout).pairs, pair, (), None)] if pair else []
-        print(f"report: {stage.report(layout, screen, wanted, one_file=one_file)}")
+        mender = Mender(layout, screen, executes=False)
+        mender.look(refuse=False)
+        mender.over(lambda: remake_tables(layout, screen))
+        print(f"report: {mender.over(lambda: stage.report(layout, screen, wanted, one_file=one_file))}")
 
 
 TRANSFORMS = "transforms"

@@ -6,6 +6,8 @@ A failing method is not an error: it is a `lumirage.core.model.Outcome`.
 import difflib
 import errno
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Self
 
 EXIT_OK = 0
 EXIT_SOME_FAILED = 1
@@ -43,6 +45,17 @@ class BusyError(LumirageError):
     """Somebody else holds the output folder, or a resource is short: try again later."""
 
     exit_code = 75
+
+
+class DamagedFileError(DataError):
+    """A file that the harness wrote is not what it wrote, or is gone, though a record says that it is there."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path, self.why = path, why
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, str]]:
+        return type(self), (self.path, self.why)  # through the pipe of a process that scores
 
 
 class InvalidAnswerError(LumirageError):

@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lumirage.core.errors import DataError
+from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text
-from lumirage.core.records import explain
+from lumirage.core.records import explain, with_checksum, without_checksum
+from lumirage.core.set_aside import exists
 from lumirage.core.track import IN_DATASET, Evaluation
 
 DATASET = "dataset"
@@ -36,22 +37,30 @@ def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
     _change(content, place)
     content["derivatives"] = {name: _uri(path, {DATASET: roots[DATASET]}, here) for name, path in _folders(content)}
     content["dataset"] = _relative(evaluation.dataset, here)
-    write_text(layout.evaluation, json.dumps(content, indent=1) + "\n")
+    content["files"] = {place(path): digest for path, digest in content["files"].items()}
+    write_text(layout.evaluation, with_checksum(json.dumps(content, indent=1) + "\n"))
 
 
 def read_evaluation(layout: Layout) -> Evaluation:
-    """The evaluation with the places of now. Raises DataError when there is none, or it is damaged or of another version."""
-    if not layout.evaluation.is_file():
+    """The evaluation with the places of now. Raises DataError when there is none, or it is of another version,
+    DamagedFileError when it is not what was written."""
+    if not exists(layout.evaluation):
         raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+    whole: bool | None = None
     try:
-        content = json.loads(layout.evaluation.read_bytes())
+        whole, raw = without_checksum(layout.evaluation.read_bytes())
+        if whole is False:
+            raise DamagedFileError(layout.evaluation, "damaged: its content is not that of its checksum")
+        content = json.loads(raw)
         if isinstance(content, dict) and isinstance(content.get("dataset"), str):
             _find_places(content, _real(layout))
         return Evaluation.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        raise DataError(explain(layout.evaluation, error, Evaluation)) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{layout.evaluation}: cannot be read ({error})") from error
+        if whole:
+            raise DataError(explain(layout.evaluation, error, Evaluation)) from error
+        raise DamagedFileError(layout.evaluation, "damaged, or cut off") from error
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedFileError(layout.evaluation, f"cannot be read: damaged, or cut off ({error})") from error
 
 
 def dataset_links(layout: Layout, evaluation: Evaluation) -> dict[str, str]:
@@ -76,6 +85,7 @@ def _find_places(content: Json, here: Path) -> None:
         return str(_found(text, roots, here)) if known else text
 
     _change(content, find)
+    content["files"] = {find(path): digest for path, digest in (content.get("files") or {}).items()}
 
 
 def _folders(content: Json) -> list[tuple[str, str]]:

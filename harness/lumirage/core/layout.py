@@ -15,6 +15,7 @@ OUT/
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
     comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv regularity_*.tsv verdicts.json
     report/index.html  report/pairs/...
+    checksums/<part>.json     of the files that no record speaks of
     work/                     may be deleted when nothing runs or waits on a cluster: it is made again
         affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
         scratch/<job>/        inputs and outputs of a container under way, where TMPDIR does not serve: see neutral_scratch
@@ -27,11 +28,12 @@ import os
 import re
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lumirage.core.model import Pair
+from lumirage.core.set_aside import set_aside
 
 ASIDE = re.compile(r"\.[0-9a-f]{32}-")  # begins the name of a file that is not yet whole
 
@@ -225,6 +227,10 @@ class Layout:
         """A table of the analysis: comparisons, rankings, power, conditions."""
         return self.root / f"{name}.tsv"
 
+    def checksums(self, part: str) -> Path:
+        """Checksums of the tables, of the report or of the descriptions: `lumirage.core.manifest`."""
+        return self.root / "checksums" / f"{part}.json"
+
     @property
     def verdicts(self) -> Path:
         """Sentences made from the comparisons."""
@@ -279,19 +285,11 @@ def written_aside(path: Path) -> Iterator[Path]:
         yield aside
         with aside.open("rb") as handle:
             os.fsync(handle.fileno())
+        if path.is_dir() and not path.is_symlink():  # no file of ours: it would stand in the way for ever
+            set_aside(path)
         aside.replace(path)
     finally:
         aside.unlink(missing_ok=True)
-
-
-def remove_asides(layout: Layout) -> None:
-    """Remove what `written_aside` left of killed writers. Only for who is alone in the tree."""
-    for place in (layout.root, *([layout.work] if layout.work.is_symlink() else [])):
-        for folder, inner, names in os.walk(place):
-            inner[:] = [n for n in inner if n != "scratch" or Path(folder) != layout.work]  # deeper than we can go?
-            for name in filter(ASIDE.match, names):
-                with suppress(OSError):  # it does no harm
-                    Path(folder, name).unlink()
 
 
 def write_text(path: Path, text: str) -> None:

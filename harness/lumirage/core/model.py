@@ -14,7 +14,6 @@ CONTRACT_VERSION = 1
 _Row = tuple[float, float, float, float]
 Matrix = tuple[_Row, _Row, _Row, _Row]
 """A 4x4 homogeneous matrix, row by row, millimetres."""
-
 Triple = tuple[float, float, float]
 Shape = tuple[int, int, int]
 AXIS_CODES = r"^([RL]([AP][SI]|[SI][AP])|[AP]([RL][SI]|[SI][RL])|[SI]([RL][AP]|[AP][RL]))$"
@@ -79,6 +78,7 @@ class Prepared(Record):
     truth: Path | None = Field(default=None, description="the true u on the working grid, where it is known")
     shown: Matrix | None = Field(default=None, description="voxel to world in the files of methods; none: as in grid")
     warnings: tuple[str, ...] = Field(default=(), description="what is doubtful about the pair, a sentence each")
+    checksums: dict[str, str] = Field(default={}, description="XXH3-128 of fixed, moving, truth; none: not known")
 
 
 class Convention(Record):

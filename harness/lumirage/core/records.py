@@ -1,17 +1,21 @@
 """Records to and from files: YAML that people write, JSON that the harness writes. Errors name file and field."""
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from lumirage.core.errors import DataError, UsageError
+from lumirage.core.checksums import checksum
+from lumirage.core.errors import DamagedFileError, DataError, UsageError
 from lumirage.core.field_errors import field_errors
 from lumirage.core.layout import write_text
 from lumirage.core.model import Prepared
 
 R = TypeVar("R", bound=BaseModel)
+CHECKSUM = re.compile(rb',\n "checksum": "([0-9a-f]{32})"\n}\n\Z')
+"""The end of a record of ours."""
 
 
 def read_yaml(path: Path, record: type[R]) -> R:
@@ -40,18 +44,40 @@ def parse_yaml(text: str, path: Path, record: type[R]) -> R:
 
 
 def read_json(path: Path, record: type[R]) -> R:
-    """A record that the harness wrote. Raises DataError when it is damaged or of another version."""
+    """A record that the harness wrote. Raises DamagedFileError when it is not what was written, DataError when it is of
+    another version."""
     try:
-        return record.model_validate_json(path.read_bytes())
+        raw = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DamagedFileError(path, f"cannot be read ({error.strerror})") from error
+    whole, content = without_checksum(raw)
+    if whole is False:
+        raise DamagedFileError(path, "damaged: its content is not that of its checksum")
+    try:
+        return record.model_validate_json(content)
     except ValidationError as error:
-        raise DataError(explain(path, error, record)) from error
+        if whole:
+            raise DataError(explain(path, error, record)) from error
+        raise DamagedFileError(path, f"damaged, or cut off ({error.errors()[0]['msg']})") from error
 
 
 def write_json(path: Path, record: BaseModel) -> None:
-    """Write a record whole or not at all."""
-    write_text(path, record.model_dump_json(indent=1) + "\n")
+    """Write a record whole or not at all, the checksum of all else as its last field."""
+    write_text(path, with_checksum(record.model_dump_json(indent=1) + "\n"))
+
+
+def with_checksum(text: str) -> str:
+    """JSON of an object, indented, with the checksum of what it was as its last field."""
+    return f'{text.rstrip().removesuffix("}").rstrip()},\n "checksum": "{checksum(text)}"\n}}\n'
+
+
+def without_checksum(raw: bytes) -> tuple[bool | None, bytes]:
+    """Whether the content of a file is that of its checksum, None where it has none, and the JSON without it."""
+    found = CHECKSUM.search(raw)
+    if found is None:
+        return None, raw
+    content = raw[: found.start()] + b"\n}\n"
+    return checksum(content) == found.group(1).decode(), content
 
 
 def explain(path: Path, error: ValidationError, record: type[BaseModel]) -> str:

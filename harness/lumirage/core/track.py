@@ -280,9 +280,8 @@ class Evaluation(Record):
     )
     contents: dict[str, str] = Field(default={}, description="scan and what of it -> fingerprint of the file")
     label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
-    label_choices: dict[str, SourceLabels] = Field(
-        default={}, description="label source -> what of it is scored; none: as the track's numbers say"
-    )
+    label_choices: dict[str, SourceLabels] = Field(default={}, description="source -> what is scored of it, if not all")
+    files: dict[str, str] = Field(default={}, description="file of the dataset -> SHA-256 when it was first used")
     seed: int = 0
     repeats: int = 1
 

@@ -15,6 +15,7 @@ from lumirage.core.model import SENTINELS, Job
 from lumirage.core.records import write_json
 from lumirage.core.screen import Screen
 from lumirage.flow.install import method_installer
+from lumirage.flow.mending import Mender
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.status import QueueState, in_queue, unscored_pairs
@@ -64,12 +65,16 @@ def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) ->
     first = None if begun else plan_evaluation(request, installer, screen)
     layout = first.layout if first else Layout(request.out or Path())
     with lock_participants(layout.lock, []), lock_evaluation(layout.change_lock):
-        queued = _queued(layout, request)  # before the files: a task that ends between the two looks is in one of them
+        mender = Mender(layout, screen, executes=True)
+        mender.look()
+        queued = mender.over(
+            lambda: _queued(layout, request)
+        )  # before the files: a task that ends between the two looks is in one of them
         # another command may have begun the tree, or added a method, while this one waited
         plan = first if first and not layout.evaluation.is_file() else plan_evaluation(request, installer, screen)
         place_work_folder(layout, request.work)
         write_output_description(layout, plan.evaluation)
-        lacking = unscored_pairs(layout, plan.evaluation) if "score" in stages else []
+        lacking = mender.over(lambda: unscored_pairs(layout, plan.evaluation)) if "score" in stages else []
         work = for_stages(missing_work(plan, lacking, queued), stages)
         runs = sum(len(job.pairs) for job in work.jobs)
         screen.say(f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing")

@@ -53,7 +53,7 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
     with _told_to_stop() as stop, _in_turn(layout, parts, stop):
         match task.kind:
             case "prepare":
-                inputs = InputPreparer(layout, evaluation)
+                inputs = InputPreparer(layout, evaluation, screen.say)
                 for pair in task.pairs:
                     _unless(stop)
                     inputs.for_pair(pair, task.condition)

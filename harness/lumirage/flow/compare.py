@@ -13,8 +13,9 @@ from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import rank, rank_agreement
 from lumirage.analysis.regularity_curves import curve_points, curve_summaries, doses_of
 from lumirage.analysis.verdicts import verdicts
-from lumirage.core.errors import DataError
+from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.core.manifest import list_files
 from lumirage.core.model import Run
 from lumirage.core.screen import Screen
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
@@ -26,7 +27,10 @@ def compare(layout: Layout, screen: Screen) -> None:
     if not layout.score_table.is_file():
         raise DataError(f"{layout.root}: no scores there; make them with 'lumirage-harness score {layout.root}'")
     screen.progress("compare", 0, 1)
-    scores = pd.read_parquet(layout.score_table)
+    try:
+        scores = pd.read_parquet(layout.score_table)
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(layout.score_table, f"damaged, or cut off ({error})") from error
     comparisons, rankings = compare_methods(scores), rank(scores)
     tables = {
         "comparisons": comparisons,
@@ -46,6 +50,7 @@ def compare(layout: Layout, screen: Screen) -> None:
     found = verdicts(comparisons, rankings, tables["conditions"], evaluation.track.on_failure, references)
     sentences = [asdict(verdict) for verdict in found]
     write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")
+    list_files(layout, "comparisons", [*map(layout.table, tables), layout.verdicts])
     screen.progress("compare", 1, 1)
 
 

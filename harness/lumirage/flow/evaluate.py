@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
+from lumirage.core.errors import DamagedFileError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Screen
 from lumirage.flow.at_hand import AtHand, methods_at_hand
 from lumirage.flow.compare import compare
-from lumirage.flow.install import method_installer
+from lumirage.flow.install import MethodInstaller, method_installer
+from lumirage.flow.mending import Mender
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.plan_overview import overview
 from lumirage.flow.plan_words import five_lines
@@ -30,23 +32,48 @@ def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) 
     """Carry out the requested stages in order; completed work is not repeated."""
     installer = method_installer(request.runtime, screen, offline=request.offline)
     at_hand = methods_at_hand(installer, request.methods)  # before what is missing is got
-    plan = plan_evaluation(request, installer, screen)
+    plan = _planned(request, installer, screen)
     announce(plan, at_hand, screen)
     with lock_tree(plan.layout):
-        if _changed(plan):
-            plan = plan_evaluation(replace(request, out=plan.layout.root), installer, screen)
+        request = replace(request, out=plan.layout.root)
+        known = plan.layout.evaluation.exists()  # else nobody knows yet what belongs there
+        mender = Mender(plan.layout, screen, executes="run" in stages)
+        if mender.look() or _changed(plan):
+            plan = plan_evaluation(request, installer, screen)
         place_work_folder(plan.layout, request.work)
         write_output_description(plan.layout, plan.evaluation)
-        if "run" in stages:
-            with ScoreDuringRun(plan.layout, plan.evaluation) if "score" in stages else nullcontext() as scorer:
-                run(plan, installer, request.jobs, request.gpus, screen, scorer)
-        if "score" in stages:
-            score(plan.layout, plan.evaluation.track.presets, ScoringSettings(request.jobs), screen)
-        if "compare" in stages:
-            compare(plan.layout, screen)
-        if "report" in stages:
-            report(plan.layout, screen)
+        if not known and mender.look():
+            plan = plan_evaluation(request, installer, screen)
+        while True:
+            try:
+                _carry_out(plan, installer, request, stages, screen)
+                break
+            except DamagedFileError as error:  # met where it was used: what it was needed for is done again
+                mender.mend(error)
+                plan = plan_evaluation(request, installer, screen)
     return summarize(plan.layout)
+
+
+def _planned(request: EvaluationRequest, installer: MethodInstaller, screen: Screen) -> Plan:
+    try:
+        return plan_evaluation(request, installer, screen)
+    except DamagedFileError as error:  # that of the evaluation itself
+        Mender(Layout(error.path.parent), screen, executes=True).mend(error)
+    return plan_evaluation(request, installer, screen)
+
+
+def _carry_out(
+    plan: Plan, installer: MethodInstaller, request: EvaluationRequest, stages: Sequence[str], screen: Screen
+) -> None:
+    if "run" in stages:
+        with ScoreDuringRun(plan.layout, plan.evaluation) if "score" in stages else nullcontext() as scorer:
+            run(plan, installer, request.jobs, request.gpus, screen, scorer)
+    if "score" in stages:
+        score(plan.layout, plan.evaluation.track.presets, ScoringSettings(request.jobs), screen)
+    if "compare" in stages:
+        compare(plan.layout, screen)
+    if "report" in stages:
+        report(plan.layout, screen)
 
 
 def announce(plan: Plan, at_hand: Mapping[str, AtHand], screen: Screen) -> None:
@@ -62,7 +89,8 @@ def _changed(plan: Plan) -> bool:
     if not plan.layout.evaluation.exists():
         return False
     there, planned = read_evaluation(plan.layout), plan.evaluation
-    return planned != there.model_copy(update={"methods": {**there.methods, **planned.methods}})
+    methods, files = {**there.methods, **planned.methods}, there.files | planned.files
+    return planned != there.model_copy(update={"methods": methods, "files": files})
 
 
 def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary:
@@ -78,21 +106,32 @@ def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary
     layout = Layout(request.out) if request.out and begun else plan_evaluation(request, installer, screen).layout
     parts = [layout.part_lock(label.removeprefix("sub-")) for label in sorted(set(request.participants))]
     with lock_participants(layout.lock, parts) if parts else lock_tree(layout):
-        with lock_evaluation(layout.change_lock):
-            plan = plan_evaluation(
-                request, installer, screen
-            )  # again: another participant may have begun the tree meanwhile
-            place_work_folder(layout, request.work)
-            write_output_description(layout, plan.evaluation)
-        run(plan, installer, request.jobs, request.gpus, screen)
-        score_pairs(layout, [pair.id for pair in plan.pairs], ScoringSettings(request.jobs), screen)
+        mender = Mender(layout, screen, executes=True)
+        mender.look()
+
+        def carry_out() -> None:
+            with lock_evaluation(layout.change_lock):
+                # again: another participant may have begun the tree meanwhile
+                plan = plan_evaluation(request, installer, screen)
+                place_work_folder(layout, request.work)
+                write_output_description(layout, plan.evaluation)
+            run(plan, installer, request.jobs, request.gpus, screen)
+            score_pairs(layout, [pair.id for pair in plan.pairs], ScoringSettings(request.jobs), screen)
+
+        mender.over(carry_out)
     return summarize(layout)
 
 
 def finish(layout: Layout, screen: Screen) -> Summary:
     """Score, compare and report all complete runs."""
-    with lock_tree(layout):
+
+    def make() -> None:
         score(layout, (), ScoringSettings(), screen)
         compare(layout, screen)
         report(layout, screen)
+
+    with lock_tree(layout):
+        mender = Mender(layout, screen, executes=False)
+        mender.look()
+        mender.over(make)
     return summarize(layout)

@@ -3,7 +3,7 @@
 import functools
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -62,6 +62,8 @@ class InputPreparer:
 
     layout: Layout
     evaluation: Evaluation
+    tell: Callable[[str], None] = lambda _: None
+    """Told what was found damaged and is made again."""
 
     @functools.cached_property
     def _pairs(self) -> Mapping[str, Pair]:
@@ -78,5 +80,5 @@ class InputPreparer:
     def for_pair(self, pair: str, condition: str) -> PairInput:
         """What a method is given for one pair."""
         under = self.evaluation.under(self._pairs[pair], condition)
-        made = Preparer(self.layout).prepare(under, self._prepare[condition])
+        made = Preparer(self.layout, self.tell).prepare(under, self._prepare[condition], check=True)
         return PairInput(under, made, made.truth)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lumirage.core.layout import Layout
+from lumirage.core.manifest import list_files
 from lumirage.core.screen import Screen
 from lumirage.reporting.report_folder import ReportOptions, write_report
 
@@ -15,4 +16,6 @@ def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_fil
     def progress(what: str, done: int, total: int) -> None:
         screen.progress(f"report: {what}", done, total)
 
-    return write_report(layout, options, progress, lambda problem: screen.say(f"report: not made: {problem}"))
+    page = write_report(layout, options, progress, lambda problem: screen.say(f"report: not made: {problem}"))
+    list_files(layout, "report", (path for path in layout.report.rglob("*") if path.is_file()))
+    return page

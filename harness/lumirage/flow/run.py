@@ -39,7 +39,7 @@ def run(
     if plan.complete:
         screen.say(f"{plan.complete} runs are complete and are kept")
     progress = _Progress(plan, screen)
-    inputs = InputPreparer(plan.layout, plan.evaluation)
+    inputs = InputPreparer(plan.layout, plan.evaluation, screen.say)
     resources = resources_here(gpus)
     for limits in {job.limits for job in plan.jobs}:
         fits, why = bound(resources, limits, min(most, len(plan.jobs)))

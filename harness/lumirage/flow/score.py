@@ -41,7 +41,7 @@ def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, scree
     request = ScoringRequest(evaluation, evaluation.pairs, runs, presets)
     _score_missing(layout, request, settings, screen)
     failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
-    return assemble(layout, presets, failed, request.answered_both_ways)
+    return assemble(layout, presets, failed, request.answered_both_ways, request.answers)
 
 
 def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings, screen: Screen) -> None:

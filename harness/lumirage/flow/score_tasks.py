@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
+from lumirage.core.dataset_files import files_of_pair
 from lumirage.core.errors import DataError
 from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
@@ -39,6 +40,14 @@ class ScoringRequest:
         answered, reverse = self.answered, {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
         return {key for key in answered if (*key[:3], reverse[key[3]]) in answered}
 
+    @property
+    def answers(self) -> dict[RunKey, str]:
+        """Checksums of the answers that are there, as `ScoreTask.answers` has them."""
+        sums = {key: run.checksums.get("field", "") for key, run in self.runs.items()}
+        reverse = {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
+        back = {key: sums.get((*key[:3], reverse[key[3]]), "") for key in sums}
+        return {key: f"{own}+{back[key]}" if back[key] else own for key, own in sums.items()}
+
 
 def with_reversed(evaluation: Evaluation, wanted: Collection[str]) -> tuple[Pair, ...]:
     """The pairs of these ids, and those of the evaluation that are one of them the other way round."""
@@ -61,10 +70,10 @@ def scored_before(layout: Layout, preset: Preset, request: ScoringRequest) -> se
 
     Not those that were scored before their reversed pair was run, unless their images are gone: they keep what they have.
     """
-    found = scored_runs(layout, preset)
+    found = scored_runs(layout, preset, answers=request.answers)
     if INVERSE not in preset.metrics:
         return found
-    late = request.answered_both_ways - scored_runs(layout, preset, INVERSE)
+    late = request.answered_both_ways - scored_runs(layout, preset, INVERSE, request.answers)
     there = {pair.id for pair in request.evaluation.pairs if all(s.image.exists() for s in (pair.fixed, pair.moving))}
     return found - {key for key in late if key[3] in there}
 
@@ -101,18 +110,21 @@ def _tasks(layout: Layout, request: ScoringRequest, have: Mapping[str, Collectio
                 f"{layout.root}: the runs of {planned.id} were made from different images; give another OUT"
             )
         forward = Direction(pair, preparer.prepared_as(made.pop(), pair, cell.prepare), None)
+        known = {str(path): of for path in files_of_pair(pair) if (of := evaluation.files.get(str(path)))}
         task = partial(
             ScoreTask,
             condition=cell.name,
             track=evaluation.track,
             names=evaluation.label_names,
             choices={source: evaluation.labels_of(source) for source in shared_sources(pair)},
+            known=known,
         )
         for sentinel in SENTINELS:
             yield task(method=sentinel, repeat=0, forward=forward)
         for method, _, repeat, _ in keys:
             field_path = layout.run_files(method, pair, cell.name, repeat).field
-            answer = Direction(pair, forward.prepared, field_path)
+            summed = request.runs[method, cell.name, repeat, planned.id].checksums.get("field", "")
+            answer = Direction(pair, forward.prepared, field_path, summed)
             yield task(
                 method=method,
                 repeat=repeat,
@@ -130,4 +142,5 @@ def _backward(layout: Layout, request: ScoringRequest, run: tuple[str, Condition
         return None
     reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)
     prepared = Preparer(layout).prepared_as(there.prepared, reverse, cell.prepare)
-    return Direction(reverse, prepared, layout.run_files(method, reverse, cell.name, repeat).field)
+    field_path = layout.run_files(method, reverse, cell.name, repeat).field
+    return Direction(reverse, prepared, field_path, there.checksums.get("field", ""))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS, Outcome
-from lumirage.core.records import read_json
+from lumirage.core.records import read_json, without_checksum
 from lumirage.core.track import Evaluation
-from lumirage.running.executors.slurm import Array, Submission, Task, queue
+from lumirage.running.executors.slurm import Array, Submission, queue, task_of
 
 RunName = tuple[str, str, int, str]
 """Method, condition, repeat, pair id."""
@@ -46,7 +46,7 @@ def in_queue(layout: Layout) -> QueueState:
             for index, line in enumerate(lines):
                 if index not in here or array.kind not in ("run", "score"):
                     continue
-                task = Task.model_validate_json(line)
+                task = task_of(path, line)
                 if array.kind == "score":
                     scores |= set(task.pairs)
                 else:
@@ -121,11 +121,14 @@ def unscored_pairs(layout: Layout, evaluation: Evaluation) -> list[str]:
 
 
 def _outcome_is_ok(record: Path) -> bool | None:
-    """Of a run record, read no further than needed: there may be very many; None where there is none.
+    """Of a run record, read no further than needed: there may be very many; None where there is none that is whole.
 
     The line of the record itself, which is indented by one: what a method wrote stands deeper, or in one line.
     """
     try:
-        return f'\n "outcome": "{Outcome.OK}"'.encode() in record.read_bytes()
-    except FileNotFoundError:
+        raw = record.read_bytes()
+    except OSError:
         return None
+    if without_checksum(raw)[0] is False or not raw.rstrip().endswith(b"}"):
+        return None
+    return f'\n "outcome": "{Outcome.OK}"'.encode() in raw

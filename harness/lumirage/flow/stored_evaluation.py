@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import product
 
+from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import Pair, Run
@@ -13,7 +14,11 @@ from lumirage.scoring.score_store import RunKey
 
 def load_evaluation(layout: Layout) -> Evaluation:
     """What OUT is made of. Raises DataError when it holds no evaluation."""
-    return read_evaluation(layout)
+    try:
+        return read_evaluation(layout)
+    except DamagedFileError as error:
+        again = "type the same 'lumirage-harness evaluate' command again: it sets this aside and makes it anew"
+        raise DataError(f"{error}; {again}") from error
 
 
 def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None) -> dict[RunKey, Run]:

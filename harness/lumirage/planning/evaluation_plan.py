@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from lumirage import __version__
-from lumirage.core.errors import UsageError
+from lumirage.core.dataset_files import with_files
+from lumirage.core.errors import DamagedFileError, UsageError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
 from lumirage.core.records import read_json
+from lumirage.core.set_aside import exists, was_set_aside
 from lumirage.core.track import Condition, Evaluation, MethodUse, Track
 from lumirage.planning import scans as dataset
 from lumirage.planning.file_fingerprints import differences, files_of, fingerprints
@@ -75,7 +77,9 @@ def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False
     wanted, notes = _evaluation(inputs)
     wanted, said = _looked_over(inputs, wanted, read_images=read_images)
     wanted = wanted.model_copy(update={"methods": {source.card.name: resolve(source) for source in inputs.methods}})
-    plan = _planned(inputs, _merged(Layout(inputs.out), wanted))
+    evaluation = _merged(Layout(inputs.out), wanted)
+    chosen = choose(evaluation.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
+    plan = _planned(inputs, with_files(evaluation, chosen, [cell.name for cell in inputs.track.cells()]))
     pairs = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
     return replace(plan, notes=(*notes, *said, *landmark_notes({pair.id: pair for pair in pairs}.values())))
 
@@ -141,7 +145,9 @@ def _check_places(inputs: PlanInputs) -> None:
     if (
         out.is_dir()
         and any(not p.name.startswith(".lock") for p in out.iterdir())
-        and not Layout(out).evaluation.is_file()
+        and not exists(Layout(out).evaluation)
+        and not was_set_aside(Layout(out).evaluation)
+        and not Layout(out).checksums("descriptions").exists()
     ):
         raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
 
@@ -188,11 +194,10 @@ def _made_of(inputs: PlanInputs, name: str, pairs: tuple[Pair, ...]) -> Evaluati
 
 def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
     """The evaluation in OUT with the new methods added, or the requested one if OUT is new."""
-    if not layout.evaluation.is_file():
+    if not exists(layout.evaluation):
         return wanted
     found = read_evaluation(layout)
-    differ = list(_differences(found, wanted))
-    if differ:
+    if differ := list(_differences(found, wanted)):
         raise UsageError(
             f"{layout.root} holds another evaluation:\n  "
             + "\n  ".join(differ)
@@ -279,7 +284,10 @@ class _Completed:
         record = self._layout.run_files(method, pair, condition.name, repeat).record
         if not record.is_file():
             return False
-        run = read_json(record, Run)
+        try:
+            run = read_json(record, Run)
+        except DamagedFileError:
+            return False  # it is set aside, and told, before anything is executed
         digest = self._evaluation.methods[method].digest
         if run.image != digest:
             raise UsageError(f"{record}: made by image {run.image[:19]}, not {digest[:19]}; give another OUT")

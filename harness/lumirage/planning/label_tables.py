@@ -80,7 +80,9 @@ def read_names(table: Path) -> dict[int, str]:
     try:
         with table.open(newline="", encoding="utf-8-sig") as handle:
             return {int(row["index"]): row["name"].strip() for row in csv.DictReader(handle, delimiter="\t")}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except OSError as error:
+        raise DataError(f"{table}: cannot be read ({error.strerror})") from error
+    except (KeyError, ValueError, TypeError, AttributeError, csv.Error) as error:
         raise DataError(f"{table}: needs the columns 'index' (whole number) and 'name' ({error})") from error
 
 

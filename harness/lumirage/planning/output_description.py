@@ -6,6 +6,7 @@ from pathlib import Path
 from lumirage.core.errors import UsageError
 from lumirage.core.evaluation_file import DATASET, dataset_links, write_evaluation
 from lumirage.core.layout import Layout, digest, write_text
+from lumirage.core.manifest import list_files
 from lumirage.core.track import Evaluation, MethodUse
 from lumirage.planning.pairing import pairs_tsv
 
@@ -37,14 +38,17 @@ _IGNORED = """/*.tsv
 /verdicts.json
 /scores
 /report
+/checksums
 /work
 /.lock*
+*.damaged*
 """
 """Files of the whole tree that BIDS has no names for; the folders of methods are datasets of their own."""
 _METHOD_IGNORED = """*_xfm.nii
 *_run.json
 *_log.txt
 *_memory.tsv
+*.damaged*
 """
 
 
@@ -81,9 +85,12 @@ def write_output_description(layout: Layout, evaluation: Evaluation) -> None:
     write_text(layout.readme, readme)
     write_text(layout.bidsignore, _IGNORED + "".join(f"/{name}\n" for name in sorted(evaluation.methods)))
     write_text(layout.description, _description(title, layout, evaluation))
-    for use in evaluation.methods.values():
-        _begin_method(Layout(layout.method(use.card.name)), evaluation, use, title)
+    of_methods = [Layout(layout.method(use.card.name)) for use in evaluation.methods.values()]
+    for use, folder in zip(evaluation.methods.values(), of_methods, strict=True):
+        _begin_method(folder, evaluation, use, title)
     write_text(layout.pairs, pairs_tsv(evaluation.pairs))
+    described = [path for at in (layout, *of_methods) for path in (at.readme, at.bidsignore, at.description)]
+    list_files(layout, "descriptions", [*described, layout.pairs, *(folder.participants for folder in of_methods)])
     write_evaluation(layout, evaluation)
 
 

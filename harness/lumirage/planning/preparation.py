@@ -6,7 +6,7 @@ labels are interpolated once.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from lumirage.core import space
-from lumirage.core.errors import DataError
+from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.evaluation_file import PLACE_VARIABLE
 from lumirage.core.foreground import foreground
 from lumirage.core.label_files import PROBABILITIES, elsewhere, label_files, read_label_files
@@ -34,12 +34,15 @@ from lumirage.core.native_images import (
     read_true_displacement,
 )
 from lumirage.core.records import read_json, read_prepared, write_json
+from lumirage.core.set_aside import remove
 from lumirage.core.space import Array, Displacement, Float, Single, Volume
+from lumirage.core.stored_images import check_prepared, with_checksums
 from lumirage.core.track import Prepare
 from lumirage.planning.affine_alignment import ALIGN_VERSION, Alignment, align
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.working_grid import about_centre, working_grid
 
+TRIES = 3
 PREPARE_VERSION = "2"
 """Part of every key: raise it when the same inputs would give other images."""
 OLDER_VERSIONS = (("1", "1"),)
@@ -51,15 +54,34 @@ class Preparer:
     """Prepares pairs into one output tree. Safe to call from several processes: existing files are used."""
 
     layout: Layout
+    tell: Callable[[str], None] = lambda _: None
+    """Told what was found damaged and is made again."""
 
-    def prepare(self, pair: Pair, prepare: Prepare) -> Prepared:
-        """The prepared pair, new or from the cache. Raises DataError if an image is missing, damaged or not 3-D."""
+    def prepare(self, pair: Pair, prepare: Prepare, *, check: bool = False) -> Prepared:
+        """The prepared pair, made or found, and made again where it is damaged: its images are looked at with `check`,
+        once a process. Raises DataError when an image of the dataset is missing, damaged or not 3-D."""
         key = prepared_key(pair, prepare)
         record = self.layout.prepared_record(key)
         with _alone(record.parent):
-            if not record.is_file():
-                images = _images(pair, prepare)
-                write_json(record, _make(images, prepare, record.parent, key, self._alignment(images, prepare)))
+            for _ in range(TRIES):
+                try:
+                    prepared = self._prepared(pair, prepare, key)
+                    if check:
+                        check_prepared(prepared)
+                except DamagedFileError as error:
+                    self.tell(f"{error}; it is made again")
+                    for path in (error.path, record):
+                        remove(path)
+                else:
+                    return prepared
+        raise DataError(f"{record.parent}: damaged as soon as it is written; is the disk sound?")
+
+    def _prepared(self, pair: Pair, prepare: Prepare, key: str) -> Prepared:
+        record = self.layout.prepared_record(key)
+        if not record.is_file():
+            images = _images(pair, prepare)
+            made = _make(images, prepare, record.parent, key, self._alignment(images, prepare))
+            write_json(record, with_checksums(made, record.parent))
         return read_prepared(record)
 
     def prepared_as(self, key: str, pair: Pair, prepare: Prepare) -> Prepared:

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lumirage.core.checksums import file_checksum
 from lumirage.core.model import SENTINELS
 from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import clip, colors_of, jitter, make_rows
 from lumirage.reporting.policy_means import filled_words, policy_means
-from lumirage.reporting.report_inputs import Inputs, files_of
+from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 MOST_POINTS = 240
@@ -138,8 +139,19 @@ def _lines(inputs: Inputs, method: str) -> list[tuple[str, tuple[list[float], li
     runs = runs.sort_values("peak_memory_bytes", ascending=False).drop_duplicates("job").head(MOST_LINES)
     found = []
     for run in runs.itertuples():
-        path = files_of(Path(str(run.record))).memory
-        if path.is_file() and len(table := pd.read_csv(path, sep="\t")) > 1:
+        table = _time_line(Path(str(run.record)))
+        if len(table) > 1:
             thin = table.iloc[:: max(1, len(table) // 160)]
             found.append((str(run.pair), (thin.iloc[:, 0].tolist(), (thin.iloc[:, 1] / 2**20).tolist())))
     return found
+
+
+def _time_line(record: Path) -> pd.DataFrame:
+    """A run's memory over time, columns seconds and bytes; empty where it is not as it was written."""
+    path, wanted = files_of(record).memory, read_run(record).checksums.get("memory", "")
+    if not path.is_file() or (wanted and file_checksum(path) != wanted):
+        return pd.DataFrame()
+    try:
+        return pd.read_csv(path, sep="\t")
+    except ValueError:  # what pandas raises on what is no table
+        return pd.DataFrame()

@@ -160,7 +160,7 @@ def _part(
         return MethodPart(method, run, (), "")
     field = files_of(record).field
     try:
-        result = read_result(pair_planes.pair_images, method, field)
+        result = read_result(pair_planes.pair_images, method, field, run.checksums.get("field", ""))
     except DataError as error:
         return MethodPart(method, run, (), f"No pictures: {error}.")
     moved[method] = result.moved

@@ -11,12 +11,13 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.optimize import linear_sum_assignment
 
-from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.errors import DataError
 from lumirage.core.label_files import label_files, read_label_files, shared_sources
 from lumirage.core.layout import Layout
-from lumirage.core.model import Convention, Grid, Pair, Prepared, Scan
+from lumirage.core.model import Grid, Pair, Prepared, Scan
 from lumirage.core.records import read_prepared
-from lumirage.core.space import Array, Float, Single, Volume, read_displacement, read_volume
+from lumirage.core.space import Array, Float, Single, Volume
+from lumirage.core.stored_images import read_stored_displacement, read_stored_volume
 from lumirage.reporting.image_planes import Cut
 
 
@@ -72,7 +73,9 @@ def read_pair_images(layout: Layout, pair: Pair, key: str) -> PairImages:
         raise DataError(f"the prepared images of {pair.id} are no longer in {layout.work}; `run` makes them again")
     prepared = read_prepared(record)
     turn = ras_order(prepared.grid)
-    fixed, moving = (_scaled(read_volume(path).data) for path in (prepared.fixed, prepared.moving))
+    sums = prepared.checksums
+    images = ((prepared.fixed, sums.get("fixed", "")), (prepared.moving, sums.get("moving", "")))
+    fixed, moving = (_scaled(read_stored_volume(path, prepared.grid, wanted)) for path, wanted in images)
     source = next(iter(shared_sources(pair)), "")
     labels = [_labels(scan, source) if source else None for scan in (pair.fixed, pair.moving)]
     return PairImages(pair, prepared, turn, turn(fixed), turn(moving), source, *labels)
@@ -83,12 +86,9 @@ def _labels(scan: Scan, source: str) -> Volume:
     return read_label_files(files, range(1, len(files) + 1) if source in scan.structures else ())
 
 
-def read_result(pair_images: PairImages, method: str, field: Path) -> Result:
-    """What the answer at `field` (the harness' convention) does to the pair. Raises DataError."""
-    try:
-        u = read_displacement(field, Convention(), pair_images.prepared.grid).u
-    except InvalidAnswerError as error:
-        raise DataError(f"{field}: {error}") from error
+def read_result(pair_images: PairImages, method: str, field: Path, wanted: str = "") -> Result:
+    """What the answer at `field` (the harness' convention; `wanted`: its checksum) does to the pair. Raises DataError."""
+    u = read_stored_displacement(field, pair_images.prepared.grid, wanted).u
     return result_of(pair_images, method, pair_images.turn(u))
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from pydantic import ValidationError
 
 from lumirage.core.errors import DataError
 from lumirage.core.evaluation_file import read_evaluation
@@ -19,6 +18,7 @@ from lumirage.core.failure_policy import Attempts, RawValues
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.log_text import last_words
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
+from lumirage.core.records import read_json
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
 from lumirage.reporting.pair_warnings import read_pair_warnings
@@ -179,10 +179,7 @@ def run_records(layout: Layout, methods: Sequence[str]) -> Iterator[Path]:
 
 def read_run(path: Path) -> Run:
     """One run record. Raises DataError."""
-    try:
-        return Run.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise DataError(f"{path}: not a run record ({error})") from error
+    return read_json(path, Run)
 
 
 def read_runs(layout: Layout, methods: Sequence[str]) -> pd.DataFrame:

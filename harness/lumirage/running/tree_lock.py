@@ -7,12 +7,12 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from lumirage.core.errors import BusyError, UsageError
-from lumirage.core.layout import Layout, remove_asides
+from lumirage.core.layout import ASIDE, Layout
 
 _open_locks: set[int] = set()
 
@@ -113,3 +113,13 @@ def _describe_holder(path: Path) -> str:
         return f"process {who['pid']} of {who['user']} on {who['host']} since {who['since']} ({who['command']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another harness"
+
+
+def remove_asides(layout: Layout) -> None:
+    """Remove what `written_aside` left of killed writers. Only for who is alone in the tree."""
+    for place in (layout.root, *([layout.work] if layout.work.is_symlink() else [])):
+        for folder, inner, names in os.walk(place):
+            inner[:] = [n for n in inner if n != "scratch" or Path(folder) != layout.work]  # deeper than we can go?
+            for name in filter(ASIDE.match, names):
+                with suppress(OSError):  # it does no harm
+                    Path(folder, name).unlink()

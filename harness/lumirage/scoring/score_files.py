@@ -2,19 +2,21 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from lumirage.core import space
+from lumirage.core.dataset_files import refuse_changed
 from lumirage.core.label_files import label_files, read_label_files, structure_numbers
 from lumirage.core.label_words import SourceLabels
 from lumirage.core.landmark_files import read_landmarks
 from lumirage.core.layout import file_digest
-from lumirage.core.model import Convention, Pair, Prepared, Scan
+from lumirage.core.model import Grid, Pair, Prepared, Scan
 from lumirage.core.native_images import read_image, read_label_map, read_true_displacement
 from lumirage.core.space import Displacement, Single, Volume
+from lumirage.core.stored_images import read_stored_displacement, read_stored_volume
 from lumirage.core.track import Track
 from lumirage.scoring.label_maps import renumbered, values_in
 from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
@@ -27,6 +29,8 @@ class Direction:
     pair: Pair
     prepared: Prepared
     field: Path | None
+    checksum: str = ""
+    """Of that file; empty where it was not recorded."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,24 @@ class ScoreTask:
     names: Mapping[str, Mapping[int, str]]
     choices: Mapping[str, SourceLabels]
     backward: Direction | None = None
+    known: Mapping[str, str] = field(default_factory=dict)
+    """The hashes of the dataset's files, by path; none for what an old tree does not know."""
 
     @property
     def pair(self) -> Pair:
         """The pair that was registered."""
         return self.forward.pair
 
+    @property
+    def answers(self) -> str:
+        """Checksums of the answers that it scores, the backward one after a plus; empty where none is known."""
+        back = self.backward.checksum if self.backward else ""
+        return f"{self.forward.checksum}+{back}" if back else self.forward.checksum
+
     def load(self) -> ScoreInputs:
-        """Read everything. Raises DataError, and InvalidAnswerError when a field was spoiled since it was accepted."""
+        """Read everything. Raises DataError, and DamagedFileError for what the harness wrote."""
         pair, prepared = self.pair, self.forward.prepared
+        refuse_changed(pair, self.known)
         return replace(
             _geometry(self.method, self.forward),
             labels=self._label_maps(),
@@ -58,8 +71,8 @@ class ScoreTask:
             mask=_read_labels(pair.fixed.mask) if pair.fixed.mask else None,
             fixed_image=_read_native(pair.fixed.image),
             moving_image=_read_native(pair.moving.image),
-            prepared_fixed=_read_prepared(prepared.fixed),
-            prepared_moving=_read_prepared(prepared.moving),
+            prepared_fixed=_prepared(prepared.fixed, prepared.grid, prepared.checksums.get("fixed", "")),
+            prepared_moving=_prepared(prepared.moving, prepared.grid, prepared.checksums.get("moving", "")),
             truth=_read_truth(pair.truth, pair.fixed.image) if pair.truth else None,
             backward=_geometry(self.method, self.backward) if self.backward else None,
             score_grid=self.track.score_grid,
@@ -83,7 +96,7 @@ def _geometry(method: str, direction: Direction) -> ScoreInputs:
     affine = np.eye(4) if method == "identity" else np.array(prepared.affine)
     if direction.field is None:
         return ScoreInputs(space.zero_displacement(prepared.grid), affine)
-    return ScoreInputs(space.read_displacement(direction.field, Convention(), prepared.grid), affine)
+    return ScoreInputs(read_stored_displacement(direction.field, prepared.grid, direction.checksum), affine)
 
 
 def _scored(fixed: Volume, moving: Volume, choice: SourceLabels) -> tuple[int, ...]:
@@ -146,8 +159,10 @@ def _cached_image(path: Path, _digest: str) -> Volume:
     return read_image(path)
 
 
-def _read_prepared(path: Path) -> Single:
-    return space.read_volume(path).data
+@functools.lru_cache(maxsize=2)
+def _prepared(path: Path, grid: Grid, wanted: str) -> Single:
+    """The two images of the pair whose methods are scored one after another."""
+    return read_stored_volume(path, grid, wanted)
 
 
 def _read_truth(path: Path, fixed: Path) -> Displacement:

@@ -1,20 +1,26 @@
 """Scores on disk: parts that are only ever added, and the table made of them.
 
 scores/<preset>-<settings>/<method>/<part>.parquet holds the scores of some runs under one preset, its settings and scorer in
-the name and in every row. Parts are never changed: another preset, setting or scorer adds parts beside the old ones.
+the name and in every row. Parts are never changed: another preset, setting or scorer adds parts beside the old ones. A part
+is named after the checksum of its bytes. Its rows say of which answers they are: those of an answer that is not there any
+more, because its run was executed again, count no longer.
 """
 
+import io
 import json
-import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lumirage.core.checksums import checksum
+from lumirage.core.errors import DamagedFileError
 from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.core.manifest import list_files
 from lumirage.core.model import SCORE_COLUMNS, Outcome, Score
 from lumirage.scoring.presets import SCORER_VERSION, Preset
 from lumirage.scoring.score_files import ScoreTask
@@ -38,7 +44,14 @@ _SCHEMA = pa.schema(
         for name in STORED_COLUMNS
     ]
 )
+SUMMED = "xxh3-"
+"""Begins the name of a part that is named after its checksum."""
+_RUN = ("method", "condition", "repeat", "pair")
 _ORDER = ["track", "condition", "repeat", "method", "pair", "preset", "settings", "metric", "source", "label"]
+
+
+PART_SCHEMA = _SCHEMA.append(pa.field("answers", pa.string()))
+"""Of a part: also the checksums of the answers that were scored, as `ScoreTask.answers` has them."""
 
 
 def rows_of(task: ScoreTask, preset: Preset, scores: Iterable[Score]) -> list[dict[str, object]]:
@@ -49,15 +62,33 @@ def rows_of(task: ScoreTask, preset: Preset, scores: Iterable[Score]) -> list[di
         "fixed_subject": task.pair.fixed.subject, "moving_subject": task.pair.moving.subject,
         "outcome": Outcome.OK.value, "preset": preset.name, "settings": preset.settings, "scorer": SCORER_VERSION,
         "pair_warning": "; ".join(task.forward.prepared.warnings),
+        "answers": task.answers,
     }  # fmt: skip
     return [common | score.model_dump() for score in scores]
 
 
 def add_part(layout: Layout, preset: Preset, method: str, rows: Sequence[Mapping[str, object]]) -> None:
     """Write the scores of some runs of one method, all or nothing."""
-    path = layout.scores(preset.name, preset.settings) / method / f"{uuid.uuid4().hex}.parquet"
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(list(rows), PART_SCHEMA), buffer, compression="zstd")
+    raw = buffer.getvalue()
+    path = layout.scores(preset.name, preset.settings) / method / f"{SUMMED}{checksum(raw)}.parquet"
     with written_aside(path) as aside:
-        pq.write_table(pa.Table.from_pylist(list(rows), _SCHEMA), aside, compression="zstd")
+        aside.write_bytes(raw)
+
+
+def read_part(path: Path, columns: Sequence[str] | None = None, metric: str | None = None) -> pa.Table:
+    """A part, or some columns of it, or the rows of one metric. Raises DamagedFileError."""
+    try:
+        raw = path.read_bytes()
+        if path.stem.startswith(SUMMED) and path.stem.removeprefix(SUMMED) != checksum(raw):
+            raise DamagedFileError(path, "damaged: its content is not that of its checksum")
+        table = pq.read_table(io.BytesIO(raw), filters=[("metric", "==", metric)] if metric else None)
+    except (OSError, ValueError, pa.ArrowException) as error:  # an ArrowInvalid is a ValueError
+        raise DamagedFileError(path, f"damaged, or cut off ({error})") from error
+    if "answers" not in table.column_names:  # of an older harness
+        table = table.append_column("answers", pa.array([""] * len(table), pa.string()))
+    return table.select(list(columns)) if columns else table
 
 
 class Parts:
@@ -86,36 +117,55 @@ class Parts:
         add_part(self._layout, *key, [row for rows in self._pending.pop(key) for row in rows])
 
 
-def scored_runs(layout: Layout, preset: Preset, metric: str | None = None) -> set[RunKey]:
-    """The runs that have scores, or this one, under this preset, its settings and this scorer."""
-    columns = ["method", "condition", "repeat", "pair"]
+def scored_runs(
+    layout: Layout, preset: Preset, metric: str | None = None, answers: Mapping[RunKey, str] = MappingProxyType({})
+) -> set[RunKey]:
+    """The runs that have scores, or this one, under this preset, its settings and this scorer. `answers`: those that are
+    there now, by run; scores of others count no longer. Raises DamagedFileError."""
     found: set[RunKey] = set()
-    for part in _parts(layout.scores(preset.name, preset.settings)):
-        table = pq.read_table(part, columns=columns, filters=[("metric", "==", metric)] if metric else None)
-        found |= set(zip(*(table.column(c).to_pylist() for c in columns), strict=True))
+    for part in score_parts(layout, preset):
+        table = read_part(part, [*_RUN, "answers"], metric)
+        rows = set(zip(*(table.column(c).to_pylist() for c in (*_RUN, "answers")), strict=True))
+        found |= {key for *run, scored in rows if not _outdated(scored, answers.get(key := _key(run), ""))}
     return found
 
 
-def _parts(folder: Path) -> Iterator[Path]:
-    """Those that are whole: what another harness is writing, or died writing, begins with a dot."""
-    return iter(sorted(folder.rglob("[!.]*.parquet")))
+def _key(run: Sequence[object]) -> RunKey:
+    method, condition, repeat, pair = run
+    return str(method), str(condition), int(str(repeat)), str(pair)
+
+
+def _outdated(scored: str, now: str) -> bool:
+    """Whether scores are of other answers than those that are there now; False where either is not known."""
+    pairs = zip(scored.split("+"), now.split("+"), strict=False)
+    return any(old and new and old != new for old, new in pairs)
+
+
+def score_parts(layout: Layout, preset: Preset) -> Iterator[Path]:
+    """The parts of a preset. Those that are whole: what another harness is writing, or died writing, begins with a dot."""
+    return iter(sorted(layout.scores(preset.name, preset.settings).rglob("[!.]*.parquet")))
 
 
 def assemble(
-    layout: Layout, presets: Sequence[Preset], failed: Mapping[RunKey, Outcome], returned: Collection[RunKey] = ()
+    layout: Layout,
+    presets: Sequence[Preset],
+    failed: Mapping[RunKey, Outcome],
+    returned: Collection[RunKey] = (),
+    answers: Mapping[RunKey, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Write scores.parquet, scores.tsv and their dictionary from the parts of these presets; gives the table.
 
     A failed run gets a row for every pair-level metric that the sentinels have on its pair, null, with its outcome as the
     reason; a run whose reversed pair was registered too (`returned`) and whose inverse consistency was not scored gets a
-    null with the reason. The order of rows depends on nothing but their content.
+    null with the reason. The order of rows depends on nothing but their content. Raises DamagedFileError.
     """
-    tables = [pq.read_table(part) for preset in presets for part in _parts(layout.scores(preset.name, preset.settings))]
+    tables = [read_part(part) for preset in presets for part in score_parts(layout, preset)]
     table = (
         pa.concat_tables(tables, promote_options="default").to_pandas()
         if tables
-        else pd.DataFrame(columns=list(STORED_COLUMNS))
+        else pd.DataFrame(columns=PART_SCHEMA.names)
     )
+    table = _of_now(table, failed, answers).drop(columns="answers")
     more = [_rows_of_failures(table, failed) if failed else None, _rows_without_inverse(table, returned, presets)]
     table = pd.concat([table, *(rows for rows in more if rows is not None and len(rows))], ignore_index=True)
     table = table.drop_duplicates(subset=_ORDER).sort_values(
@@ -127,7 +177,21 @@ def assemble(
     with written_aside(layout.score_tsv) as aside:
         table.astype({"label": "Int64"}).to_csv(aside, sep="\t", index=False, na_rep="n/a")
     write_text(layout.score_dictionary, json.dumps(DICTIONARY, indent=1) + "\n")
+    list_files(layout, "scores", (layout.score_table, layout.score_tsv, layout.score_dictionary))
     return table
+
+
+def _of_now(table: pd.DataFrame, failed: Collection[RunKey], answers: Mapping[RunKey, str]) -> pd.DataFrame:
+    """The rows but those of answers that are not there any more: their runs were executed again."""
+    runs = table[[*_RUN, "answers"]].drop_duplicates()
+    gone = [
+        tuple(row)
+        for row in runs.itertuples(index=False)
+        if (key := _key(row[:4])) in failed or _outdated(row[4], answers.get(key, ""))
+    ]
+    if not gone:
+        return table
+    return table[~pd.MultiIndex.from_frame(table[[*_RUN, "answers"]]).isin(gone)]
 
 
 def _rows_of_failures(table: pd.DataFrame, failed: Mapping[RunKey, Outcome]) -> pd.DataFrame:

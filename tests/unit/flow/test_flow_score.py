@@ -26,7 +26,7 @@ def task(number: int) -> SimpleNamespace:
     track = SimpleNamespace(name="t")
     forward = SimpleNamespace(prepared=SimpleNamespace(warnings=()))
     pair = Pair(fixed=fixed, moving=moving)
-    return SimpleNamespace(method="m", condition="c", repeat=0, pair=pair, track=track, forward=forward)
+    return SimpleNamespace(method="m", condition="c", repeat=0, pair=pair, track=track, forward=forward, answers="")
 
 
 def score_five(layout: Layout, monkeypatch: pytest.MonkeyPatch, ends: "threading.Event | Exception") -> None:

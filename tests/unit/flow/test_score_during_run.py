@@ -54,7 +54,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Score
         def unscored_tasks(layout, request, have):
             for key in request.runs:
                 if key not in have["strict"]:
-                    task = SimpleNamespace(method=key[0], condition=key[1], repeat=key[2], track=track)
+                    task = SimpleNamespace(method=key[0], condition=key[1], repeat=key[2], track=track, answers="")
                     task.forward = SimpleNamespace(prepared=SimpleNamespace(warnings=()))
                     task.pair = next(p for p in request.pairs if p.id == request.pairs[0].id)
                     yield task, (STRICT,)

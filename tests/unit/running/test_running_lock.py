@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lumirage.core.errors import BusyError, UsageError
-from lumirage.core.layout import Layout, remove_asides, written_aside
-from lumirage.running.tree_lock import holder, lock_exclusively, lock_tree
+from lumirage.core.layout import Layout, written_aside
+from lumirage.running.tree_lock import holder, lock_exclusively, lock_tree, remove_asides
 
 
 def test_one_at_a_time_and_the_holder_is_named(tmp_path: Path):

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from running_world import World, as_nobody
 
-from lumirage.core.layout import remove_asides
 from lumirage.running.folder_removal import remove_tree
+from lumirage.running.tree_lock import remove_asides
 
 
 def nest(folder: Path, depth: int, mode: int = 0o755) -> None:

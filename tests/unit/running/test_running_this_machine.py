@@ -12,6 +12,7 @@ from running_world import Actor, FakeRuntime, World, with_limits, write_field
 
 from lumirage.core.errors import BusyError, DataError, EngineError, UnavailableError, UsageError
 from lumirage.core.model import Job, Run, Usage
+from lumirage.core.records import read_json
 from lumirage.running.executors import this_machine as here_module
 from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources
@@ -101,7 +102,7 @@ def test_a_cpu_that_another_harness_uses_is_confessed(world: World, tmp_path: Pa
     ThisMachine(FakeRuntime(Slow(0.3)), MACHINE, 2, Leases(str(tmp_path))).execute(
         todo, lambda job: world.inputs, world.context, Notes()
     )
-    records = [Run.model_validate_json(world.files(pair).record.read_bytes()) for pair in world.inputs]
+    records = [read_json(world.files(pair).record, Run) for pair in world.inputs]
     warned = [w for run in records for w in run.warnings if "another harness" in w]
     assert warned == ["CPU 1 also used by another harness: times are too long"]
 

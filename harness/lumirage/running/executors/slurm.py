@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from submitit.slurm import slurm as submitit_slurm
 
-from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.core.errors import DamagedFileError, UnavailableError, UsageError
 from lumirage.core.layout import SubmissionFiles
 from lumirage.core.model import Limits, Record
 
@@ -229,8 +229,16 @@ def read_task(path: Path, index: int) -> Task:
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines):
             if number == index:
-                return Task.model_validate_json(line)
+                return task_of(path, line)
     raise UsageError(f"{path}: has no task {index}")
+
+
+def task_of(path: Path, line: str) -> Task:
+    """A task from a line of an array's file. Raises DamagedFileError."""
+    try:
+        return Task.model_validate_json(line)
+    except ValidationError as error:
+        raise DamagedFileError(path, "damaged, or cut off; submit again, by the same command") from error
 
 
 def cpus_of_task(environment: Mapping[str, str], affinity: Iterable[int]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
-from lumirage.core.errors import EngineError, PausedError, UnavailableError
+from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.measurement import Meter, Source
 from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
@@ -22,9 +22,9 @@ from lumirage.running.runtimes.docker_state import (
     hopeless,
     image_volumes,
     labelled,
-    ordered_by_others,
     printed,
     reason,
+    refuse_disturbed,
     remove,
     start,
 )
@@ -183,10 +183,7 @@ class DockerRuntime:
             attached.drain()
             with engine_failures("read how a container ended"):
                 end = end_of(container, started)
-            if end.exit_code and watched.stopped is None and ordered_by_others(client, container, started, "kill"):
-                raise EngineError("somebody told the engine to stop a container of ours")
-            if ordered_by_others(client, container, started, "pause"):
-                raise PausedError("somebody paused a container of ours, so its times say nothing of the method")
+            refuse_disturbed(client, container, started, killed=bool(end.exit_code) and watched.stopped is None)
             return CallResult(meter.usage(watched, end), watched.timeline, watched.stopped == "interrupted")
         finally:
             if not self._keep:

@@ -13,7 +13,7 @@ import urllib3
 from docker.models.containers import RUN_HOST_CONFIG_KWARGS, Container
 from docker.utils.socket import SocketError, frames_iter
 
-from lumirage.core.errors import EngineError, UnavailableError
+from lumirage.core.errors import EngineError, PausedError, UnavailableError
 from lumirage.running.measurement import End
 from lumirage.running.runtimes.runtime_interface import CALL_LABEL
 
@@ -110,7 +110,16 @@ def remove(client: docker.DockerClient, name: str) -> None:
             volume.remove(force=True)
 
 
-def ordered_by_others(client: docker.DockerClient, container: Container, started: Started, order: str) -> bool:
+def refuse_disturbed(client: docker.DockerClient, container: Container, started: Started, *, killed: bool) -> None:
+    """Raise EngineError where somebody else had the engine kill a container of ours (`killed`, and not by us), PausedError
+    where somebody had it paused."""
+    if killed and _ordered(client, container, started, "kill"):
+        raise EngineError("somebody told the engine to stop a container of ours")
+    if _ordered(client, container, started, "pause"):
+        raise PausedError("somebody paused a container of ours, so its times say nothing of the method")
+
+
+def _ordered(client: docker.DockerClient, container: Container, started: Started, order: str) -> bool:
     """Whether the engine was given this order (`kill`, `pause`) about a container of ours, which a method cannot do: no
     word about the method. A kill of our own counts too. False where the engine keeps no such events."""
     now = time.time()
