@@ -1,4 +1,4 @@
-"""Comparisons of methods, from scores alone: the rows of comparisons.tsv."""
+"""Compares methods from scores alone: the rows of comparisons.tsv."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ COMPARISON_COLUMNS = (
     "d_av_low", "d_av_high", "p_wilcoxon", "p_sign_flip", "margin", "p_equivalence", "se_draws", "confidence",
     "draws", "seed", "note",
 )  # fmt: skip
-"""Columns of comparisons.tsv; what does not exist is NaN."""
+"""Columns of comparisons.tsv; undefined values are NaN."""
 
 NODE_BOOTSTRAP = "node bootstrap over subjects, SE and t"
 LITERATURE = "as in the literature: pairs taken as independent"
@@ -41,20 +41,20 @@ LITERATURE = "as in the literature: pairs taken as independent"
 
 @dataclass(frozen=True)
 class CompareSettings:
-    """How methods are compared."""
+    """Settings of the comparisons."""
 
     resampling: Resampling = field(default_factory=Resampling)
     confidence: float = 0.95
     reference: str = "affine"
-    """What every method is held against, beside every other method."""
+    """The reference for every method, besides every other method."""
     policies: tuple[Policy, ...] = POLICIES
     margins: Mapping[str, float] = field(default_factory=dict)
-    """Beginning of a metric's name -> equivalence margin, given before looking; in the metric's unit."""
+    """Prefix of a metric's name -> equivalence margin, fixed in advance; in the metric's unit."""
     interpolation_effect: float = INTERPOLATION_EFFECT
     """Measured effect of label interpolation on mean Dice; a smaller margin is refused."""
 
     def margin(self, metric: str) -> float | None:
-        """The margin for a metric, of the longest beginning that fits. Raises UsageError when it is too small."""
+        """The margin for a metric, from the longest matching prefix. Raises UsageError if it is too small."""
         fitting = [start for start in self.margins if metric.startswith(start)]
         if not fitting:
             return None
@@ -67,9 +67,9 @@ def compare(scores: pd.DataFrame, settings: CompareSettings = CompareSettings())
     """All comparisons of a table of scores (SCORE_COLUMNS), columns COMPARISON_COLUMNS.
 
     Every method against the reference sentinel and against every other method, under every failure policy, and one
-    flagged row each as the literature does it (failures dropped, pairs taken as independent). Holm's correction runs
+    flagged row each as in the literature (failures dropped, pairs treated as independent). Holm's correction runs
     over methods and tracks, within metric, preset, label source, condition and policy.
-    Raises DataError for a table without what is needed, UsageError for an equivalence margin below the measurable.
+    Raises DataError for a table without the needed columns, UsageError for an equivalence margin that is too small to measure.
     """
     rows: list[dict[str, object]] = []
     for raw in cells_of(scores):
@@ -98,7 +98,7 @@ def _compare_cell(raw: RawCell, settings: CompareSettings) -> Iterator[dict[str,
     margin = settings.margin(raw.cell.metric)
     first: list[dict[str, object]] = []
     for policy in settings.policies:
-        # Without failures the policies agree, and one computation serves all.
+        # Without failures the policies agree, and one computation is enough.
         if not first or raw.runs.failed.any():
             first = _rows(raw.under(policy), chosen, settings, margin)
         yield from ({**row, "policy": policy} for row in first)
@@ -209,7 +209,7 @@ def _n_subjects(design: Design, used: npt.NDArray[np.bool_]) -> int:
 def _better(sign: int, effects: Effects, k: int) -> str:
     low, high = sign * effects.ci[:, k]
     if abs(effects.difference[k]) <= SAME * max(abs(effects.mean_a[k]), abs(effects.mean_b[k])):
-        return ""  # what rounding leaves
+        return ""  # rounding errors only
     if sign == 0 or not np.isfinite(low + high) or min(low, high) <= 0 <= max(low, high):
         return ""
     return "method" if min(low, high) > 0 else "reference"

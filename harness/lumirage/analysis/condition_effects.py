@@ -1,4 +1,4 @@
-"""What a condition does to each method, how cost grows with size, and how much a method varies by itself."""
+"""Measures the effect of conditions on each method, the growth of cost with size, and the variation between repeats."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ COSTS = ("wall_s", "cpu_s", "peak_memory_bytes", "gpu_peak_memory_bytes")
 
 @dataclass(frozen=True)
 class ChangeSettings:
-    """How conditions are compared."""
+    """Settings of the comparison of conditions."""
 
     resampling: Resampling = field(default_factory=Resampling)
     confidence: float = 0.95
@@ -51,8 +51,8 @@ def condition_changes(scores: pd.DataFrame, settings: ChangeSettings | None = No
     """Each method's change from its own reference condition, paired by pair; columns CHANGE_COLUMNS.
 
     Every metric and both sentinels, whose change is that of the task itself. Holm's correction runs over methods and
-    conditions within track, metric, preset and label source. Empty where there is only one condition.
-    Raises DataError for a table without what is needed.
+    conditions within track, metric, preset and label source. Empty if there is only one condition.
+    Raises DataError for a table without the needed columns.
     """
     settings = settings or ChangeSettings()
     names = ("track", "metric", "preset", "settings", "source")
@@ -76,11 +76,11 @@ def condition_changes(scores: pd.DataFrame, settings: ChangeSettings | None = No
 def growth_exponents(runs: pd.DataFrame, size: str = "voxels", quantities: Sequence[str] = COSTS) -> pd.DataFrame:
     """Exponent of the growth of cost with size, cost ~ size^exponent, by method and quantity; GROWTH_COLUMNS.
 
-    `runs` has one row a run: method, condition, outcome, the size and the quantities. The line is fitted to one point a
-    condition, the means of the logarithms of size and cost over its runs that ended well (conditions of one size make
-    one point), and its interval has t(points - 2): pairs under one condition share all that the condition does, so
-    their number is no number of sizes. A size at which any run died of a limit is left out and counted, as what is
-    known of its costs is known of the survivors; so the exponent speaks of the sizes at which every run came through.
+    `runs` has one row for each run: method, condition, outcome, the size and the quantities. The line is fitted to one point
+    for each condition, the means of the logarithms of size and cost over its successful runs (conditions of one size make one
+    point), and its interval has t(points - 2): pairs under one condition are not independent sizes. A size at which any run
+    hit a limit is left out and counted, because only the costs of the survivors are known; so the exponent holds for sizes
+    at which every run succeeded.
     """
     rows = [
         _growth(str(method), group, size, quantity)
@@ -92,11 +92,11 @@ def growth_exponents(runs: pd.DataFrame, size: str = "voxels", quantities: Seque
 
 
 def repeat_variance(scores: pd.DataFrame) -> pd.DataFrame:
-    """The spread of a method's repeats on one pair apart from that between pairs; columns REPEAT_COLUMNS.
+    """The spread between a method's repeats on one pair, separate from that between pairs; columns REPEAT_COLUMNS.
 
-    One-way random effects: `sd_repeats` from the mean square within pairs, `sd_pairs` from that between, less its part
-    of the repeats (0 where negative): pairs share subjects, so it is not the spread between subjects.
-    Pairs with one good run are left out; methods without repeats have no row.
+    One-way random effects: `sd_repeats` from the mean square within pairs, `sd_pairs` from that between pairs, minus the
+    part due to repeats (0 if negative): pairs share subjects, so it is not the spread between subjects.
+    Pairs with only one successful run are left out; methods without repeats have no row.
     """
     rows: list[dict[str, object]] = []
     for raw in cells_of(scores):
@@ -175,13 +175,13 @@ def _growth(method: str, group: pd.DataFrame, size: str, quantity: str) -> dict[
 
 
 def _points(group: pd.DataFrame, size: str, quantity: str) -> pd.DataFrame:
-    """A row a size: mean log size `x` and mean log cost `y` of its `runs` that ended well, and whether any is censored."""
+    """One row for each size: mean log size `x` and mean log cost `y` of its successful `runs`, and whether any is censored."""
     outcome, cost = group["outcome"].astype(str), pd.to_numeric(group[quantity]).astype("float64")
     logs = pd.DataFrame({"condition": group["condition"].astype(str), "at": np.log(group[size].astype("float64"))})
     logs["censored"] = outcome.isin([str(o) for o in CENSORING])
     well = (outcome == Outcome.OK) & (cost > 0)
     logs["x"], logs["y"] = logs["at"].where(well), np.log(cost.where(well))
-    # noise, say, leaves the size alone: such conditions are one point, told by the size of all their runs
+    # noise, for example, does not change the size: such conditions are one point, grouped by the size of their runs
     same_size = logs.groupby("condition")["at"].transform("mean").round(6)
     points = logs.groupby(same_size)
     return points.agg(x=("x", "mean"), y=("y", "mean"), runs=("y", "count"), censored=("censored", "any"))

@@ -1,4 +1,4 @@
-"""What the conditions other than the reference do to the methods, in words."""
+"""Writes sentences on the effects of conditions other than the reference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,26 +10,26 @@ from lumirage.core.metrics import direction
 from lumirage.core.model import SENTINELS
 
 HALF = 0.5
-"""A condition breaks a method where less than this share of its gain over the affine is left."""
+"""A condition breaks a method if less than this share of its gain over the affine is left."""
 
 
 @dataclass(frozen=True)
 class _Fall:
-    """What one condition takes from one method, in the good direction's sign: positive where it is worse."""
+    """The loss of one method under one condition, signed by the metric's good direction: positive is worse."""
 
     row: Row
     fall: float
     affine_here: float
-    """NaN where it was not scored."""
+    """NaN if it was not scored."""
     breaks: bool
 
 
 def condition_verdicts(changes: pd.DataFrame) -> tuple[list[Verdict], list[Verdict]]:
-    """From the rows of conditions.tsv of one measure: what breaks a method, the largest fall first, and what does not.
+    """From the rows of conditions.tsv for one measure: which conditions break a method, the largest loss first.
 
-    A condition breaks a method that is better than the affine in the reference where it is told worse (or, without an
-    interval, is worse) and half or more of what it had over the affine is gone. Of every other method that was tried: its
-    largest loss that can be told, or that none can.
+    A condition breaks a method that is better than the affine in the reference if the method is significantly worse (or,
+    without an interval, just worse) and loses half or more of its gain over the affine. For every other method that was
+    tested: its largest significant loss, or that there is none.
     """
     breaks: list[tuple[float, Verdict]] = []
     others: list[Verdict] = []
@@ -47,7 +47,7 @@ def condition_verdicts(changes: pd.DataFrame) -> tuple[list[Verdict], list[Verdi
 
 
 def order_verdicts(rankings: pd.DataFrame, reference: str) -> list[Verdict]:
-    """Under which conditions nobody who is first in the reference is first; from one measure's rankings, sentinels left out."""
+    """Conditions under which no method that is first in the reference is first; from one measure's rankings, no sentinels."""
     real = rankings[~rankings["sentinel"].astype(bool) & rankings["rank"].notna()]
     leaders = {str(condition): _first(rows) for condition, rows in real.groupby("condition", sort=True)}
     before = leaders.pop(reference, [])
@@ -61,7 +61,7 @@ def order_verdicts(rankings: pd.DataFrame, reference: str) -> list[Verdict]:
 
 
 def _first(rows: pd.DataFrame) -> list[str]:
-    """Who shares the best place."""
+    """The methods that share the best place."""
     places = pd.to_numeric(rows["place"].astype("string").str.rstrip("="), errors="coerce")
     return [str(method) for method in rows.loc[places == places.min(), "method"]]
 
@@ -118,7 +118,7 @@ def _takes(row: Row) -> str:
 
 
 def _sized(row: Row) -> Row:
-    """With the columns by which the size of a comparison is told."""
+    """The row with the columns that describe the size of a comparison."""
     return {**row, "reference": "the reference", "failed_method": row["failed"]}
 
 

@@ -1,4 +1,4 @@
-"""How the pairs share subjects: the design of an experiment, found from the pairs, and what can be resampled in it."""
+"""Finds the design of an experiment from its pairs: how they share subjects, and what can be resampled."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 
 MINIMUM_UNITS = 3
-"""Fewer resampled units than this give no interval."""
+"""With fewer resampled units than this there is no interval."""
 
 NOBODY = -1
-"""In `Design.units_of_pair`: this role is held fixed, or is the other role's unit again."""
+"""In `Design.units_of_pair`: this role is not resampled, or has the same unit as the other role."""
 
 
 class DesignKind(StrEnum):
-    """The shapes that pairs of subjects can make."""
+    """The designs that pairs of subjects can form."""
 
     CHAIN = "chain"
     ALL_PAIRS = "all pairs"
@@ -35,11 +35,11 @@ class Design:
     kind: DesignKind
     n_subjects: int
     units: tuple[str, ...]
-    """What is resampled: subjects; the leaves of a star; whole pairs where no subject is shared."""
+    """The resampled units: subjects; the leaves of a star; whole pairs if no subject is shared."""
     units_of_pair: IntArray
     """(n_pairs, 2) indices into `units` of the fixed and the moving role, or NOBODY."""
     centre: str = ""
-    """The subject in every pair of a star, on which everything is conditional."""
+    """The subject in every pair of a star; all results are conditional on it."""
 
     @property
     def n_pairs(self) -> int:
@@ -58,7 +58,7 @@ class Design:
 
     @property
     def note(self) -> str:
-        """What the reader must know of the intervals, in words; empty for a plain design."""
+        """What the reader must know about the intervals, in words; empty for a plain design."""
         if not self.bootstrap_defined:
             what = {DesignKind.SEPARATE: "pairs", DesignKind.STAR: "leaves", DesignKind.TO_TEMPLATE: "subjects"}
             return f"only {len(self.units)} {what.get(self.kind, 'subjects')} to resample: no interval"
@@ -71,7 +71,7 @@ class Design:
 
 
 def detect_design(fixed_subjects: Sequence[str], moving_subjects: Sequence[str]) -> Design:
-    """The design of ordered pairs, given pair by pair. Pairs of one subject (two scans) count for that subject once.
+    """The design of ordered pairs. A pair within one subject (two scans) counts for that subject once.
 
     A star is conditional on its centre: only the leaves are resampled, so nothing is claimed beyond that centre.
     """

@@ -1,4 +1,4 @@
-"""The one or two sentences that people repeat: who is first, by how much, and what could not have been told."""
+"""Writes the headline: which method is first, by how much, and which differences the data could not show."""
 
 import itertools
 import math
@@ -14,13 +14,13 @@ from lumirage.core.metrics import direction, title
 from lumirage.core.model import SENTINELS
 
 NAMED = 3
-"""So many methods are named; more are counted."""
+"""At most this many methods are named; the others are counted."""
 AFFINE = "affine"
 
 
 @dataclass(frozen=True)
 class _Contrast:
-    """How much better one method is than another, whether that can be told, and half of its interval (NaN: none)."""
+    """How much better one method is than another, whether that is significant, and half of its interval (NaN: none)."""
 
     better_by: float = math.nan
     told: bool = False
@@ -28,7 +28,7 @@ class _Contrast:
 
     @property
     def has_interval(self) -> bool:
-        """Whether there is one."""
+        """Whether there is an interval."""
         return not math.isnan(self.half)
 
     @property
@@ -49,7 +49,7 @@ class _Contrasts:
     sign: int
 
     def between(self, method: str, reference: str) -> _Contrast:
-        """Of one method against another; nothing where they were not compared."""
+        """The contrast of one method with another; None if they were not compared."""
         for row in self.rows:
             if {row["method"], row["reference"]} == {method, reference}:
                 turn = self.sign if row["method"] == method else -self.sign
@@ -58,7 +58,7 @@ class _Contrasts:
         return _Contrast()
 
     def size(self) -> tuple[int, int]:
-        """Pairs and people behind it."""
+        """The number of pairs and people."""
         pairs = max((int(number(row["n_pairs"])) for row in self.rows), default=0)
         return pairs, max((int(number(row["n_subjects"])) for row in self.rows), default=0)
 
@@ -70,9 +70,9 @@ def headline(
     policy: Policy,
     references: Collection[str],
 ) -> list[Verdict]:
-    """Of one measure (track, condition, preset, settings, metric, source): sentences of kind `headline`.
+    """Sentences of kind `headline` for one measure (track, condition, preset, settings, metric, source).
 
-    `references` are methods that are a scale and no competitors, such as the oracle; sentinels are too.
+    `references` are methods that serve as a scale and do not compete, such as the oracle; sentinels are treated alike.
     """
     honest = _of(comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)], measure)
     lists = _of(rankings[(rankings["scheme"] == AGGREGATE) & (rankings["policy"] == policy)], measure)
@@ -91,7 +91,7 @@ def headline(
 
 
 def _places(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
-    """Who is first or shares it, how far above the affine, and how far the others lie behind."""
+    """Which methods are first, how far above the affine, and how far the others are behind."""
     ranked = lists[(lists["n_pairs"] > lists["filled"]) & ~lists["beyond_gate"].astype(bool)]
     names = [str(name) for name in ranked["method"]]
     if not names:
@@ -124,7 +124,7 @@ def _above_affine(equal: Sequence[str], contrasts: _Contrasts, metric: str) -> s
 
 
 def _failures(lists: pd.DataFrame) -> str:
-    """Who failed, when anybody did."""
+    """Which methods failed, if any."""
     failed = [
         f"{row['method']} failed on {row['failed']} of {number(row['n_pairs']) + number(row['dropped']):.0f} pairs"
         for row in records(lists[lists["failed"] > 0])
@@ -134,7 +134,7 @@ def _failures(lists: pd.DataFrame) -> str:
 
 
 def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
-    """What the pairs and people could not have told: half of the middle interval between neighbours."""
+    """The smallest difference that the data could show: half of the median interval between neighbours."""
     names = [*(str(name) for name in lists["method"]), AFFINE]
     pairs, people = contrasts.size()
     if not pairs:
@@ -149,7 +149,7 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
 
 
 def digits(value: float, half: float) -> str:
-    """A difference without its sign, to the first digit of half its interval; to two digits where there is none."""
+    """A difference without its sign, to the first digit of half its interval; without an interval, to two digits."""
     if math.isnan(half) or half <= 0:
         return f"{abs(value):.2g}"
     return f"{abs(value):.{min(max(0, -math.floor(math.log10(half))), 4)}f}"

@@ -1,4 +1,4 @@
-"""Effects of one method against another: raw paired difference, d_z and d_av, each with its interval.
+"""Computes effects between two methods: raw paired difference, d_z and d_av, each with its interval.
 
 d_z is the mean difference over the standard deviation of the differences; d_av is the mean difference over the root
 mean square of the two methods' own standard deviations (what pingouin calls 'cohen' with paired=True). The same data
@@ -17,7 +17,7 @@ from lumirage.analysis.resampling import FloatArray, Resampling, jackknife_error
 
 @dataclass(frozen=True)
 class Effects:
-    """Of k comparisons at once; every array is (k,). NaN where a figure does not exist."""
+    """Effects of k comparisons at once; every array is (k,). NaN for an undefined value."""
 
     n_pairs: npt.NDArray[np.int64]
     n_units: npt.NDArray[np.int64]
@@ -39,7 +39,7 @@ class Effects:
 def paired_effects(
     a: FloatArray, b: FloatArray, design: Design, resampling: Resampling, confidence: float = 0.95
 ) -> Effects:
-    """Effects of a minus b; both are (n_pairs, k). A pair counts where both have a value.
+    """Effects of a minus b; both are (n_pairs, k). A pair counts if both have a value.
 
     The interval is difference +/- t(n_units - 1) * SE, the SE from the node bootstrap; that of the jackknife likewise.
     The intervals of d_z and d_av come from the jackknife of their linearization (influence values).
@@ -54,7 +54,7 @@ def paired_effects(
         errors = spread(d, design, resampling)
         critical = stats.t.ppf(0.5 + confidence / 2, np.maximum(errors.n_units - 1, 1))
         centred = d - difference
-        # Differences that are all one number have no spread to hold them against, whatever rounding leaves.
+        # Differences that are all equal have no spread to compare with, apart from rounding errors.
         sd = _sd(centred, n)
         sd = np.where(sd > 1e-12 * np.maximum(np.abs(mean_a), np.abs(mean_b)), sd, np.nan)
         d_z = difference / sd

@@ -1,8 +1,8 @@
-"""How many subjects and pairs it takes to see a difference, from the variance that was measured: rows of power.tsv.
+"""Computes how many subjects and pairs are needed to detect a difference, from the measured variance: rows of power.tsv.
 
-The variance of a pair's difference has parts from its two subjects, from the couple whichever is fixed, and of its own.
-They are estimated by the method of moments, as in the analysis of variance of the social relations model (Snijders and
-Kenny, Personal Relationships 6(4), 1999), on whatever design there is.
+The variance of a pair's difference has parts from its two subjects, from the couple in either direction, and from the pair
+itself. They are estimated by the method of moments, as in the analysis of variance of the social relations model (Snijders
+and Kenny, Personal Relationships 6(4), 1999), on any design.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -28,19 +28,19 @@ POWER_COLUMNS = (
 """Columns of power.tsv."""
 
 MAXIMUM = 10_000_000
-"""More subjects than anybody has."""
+"""More subjects than any study has."""
 
 
 CERTAIN = 30.0
-"""A difference of so many standard errors is always seen."""
+"""A difference of this many standard errors is always detected."""
 
 
 @dataclass(frozen=True)
 class PowerSettings:
-    """What is to be seen, and how surely."""
+    """The differences to detect, with significance level and power."""
 
     targets: Mapping[str, float] = field(default_factory=lambda: {"dice": 0.005})
-    """Beginning of a metric's name -> difference to see, in the metric's unit."""
+    """Prefix of a metric's name -> difference to detect, in the metric's unit."""
     power: float = 0.8
     alpha: float = 0.05
     reference: str = "affine"
@@ -48,7 +48,7 @@ class PowerSettings:
 
 @dataclass(frozen=True)
 class Components:
-    """Variance of a pair's difference: `subject` for each of its two, `couple` for both in any order, `pair` its own."""
+    """Variance of a pair's difference: `subject` for each of the two, `couple` for both in any order, `pair` its own."""
 
     subject: float
     couple: float
@@ -61,11 +61,11 @@ class Components:
 
 
 def variance_components(differences: FloatArray, design: Design) -> Components | None:
-    """Components of paired differences (n_pairs,), NaN left out; None where the design cannot tell them apart.
+    """Components of paired differences (n_pairs,), NaN left out; None if the design cannot separate them.
 
-    One moment a component, the sum over subjects (couples, pairs) of squared sums of residuals, is equated with its
-    expectation on the design at hand; a component that would be negative, which is chance, is 0. Without pairs in both
-    directions the couple's part stays in the pair's.
+    For each component, one moment (the sum over subjects, couples or pairs of squared sums of residuals) is equated with its
+    expectation under the design. A component that would be negative, by chance, is set to 0. Without pairs in both
+    directions the couple's part is included in the pair's.
     """
     there = np.isfinite(differences)
     index = design.units_of_pair[there]
@@ -87,13 +87,13 @@ def variance_components(differences: FloatArray, design: Design) -> Components |
     moments = np.array([float(((b @ r) ** 2).sum()) for b in sums])
     try:
         found = _not_negative(expected, moments)
-    except np.linalg.LinAlgError:  # such a graph of pairs has the same moment for two components
+    except np.linalg.LinAlgError:  # this graph of pairs has the same moment for two components
         return None
     return Components(float(found[0]), float(found[1]) if len(found) == 3 else 0.0, float(found[-1]))
 
 
 def _not_negative(expected: FloatArray, moments: FloatArray) -> FloatArray:
-    # What comes out negative is left out with its own moment, and the others are solved for again.
+    # Negative components are removed with their moments, and the others are solved for again.
     found = np.zeros(len(moments))
     kept = np.arange(len(moments))
     while kept.size:
@@ -111,7 +111,7 @@ def pairs_needed(sd: float, target: float, power: float = 0.8, alpha: float = 0.
 
 
 def subjects_needed(components: Components, target: float, chain: bool, power: float = 0.8, alpha: float = 0.05) -> int:
-    """Subjects that a chain, or else all ordered pairs, needs; t with n - 1 degrees of freedom, as the default has."""
+    """Subjects needed by a chain, or by all ordered pairs; t with n - 1 degrees of freedom, as in the default test."""
 
     def standard_error(n: int) -> float:
         if chain:
@@ -125,18 +125,18 @@ def subjects_needed(components: Components, target: float, chain: bool, power: f
 
 
 def power_of(target: float, se: float, df: float, alpha: float = 0.05) -> float:
-    """Power of the two-sided t test to see `target` with this standard error, from the noncentral t distribution."""
+    """Power of the two-sided t test to detect `target` with this standard error, from the noncentral t distribution."""
     critical = stats.t.ppf(1 - alpha / 2, df)
     shift = target / se
     if shift > CERTAIN:
         return 1.0
-    # scipy gives NaN for the wrong side's tail where it is below 1e-20.
+    # scipy gives NaN for the tail on the wrong side if it is below 1e-20.
     wrong_side = np.nan_to_num(stats.nct.cdf(-critical, df, shift))
     return float(stats.nct.sf(critical, df, shift) + wrong_side)
 
 
 def power_table(scores: pd.DataFrame, settings: PowerSettings | None = None) -> pd.DataFrame:
-    """Subjects and pairs needed, one row a comparison of two methods in a metric with a target; columns POWER_COLUMNS.
+    """Subjects and pairs needed; one row for two methods and a metric with a target; columns POWER_COLUMNS.
 
     Failed runs are left out: this is about noise, not about failures. Raises DataError like `compare`.
     """
@@ -208,7 +208,9 @@ def _smallest(standard_error: Callable[[int], float], target: float, power: floa
     while not reached(high):
         high *= 2
         if high > MAXIMUM:
-            raise UsageError(f"more than {MAXIMUM:,} subjects would be needed to see {target:g}: ask for more")
+            raise UsageError(
+                f"more than {MAXIMUM:,} subjects would be needed to detect {target:g}: set a larger difference"
+            )
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2
@@ -224,7 +226,7 @@ def _sums(groups: npt.NDArray[np.int64], n_groups: int) -> sparse.csr_array:
 
 
 def _expected(a: sparse.csr_array, b: sparse.csr_array, ones_a: FloatArray, ones_b: FloatArray) -> float:
-    # tr(C A'A C B'B) with C = I - 11'/n: what the moment of a is in expectation for a unit variance of b.
+    # tr(C A'A C B'B) with C = I - 11'/n: the expected moment of a for a unit variance of b.
     n = len(ones_a)
     product = (a @ b.T).power(2).sum()
     return float(product - 2 * (ones_a @ ones_b) / n + ones_a.sum() * ones_b.sum() / n**2)

@@ -1,4 +1,4 @@
-"""The places of a list of methods: ranks by merit, and what of their order can be told."""
+"""Assigns places to methods: ranks by merit, and ties for methods that cannot be distinguished."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from lumirage.core.rank_groups import groups_of, place_words, rank_intervals
 
 @dataclass(frozen=True)
 class RankedBy:
-    """One way to rank: what by, who is told better than whom, and the merits in every draw of subjects."""
+    """One ranking: the merits, which method is significantly better than which, and the merits in every draw of subjects."""
 
     scheme: str
     merits: FloatArray
@@ -24,7 +24,7 @@ class RankedBy:
 
 @dataclass(frozen=True)
 class Places:
-    """The list as it falls out, an array over the methods each; NaN and '' where there is nothing to say."""
+    """The resulting list, one array over the methods each; NaN and '' for undefined entries."""
 
     ranks: FloatArray
     words: Sequence[str]
@@ -35,7 +35,7 @@ class Places:
 
 
 def places_of(cell: Cell, by: RankedBy) -> Places:
-    """Ranks by merit, who was filled in everywhere last of all; and what of their order can be told."""
+    """Ranks by merit, with methods without any own value last; and places with ties for undistinguished methods."""
     nothing = np.full(len(by.merits), np.nan)
     own = np.where(cell.without_own, np.nan, by.merits)
     ranks = schemes.ranks_of(own)
@@ -53,7 +53,7 @@ def places_of(cell: Cell, by: RankedBy) -> Places:
 
 
 def _in_draws(cell: Cell, drawn: FloatArray | None, ranks: FloatArray) -> tuple[FloatArray, float]:
-    """Share of draws in front, and mean agreement (Spearman) of a draw's list with the list."""
+    """Share of draws in which a method is first, and mean Spearman agreement of a draw's list with the list."""
     first = np.full(len(ranks), np.nan)
     ranked = np.isfinite(ranks)
     if drawn is None or not cell.design.bootstrap_defined or ranked.sum() < 2:

@@ -1,4 +1,4 @@
-"""Lists of methods, several ways side by side, so that one can see what depends on the way: rows of rankings.tsv."""
+"""Ranks methods by several schemes side by side, to show what depends on the scheme: rows of rankings.tsv."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ RANKING_COLUMNS = (
     *KEY, "policy", "scheme", "method", "sentinel", "rank", "place", "merit", "value", "n_pairs", "dropped", "failed",
     "filled", "rank_low", "rank_high", "first_share", "stability", "gate", "gate_value", "beyond_gate", "note",
 )  # fmt: skip
-"""Columns of rankings.tsv. `merit` is what the scheme ranks by (higher is better); `value` the mean of the metric; `place`
-the rank with ties, as "2=": methods that cannot be told apart share one."""
+"""Columns of rankings.tsv. `merit` is the scheme's criterion (higher is better); `value` the mean of the metric; `place`
+the rank with ties, as "2=": methods that cannot be distinguished share one."""
 
 AGGREGATE = "aggregate-then-rank"
 RANK_FIRST = "rank-then-aggregate"
@@ -32,22 +32,22 @@ LUMIR = "LUMIR"
 SCHEMES = (AGGREGATE, RANK_FIRST, TEST, LUMIR)
 
 ALL_METRICS = "several"
-"""Stands for the metric in rows of a scheme that merges metrics."""
+"""Used as the metric in rows of a scheme that merges metrics."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """How irregular a method's fields may be on average to be ranked. Being more regular than that earns nothing."""
+    """How irregular a method's fields may be on average to be ranked. More regularity than that has no benefit."""
 
     metrics: tuple[str, ...] = ("det_le0_percent", "ndv_percent")
-    """Beginnings of metric names; the first of them that was scored counts."""
+    """Prefixes of metric names; the first one that was scored counts."""
     limit: float = 1.0
     """In the metric's unit: percent of the mask."""
 
 
 @dataclass(frozen=True)
 class RankSettings:
-    """How methods are ranked."""
+    """Settings of the rankings."""
 
     resampling: Resampling = field(default_factory=Resampling)
     confidence: float = 0.95
@@ -57,7 +57,7 @@ class RankSettings:
 
 @dataclass(frozen=True)
 class _Gated:
-    """The gate as it fell out in one track, condition and preset."""
+    """The result of the gate in one track, condition and preset."""
 
     text: str
     values: dict[str, float]
@@ -72,7 +72,7 @@ def rank(scores: pd.DataFrame, settings: RankSettings | None = None) -> pd.DataF
 
     The sentinels are in every list. A method beyond the gate is listed without a rank. Metrics of regularity and of
     similarity are not ranked by; only LUMIR's scheme, shown as documented, rewards regularity, and has no gate.
-    Raises DataError for a table without what is needed.
+    Raises DataError for a table without the needed columns.
     """
     settings = settings or RankSettings()
     rows: list[dict[str, object]] = []
@@ -87,11 +87,11 @@ def rank(scores: pd.DataFrame, settings: RankSettings | None = None) -> pd.DataF
 
 
 def rank_agreement(rankings: pd.DataFrame) -> pd.DataFrame:
-    """How the order of the methods depends on preset, label source and metric: two lists' Kendall's tau, Spearman's rho.
+    """How the order of methods depends on preset, label source and metric: Kendall's tau, Spearman's rho of two lists.
 
-    One row a couple of lists of one track, condition, policy and scheme; sentinels are left out, since they would agree
-    anyway. `varies` says in what the two differ. Both are NaN where fewer than three methods are in both
-    lists, or a list has all of them tied.
+    One row for two lists of one track, condition, policy and scheme; sentinels are left out, since they would agree
+    anyway. `varies` says how the two differ. Both values are NaN if fewer than three methods are in both lists, or
+    all of them are tied in one list.
     """
     keys = ["track", "condition", "policy", "scheme"]
     names = ["metric", "preset", "settings", "source"]
@@ -114,7 +114,7 @@ def rank_agreement(rankings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _correlation(both: pd.DataFrame, method: Literal["kendall", "spearman"]) -> float:
-    if len(both) < 3 or (both.nunique() == 1).any():  # where all are tied, there is no order to agree with
+    if len(both) < 3 or (both.nunique() == 1).any():  # if all are tied, there is no order to compare
         return float("nan")
     return float(both.iloc[:, 0].corr(both.iloc[:, 1], method=method))
 
@@ -134,7 +134,7 @@ def _gate(together: Sequence[RawCell], key: dict[str, str], gate: Gate) -> _Gate
 def _rank_cell(raw: RawCell, gated: _Gated, settings: RankSettings) -> Iterator[dict[str, object]]:
     again: list[dict[str, object]] = []
     for policy in settings.policies:
-        # Without failures the policies agree, and one computation serves all.
+        # Without failures the policies agree, and one computation is enough.
         if not again or raw.runs.failed.any():
             again = list(_lists(raw.under(policy), gated, settings))
         yield from ({**row, "policy": policy} for row in again)
@@ -162,9 +162,9 @@ def _lists(cell: Cell, gated: _Gated, settings: RankSettings) -> Iterator[dict[s
 
 
 def _level_with_affine(merits: FloatArray, cell: Cell) -> FloatArray:
-    """The merits, those of methods that lack failed pairs by their difference to the affine on the pairs that they have.
+    """The merits; for methods without their failed pairs, from the difference to the affine on their remaining pairs.
 
-    Whoever fails on the hard pairs and is left out there would else be held against an affine that had them all.
+    Otherwise a method that fails on hard pairs, which are then left out, would be compared with an affine that has them all.
     """
     lacking = np.asarray((cell.failed & ~np.isfinite(cell.values)).any(axis=1))
     if "affine" not in cell.methods or not lacking.any():
@@ -246,7 +246,7 @@ def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[st
     score = schemes.lumir_score(np.stack([scores[start] for start in used]))
     incomplete = np.asarray(dice.failed.any(axis=1))
     if policy != "drop":
-        # The official evaluation stops at a missing file, and who has no metric shares the lowest rank score.
+        # The official evaluation stops at a missing file; a method without a metric shares the lowest rank score.
         score = np.where(incomplete, schemes.LOWEST_RANK_SCORE, score)
     missing = [start for start in dict.fromkeys(schemes.LUMIR_FACTORS) if start not in cells]
     notes = ["as documented: rewards regularity, so that doing nothing gains; pairs taken as independent"]

@@ -1,9 +1,9 @@
-"""Four ways to make a list of methods from a matrix of values: arrays in, arrays out.
+"""Computes four ranking schemes from a matrix of values: arrays in, arrays out.
 
-The LUMIR score follows Learn2Reg's public ranking code (github.com/MDL-UzL/L2R, ranking/ranking_utils.py): in each
-metric it is counted how many others are significantly better than a method, the fewest getting rank score 1 and the
-most .1 with ties averaged, and the metrics' rank scores are multiplied to a geometric mean. (Its text says wins by the
-signed-rank test; its code counts losses by the unpaired rank-sum test at p < .05, and the code is followed.)
+The LUMIR score follows Learn2Reg's public ranking code (github.com/MDL-UzL/L2R, ranking/ranking_utils.py): for
+each metric it counts how many others are significantly better than a method; the fewest get rank score 1, the most .1,
+with ties averaged, and the metrics' rank scores are combined by a geometric mean. (Its text says wins by the
+signed-rank test; its code counts losses by the unpaired rank-sum test at p < .05; we follow the code.)
 LUMIR's page gives its scores without the formula. Five factors with TRE taken twice, as Learn2Reg's notebook for
 landmarks has it, are inferred: they give the published .157 of doing nothing if it is last in TRE, Dice and HD95 and
 one of three that share the top of 21 in folding; four factors give no .157 with it last in three. Not confirmed.
@@ -19,12 +19,12 @@ from lumirage.analysis.resampling import FloatArray, Resampling
 from lumirage.analysis.significance import holm
 
 LUMIR_FACTORS = ("tre", "tre", "dice", "hd95", "ndv_percent")
-"""Beginnings of the metrics' names whose rank scores are multiplied."""
+"""Prefixes of the metrics whose rank scores are multiplied."""
 
 BoolArray = npt.NDArray[np.bool_]
 
 SAME = 1e-9
-"""Relative differences below this are rounding."""
+"""Relative differences below this are rounding errors."""
 
 LUMIR_ALPHA = 0.05
 LOWEST_RANK_SCORE = 0.1
@@ -46,7 +46,7 @@ def mean_merits(merits: FloatArray) -> FloatArray:
 
 
 def ranks_in_pairs(merits: FloatArray) -> FloatArray:
-    """Rank-then-aggregate, first step: ranks of the methods in every pair, (methods, pairs), equals at their middle.
+    """Rank-then-aggregate, first step: ranks of the methods in every pair, (methods, pairs); ties get the middle rank.
 
     A method without a value in a pair has no rank there (policy drop), and does not count among the others.
     """
@@ -59,7 +59,7 @@ def told_better(merits: FloatArray, design: Design, resampling: Resampling, alph
     """Whether method i is better than j at p < alpha after Holm over all couples, (methods, methods).
 
     The test is the default one of effects, of subjects, with its small-sample correction. A difference that is the same
-    on every pair has no p, and is told by its sign. Nothing is told where no interval exists.
+    on every pair has no p, and its sign decides. Without an interval, no method is better.
     """
     n_methods = len(merits)
     better = np.zeros((n_methods, n_methods), dtype=np.bool_)
@@ -78,7 +78,7 @@ def told_better(merits: FloatArray, design: Design, resampling: Resampling, alph
 
 
 def significant_wins(merits: FloatArray, better: BoolArray, design: Design) -> FloatArray:
-    """Test-then-rank: over how many others each method is told better, (methods,).
+    """Test-then-rank: the number of others that each method is significantly better than, (methods,).
 
     NaN for a method without values; all NaN where no interval exists.
     """
@@ -97,12 +97,12 @@ def rank_sum_losses(merits: FloatArray, alpha: float = LUMIR_ALPHA) -> npt.NDArr
                 test = stats.ranksums(a, b)
                 if test.pvalue < alpha:
                     losses[j if test.statistic > 0 else i] += 1
-    # Without any value a method shares the lowest rank score.
+    # A method without any value shares the lowest rank score.
     return np.where(np.isfinite(merits).any(axis=1), losses, len(merits))
 
 
 def rank_scores(losses: npt.ArrayLike) -> FloatArray:
-    """Losses to rank scores, equally spaced from .1 (the most) to 1 (the fewest), ties at their middle."""
+    """Losses to rank scores, equally spaced from .1 (the most) to 1 (the fewest); ties get the middle score."""
     counted = np.asarray(losses)
     steps = np.linspace(LOWEST_RANK_SCORE, 1.0, len(counted))
     return np.interp(stats.rankdata(-counted, method="average") - 1, np.arange(len(counted)), steps)

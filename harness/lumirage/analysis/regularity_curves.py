@@ -1,7 +1,7 @@
-"""Accuracy against regularity: the curve that a method draws when one of its parameters is varied.
+"""Computes curves of accuracy against regularity, from runs of a method with one parameter varied.
 
-One setting is one author's choice between the two; curves compare methods at equal regularity. The idea is that of
-alignment regularity characteristics (2025); what is tabled here is plain: means over the pairs, straight lines between them.
+A single setting is its author's compromise; curves compare methods at equal regularity. The idea comes from alignment
+regularity characteristics (2025); the tables here are simple: means over the pairs, joined by straight lines.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,17 +17,17 @@ from lumirage.core.metrics import direction, is_accuracy
 
 FOLDS, SPREAD = "det_le0_percent", "sdlogj"
 REGULARITIES = (FOLDS, SPREAD)
-"""What accuracy is drawn against: the share of folded voxels, and the spread of the volume changes."""
+"""The measures of regularity: the share of folded voxels, and the spread of the volume changes."""
 
 FOLD_RATES = (0.01, 0.1, 0.5, 1.0)
-"""Percent of voxels: the accuracy that a method reaches with at most so many folds is tabled."""
+"""Percent of voxels: the tables have the best accuracy with at most this share of folds."""
 
 CELL = ("track", "condition", "preset", "settings")
 POINT_COLUMNS = (
     *CELL, "metric", "source", "regularity", "curve", "method", "dose", "accuracy", "regularity_value", "n_pairs",
     "failed",
 )  # fmt: skip
-"""Columns of regularity_points.tsv: one row a dose and couple of metrics. Failed runs are filled by the policy in both."""
+"""Columns of regularity_points.tsv: one row for a dose and two metrics. The policy fills failed runs in both."""
 
 RATE_COLUMNS = tuple(f"accuracy_at_{rate:g}_percent" for rate in FOLD_RATES)
 CURVE_COLUMNS = (
@@ -40,19 +40,19 @@ known, divided by that width: a mean accuracy. `accuracy_at_1_percent`: the best
 
 @dataclass(frozen=True)
 class Dose:
-    """One point of a curve before it is measured: the method as it was run, the curve's name, the parameter's value."""
+    """One point of a curve before it is measured: the method that ran, the curve's name, the parameter's value."""
 
     method: str
     curve: str
     text: str
     number: float
-    """Orders the points; the place among the doses where the value is no number."""
+    """Orders the points; the position among the doses if the value is not a number."""
 
 
 def curve_points(scores: pd.DataFrame, doses: Sequence[Dose], policy: Policy) -> pd.DataFrame:
-    """Mean accuracy and mean regularity of every dose, POINT_COLUMNS; empty where no method has two doses.
+    """Mean accuracy and mean regularity of every dose, POINT_COLUMNS; empty if no method has two doses.
 
-    Raises DataError for a table of scores without what is needed.
+    Raises DataError for a table of scores without the needed columns.
     """
     curves = [dose.curve for dose in doses]
     if len(set(curves)) == len(curves):
@@ -90,7 +90,7 @@ def _points(cells: Sequence[RawCell], doses: Sequence[Dose], policy: Policy) -> 
 
 
 def curve_summaries(points: pd.DataFrame) -> pd.DataFrame:
-    """A row a curve and couple of metrics, CURVE_COLUMNS: its area, and its accuracy at given rates of folds."""
+    """One row for a curve and two metrics, CURVE_COLUMNS: its area, and its accuracy at given rates of folds."""
     keys = [*CELL, "metric", "source", "regularity"]
     rows: list[dict[str, object]] = []
     for values, group in points.groupby(keys, sort=False, dropna=False):
@@ -103,13 +103,13 @@ def curve_summaries(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _path(part: pd.DataFrame) -> np.ndarray:
-    """(doses, 2): regularity and accuracy in the order of the doses, those with both values."""
+    """(doses, 2): regularity and accuracy in the order of the doses; only doses with both values."""
     path = part[["regularity_value", "accuracy"]].to_numpy(dtype=np.float64)
     return np.asarray(path[np.isfinite(path).all(axis=1)])
 
 
 def _common(curves: Mapping[str, np.ndarray]) -> tuple[float, float]:
-    """Where all curves that have a width are known; NaN where there is none."""
+    """The range in which all curves with a width are known; NaN if there is none."""
     spans = [(path[:, 0].min(), path[:, 0].max()) for path in curves.values() if len(path) > 1]
     spans = [(low, high) for low, high in spans if high > low]
     if not spans:

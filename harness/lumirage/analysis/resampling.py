@@ -1,11 +1,11 @@
-"""Uncertainty of means over pairs that share subjects: node bootstrap and delete-one-subject jackknife.
+"""Estimates the uncertainty of means over pairs that share subjects: node bootstrap, delete-one-subject jackknife.
 
 A pair's weight in a bootstrap draw is the product of how often its two subjects were drawn. A pair's own noise is then
 counted three times in the variance of the draws (E[w^2]^2 - 1 = 3 for w ~ Poisson(1); Owen, Ann. Appl. Stat. 1(2),
-2007) and twice in the jackknife, because every pair goes with either of two subjects. What is counted too often is
-taken off again (Aronow, Samii and Assenova, Political Analysis 23(4), 2015, for the same point in the sandwich
-estimator), and no standard error is smaller than that of independent pairs. Left as they are, nominal 95 % intervals
-cover 99 % and more where subjects matter little; benchmarks/intervals.md has the figures of all variants.
+2007) and twice in the jackknife, because every pair goes with either of two subjects. The excess is
+subtracted (Aronow, Samii and Assenova, Political Analysis 23(4), 2015, for the same point in the sandwich
+estimator), and no standard error is smaller than that of independent pairs. Without this, nominal 95 % intervals
+cover 99 % and more if subjects matter little; benchmarks/intervals.md has the figures of all variants.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ CHUNK_NUMBERS = 2_000_000
 
 @dataclass(frozen=True)
 class Resampling:
-    """The draws. Equal draws, seed and number of subjects give equal weights, for all methods and metrics."""
+    """Settings of the draws. The same draws, seed and number of subjects give the same weights, for all methods and metrics."""
 
     draws: int = 2000
     seed: int = 0
@@ -34,14 +34,14 @@ class Resampling:
 
 @dataclass(frozen=True)
 class Spread:
-    """Standard errors of column means, each of shape (k,); NaN where fewer than three units are left."""
+    """Standard errors of column means, each of shape (k,); NaN if fewer than three units are left."""
 
     node: FloatArray
     """Node bootstrap, pairs counted once."""
     jackknife: FloatArray
     """Delete-one-subject jackknife, pairs counted once."""
     draws_sd: FloatArray
-    """Standard deviation of the bootstrap draws as they come."""
+    """Standard deviation of the bootstrap draws, uncorrected."""
     n_units: npt.NDArray[np.int64]
     """Units with at least one value in the column; the degrees of freedom are one less."""
 
@@ -69,9 +69,9 @@ def pair_weights(design: Design, resampling: Resampling) -> Iterator[FloatArray]
 
 
 def bootstrap_means(values: FloatArray, design: Design, resampling: Resampling) -> FloatArray:
-    """Weighted means of the columns in every draw, (draws, k); NaN where a draw left a column without pairs.
+    """Weighted means of the columns in every draw, (draws, k); NaN if a draw left a column without pairs.
 
-    `values` is (n_pairs, k); NaN is a missing value, deleted from its column alone.
+    `values` is (n_pairs, k); NaN is a missing value, removed only from its column.
     """
     present = np.isfinite(values)
     filled = np.where(present, values, 0.0)
@@ -85,7 +85,7 @@ def bootstrap_means(values: FloatArray, design: Design, resampling: Resampling) 
 
 
 def spread(values: FloatArray, design: Design, resampling: Resampling) -> Spread:
-    """Standard errors of the column means of `values` (n_pairs, k), NaN for missing; see the module's text."""
+    """Standard errors of the column means of `values` (n_pairs, k), NaN for missing; see the module's docstring."""
     present = np.isfinite(values)
     n_values = present.sum(axis=0).astype(np.float64)
     units = _incidence(design)
@@ -106,7 +106,7 @@ def spread(values: FloatArray, design: Design, resampling: Resampling) -> Spread
 
 
 def jackknife_errors(values: FloatArray, design: Design) -> FloatArray:
-    """Only the jackknife standard errors of `spread`: no draws are made."""
+    """Only the jackknife standard errors of `spread`, without draws."""
     present = np.isfinite(values)
     n_values = present.sum(axis=0).astype(np.float64)
     units = _incidence(design)
@@ -120,10 +120,10 @@ def jackknife_errors(values: FloatArray, design: Design) -> FloatArray:
 
 
 def unit_contributions(values: FloatArray, design: Design) -> FloatArray:
-    """What every unit adds to the column means: delete-one pseudo-values n m - (n - 1) m_without, (n_units, k).
+    """The contribution of every unit to the column means: delete-one pseudo-values n m - (n - 1) m_without, (n_units, k).
 
-    Where every unit has its own pairs these are the units' mean values. Where pairs are shared, plain means over each
-    subject's pairs lie too close together, and tests on them call up to a third of nulls significant; these do not.
+    If every unit has its own pairs, these are the units' mean values. If pairs are shared, plain means over each subject's
+    pairs are too close together, and tests on them call up to a third of nulls significant; pseudo-values avoid this.
     NaN for a unit without values.
     """
     present = np.isfinite(values)

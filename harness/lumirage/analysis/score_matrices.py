@@ -1,6 +1,6 @@
-"""From the table of scores to matrices: one cell a track, condition, metric, preset and label source, with its failures.
+"""Turns the table of scores into matrices: one cell for each track, condition, metric, preset and label source.
 
-What a failed run counts as is the business of `lumirage.core.failure_policy`.
+Cells include failures; `lumirage.core.failure_policy` decides what a failed run counts as.
 """
 
 from collections.abc import Iterator
@@ -33,13 +33,13 @@ class Cell:
     pairs: tuple[str, ...]
     design: Design
     values: FloatArray
-    """(methods, pairs), repeats averaged; NaN where there is no value."""
+    """(methods, pairs), repeats averaged; NaN if there is no value."""
     failed: BoolArray
     """(methods, pairs): some run of this method on this pair was not ok, or its value was not finite."""
     filled: BoolArray
-    """(methods, pairs): the value holds what a policy put in the place of a failed run."""
+    """(methods, pairs): the value includes one that a policy put in place of a failed run."""
     without_own: BoolArray
-    """(methods,): runs failed, and no value is the method's own."""
+    """(methods,): runs failed, and none of the values is the method's own."""
 
     @property
     def metric(self) -> str:
@@ -48,7 +48,7 @@ class Cell:
 
     @property
     def direction(self) -> int:
-        """1 where higher is better, -1 where lower is, 0 where neither."""
+        """1 if higher is better, -1 if lower is better, 0 if neither."""
         return direction(self.metric)
 
     def of(self, method: str) -> FloatArray:
@@ -58,7 +58,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class RawCell:
-    """As `Cell`, before a policy has filled the failures."""
+    """Like `Cell`, before a policy has filled the failures."""
 
     cell: Cell
     runs: RawValues
@@ -70,9 +70,9 @@ class RawCell:
 
 
 def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
-    """All cells of a table of scores (columns SCORE_COLUMNS; rows of single labels are passed over), sorted by key.
+    """All cells of a table of scores (columns SCORE_COLUMNS; rows of single labels are skipped), sorted by key.
 
-    Raises DataError when columns are missing or no pair-level row is left.
+    Raises DataError if columns are missing or no pair-level row is left.
     """
     rows = pair_rows(scores)
     for (track, condition), group in rows.groupby(["track", "condition"], observed=True, sort=True):

@@ -1,4 +1,4 @@
-"""Tests beside the effects: on subjects (secondary), for equivalence, against multiplicity, and as in the literature."""
+"""Computes tests besides the effects: on subjects (secondary), equivalence, Holm's correction, and as in the literature."""
 
 from dataclasses import dataclass
 
@@ -10,24 +10,24 @@ from lumirage.analysis.resampling import FloatArray
 from lumirage.core.errors import UsageError
 
 INTERPOLATION_EFFECT = 0.0071
-"""What the choice of label interpolation alone moves mean Dice by (measured: nearest .8347, soft linear .8311, argmax
-of linear one-hot .8382)."""
+"""Change of mean Dice by the choice of label interpolation alone (measured: nearest .8347, soft linear .8311, argmax of
+linear one-hot .8382)."""
 
 EXACT_UNITS = 12
-"""Up to so many units all 2^n flips are tried."""
+"""Up to this many units all 2^n flips are tried."""
 
 FLIPS = 1999
-"""Random flips where there are more units."""
+"""Number of random flips for more units."""
 
 CHUNK = 256
 
 EXACT_PAIRS = 13
-"""Up to so many pairs Wilcoxon's test tries all 2^n flips, as scipy does where there are ties."""
+"""Up to this many pairs Wilcoxon's test tries all 2^n flips, as scipy does if there are ties."""
 
 
 @dataclass(frozen=True)
 class Literature:
-    """One comparison as papers have it: pairs taken as independent. Flagged wherever it is shown."""
+    """One comparison as in papers: pairs treated as independent. Flagged wherever it is shown."""
 
     n_pairs: int
     difference: float
@@ -40,13 +40,13 @@ class Literature:
 
 
 def wilcoxon_p(differences: FloatArray) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test against 0; NaN values are left out. NaN where all are 0 or none is."""
+    """Two-sided p of Wilcoxon's signed-rank test against 0; NaN values are left out. NaN if all are 0 or there is none."""
     d = differences[np.isfinite(differences)]
     if d.size == 0 or not d.any():
         return float("nan")
     if d.size > EXACT_PAIRS:
         return float(stats.wilcoxon(d).pvalue)
-    # What scipy does too where there are ties or zeros, but one flip at a time: 0.1 s a test.
+    # scipy does the same if there are ties or zeros, but one flip at a time: 0.1 s for each test.
     moved = d[d != 0]
     ranks = stats.rankdata(np.abs(moved))
     sums = (_all_signs(np.arange(2**moved.size), moved.size) > 0) @ ranks
@@ -64,7 +64,7 @@ def sign_flip_p(contributions: FloatArray, seed: int) -> FloatArray:
     n_units = contributions.shape[0]
     observed = np.abs(filled.sum(axis=0))
     reached = np.zeros(contributions.shape[1])
-    # Sums that differ by rounding alone are equal.
+    # Sums that differ only by rounding count as equal.
     least = observed * (1 - 1e-12)
     exact = n_units <= EXACT_UNITS
     n_flips = 2**n_units if exact else FLIPS
@@ -87,13 +87,13 @@ def tost_p(difference: float, se: float, df: float, margin: float) -> float:
 
 
 def check_margin(metric: str, margin: float, interpolation_effect: float = INTERPOLATION_EFFECT) -> None:
-    """Raises UsageError for a margin within which the measuring itself moves: equivalence there would say nothing."""
+    """Raises UsageError for a margin below the measurement's own variation: equivalence would mean nothing there."""
     if margin <= 0:
         raise UsageError(f"the equivalence margin of {metric} must be positive, not {margin:g}")
     if metric.lower().startswith("dice") and margin < interpolation_effect:
         raise UsageError(
-            f"the equivalence margin {margin:g} of {metric} is below {interpolation_effect:g}, which the choice of "
-            "label interpolation alone moves mean Dice by: two methods closer than that differ less than two ways of "
+            f"the equivalence margin {margin:g} of {metric} is below {interpolation_effect:g}, the change of "
+            "mean Dice by the choice of label interpolation alone: two methods closer than that differ less than two ways of "
             f"scoring one method. Choose {interpolation_effect:g} or more."
         )
 
@@ -110,7 +110,7 @@ def holm(p: npt.ArrayLike) -> FloatArray:
 
 
 def as_in_the_literature(a: FloatArray, b: FloatArray, confidence: float = 0.95) -> Literature:
-    """Naive paired t test, Wilcoxon and pooled Cohen's d over pairs (n_pairs,), as if no subject were in two of them."""
+    """Naive paired t test, Wilcoxon and pooled Cohen's d over pairs (n_pairs,), as if no two pairs shared a subject."""
     both = np.isfinite(a) & np.isfinite(b)
     a, b = a[both], b[both]
     n, d = len(a), a - b

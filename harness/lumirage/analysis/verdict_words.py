@@ -1,4 +1,4 @@
-"""A sentence of the findings, and the words that all of them use."""
+"""Defines the sentences of the findings, and helpers that word numbers, intervals and sizes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Verdict:
-    """One sentence, and what it is about."""
+    """One sentence and its subject."""
 
     sentence: str
     kind: str
@@ -29,7 +29,7 @@ def records(rows: pd.DataFrame) -> list[Row]:
 
 
 def size_words(row: Row) -> str:
-    """What a difference rests on: pairs, subjects, what was dropped and what failed."""
+    """The data behind a difference: pairs, subjects, dropped and failed runs."""
     words = [f"n = {row['n_pairs']} pairs, {row['n_subjects']} subjects"]
     words += [f"{row['dropped']} dropped"] if number(row["dropped"]) else []
     failed = [(row[f"failed_{who}"], row[who]) for who in ("method", "reference") if number(row[f"failed_{who}"])]
@@ -49,21 +49,21 @@ def interval_words(row: Row, *, absolute: bool = False) -> str:
 
 
 def measure_words(row: Row) -> str:
-    """The metric, and the label source where it has one."""
+    """The metric, and the label source if it has one."""
     source = str(row["source"]) if there(row["source"]) else ""
     return f"{row['metric']} ({source})" if source else str(row["metric"])
 
 
 def number(value: object) -> float:
-    """A cell as a number; NaN where it is empty."""
+    """A cell as a number; NaN if it is empty."""
     return float(value) if there(value) else float("nan")  # type: ignore[arg-type]  # a cell: whatever float() takes
 
 
 def there(value: object) -> bool:
-    """Whether a cell holds anything."""
+    """Whether a cell has a value."""
     return not pd.isna(value)  # type: ignore[call-overload]  # a cell of a table, never an array
 
 
 def sentence(text: str) -> str:
-    """With its full stop."""
+    """The sentence with its full stop."""
     return text + "."

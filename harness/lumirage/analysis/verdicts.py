@@ -1,4 +1,4 @@
-"""What the comparisons say, in plain English. Never more than the numbers allow."""
+"""Writes the findings of the comparisons as sentences that claim no more than the numbers support."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import pairwise
@@ -25,7 +25,7 @@ from lumirage.core.model import SENTINELS
 from lumirage.core.track import REFERENCE
 
 METRIC_ORDER = ("dice", "displacement_error_mm", "tre", "hd95")
-"""Beginnings of the metrics that verdicts speak of, the one that methods are listed by first."""
+"""Prefixes of the metrics in verdicts; the first one orders the methods."""
 
 MEASURE = ["track", "condition", "preset", "settings", "metric", "source"]
 
@@ -39,11 +39,11 @@ def verdicts(
 ) -> list[Verdict]:
     """Sentences from the tables of `compare`, `rank` and `condition_changes`, for every track.
 
-    What a condition breaks comes first: it says more of a method than who is ahead in the reference. Then the headline, of
-    the first measure (`references` are methods that are a scale and no competitors), and of the reference condition (or
-    the first): every method against the sentinel, and neighbours in rank against one another; what failures do, in every
-    condition; who is beyond the gate; and what the other conditions change. `policy` is the track's: it says how failed
-    runs count.
+    Conditions that break a method come first: they say more about a method than its place in the reference. Then the
+    headline, for the first measure (`references` are methods that serve as a scale and do not compete). Then, for the
+    reference condition (or the first): every method against the sentinel, and neighbours in rank against each other; the
+    effect of failures, in every condition; methods beyond the gate; and the effects of the other conditions. `policy` is the
+    track's: it says how failed runs count.
     """
     top: list[Verdict] = []
     first: list[Verdict] = []
@@ -68,7 +68,7 @@ def verdicts(
 
 
 def _with_answers(order: pd.DataFrame) -> list[str]:
-    """The methods in order, without those of which no run ended well: theirs are the policy's values, and no effect."""
+    """The methods in order, without those that had no successful run: their values come from the policy, not the method."""
     own = (order["n_pairs"] > order["filled"]) | (order["failed"] == 0)
     return [str(method) for method in order.loc[own, "method"]]
 
@@ -106,7 +106,7 @@ def effect_verdict(row: Row) -> Verdict:
 
 
 def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
-    """Who failed, and what leaving the failures out would do to its place; from the rankings of one measure and condition."""
+    """Methods that failed, and their places without the failures; from the rankings of one measure and condition."""
     shared = pd.to_numeric(lists["place"].astype("string").str.rstrip("="), errors="coerce")
     wide = lists.assign(shared=shared).drop_duplicates(["method", "policy"])
     wide = wide.pivot(index="method", columns="policy", values="shared")
@@ -124,12 +124,12 @@ def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
                 "failures change the ranking"
             )
         else:
-            metric = ""  # the same in every metric, and said once
+            metric = ""  # the same in every metric, so said only once
         yield Verdict(sentence(text), "failures", str(row["track"]), str(row["condition"]), metric, method)
 
 
 def gate_verdicts(order: pd.DataFrame) -> Iterator[Verdict]:
-    """Who is listed without a rank because its fields fold too much; from the rankings of one measure."""
+    """Methods listed without a rank because their fields fold too much; from the rankings of one measure."""
     for row in records(order[order["beyond_gate"].astype(bool)]):
         text = (
             f"{row['method']} is not ranked: the gate of regularity is a {row['gate']}, and it has "
