@@ -1,7 +1,7 @@
-"""Tables and images of an output tree -> pages that open offline, figures, exports.
+"""Makes pages that open offline, figures and exports from the tables and images of an output tree.
 
 In:     scores, comparisons, run records, native images and fields.
 Out:    the folder `report/`, tables as CSV, Parquet and LaTeX.
-Never:  new statistics: what a page says, `analysis` has computed.
+Never:  new statistics: pages only show what `analysis` has computed.
 Read first: `report_folder`, then `report_inputs` and `overview`.
 """

@@ -1,4 +1,4 @@
-"""Picks from the analysis' tables what a figure or a table of the page shows. A table that is not there gives no rows."""
+"""Selects the rows of the analysis' tables for the page's figures and tables. A missing table gives no rows."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.report_inputs import Inputs
 
 MAIN_SCHEME = "aggregate-then-rank"
-"""The ranking by which the leaderboard is ordered."""
+"""The ranking that orders the leaderboard."""
 
 ALPHA = 0.05
 
 MERGED = "several"
-"""Stands for the metric where a scheme merges several."""
+"""Used as the metric if a scheme merges several."""
 
 
 Row = Mapping[str, object]
@@ -25,7 +25,7 @@ def records(table: pd.DataFrame) -> list[Row]:
 
 
 def of_measure(table: pd.DataFrame, measure: Measure) -> pd.DataFrame:
-    """Rows of one measure. Empty texts may have become missing values on their way through TSV."""
+    """Rows of one measure. Empty strings may have become missing values in TSV."""
     same = (table["metric"] == measure.metric) & (table["preset"] == measure.preset)
     same &= table["settings"].astype("string").fillna("") == measure.settings
     return table[same & (table["source"].astype("string").fillna("") == measure.source)]
@@ -37,7 +37,7 @@ def comparisons(inputs: Inputs, measure: Measure, condition: str) -> pd.DataFram
 
 
 def literature(inputs: Inputs, measure: Measure, condition: str) -> pd.DataFrame:
-    """The same comparisons as the literature makes them, for contrast."""
+    """The same comparisons as in the literature, for contrast."""
     return _comparisons(inputs, measure, condition, literature=True)
 
 
@@ -51,17 +51,17 @@ def _comparisons(inputs: Inputs, measure: Measure, condition: str, *, literature
 
 
 def base_of(rows: pd.DataFrame) -> str:
-    """What most methods are held against: the reference that occurs with the most methods."""
+    """The reference of most methods: the one that occurs with the most methods."""
     return str(rows["reference"].mode().iloc[0]) if len(rows) else ""
 
 
 def against_base(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a method: its comparison with what most are held against."""
+    """One row for each method: its comparison with that reference."""
     return rows[rows["reference"] == base_of(rows)].drop_duplicates("method").set_index("method")
 
 
 def told_better(inputs: Inputs, measure: Measure, condition: str) -> frozenset[tuple[str, str]]:
-    """The couples (better, worse) whose order can be told, by the analysis' intervals and Holm's correction."""
+    """The couples (better, worse) with a significant order, by the analysis' intervals and Holm's correction."""
     rows = comparisons(inputs, measure, condition)
     if not len(rows):
         return frozenset()
@@ -85,7 +85,7 @@ def rankings(inputs: Inputs, measure: Measure | None, condition: str) -> pd.Data
 
 
 def main_ranking(inputs: Inputs, measure: Measure, condition: str) -> pd.DataFrame:
-    """One row a method: its rank by the main scheme under the track's failure policy."""
+    """One row for each method: its rank by the main scheme under the track's failure policy."""
     rows = rankings(inputs, measure, condition)
     same = (rows["scheme"] == MAIN_SCHEME) & (rows["policy"] == inputs.evaluation.track.on_failure)
     return rows[same].drop_duplicates("method").set_index("method")

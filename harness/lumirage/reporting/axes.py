@@ -1,4 +1,4 @@
-"""Scales, ticks and numbers for the figures."""
+"""Computes scales, ticks and number formats for the figures."""
 
 import math
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from matplotlib.ticker import MaxNLocator
 from lumirage.reporting.scene import Label, Line, Mark, text_width
 
 NONE = "\N{EN DASH}"
-"""Stands where there is no value."""
+"""Shown if there is no value."""
 
 MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Values from `low` to `high` laid on pixels from `start` to `end`; logarithmic on wish."""
+    """Maps values from `low` to `high` to pixels from `start` to `end`; optionally logarithmic."""
 
     low: float
     high: float
@@ -28,26 +28,26 @@ class Scale:
     """Only whole numbers are ticks."""
 
     def __call__(self, value: float) -> float:
-        """The pixel of a value; values outside are held at the ends."""
+        """The pixel of a value; values outside are clipped to the ends."""
         low, high, v = (_log(x) for x in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
         share = min(max((v - low) / (high - low), 0.0), 1.0)
         return self.start + share * (self.end - self.start)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round values within the scale, two at least where it has them."""
+        """Round values within the scale, at least two if it has them."""
         found = _log_ticks(self.low, self.high) if self.log else _round_ticks(self.low, self.high, about)
         return [tick for tick in found if tick == int(tick)] if self.whole else found
 
 
 def fit(values: Sequence[float], start: float, end: float, *, log: bool = False) -> Scale:
-    """A scale that holds all values with a little air; logarithmic only where all are above 0."""
+    """A scale that covers all values with a small margin; logarithmic only if all are above 0."""
     known = np.asarray([v for v in values if math.isfinite(v)] or [0.0, 1.0])
     low, high = float(known.min()), float(known.max())
     if log and low > 0:
         air = (high / low) ** 0.06 if high > low else 2.0
         return Scale(low / air, high * air, start, end, log=True)
     size = max(abs(low), abs(high))
-    # values that differ by rounding alone are one value
+    # values that differ only by rounding are one value
     air = 0.04 * (high - low) if high - low > 1e-9 * size else size * 0.1 or 1.0
     return Scale(low - air, high + air, start, end)
 
@@ -69,7 +69,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def short(value: float | None, digits: int = 3) -> str:
-    """A number for a reader: `digits` significant digits, no exponent where avoidable, an en dash where none."""
+    """A number as text: `digits` significant digits, no exponent if avoidable, an en dash for a missing value."""
     if value is None or not math.isfinite(value):
         return NONE
     if value == 0:
@@ -81,7 +81,7 @@ def short(value: float | None, digits: int = 3) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """A duration for a reader."""
+    """A duration as text."""
     if value is None or not math.isfinite(value):
         return NONE
     if value < 90:
@@ -90,19 +90,19 @@ def seconds(value: float | None) -> str:
 
 
 def mebibytes(value: float | None) -> str:
-    """A size in bytes for a reader."""
+    """A size in bytes as text."""
     if value is None or not math.isfinite(value):
         return NONE
     return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
 
 
 def tick_label(value: float) -> str:
-    """A tick's number, as short as it goes."""
+    """A tick's number, as short as possible."""
     return f"{value:g}".replace("-", MINUS)
 
 
 def x_axis(scale: Scale, top: float, bottom: float, title: str) -> list[Mark]:
-    """Vertical hairlines with numbers below where they have room, and the title under them."""
+    """Vertical hairlines with numbers below if there is room, and the title under them."""
     marks: list[Mark] = []
     about = max(2, int(abs(scale.end - scale.start) / 90))
     free = -math.inf

@@ -1,6 +1,6 @@
-"""Which pairs get a page with pictures: the worst, the best, the middle, the failures, and those asked for.
+"""Chooses the pairs that get a page with pictures: the worst, best, median, failed and requested ones.
 
-Under every other condition also the pair that it harmed most.
+Under every other condition also the pair that it affected most.
 """
 
 import re
@@ -16,16 +16,16 @@ from lumirage.reporting.failure_tables import failed_pairs
 from lumirage.reporting.report_inputs import Inputs
 
 MOST_CHANGED = 6
-"""Pages of pairs under other conditions than the reference."""
+"""How many pages there are for pairs under conditions other than the reference."""
 
 MOST_VOXELS = 8_000_000
-"""Pictures under other conditions are made of working grids up to this size, a little above LUMIR's. At 0.5 mm
-there are 64 million, and one field is 0.8 GB."""
+"""Largest working grid, in voxels, for pictures under other conditions; a little above LUMIR's. At 0.5 mm there are
+64 million, and one field is 0.8 GB."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """One pair under one condition, and why it is shown."""
+    """One pair under one condition, and the reason for showing it."""
 
     pair: str
     condition: str
@@ -40,7 +40,7 @@ class Chosen:
 
 
 def choose(inputs: Inputs, asked: Sequence[str], most: int) -> list[Chosen]:
-    """Pairs worth a page, those asked for first, those harmed by a condition last; `most` bounds the others."""
+    """Pairs that get a page: requested ones first, those affected by a condition last; `most` limits the others."""
     condition = inputs.conditions[0]
     reasons: dict[str, str] = {}
     if len(inputs.pairs) <= most:
@@ -55,7 +55,7 @@ def choose(inputs: Inputs, asked: Sequence[str], most: int) -> list[Chosen]:
 
 
 def _harmed(inputs: Inputs) -> list[Chosen]:
-    """Of every other condition the pair and method that it harmed most, the most harmful condition first."""
+    """For every other condition the pair and method that it affected most; the condition with the largest effect first."""
     measure, words = inputs.measures[0], condition_words(inputs)
     sign = -1 if measure.higher_is_better else 1
     before = inputs.matrix(measure, inputs.conditions[0])

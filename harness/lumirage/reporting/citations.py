@@ -1,4 +1,4 @@
-"""The methods section that a paper can take over, with its references as text and as BibTeX."""
+"""Writes a methods section for a paper, with its references as text and as BibTeX."""
 
 from dataclasses import dataclass
 
@@ -61,7 +61,7 @@ NDV = Reference(
 
 
 def references(inputs: Inputs) -> list[Reference]:
-    """What the methods section cites, in its order."""
+    """The references of the methods section, in order of citation."""
     names = [m.metric.lower() for m in inputs.measures]
     found = [HARNESS, BIDS]
     found += [DICE] if any(n.startswith("dice") for n in names) else []
@@ -70,7 +70,7 @@ def references(inputs: Inputs) -> list[Reference]:
 
 
 def paragraphs(inputs: Inputs) -> list[str]:
-    """The methods section, from the records: nothing in it that this evaluation did not do."""
+    """The methods section, made from the records: it states only what this evaluation did."""
     found = [_design(inputs), _preparation(inputs), _execution(inputs), _scoring(inputs)]
     return [*found, _statistics(inputs)] if "comparisons" in inputs.tables else found
 

@@ -1,4 +1,4 @@
-"""What the methods cost: accuracy against time and memory, cold and warm times, memory time lines."""
+"""Draws the costs of the methods: accuracy against time and memory, cold and warm times, memory over time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +16,10 @@ from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 MOST_POINTS = 240
-"""Points a row in the figure of times; beyond that, as many evenly by rank, so that both ends are shown."""
+"""Most points in a row of the figure of times; of more, this many are chosen evenly by rank, with both ends."""
 
 MOST_LINES = 12
-"""Memory time lines a method: those of the runs with the highest peaks."""
+"""Memory curves for each method: those of the runs with the highest peaks."""
 
 COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
     "wall_s": ("seconds a pair, median", seconds, 1.0),
@@ -28,7 +28,7 @@ COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
 
 
 def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
-    """Mean of a measure, failures filled, against the median cost of the runs that ended well, both of the reference.
+    """Mean of a measure, failures filled, against the median cost of the successful runs, both under the reference.
 
     A line joins the methods that none beats in both.
     """
@@ -82,7 +82,7 @@ def _beside(method: str, x: float, y: float, width: float, color: str) -> Label:
 
 
 def times(inputs: Inputs, width: float) -> Scene:
-    """Wall time of every pair: hollow where the container had just started, filled where it was warm."""
+    """Wall time of every pair: hollow if the container had just started, filled if it was warm."""
     runs = inputs.runs.dropna(subset=["wall_s"])
     methods = [m for m in inputs.methods if m in set(runs["method"])]
     rows = make_rows(methods, width)
@@ -110,7 +110,7 @@ def _spread(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def memory(inputs: Inputs, width: float) -> Scene:
-    """Memory over time, a panel a method: one line a container, those with the highest peaks."""
+    """Memory over time, one panel for each method: one line for each container, those with the highest peaks."""
     lines = {m: found for m in inputs.methods if (found := _lines(inputs, m))}
     colors = colors_of(inputs.methods)
     index = {pair: k for k, pair in enumerate(inputs.pairs)}

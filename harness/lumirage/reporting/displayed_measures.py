@@ -1,4 +1,4 @@
-"""What is shown: a measure is one metric under one preset and one label source, with its unit and its good direction."""
+"""Defines the displayed measures: a metric under a preset and a label source, with its unit and good direction."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from lumirage.core.metrics import direction, is_accuracy, is_regularity
 DEFAULT_PRESET = "strict"
 
 ORDER = ("dice", "tre", "displacement_error_mm", "hd95", "det_le0", "ndv_percent", "sdlogj", "msd", "inverse", "ncc")
-"""Beginnings of metric names in the order in which readers want them; others follow by name."""
+"""Prefixes of metric names in the order of interest to readers; others follow by name."""
 
 LIKENESS_FIRST = ("mi_", "ncc", *ORDER)
-"""The same where nothing measures accuracy: what holds between contrasts leads."""
+"""The same if nothing measures accuracy: similarities that are valid between contrasts come first."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Measure:
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """What tells it from other measures."""
+        """What distinguishes it from other measures."""
         return self.preset, self.settings, self.metric, self.source
 
     @property
@@ -38,7 +38,7 @@ class Measure:
 
     @property
     def is_regularity(self) -> bool:
-        """Whether it judges the field alone, so that a failure must not count as doing nothing."""
+        """Whether it measures only the field, so that a failure must not count as the affine alone."""
         return is_regularity(self.metric)
 
     @property
@@ -48,20 +48,20 @@ class Measure:
 
     @property
     def named(self) -> str:
-        """Title with unit, where the name does not say it."""
+        """Title with unit, unless the name contains it."""
         said = {"": True, "1": True, "%": "percent" in self.metric}.get(self.unit, f"_{self.unit}" in self.metric)
         return self.title if said else f"{self.title}, {self.unit}"
 
     @property
     def axis(self) -> str:
-        """Title with unit, and the direction that is better, for an axis."""
+        """Title with unit and the better direction, for an axis."""
         return f"{self.named} ({'more' if self.higher_is_better else 'less'} is better)"
 
 
 def measures_of(values: pd.DataFrame) -> list[Measure]:
-    """All measures of a table of values, the most wanted first, those without any value last.
+    """All measures of a table of values, the most interesting first, those without any value last.
 
-    Where nothing measures accuracy, the likeness of the images comes first, as folds alone say even less.
+    If nothing measures accuracy, image similarity comes first, as folds alone say even less.
     A title names preset, settings and label source only where the table has several of them.
     """
     keys = ["preset", "settings", "metric", "source"]

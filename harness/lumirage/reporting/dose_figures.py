@@ -1,4 +1,4 @@
-"""How the methods bear what the track varies: a measure against the levels of each axis of the conditions."""
+"""Draws dose-response figures: a measure against the levels of each axis of the conditions."""
 
 import math
 from collections import Counter
@@ -18,12 +18,12 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 FEWEST = 3
-"""Levels that make a curve, the reference among them. Fewer are read as changes from the reference."""
+"""Levels needed for a curve, including the reference. Fewer are shown as changes from the reference."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """One condition on an axis: its name, what stands under it, and its number where it has one."""
+    """One condition on an axis: its name, its tick label, and its number if it has one."""
 
     condition: str
     text: str
@@ -31,7 +31,7 @@ class Level:
 
 
 def axes_of(inputs: Inputs) -> dict[str, list[Level]]:
-    """Axis -> its scored levels, the reference among them; in rising order where the levels are numbers."""
+    """Axis -> its scored levels, including the reference; in rising order if the levels are numbers."""
     cells = [c for c in inputs.evaluation.track.cells() if c.name in inputs.conditions]
     found: dict[str, list[Level]] = {}
     for axis in dict.fromkeys(c.axis for c in cells if c.axis):
@@ -44,7 +44,7 @@ def axes_of(inputs: Inputs) -> dict[str, list[Level]]:
 
 
 def condition_words(inputs: Inputs) -> dict[str, str]:
-    """Condition -> its axis and level for a reader."""
+    """Condition -> its axis and level as text."""
     return {
         level.condition: f"{axis_words(axis)}: {level.text}"
         for axis, levels in axes_of(inputs).items()
@@ -54,7 +54,7 @@ def condition_words(inputs: Inputs) -> dict[str, str]:
 
 
 def is_curve(levels: Sequence[Level]) -> bool:
-    """Whether an axis is read as dose and response: its levels are numbers, and enough of them."""
+    """Whether an axis is a dose: its levels are numbers, and there are enough of them."""
     return len(levels) >= FEWEST and all(math.isfinite(level.value) for level in levels)
 
 
@@ -76,19 +76,19 @@ def _in_words(setting: object) -> str:
 
 
 def _quantity(name: str, value: float) -> str:
-    """A field whose name ends in its unit: rotation_deg, 5 -> rotation 5 deg."""
+    """A level of a field whose name ends in its unit: rotation_deg, 5 -> rotation 5 deg."""
     what, _, unit = name.rpartition("_")
     return f"{what} {value:g} {unit}"
 
 
 def axis_words(axis: str) -> str:
-    """An axis for a reader, with its unit where the name has one: spacing_mm -> spacing, mm."""
+    """The title of an axis, with its unit if the name has one: spacing_mm -> spacing, mm."""
     what, _, unit = axis.rpartition("_")
     return f"{what}, {unit}" if unit in ("mm", "deg") else axis.replace("_", " ")
 
 
 def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
-    """Means over the pairs, failures filled, a line a method, a place a level; hollow where runs failed."""
+    """Means over the pairs, failures filled; one line for each method, one position for each level; hollow if runs failed."""
     levels = axes_of(inputs)[axis]
     means = np.array([list(filled_means(inputs, measure, level.condition).values()) for level in levels])
     right = width - 16 - max(text_width(clip(m, 18), bold=True) for m in inputs.methods)
@@ -130,13 +130,13 @@ class _Point:
 
 
 def failures_by_condition(inputs: Inputs) -> dict[tuple[str, str], int]:
-    """(method, condition) -> how many of its runs did not end well; only where some did not."""
+    """(method, condition) -> number of failed runs; only if there are any."""
     bad = inputs.runs[inputs.runs["outcome"] != Outcome.OK.value]
     return dict(Counter(zip(bad["method"].astype(str), bad["condition"].astype(str), strict=True)))
 
 
 def _intervals(inputs: Inputs, measure: Measure) -> dict[tuple[str, str], tuple[float, float]]:
-    """(method, condition) -> the reference's mean plus the interval of the change, as the analysis found it."""
+    """(method, condition) -> the reference's mean plus the interval of the change, from the analysis."""
     table = inputs.tables.get("conditions")
     if table is None:
         return {}
@@ -176,7 +176,7 @@ def _curve(method: str, points: Sequence[_Point], y: Scale, color: str) -> list[
 def end_labels(
     ends: Sequence[tuple[float, str, str]], x: float, within: tuple[float, float], gap: float = 14.0
 ) -> list[Mark]:
-    """Names at the ends of lines, (height, text, colour) each, pushed apart where they would overlap."""
+    """Names at the ends of lines, (height, text, colour) each, moved apart if they would overlap."""
     known = sorted(ends)
     at = [y for y, _, _ in known]
     for i in range(1, len(at)):

@@ -1,4 +1,4 @@
-"""What the analysis found: a forest plot of effects and the stability of ranks."""
+"""Draws the forest plot of effects and the stability of ranks."""
 
 import numpy as np
 import pandas as pd
@@ -65,7 +65,7 @@ def effect_text(method: str, base: str, row: Row) -> str:
 
 
 def number(row: Row, column: str) -> float:
-    """A number of a row, NaN where it has none."""
+    """A number of a row, NaN if it has none."""
     value = row[column]
     return float(str(value)) if value is not None and value is not pd.NA else float("nan")
 
@@ -78,7 +78,7 @@ def _interval(row: Row, scale: Scale, y: float, color: str, thick: float) -> lis
 
 
 def stability(inputs: Inputs, measure: Measure, width: float) -> Scene:
-    """Ranks with their bootstrap intervals, a row a method, under each failure policy; the track's own is filled."""
+    """Ranks with their bootstrap intervals, one row for each method, under each failure policy; the track's own is filled."""
     rows = rankings(inputs, measure, inputs.conditions[0])
     rows = rows[(rows["scheme"] == MAIN_SCHEME) & rows["rank"].notna()]
     own = inputs.evaluation.track.on_failure

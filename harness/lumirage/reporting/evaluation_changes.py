@@ -1,4 +1,4 @@
-"""What changed between two evaluations: their parts, their scores and their ranks."""
+"""Compares two evaluations: their parts, their scores and their ranks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,18 +20,18 @@ SCORE_CHANGE_COLUMNS = (
 
 @dataclass(frozen=True)
 class Changes:
-    """Differences of two evaluations; empty where nothing differs."""
+    """Differences of two evaluations; empty if nothing differs."""
 
     parts: pd.DataFrame
     """Columns part, first, second: harness, track, dataset, images, pairs. Only what differs."""
     scores: pd.DataFrame
-    """Columns SCORE_CHANGE_COLUMNS: one row a method, condition and measure of both."""
+    """Columns SCORE_CHANGE_COLUMNS: one row for each method, condition and measure that both have."""
     ranks: pd.DataFrame
-    """Columns method, first, second: places on the two leaderboards; only what differs."""
+    """Columns method, first, second: places on the two leaderboards; only differences."""
 
     @property
     def sentences(self) -> list[str]:
-        """What changed, in words."""
+        """The changes as text."""
         told = [f"{row.part}: {row.first} became {row.second}" for row in self.parts.itertuples()]
         moved = self.scores[self.scores["changed_pairs"] > 0]
         told += [
@@ -44,7 +44,7 @@ class Changes:
 
 
 def compare_evaluations(first: Layout, second: Layout) -> Changes:
-    """Hold two output trees against each other. Raises DataError where one is no evaluation or has no scores."""
+    """Compare two output trees. Raises DataError if one is not an evaluation or has no scores."""
     a, b = read_inputs(first), read_inputs(second)
     return Changes(parts=_parts(a.evaluation, b.evaluation), scores=_scores(a, b), ranks=_ranks(a, b))
 

@@ -1,4 +1,4 @@
-"""Hands an evaluation to other tools: tables as CSV, Parquet or LaTeX, or a bundle that can be scored again."""
+"""Exports an evaluation: tables as CSV, Parquet or LaTeX, or a bundle that can be scored again."""
 
 import shutil
 import zipfile
@@ -28,11 +28,11 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def export(layout: Layout, kind: str, out: Path) -> list[Path]:
-    """Write the scores and the tables of the analysis and give the paths written.
+    """Write the scores and the tables of the analysis; gives the paths written.
 
     csv, parquet and latex write into the folder `out`. bundle writes the zip file `out`: the evaluation, every run with
     its record, answer, log and time line, and all tables; unpacked, `score` works on it (given the dataset).
-    Raises UsageError for an unknown kind, DataError where there is no evaluation.
+    Raises UsageError for an unknown kind, DataError if there is no evaluation.
     """
     if kind not in get_args(Kind):
         raise UsageError(f"unknown kind of export '{kind}'{nearest(kind, get_args(Kind))}")
@@ -63,7 +63,7 @@ def _plain(layout: Layout, out: Path, kind: str) -> list[Path]:
 
 
 def _scores(layout: Layout, out: Path, kind: str) -> Path:
-    # In batches: with all labels the table may be larger than memory.
+    # In batches: with all labels the table may not fit in memory.
     source = ds.dataset(layout.score_table)
     path = out / f"scores.{kind}"
     with written_aside(path) as aside:

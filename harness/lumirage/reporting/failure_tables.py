@@ -1,4 +1,4 @@
-"""What failed and why: a matrix of methods and pairs, counts of outcomes, and the reasons in the methods' words."""
+"""Tabulates failures: a matrix of methods and pairs, counts of outcomes, and the methods' own messages."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Box, Label, Mark, Scene
 
 MOST_PAIRS = 120
-"""Columns of the matrix. Where more pairs failed, the first so many are drawn, and the page says so."""
+"""Most columns of the matrix. If more pairs failed, only the first ones are drawn, and the page says so."""
 
 ROLES = {
     Outcome.FAILED: "m1", Outcome.CRASHED: "m6", Outcome.TIMEOUT: "m4", Outcome.OUT_OF_MEMORY: "m3",
@@ -21,14 +21,14 @@ ROLES = {
 
 @dataclass(frozen=True)
 class Reason:
-    """One way in which a method failed, with how often."""
+    """One kind of failure of a method, and how often it occurred."""
 
     method: str
     condition: str
     outcome: str
     message: str
     last_words: str
-    """The end of what the first of these runs printed."""
+    """The end of the log of the first of these runs."""
     count: int
     pairs: tuple[str, ...]
     """The first few."""
@@ -63,13 +63,13 @@ def outcome_counts(inputs: Inputs) -> pd.DataFrame:
 
 
 def failed_pairs(inputs: Inputs) -> list[str]:
-    """Pairs that at least one method failed, in the order of the evaluation."""
+    """Pairs on which at least one method failed, in the order of the evaluation."""
     bad = set(inputs.runs.loc[inputs.runs["outcome"] != Outcome.OK.value, "pair"])
     return [pair for pair in inputs.pairs if pair in bad]
 
 
 def matrix(inputs: Inputs, width: float) -> Scene:
-    """Methods down, pairs that some method failed across; the colour says how it ended."""
+    """Methods as rows, pairs with a failure as columns; the colour shows the outcome."""
     pairs = failed_pairs(inputs)[:MOST_PAIRS]
     methods = [m for m in inputs.methods if m in set(inputs.runs["method"])]
     rows = make_rows(methods, width, top=8, pitch=26)

@@ -1,4 +1,4 @@
-"""What figures with one row a method have in common: colours, names at the left (above on a phone), descriptions."""
+"""Draws the common parts of figures with one row for each method: colours, and names at the left (above on a phone)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from lumirage.reporting.scene import Label, Line, Mark, text_width
 
 WIDE = 760.0
 NARROW = 340.0
-"""Every figure is drawn twice: as wide as the text column, and as a phone."""
+"""Every figure is drawn twice: as wide as the text column, and as wide as a phone."""
 
 GOLDEN = 0.6180339887498949
-"""Jitter of pair i is the fraction of i times this: even, without chance, and the same in the page's script."""
+"""Jitter of pair i is the fractional part of i times this: even, not random, and the same in the page's script."""
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the rows of a figure lie."""
+    """Positions of the rows of a figure."""
 
     names: Sequence[str]
     width: float
@@ -27,7 +27,7 @@ class Rows:
 
     @property
     def bottom(self) -> float:
-        """Where the last row ends."""
+        """The bottom of the last row."""
         return self.top + self.pitch * len(self.names)
 
     def middle(self, i: int) -> float:
@@ -64,7 +64,7 @@ def make_rows(names: Sequence[str], width: float, *, top: float = 12, pitch: flo
 
 
 def clip(text: str, most: int) -> str:
-    """The text, cut in its middle when it is too long."""
+    """The text, shortened in the middle if it is too long."""
     if len(text) <= most:
         return text
     keep = (most - 1) // 2
@@ -72,7 +72,7 @@ def clip(text: str, most: int) -> str:
 
 
 def colors_of(methods: Sequence[str]) -> dict[str, str]:
-    """Method -> colour role. The sentinels are grey: they are the yardstick, not the competition."""
+    """Method -> colour role. The sentinels are grey: they are references, not competitors."""
     others = [m for m in methods if m not in SENTINELS]
     return {m: "muted" for m in methods if m in SENTINELS} | {m: f"m{i % 10}" for i, m in enumerate(others)}
 

@@ -1,4 +1,4 @@
-"""The figures of the overview: which there are, and their files as SVG and PNG."""
+"""Makes the figures of the overview, and their files as SVG and PNG."""
 
 import re
 import textwrap
@@ -32,11 +32,11 @@ SECTIONS = (
     "strips", "forest", "stability", "regularity", "changes", "resolution", "resolution_costs", "truth", "sources",
     "pareto", "times", "memory", "failures",
 )  # fmt: skip
-"""Sections of the page that hold figures."""
+"""Sections of the page with figures."""
 
 
 MOST_MEASURES = 16
-"""Measures that get figures of their own, the most wanted first. The tables have all."""
+"""Most measures with figures of their own, the most interesting first. The tables have all."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ReportFigure:
     wide: Scene
     narrow: Scene
     pick: str
-    """What the reader chooses it by; empty where it is always shown."""
+    """The choice under which it is shown; empty if it is always shown."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class _Drawing:
 
 
 def draw_figures(inputs: Inputs, problems: ReportProblems) -> list[ReportFigure]:
-    """All figures that these inputs allow; in the place of one that cannot be drawn stands the reason."""
+    """All figures that these inputs allow; a figure that cannot be drawn is replaced by the reason."""
     found = []
     for section, drawings in _KINDS.items():
         wanted = problems.attempt(f"figures of {section}", lambda d=drawings: list(d(inputs)), lambda _: [])  # type: ignore[misc]
@@ -71,7 +71,7 @@ def _figure(drawing: _Drawing, n: int, problems: ReportProblems) -> ReportFigure
 
     def both() -> ReportFigure:
         wide, narrow = drawing.draw(WIDE), drawing.draw(NARROW)
-        to_svg(wide), to_svg(narrow)  # what cannot be written is found here, and not where the page is made
+        to_svg(wide), to_svg(narrow)  # finds figures that cannot be written here, not while the page is made
         return ReportFigure(drawing.section, wide, narrow, drawing.pick)
 
     def reason(why: str) -> ReportFigure:
@@ -83,7 +83,7 @@ def _figure(drawing: _Drawing, n: int, problems: ReportProblems) -> ReportFigure
 
 
 def _in_words(name: str, text: str, width: float) -> Scene:
-    """A text in the place of a figure."""
+    """A text in place of a figure."""
     lines = textwrap.wrap(text, max(20, int(width / 7)))
     marks: list[Mark] = [Label((8, 20 + 18 * k), line, "bad", 12) for k, line in enumerate(lines)]
     return Scene(name, "Not drawn", text, width, 24.0 + 18 * len(lines), marks)
@@ -113,7 +113,7 @@ def _failures(inputs: Inputs) -> Iterator[_Drawing]:
 
 
 def _changes(inputs: Inputs) -> Iterator[_Drawing]:
-    """By measure: the changes on axes of few levels or names, a curve for every other axis."""
+    """For each measure: the changes on axes with few levels or names, a curve for every other axis."""
     tables = preparation.change_tables(inputs)
     for table in tables:
         if preparation.has_forest(table):

@@ -1,4 +1,4 @@
-"""Planes through a volume whose axes run along R, A, S."""
+"""Chooses and cuts planes through a volume whose axes run along R, A, S."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,15 +14,15 @@ ACROSS = {"axial": 2, "coronal": 1, "sagittal": 0}
 """The array axis that a plane cuts."""
 
 SHARE = {"axial": 0.5, "coronal": 0.5, "sagittal": 0.3}
-"""How much of the content lies before the plane. Sagittal is off the midline, where there is little to see."""
+"""Share of the content before the plane. The sagittal plane avoids the midline, where there is little to see."""
 
 MARGIN_MM = 8.0
-"""Air around the content in a picture."""
+"""Margin around the content in a picture."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """One plane. Pictures show anterior or superior on top, and left at the left."""
+    """One plane. Pictures show anterior or superior at the top, and left at the left."""
 
     plane: Plane
     index: int
@@ -70,7 +70,7 @@ class Cut:
 
 
 def cuts(content: Array, affine: Float) -> Iterator[Cut]:
-    """Three planes through what is true in `content`, and the windows around it."""
+    """Three planes through the true voxels of `content`, and the windows around them."""
     spacing = spacing_of(affine)
     shape = cast(tuple[int, int, int], content.shape)
     spans = [_span(content, axis, float(spacing[axis])) for axis in range(3)]
@@ -86,7 +86,7 @@ def cuts(content: Array, affine: Float) -> Iterator[Cut]:
 
 
 def _span(content: Array, axis: int, spacing: float) -> tuple[int, int]:
-    """First and last voxel (exclusive) along an axis that hold content, with the margin."""
+    """First and last voxel (exclusive) with content along an axis, including the margin."""
     there = np.flatnonzero(content.any(axis=tuple(a for a in range(3) if a != axis)))
     if not there.size:
         return 0, content.shape[axis]

@@ -1,4 +1,4 @@
-"""Label sources as a factor: the same answers scored with several segmentations, and whether the order depends on it."""
+"""Compares label sources: the same answers scored with several segmentations, and whether the order depends on them."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -17,7 +17,7 @@ from lumirage.reporting.scene import Scene
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far two sources agree on the order of the methods."""
+    """The agreement of two sources on the order of the methods."""
 
     first: str
     second: str
@@ -25,7 +25,7 @@ class Agreement:
     kendall_tau: str
     spearman_rho: str
     apart: bool
-    """Whether the two have names for their structures and none in common: then no order is the better one."""
+    """Whether both name their structures and share no name: then neither order is the better one."""
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,16 @@ class Sources:
     """One metric under all its label sources."""
 
     metric: str
-    """With its preset, where there are several."""
+    """The title, with the preset if there are several."""
     unit: str
     orders: tuple[MethodOrder, ...]
-    """One a source, titled by it."""
+    """One order for each source, with the source as title."""
     n_pairs: int
-    """Pairs that all the sources have, over which the methods are ordered."""
+    """Number of pairs that all sources have; the methods are ordered over these."""
     differ: bool
     """Whether some source has further pairs."""
     changing: tuple[str, ...]
-    """Methods that change places with another one between sources, where both orders can be told."""
+    """Methods that change places with another one between sources, if both orders are significant."""
     agreement: tuple[Agreement, ...]
 
     @property
@@ -52,7 +52,7 @@ class Sources:
 
 
 def sources_of(inputs: Inputs) -> list[Sources]:
-    """The metrics that were scored with several segmentations, the most wanted first."""
+    """The metrics that were scored with several segmentations, the most interesting first."""
     groups: dict[tuple[str, str, str], list[Measure]] = {}
     for measure in inputs.measures:
         if measure.source:
@@ -80,7 +80,7 @@ Ordered = tuple[Measure, MethodOrder]
 
 
 def _agreement_here(inputs: Inputs, a: Ordered, b: Ordered) -> Agreement:
-    """Of the orders over the pairs that both have: the analysis ranks by all pairs of each, which are other people."""
+    """Agreement over the pairs that both have; the analysis ranks by all pairs of each source, which may be other people."""
     both = set(a[1].means) & set(b[1].means)
     sources = a[0].source, b[0].source
     return Agreement(*sources, str(len(both)), short(tau(a[1], b[1])), NONE, _apart(inputs, *sources))
@@ -92,7 +92,7 @@ def _apart(inputs: Inputs, a: str, b: str) -> bool:
 
 
 def _agreement(inputs: Inputs, first: Ordered, second: Ordered) -> Agreement:
-    """As the analysis found it, under the track's policy and the ranking of the leaderboard."""
+    """Agreement from the analysis, under the track's policy and the ranking of the leaderboard."""
     a, b = first[0], second[0]
     apart = _apart(inputs, a.source, b.source)
     table = inputs.tables.get("agreement", pd.DataFrame())
@@ -110,11 +110,11 @@ def _agreement(inputs: Inputs, first: Ordered, second: Ordered) -> Agreement:
 
 
 def _list_name(measure: Measure) -> str:
-    """What the analysis calls the list of one measure."""
+    """The analysis' name for the list of one measure."""
     return "/".join(filter(None, (measure.metric, measure.preset, measure.settings, measure.source)))
 
 
 def figure(inputs: Inputs, sources: Sources, width: float) -> Scene:
-    """The orders of one metric, a column a source."""
+    """The orders of one metric, one column for each source."""
     name, title = f"sources-{sources.metric}", f"{sources.metric} by label source"
     return slopes(name, title, sources.orders, colors_of(inputs.methods), width)

@@ -1,4 +1,4 @@
-"""The methods in order of one measure or another, side by side: who keeps its place and who does not."""
+"""Orders the methods by several measures side by side, and shows which methods change places."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 TOP, PITCH = 50.0, 38.0
 Anchor = Literal["start", "end"]
 FEWEST = 3
-"""Methods without which an agreement of two orders means nothing."""
+"""Least number of methods for a meaningful agreement of two orders."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class MethodOrder:
     higher_is_better: bool
     means: dict[str, float]
     better: frozenset[tuple[str, str]] = frozenset()
-    """Couples (better, worse) whose order can be told."""
+    """Couples (better, worse) with a significant order."""
     filled: Mapping[str, str] = field(default_factory=dict)
-    """Method -> how much of its mean the policy filled, in words; only those of which some was."""
+    """Method -> how much of its mean the policy filled, as text; only methods with filled values."""
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -47,7 +47,7 @@ class MethodOrder:
 
     @cached_property
     def groups(self) -> dict[str, float]:
-        """Method -> the place that it shares with those from whom it cannot be told apart."""
+        """Method -> the place that it shares with methods that cannot be distinguished from it."""
         methods = list(self.ranks)
         better = np.array([[(a, b) in self.better for b in methods] for a in methods], dtype=np.bool_)
         ranks = np.array([float(self.ranks[m]) for m in methods])
@@ -55,7 +55,7 @@ class MethodOrder:
 
     @cached_property
     def places(self) -> dict[str, str]:
-        """Method -> its place for a reader, "2=" where several share it."""
+        """Method -> its place as text, "2=" if several share it."""
         return dict(zip(self.groups, place_words(list(self.groups.values())), strict=True))
 
     @property
@@ -67,7 +67,7 @@ class MethodOrder:
 def order_of(inputs: Inputs, measure: Measure, condition: str, pairs: np.ndarray | None = None) -> MethodOrder:
     """The methods by a measure, failures filled by the track's policy, over all pairs or those chosen (mask).
 
-    What can be told is known of all pairs alone: over fewer nothing is.
+    Significance is known only for all pairs: over fewer pairs no order is significant.
     """
     means = policy_means(inputs, measure, condition, pairs)
     there = {m: v for m, v in means.items() if m not in SENTINELS and np.isfinite(v.value)}
@@ -83,14 +83,14 @@ def order_of(inputs: Inputs, measure: Measure, condition: str, pairs: np.ndarray
 
 
 def moved(orders: Sequence[MethodOrder]) -> list[str]:
-    """The methods that change places with another one, where both orders can be told."""
+    """The methods that change places with another one, if both orders are significant."""
     told = {couple for order in orders for couple in order.better if set(couple) <= set(order.means)}
     crossing = {method for a, b in told if (b, a) in told for method in (a, b)}
     return [m for m in orders[0].ranks if m in crossing]
 
 
 def tau(a: MethodOrder, b: MethodOrder) -> float:
-    """Kendall's tau (b) of two orders; NaN for fewer than three methods, or where all are tied."""
+    """Kendall's tau (b) of two orders; NaN for fewer than three methods, or if all are tied."""
     both = pd.DataFrame({"a": a.ranks, "b": b.ranks}).dropna()
     if len(both) < FEWEST or (both.nunique() == 1).any():
         return float("nan")
@@ -98,7 +98,7 @@ def tau(a: MethodOrder, b: MethodOrder) -> float:
 
 
 def slopes(name: str, title: str, orders: Sequence[MethodOrder], colors: dict[str, str], width: float) -> Scene:
-    """A column an order, the best on top; lines join a method's places, and cross only where both orders can be told."""
+    """One column for each order, the best on top; lines join a method's places, and cross only if both are significant."""
     room = 12 if width < 500 else 22
     names = max((text_width(clip(m, room), bold=True) for m in orders[0].ranks), default=0.0)
     columns = np.linspace(names + 30, width - names - 30, len(orders)).tolist()
@@ -125,7 +125,7 @@ def slopes(name: str, title: str, orders: Sequence[MethodOrder], colors: dict[st
 
 
 def drawn_orders(orders: Sequence[MethodOrder]) -> list[list[str]]:
-    """The methods from top to bottom, an order a column.
+    """The methods from top to bottom, one column for each order.
 
     Who shares a place stands there as the first order that can tell them has them, else as the first means do, so that
     two lines cross only between two orders that both can be told.

@@ -1,4 +1,4 @@
-"""The overview page: what its sections hold, and the compact data that its script works with."""
+"""Makes the overview page: the content of its sections, and the compact data for its script."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ POWER_SHOWN = (
 
 @dataclass(frozen=True)
 class Overview:
-    """What the template is given."""
+    """The context of the template."""
 
     inputs: Inputs
     pages: tuple[PairPage, ...]
@@ -61,7 +61,7 @@ class FigureHtml:
 
 
 def render_overview(overview: Overview, *, one_file: bool = False) -> str:
-    """The page as HTML; with `one_file` all styles, scripts and pages of pairs are in it.
+    """The page as HTML; with `one_file` it includes all styles, scripts and pages of pairs.
 
     Each part that cannot be made is left out and named; where not even the rest can be put together, the page says so and
     leads to the files.
@@ -92,7 +92,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
 
 
 def _findings(inputs: Inputs) -> dict[str, list[str]]:
-    """The sentences: what a condition breaks most and the headline first, those of other measures last."""
+    """The sentences: the largest loss under a condition and the headline first, those of other measures last."""
     news = [f for f in inputs.verdicts[:1] if f.kind == "condition"]
     top = [*news, *(f for f in inputs.verdicts if f.kind == "headline")]
     rest = [f for f in inputs.verdicts if f not in top]
@@ -105,7 +105,7 @@ def _findings(inputs: Inputs) -> dict[str, list[str]]:
 
 
 def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], Any], Any]]:
-    """Name in the template -> how it is made, and what stands for it where it cannot be."""
+    """Name in the template -> how to make it, and its substitute if that fails."""
     inputs, lines = overview.inputs, overview.lines
     return {
         "shown": (lambda: shown_columns(inputs.measures, lines), [0]),
@@ -201,13 +201,13 @@ def _duels(inputs: Inputs) -> list[dict[str, str]]:
 
 
 def rank_columns(inputs: Inputs) -> list[tuple[str, str]]:
-    """The couples of scheme and policy for which there is a ranking."""
+    """The combinations of scheme and policy that have a ranking."""
     rows = rankings(inputs, None, inputs.conditions[0])
     return list(dict.fromkeys(zip(rows["scheme"].astype(str), rows["policy"].astype(str), strict=True)))
 
 
 def _ranks(inputs: Inputs) -> dict[str, list[str]]:
-    """Method -> its rank by the first measure (or all, where a scheme merges them) in every column."""
+    """Method -> its rank by the first measure (or by all, if a scheme merges them) in every column."""
     every = rankings(inputs, None, inputs.conditions[0])
     first = rankings(inputs, inputs.measures[0], inputs.conditions[0])
     found: dict[str, list[str]] = {}
@@ -221,7 +221,7 @@ def _ranks(inputs: Inputs) -> dict[str, list[str]]:
 
 
 def _power(inputs: Inputs) -> pd.DataFrame:
-    """How many subjects and pairs it would take: the first measure, only the columns that answer that."""
+    """Numbers of subjects and pairs needed: for the first measure, only the relevant columns."""
     table = inputs.tables.get("power")
     if table is None:
         return pd.DataFrame()
@@ -236,7 +236,7 @@ def has_rank(rows: pd.DataFrame) -> bool:
 
 
 def _warned(runs: pd.DataFrame) -> list[tuple[str, int]]:
-    """Kinds of warning and on how many runs: those that differ in numbers only are one kind, told by its first."""
+    """Kinds of warning with their number of runs: warnings that differ only in numbers are one kind, shown by the first."""
     told = runs.loc[runs["warnings"] != "", "warnings"].astype(str)
     kinds = told.groupby(told.str.replace(r"\d+(\.\d+)?", "#", regex=True)).agg(["first", "size"])
     kinds = kinds.sort_values("size", ascending=False, kind="stable").head(12)
@@ -255,13 +255,13 @@ def _facts(inputs: Inputs) -> dict[str, int]:
 
 
 def _hrefs(overview: Overview, one_file: bool) -> dict[str, str]:
-    """Name of a pair's page -> its address, seen from the overview."""
+    """Name of a pair's page -> its address relative to the overview."""
     names = [page.choice.name for page in overview.pages]
     return {name: f"#pair-{name}" if one_file else f"pairs/{name}.html" for name in names}
 
 
 def _data(overview: Overview, one_file: bool) -> dict[str, Any]:
-    """Compact arrays: pairs by index, and per measure the values (methods x pairs) with four digits."""
+    """Compact arrays: pairs by index, and for each measure the values (methods x pairs) with four digits."""
     inputs = overview.inputs
     condition = inputs.conditions[0]
     hrefs = _hrefs(overview, one_file)

@@ -1,4 +1,4 @@
-"""The templates: HTML with autoescape, because logs and names come from strangers."""
+"""Renders the HTML templates, with autoescape, because logs and names come from unknown sources."""
 
 import functools
 import json
@@ -20,17 +20,17 @@ VIEWER = HERE / "viewer" / "niivue.umd.js"
 
 
 def breakable(name: str) -> Markup:
-    """A name that may break after its underscores."""
+    """A name that can be wrapped after its underscores."""
     return Markup("<wbr>").join(part if not k else f"_{part}" for k, part in enumerate(name.split("_")))
 
 
 def moment(iso: str) -> str:
-    """A UTC time stamp for a reader, to the minute."""
+    """A UTC time stamp as text, to the minute."""
     return iso[:16].replace("T", " ") + " UTC"
 
 
 def sentence(text: str) -> str:
-    """A text that begins with a capital and ends with a full stop."""
+    """A text with a capital at the start and a full stop at the end."""
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
@@ -59,13 +59,13 @@ def environment() -> Environment:
 
 
 def as_json(value: Any) -> Markup:  # whatever json takes
-    """JSON that may stand in a script element: no `<`, no `&`, no line separators of JavaScript."""
+    """JSON that is safe in a script element: no `<`, no `&`, no line separators of JavaScript."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
 
 
 def theme() -> Markup:
-    """Both palettes as CSS variables: by the system's wish, or by the reader's own."""
+    """Both palettes as CSS variables: chosen by the system's preference, or by the reader."""
     light, dark = ("".join(f"--{role}:{color};" for role, color in palette.items()) for palette in (LIGHT, DARK))
     return Markup(
         f":root{{{light}color-scheme:light}}"
@@ -80,12 +80,12 @@ def render(template: str, **context: Any) -> str:  # templates take anything
 
 
 def render_pair(page: PairPage) -> str:
-    """A page of its own for a pair."""
+    """A separate page for a pair."""
     return render("pair.html.j2", page=page, assets="../assets/", inline=None)
 
 
 def volumes_script(page: PairPage) -> Markup:
-    """The script that holds a page's volumes."""
+    """The script with a page's volumes."""
     name = as_json(page.choice.name)
     return Markup("(window.LUMIRAGE_PAGES = window.LUMIRAGE_PAGES || {{}})[{}] = {};\n").format(
         name, Markup(page.volumes)

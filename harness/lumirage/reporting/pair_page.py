@@ -1,4 +1,4 @@
-"""What the page of one pair holds: pictures of every method, scores per label, log tails, provenance."""
+"""Makes the page of one pair: pictures of every method, scores per label, log tails, provenance."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +22,18 @@ from lumirage.reporting.viewer_volumes import embedded
 
 @dataclass(frozen=True)
 class MethodPart:
-    """What one method did to the pair."""
+    """The result of one method on the pair."""
 
     method: str
     run: Run
     rows: tuple[PanelRow, ...]
     trouble: str
-    """Why there are no pictures; empty when there are."""
+    """Why there are no pictures; empty if there are."""
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Values of one metric for each label (rows) and method (columns), as text for a reader."""
+    """Values of one metric for each label (rows) and method (columns), as text."""
 
     title: str
     methods: tuple[str, ...]
@@ -42,7 +42,7 @@ class LabelTable:
 
 @dataclass(frozen=True)
 class PairPage:
-    """All that a pair's template needs."""
+    """The context of a pair's template."""
 
     title: str
     choice: Chosen
@@ -58,7 +58,7 @@ class PairPage:
     colors: dict[str, str]
     volumes: str
     warning: str
-    """What is doubtful about the pair itself; empty where nothing is."""
+    """Doubts about the pair itself; empty if there are none."""
 
 
 def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, problems: ReportProblems) -> PairPage:
@@ -99,7 +99,7 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, p
 
 
 def page_without(inputs: Inputs, choice: Chosen, why: str) -> PairPage:
-    """The page of a pair of which nothing could be made, with the reason."""
+    """The page of a pair that could not be drawn, with the reason."""
     pair = inputs.pairs[choice.pair]
     return PairPage(
         title=f"{pair.moving.name} to {pair.fixed.name}",

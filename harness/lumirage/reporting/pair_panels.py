@@ -1,4 +1,4 @@
-"""The pictures of a pair as rows of three SVG panels: image, outlines of labels, warped grid, Jacobian."""
+"""Draws a pair as rows of three SVG panels: image, outlines of labels, warped grid, Jacobian."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ FOREGROUND = 0.12
 
 @dataclass(frozen=True)
 class PanelRow:
-    """One kind of picture in three planes; `columns` are their widths, so that a millimetre is the same in all."""
+    """One kind of picture in three planes; `columns` are their widths, so that all have the same scale."""
 
     title: str
     note: str
@@ -33,12 +33,12 @@ class PairPlanes:
 
     @property
     def columns(self) -> str:
-        """Widths of the panels, as CSS wants them."""
+        """Widths of the panels in CSS."""
         return " ".join(f"{cut.window[2] * cut.spacing[0]:.1f}fr" for cut in self.cuts)
 
     @property
     def outlines(self) -> Markup:
-        """Definitions of the fixed outlines, one group a plane, to stand once in the page."""
+        """Definitions of the fixed outlines, one group for each plane, included once in the page."""
         if not self.pair_images.source:
             return Markup("")
         groups = (
@@ -62,7 +62,7 @@ def planes_of(pair_images: PairImages) -> PairPlanes:
 
 
 def shared_rows(pair_planes: PairPlanes, problems: ReportProblems) -> list[PanelRow]:
-    """Fixed and moving, as the methods were given them."""
+    """Fixed and moving image as the methods got them."""
 
     def row(title: str, note: str, image: str) -> PanelRow:
         volume = getattr(pair_planes.pair_images, image)
@@ -82,7 +82,7 @@ def shared_rows(pair_planes: PairPlanes, problems: ReportProblems) -> list[Panel
 def _row(
     pair_planes: PairPlanes, title: str, note: str, panel: Callable[[Cut], Markup], problems: ReportProblems
 ) -> PanelRow:
-    """A row of panels; without any, and with the reason, where it cannot be drawn."""
+    """A row of panels; if it cannot be drawn, only the reason."""
     pair = pair_planes.pair_images.pair.id
     return problems.attempt(
         f"picture '{title}' of {pair}",

@@ -1,6 +1,6 @@
-"""The arrays behind the pictures of a pair. All are turned so that their axes run along R, A, S, as pictures want.
+"""Computes the arrays for the pictures of a pair. All are reordered so that their axes run along R, A, S.
 
-Only the moved image is made whole, for the viewer; labels and Jacobian are made in the planes that are shown.
+Only the moved image is computed in full, for the viewer; labels and Jacobian only in the planes that are shown.
 """
 
 from dataclasses import dataclass
@@ -23,22 +23,22 @@ from lumirage.reporting.image_planes import Cut
 
 @dataclass(frozen=True)
 class RasOrder:
-    """Takes arrays of the working grid to the nearest order of axes that runs along R, A, S."""
+    """Reorders arrays of the working grid to the nearest order of axes along R, A, S."""
 
     order: tuple[int, int, int]
     flips: tuple[slice, slice, slice]
     affine: Float
-    """Voxel-to-world matrix after the turn."""
+    """Voxel-to-world matrix after the reordering."""
 
     def __call__(self, volume: Array) -> Array:
-        """The turned volume (X, Y, Z, ...); vectors keep their world components."""
+        """The reordered volume (X, Y, Z, ...); vectors keep their world components."""
         rest = range(3, volume.ndim)
         return volume.transpose(*self.order, *rest)[self.flips]
 
 
 @dataclass(frozen=True)
 class PairImages:
-    """What all methods of a pair share: images (X, Y, Z) scaled to 0..1, and the native labels of one source."""
+    """Arrays common to all methods of a pair: images (X, Y, Z) scaled to 0..1, and the native labels of one source."""
 
     pair: Pair
     prepared: Prepared
@@ -46,28 +46,28 @@ class PairImages:
     fixed: Single
     moving: Single
     source: str
-    """The label source shown; empty when the pair has no source in common."""
+    """The label source shown; empty if the two images have no source in common."""
     fixed_labels: Volume | None
     moving_labels: Volume | None
 
     @property
     def affine(self) -> Float:
-        """Voxel-to-world matrix of the turned images."""
+        """Voxel-to-world matrix of the reordered images."""
         return self.turn.affine
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one method made of the pair."""
+    """The result of one method on the pair."""
 
     method: str
     u: Single
-    """Displacement (X, Y, Z, 3), mm, RAS+, turned."""
+    """Displacement (X, Y, Z, 3), mm, RAS+, reordered."""
     moved: Single
 
 
 def read_pair_images(layout: Layout, pair: Pair, key: str) -> PairImages:
-    """The shared part of a pair's pictures. Raises DataError when the prepared images are gone."""
+    """The shared part of a pair's pictures. Raises DataError if the prepared images are gone."""
     record = layout.prepared_record(key)
     if not record.is_file():
         raise DataError(f"the prepared images of {pair.id} are no longer in {layout.work}; `run` makes them again")
@@ -87,13 +87,13 @@ def _labels(scan: Scan, source: str) -> Volume:
 
 
 def read_result(pair_images: PairImages, method: str, field: Path, wanted: str = "") -> Result:
-    """What the answer at `field` (the harness' convention; `wanted`: its checksum) does to the pair. Raises DataError."""
+    """The result of the answer at `field` (the harness' convention; `wanted`: its checksum) on the pair. Raises DataError."""
     u = read_stored_displacement(field, pair_images.prepared.grid, wanted).u
     return result_of(pair_images, method, pair_images.turn(u))
 
 
 def result_of(pair_images: PairImages, method: str, u: Single) -> Result:
-    """What a turned displacement does to the moving image: trilinear, 0 outside."""
+    """The moving image warped by a reordered displacement: trilinear, 0 outside."""
     index = np.indices(u.shape[:3], dtype=np.float32)
     index += np.moveaxis(u @ inverse(pair_images.affine)[:3, :3].T.astype(np.float32), -1, 0)
     return Result(method, u, map_coordinates(pair_images.moving, index, order=1, mode="constant"))
@@ -113,7 +113,7 @@ def moved_labels(pair_images: PairImages, result: Result, cut: Cut) -> Array:
 
 
 def jacobian(u: Single, affine: Float, cut: Cut) -> Single:
-    """det(I + du/dx) in a plane (A, B) of u (mm) on the lattice `affine`; central differences, one-sided at the rim."""
+    """det(I + du/dx) in a plane (A, B) of u (mm) on the lattice `affine`; central differences, one-sided at the border."""
     axis = cut.axis
     low, high = max(cut.index - 1, 0), min(cut.index + 2, u.shape[axis])
     slab = np.take(u, range(low, high), axis=axis)
@@ -123,7 +123,7 @@ def jacobian(u: Single, affine: Float, cut: Cut) -> Single:
 
 
 def ras_order(grid: Grid) -> RasOrder:
-    """The turn of a working grid."""
+    """The reordering of a working grid."""
     affine = np.array(grid.affine)
     rows, order = linear_sum_assignment(-np.abs(affine[:3, :3]))
     signs = np.sign(affine[rows, order])
@@ -137,7 +137,7 @@ def ras_order(grid: Grid) -> RasOrder:
 
 
 def inverse(affine: Float) -> Float:
-    """World to voxels from voxels to world."""
+    """The world-to-voxel matrix from the voxel-to-world matrix."""
     return cast(Float, np.linalg.inv(affine))
 
 

@@ -1,4 +1,4 @@
-"""What is doubtful about pairs themselves, whatever the method: an alignment that looks wrong, an image without a frame."""
+"""Collects doubts about pairs, whatever the method: an alignment that looks wrong, an image without a frame."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ COLUMN = "pair_warning"
 
 
 def read_pair_warnings(table: Path) -> dict[str, str]:
-    """Pair id -> what is doubtful, from the table of scores; only pairs with something. None in tables of older harnesses."""
+    """Pair id -> its doubts, from the table of scores; only pairs with doubts. Tables of older harnesses have none."""
     if not table.is_file():
         return {}
     scores = ds.dataset(table)
@@ -25,7 +25,7 @@ def read_pair_warnings(table: Path) -> dict[str, str]:
 
 
 def in_lines(warnings: Mapping[str, str], most: int) -> list[str]:
-    """The first so many, and how many more there are."""
+    """The first few, and how many more there are."""
     lines = [f"{pair}: {text}" for pair, text in list(warnings.items())[:most]]
     more = len(warnings) - len(lines)
     return [*lines, f"and {more} more pairs with warnings: column {COLUMN} of scores.tsv"] if more > 0 else lines

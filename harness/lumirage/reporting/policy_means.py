@@ -1,6 +1,6 @@
-"""Means under the track's failure policy, so that no figure rewards a method for failing on the hard pairs.
+"""Computes means under the track's failure policy, so that no figure rewards a method for failing on hard pairs.
 
-The rule is that of the analysis and of the console (`lumirage.core.failure_policy`), whose tables carry the same means.
+The analysis and the console use the same rule (`lumirage.core.failure_policy`), so their tables have the same means.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from lumirage.reporting.report_inputs import Inputs
 
 
 def filled_values(inputs: Inputs, measure: Measure, condition: str, pairs: np.ndarray | None = None) -> np.ndarray:
-    """Values (methods, pairs), failures filled as the track's policy says, repeats averaged; NaN where there is none.
+    """Values (methods, pairs), failures filled by the track's policy, repeats averaged; NaN if there is none.
 
     `pairs` is a mask of the pairs that count; all where it is not given.
     """
@@ -27,10 +27,10 @@ def policy_means(
 
 
 def filled_means(inputs: Inputs, measure: Measure, condition: str, pairs: np.ndarray | None = None) -> dict[str, float]:
-    """The same as bare numbers; NaN for a method without any value."""
+    """The same as plain numbers; NaN for a method without any value."""
     return {method: mean.value for method, mean in policy_means(inputs, measure, condition, pairs).items()}
 
 
 def filled_words(mean: PolicyMean) -> str:
-    """How much of a mean the policy filled, for a reader: "3 of 12 filled"; empty where nothing was."""
+    """How much of a mean the policy filled, as text: "3 of 12 filled"; empty if nothing was."""
     return f"{mean.filled} of {mean.n_pairs} filled" if mean.filled else ""

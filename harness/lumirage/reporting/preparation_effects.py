@@ -1,4 +1,4 @@
-"""What preparation changes: each method's paired change from its own reference, a row a condition, a column a method."""
+"""Tabulates and draws each method's paired change from its own reference: conditions as rows, methods as columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 MOST_MEASURES = 5
-"""Measures whose changes are shown on the page. The file has all."""
+"""Number of measures whose changes are shown on the page. The file has all."""
 
 MOST_ROWS = 40
-"""Conditions in the figure; of more (a full grid), those that change most."""
+"""Most conditions in the figure; of more (a full grid), those with the largest changes."""
 
 NARROWEST = 96.0
-"""Pixels a method's column needs."""
+"""Width of a method's column, pixels."""
 
 PITCH, HEADING = 24.0, 22.0
 
 
 @dataclass(frozen=True)
 class Change:
-    """One method under one condition, against itself under the reference."""
+    """One method under one condition, compared with itself under the reference."""
 
     method: str
     change: float
@@ -43,33 +43,33 @@ class Change:
 
     @property
     def certain(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Whether the interval excludes 0."""
         return bool(np.isfinite(self.low)) and not self.low <= 0 <= self.high
 
     @property
     def span(self) -> str:
-        """The interval in words; empty where nothing changed at all."""
+        """The interval as text; empty if nothing changed."""
         if self.change == self.low == self.high == 0:
             return ""
         return f"[{short(self.low)}, {short(self.high)}]" if np.isfinite(self.low) else "no interval"
 
     @property
     def failures(self) -> str:
-        """On how many pairs it failed here, and in the reference where it did; empty where it never failed."""
+        """Number of failed pairs here, and in the reference if any; empty if it never failed."""
         told = f"{self.failed} pair{'s' if self.failed > 1 else ''} failed" if self.failed else ""
         return f"{told or 'none failed'}, {self.failed_reference} in the reference" if self.failed_reference else told
 
 
 @dataclass(frozen=True)
 class Row:
-    """One condition: the axis that it is on, its level in words, and its changes by method."""
+    """One condition: its axis, its level as text, and its changes by method."""
 
     axis: str
     reference: str
     level: str
     condition: str
     curve: bool
-    """Whether its axis is drawn as a curve, and not here."""
+    """Whether its axis is drawn as a curve instead."""
     changes: Mapping[str, Change]
 
 
@@ -81,16 +81,16 @@ class ChangeTable:
     methods: tuple[str, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    """What the reader must know of the intervals."""
+    """What the reader must know about the intervals."""
 
     @property
     def by_axis(self) -> list[tuple[str, list[Row]]]:
-        """The rows of each axis, its name for a reader, in the order of the track."""
+        """The rows of each axis with its title, in the order of the track."""
         return [(axis_words(axis), list(rows)) for axis, rows in groupby(self.rows, key=lambda row: row.axis)]
 
 
 def change_tables(inputs: Inputs) -> list[ChangeTable]:
-    """The tables of the most wanted measures; none where there is one condition or no comparison of conditions."""
+    """The tables of the most interesting measures; none if there is one condition or no comparison of conditions."""
     same = [m for m in inputs.measures if m.preset == inputs.measures[0].preset]
     tables = (_table(inputs, measure) for measure in same)
     return [table for table in tables if table.rows][:MOST_MEASURES]
@@ -111,7 +111,7 @@ def _table(inputs: Inputs, measure: Measure) -> ChangeTable:
 
 
 def _unmoved(method: str, rows: Sequence[Row]) -> bool:
-    """Doing nothing knows of no preparation: where that shows, it is left out."""
+    """The measure without methods that preparation cannot affect, such as the affine alone, if their values show it."""
     return method == "identity" and all(r.changes[method].change == 0 for r in rows if method in r.changes)
 
 
@@ -143,7 +143,7 @@ def has_forest(table: ChangeTable) -> bool:
 
 
 def forest(inputs: Inputs, table: ChangeTable, width: float) -> Scene:
-    """A column a method, a row a condition, all on one scale; filled where the interval leaves 0 out."""
+    """Methods as columns, conditions as rows, all on one scale; filled if the interval excludes 0."""
     rows = _largest([row for row in table.rows if not row.curve])
     left = _left(rows, width)
     columns = max(1, int((width - left - 14) / NARROWEST))
@@ -184,7 +184,7 @@ def _left(rows: Sequence[Row], width: float) -> float:
 
 @dataclass(frozen=True)
 class _Lines:
-    """Where the conditions of one band lie: a heading for each axis, below it a line a level."""
+    """Positions of the conditions in one band: a heading for each axis, and below it one line for each level."""
 
     rows: Sequence[Row]
     top: float
@@ -208,7 +208,7 @@ class _Lines:
 
     @property
     def bottom(self) -> float:
-        """Where the last row ends."""
+        """The bottom of the last row."""
         return self.heights[-1] + PITCH / 2
 
     def names(self, width: float) -> list[Mark]:

@@ -1,4 +1,4 @@
-"""Published numbers beside those measured here, on tracks made for the challenge; what differs is said in words."""
+"""Tabulates published numbers beside those measured here, on a challenge's tracks, with the differences in words."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -14,15 +14,15 @@ from lumirage.reporting.policy_means import filled_means
 from lumirage.reporting.report_inputs import Inputs
 
 CHALLENGE = "LUMIR"
-"""A track is the challenge's where one of its `datasets` begins so."""
+"""A track belongs to the challenge if one of its `datasets` begins with this."""
 
 SAME = ""
-"""What differs where nothing does."""
+"""The text if nothing differs."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A published quantity, and the metrics of ours that stand for it: the first that was scored, and how it differs."""
+    """A published quantity, and our corresponding metrics: the first that was scored, and how it differs."""
 
     column: str
     title: str
@@ -55,13 +55,13 @@ QUANTITIES = (
 
 @dataclass(frozen=True)
 class Result:
-    """One published row, as it was printed, and the methods of ours that stand for it."""
+    """One published row, as printed, and our corresponding methods."""
 
     source: str
     set: str
     method: str
     values: dict[str, str]
-    """By quantity; as text, as it was published."""
+    """Values by quantity, as published text."""
     dice_sd: str
     ours: tuple[str, ...]
 
@@ -72,23 +72,23 @@ class Ours:
 
     method: str
     about: str
-    """Version, whether its weights are random, and what it was trained on."""
+    """Version, whether its weights are random, and its training data."""
     values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Published:
-    """The table: published rows, each followed by what stands for it here."""
+    """The table: published rows, each followed by its counterparts here."""
 
     rows: tuple[tuple[Result, tuple[Ours, ...]], ...]
     quantities: tuple[Quantity, ...]
     metrics: tuple[str, ...]
-    """Of ours, in the order of the quantities; an en dash where none was scored."""
+    """Our metrics, in the order of the quantities; an en dash if none was scored."""
     differences: tuple[str, ...]
-    """In words, in the same order; empty where the definitions are one."""
+    """The differences in words, in the same order; empty if the definitions agree."""
     source: str
     on_its_data: bool
-    """Whether the dataset that was measured here is named as the challenge's."""
+    """Whether the measured dataset has the name of the challenge's."""
 
 
 def is_for_challenge(datasets: Iterable[str]) -> bool:
@@ -97,7 +97,7 @@ def is_for_challenge(datasets: Iterable[str]) -> bool:
 
 
 def published_of(inputs: Inputs) -> Published | None:
-    """The table for this evaluation; None where its track is not the challenge's."""
+    """The table for this evaluation; None if its track does not belong to the challenge."""
     if not is_for_challenge(inputs.evaluation.track.datasets):
         return None
     results = read_published(shipped("specs") / "published" / "lumir24.tsv")
@@ -137,13 +137,13 @@ def _stands_for(method: str, result: Result) -> bool:
 
 
 def _named(measure: Measure) -> str:
-    """With the label source that was taken, also where there is only one."""
+    """The name with the label source used, even if there is only one."""
     told = not measure.source or measure.source in measure.title
     return measure.named if told else f"{measure.named} (labels: {measure.source})"
 
 
 def _metric(inputs: Inputs, quantity: Quantity) -> tuple[Measure | None, str]:
-    """What stands for a published quantity here, and how it differs."""
+    """The counterpart of a published quantity here, and how it differs."""
     for name, told in quantity.metrics:
         for measure in inputs.measures:
             if measure.metric == name and np.isfinite(inputs.matrix(measure, inputs.conditions[0])).any():

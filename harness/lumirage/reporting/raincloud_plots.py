@@ -1,4 +1,4 @@
-"""Raincloud plots: every point is a pair, the density lies above, quartiles and median beneath."""
+"""Draws raincloud plots: every point is a pair, with the density above, quartiles and median below."""
 
 import numpy as np
 
@@ -10,11 +10,11 @@ from lumirage.reporting.scene import Cloud, Label, Line, Mark, Scene
 
 PITCH = 52.0
 RAIN = 16.0
-"""Height of the band in which the points are jittered, pixels."""
+"""Height of the band of jittered points, pixels."""
 
 
 def strips(inputs: Inputs, measure: Measure, condition: str, width: float) -> Scene:
-    """All values of one measure under one condition, a row a method."""
+    """All values of one measure under one condition, one row for each method."""
     values = inputs.matrix(measure, condition)
     methods = inputs.methods
     rows = make_rows(methods, width, pitch=PITCH)
@@ -52,7 +52,7 @@ def _row(values: np.ndarray, y: float, scale: Scale, color: str) -> list[Mark]:
         return []
     low, middle, high = np.percentile(known, [25, 50, 75])
     marks: list[Mark] = []
-    if known.size >= 8 and known.std() > 1e-9 * np.abs(known).max():  # else one value, whatever rounding leaves
+    if known.size >= 8 and known.std() > 1e-9 * np.abs(known).max():  # else it is one value, apart from rounding errors
         marks.append(Line(_density(known, y - 4, scale), color=color, width=0, fill=color, opacity=0.22))
     marks.append(Line([(scale(low), y - 3), (scale(high), y - 3)], color=color, width=2.5))
     spread = f"median {short(middle, 4)}, quartiles {short(low, 4)} to {short(high, 4)}"

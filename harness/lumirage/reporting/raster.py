@@ -1,4 +1,4 @@
-"""Figures as PNG, drawn by matplotlib without a display from the same marks as the SVG."""
+"""Draws figures as PNG with matplotlib, without a display, from the same marks as the SVG."""
 
 import io
 

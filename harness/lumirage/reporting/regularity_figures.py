@@ -1,4 +1,4 @@
-"""Accuracy against regularity, a curve a method whose parameter was varied, from the tables that the analysis made."""
+"""Draws accuracy against regularity, one curve for each method with a varied parameter, from the analysis' tables."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 AGAINST = {"det_le0_percent": "folded voxels, %", "sdlogj": "SD of the logarithm of the Jacobian determinant"}
-"""Metrics of regularity, less is more regular, in a reader's words."""
+"""Titles of the metrics of regularity; less is more regular."""
 WIDE_RANGE = 30.0
-"""Axes of regularity are logarithmic where the largest value is so many times the smallest, and none is 0."""
+"""Axes of regularity are logarithmic if the largest value is this many times the smallest, and none is 0."""
 RATE = "accuracy_at_"
 
 
@@ -31,7 +31,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class CurveTable:
-    """What the page shows of one measure: a row a curve and regularity."""
+    """The page's table for one measure: one row for each curve and metric of regularity."""
 
     measure: Measure
     rates: tuple[str, ...]
@@ -39,7 +39,7 @@ class CurveTable:
 
 
 def regularities_of(inputs: Inputs, measure: Measure) -> list[str]:
-    """What this measure can be drawn against; nothing where no method has doses, or no pair has a value."""
+    """The metrics of regularity for this measure; none if no method has doses, or no pair has a value."""
     return [name for name in AGAINST if curves(inputs, measure, name)]
 
 

@@ -1,4 +1,4 @@
-"""How much a method varies by itself, beside how much pairs vary: from the repeats of the same pairs."""
+"""Tabulates the variation of a method between repeats of the same pairs, beside the variation between pairs."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from lumirage.reporting.effect_figures import number
 from lumirage.reporting.report_inputs import Inputs
 
 MOST_MEASURES = 5
-"""Measures on the page. The file has all."""
+"""Number of measures on the page. The file has all."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Spread:
     itself: float
     """Standard deviation of repeats of one pair."""
     pairs: float
-    """Standard deviation between pairs, less the part of the repeats; NaN for a single pair."""
+    """Standard deviation between pairs, minus the part due to repeats; NaN for a single pair."""
     share: float
-    """Of the variance of one run, how much is the method's own."""
+    """The method's own share of the variance of one run."""
     largest: float
     """Largest range of one pair's repeats."""
 
@@ -38,7 +38,7 @@ class RepeatTable:
 
     @property
     def pick(self) -> str:
-        """What the reader chooses it by."""
+        """The choice under which it is shown."""
         return self.measure.title
 
     @property
@@ -48,7 +48,7 @@ class RepeatTable:
 
 
 def repeat_tables(inputs: Inputs) -> list[RepeatTable]:
-    """The tables of the most wanted measures; none where no pair was run again."""
+    """The tables of the most interesting measures; none if no pair has repeats."""
     same = [m for m in inputs.measures if m.preset == inputs.measures[0].preset]
     tables = (RepeatTable(measure, _spreads(inputs, measure)) for measure in same)
     return [table for table in tables if table.spreads][:MOST_MEASURES]

@@ -1,4 +1,4 @@
-"""Writes the report of an evaluation: a folder that opens offline, and on wish one file."""
+"""Writes the report of an evaluation: a folder that opens offline, and optionally one file."""
 
 import shutil
 from collections.abc import Callable
@@ -21,19 +21,19 @@ from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import MethodRow, method_rows
 
 Progress = Callable[[str, int, int], None]
-"""Called with a phase, how much of it is done and how much there is."""
+"""Called with a phase, the steps done and the total."""
 
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What to make."""
+    """Settings of the report."""
 
     pairs: tuple[str, ...] = ()
-    """Ids of pairs that get a page whatever their values."""
+    """Ids of pairs that always get a page."""
     most_pages: int = 12
-    """Pages of pairs beyond those asked for."""
+    """Number of pages of pairs besides the requested ones."""
     one_file: bool = False
-    """Also write report.html, which holds everything."""
+    """Also write report.html, which contains everything."""
 
 
 def silent(phase: str, done: int, total: int) -> None:
@@ -41,7 +41,7 @@ def silent(phase: str, done: int, total: int) -> None:
 
 
 def unheard(problem: str) -> None:
-    """Nobody listens."""
+    """Ignores problems."""
 
 
 def write_report(
@@ -50,10 +50,10 @@ def write_report(
     on_progress: Progress = silent,
     on_problem: Callable[[str], None] = unheard,
 ) -> Path:
-    """Write the report and give the path of its index.html.
+    """Write the report; gives the path of its index.html.
 
-    What of it cannot be made says why in its place, and `on_problem` is called with it; the rest comes out.
-    Raises DataError when there is nothing to report, UsageError for a pair that is not in the evaluation.
+    A part that cannot be made is replaced by the reason, and `on_problem` is called with it; the rest is still written.
+    Raises DataError if there is nothing to report, UsageError for a pair that is not in the evaluation.
     """
     problems = ReportProblems()
     on_progress("read", 0, 1)
@@ -88,7 +88,7 @@ def _check_asked(inputs: Inputs, asked: tuple[str, ...]) -> None:
 
 
 def _clear(folder: Path) -> None:
-    # Pages of an earlier report must not stay behind; nothing else lies in these folders.
+    # Remove pages of an earlier report; these folders contain nothing else.
     for name in ("pairs", "figures", "tables", "assets"):
         shutil.rmtree(folder / name, ignore_errors=True)
     (folder / "assets").mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Reads an output tree as the report needs it: pair-level values, one compact row a run, and the analysis' tables."""
+"""Reads an output tree for the report: pair-level values, one compact row for each run, and the analysis' tables."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +33,7 @@ RUN_COLUMNS = (
     "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
     "warnings", "host", "voxels", "device", "record", "last_words",
 )  # fmt: skip
-"""One row a run. `cpu_s` is the container's, shared by its pairs.
+"""One row for each run. `cpu_s` is the container's, shared by its pairs.
 
 `record` is the path of the run record; logs stay on disk until a page wants them.
 """
@@ -41,7 +41,7 @@ RUN_COLUMNS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence of the analysis, the metric that it is about (empty when it is about none), and its kind."""
+    """A sentence of the analysis, its metric (empty if none), and its kind."""
 
     sentence: str
     metric: str
@@ -50,7 +50,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that the overview is made of."""
+    """The inputs of the overview."""
 
     layout: Layout
     evaluation: Evaluation
@@ -62,11 +62,11 @@ class Inputs:
     tables: dict[str, pd.DataFrame]
     verdicts: tuple[Finding, ...]
     pair_warnings: Mapping[str, str] = field(default_factory=dict)
-    """Pair id -> what is doubtful about it, whatever the method."""
+    """Pair id -> doubts about it, whatever the method."""
 
     @cached_property
     def methods(self) -> list[str]:
-        """Names in the order of the evaluation, the sentinels first where they were scored."""
+        """Names in the order of the evaluation, the sentinels first if they were scored."""
         scored = set(self.values["method"].astype(str).unique())
         known = [*SENTINELS, *self.evaluation.methods]
         return [m for m in known if m in scored] + sorted(scored - set(known))
@@ -96,11 +96,11 @@ class Inputs:
         return v[same & (v["settings"] == measure.settings) & (v["source"] == measure.source)]
 
     def well(self, condition: str) -> pd.DataFrame:
-        """The runs under one condition that ended well: what costs are medians of, as a crash costs little."""
+        """The successful runs under one condition: costs are medians over these, as a crash costs little."""
         return self.runs[(self.runs["condition"] == condition) & (self.runs["outcome"] == Outcome.OK.value)]
 
     def matrix(self, measure: Measure, condition: str) -> np.ndarray:
-        """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN where there is none."""
+        """Values (methods, pairs) of one measure under one condition, repeats averaged, NaN if there is none."""
         return self.raw(measure, condition).under("drop", measure.metric)
 
     def raw(self, measure: Measure, condition: str) -> RawValues:
@@ -123,11 +123,11 @@ class Inputs:
 
     @cached_property
     def _raw(self) -> dict[tuple[Measure, str], RawValues]:
-        return {}  # what has been asked for already: every figure asks for the same few
+        return {}  # a cache: every figure needs the same few
 
 
 def read_inputs(layout: Layout) -> Inputs:
-    """Read everything but the pictures. Raises DataError when there is no evaluation or there are no scores."""
+    """Read everything but the pictures. Raises DataError if there is no evaluation or there are no scores."""
     evaluation = read_evaluation(layout)
     values = _read_values(layout.score_table)
     return Inputs(
@@ -143,7 +143,7 @@ def read_inputs(layout: Layout) -> Inputs:
 
 
 def _read_values(path: Path) -> pd.DataFrame:
-    # Rows of single labels outnumber these a hundredfold: they are left on disk.
+    # There are a hundred times more rows of single labels: they stay on disk.
     if not path.is_file():
         raise DataError(f"{path}: there are no scores yet; run `lumirage-harness score {path.parent}` first")
     table = ds.dataset(path).to_table(columns=VALUE_COLUMNS, filter=pc.field("label").is_null(nan_is_null=True))
@@ -167,12 +167,12 @@ RECORD_ENDING = RunFiles(Path("x")).record.name.removeprefix("x")
 
 
 def files_of(record: Path) -> RunFiles:
-    """The files of the run whose record this is."""
+    """The files of the run with this record."""
     return RunFiles(record.with_name(record.name.removesuffix(RECORD_ENDING)))
 
 
 def run_records(layout: Layout, methods: Sequence[str]) -> Iterator[Path]:
-    """Paths of all run records, sorted; what a harness is writing just now begins with a dot, and is none yet."""
+    """Paths of all run records, sorted; unfinished ones begin with a dot and are left out."""
     for method in methods:
         yield from sorted(layout.method(method).rglob(f"[!.]*{RECORD_ENDING}"))
 
@@ -183,7 +183,7 @@ def read_run(path: Path) -> Run:
 
 
 def read_runs(layout: Layout, methods: Sequence[str]) -> pd.DataFrame:
-    """One compact row a run, columns RUN_COLUMNS."""
+    """One compact row for each run, columns RUN_COLUMNS."""
     rows = [_row(read_run(path), path) for path in run_records(layout, methods)]
     return pd.DataFrame(rows, columns=list(RUN_COLUMNS))
 
@@ -200,7 +200,7 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
 
 
 def read_table(path: Path) -> pd.DataFrame | None:
-    """A table of the analysis; none where the file is not there."""
+    """A table of the analysis; empty if the file does not exist."""
     if not path.is_file():
         return None
     return pd.read_csv(path, sep="\t", na_values=["n/a"], keep_default_na=False, dtype_backend="numpy_nullable")

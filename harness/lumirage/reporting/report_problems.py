@@ -1,4 +1,4 @@
-"""The report always comes out: what of it cannot be made says why in its place, and the rest goes on."""
+"""Keeps the report going if a part fails: the part is replaced by the reason, and the rest is made."""
 
 import os
 import traceback
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 @dataclass
 class ReportProblems:
-    """Collects what could not be made, in words."""
+    """Collects the parts that failed, as text."""
 
     told: list[str] = field(default_factory=list)
 
     def attempt(self, what: str, make: Callable[[], T], otherwise: Callable[[str], T]) -> T:
-        """What `make` gives; where it cannot, what `otherwise` makes of the reason. A full disk still ends the report."""
+        """The result of `make`; if it fails, that of `otherwise` with the reason. A full disk still ends the report."""
         try:
             return make()
         except Exception as error:

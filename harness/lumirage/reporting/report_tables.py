@@ -1,4 +1,4 @@
-"""Tables of the report as HTML rows, TSV and LaTeX, from one description."""
+"""Makes the tables of the report as HTML rows, TSV and LaTeX, from one description."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from lumirage.reporting.policy_means import policy_means
 from lumirage.reporting.report_inputs import Inputs
 
 MOST_MEASURES = 5
-"""Columns of measures in the leaderboard on the page. The files have all."""
+"""Most columns of measures in the leaderboard on the page. The files have all."""
 
 LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
@@ -25,22 +25,22 @@ LATEX = str.maketrans({
 
 @dataclass(frozen=True)
 class MethodRow:
-    """One line of the leaderboard: what was measured for one method, before any inference."""
+    """One line of the leaderboard: the measurements of one method, before any inference."""
 
     method: str
     version: str
     untrained: bool
     sentinel: bool
     n: int
-    """Pairs with a value of its own in the first measure."""
+    """Number of pairs with an own value in the first measure."""
     dropped: int
     means: tuple[PolicyMean, ...]
-    """Per measure, under the track's failure policy; by that of the first methods are listed."""
+    """For each measure the mean under the track's failure policy; the first one orders the methods."""
     counts: tuple[int, ...]
-    """Per measure, how many pairs have a value of the method's own."""
+    """For each measure, the number of pairs with a value of the method's own."""
     rank: float
     place: str
-    """The rank with ties, such as "2="; empty where there is none."""
+    """The rank with ties, such as "2="; empty if there is none."""
     rank_low: float
     rank_high: float
     beyond_gate: bool
@@ -50,15 +50,15 @@ class MethodRow:
     failed: int
     wall_s: float
     load_s: float
-    """As the other costs a median over the runs that ended well: what passed before a container's first pair began, which
-    is in no pair's time."""
+    """Time before a container's first pair began, which is in no pair's time; like the other costs a median over the
+    successful runs."""
     peak_memory_bytes: float
     device: str
-    """What the runs were given to compute on; both where some had a GPU and some had none."""
+    """The device of the runs; both if some had a GPU and some had none."""
 
 
 def method_rows(inputs: Inputs, condition: str) -> list[MethodRow]:
-    """Methods by their rank in the first measure, else by its mean with the failures filled; the best first."""
+    """Methods by their rank in the first measure, else by their mean with the failures filled; the best first."""
     matrices = [inputs.matrix(measure, condition) for measure in inputs.measures]
     found = _Found(
         main_ranking(inputs, inputs.measures[0], condition),
@@ -122,7 +122,7 @@ def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = fl
 
 
 def _place(ranking: pd.DataFrame, method: str) -> str:
-    """The place as the analysis has it; the plain rank in a tree from before there were ties."""
+    """The place from the analysis; the plain rank in an older tree without ties."""
     column = "place" if "place" in ranking.columns else "rank"
     if method not in ranking.index:
         return ""
@@ -162,7 +162,7 @@ def leaderboard(inputs: Inputs, lines: Sequence[MethodRow]) -> pd.DataFrame:
 
 
 def to_tsv(table: pd.DataFrame) -> str:
-    """Tab-separated text, full precision, n/a where there is no value."""
+    """Tab-separated text, full precision, n/a if there is no value."""
     return table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n")
 
 
@@ -178,12 +178,12 @@ def to_latex(table: pd.DataFrame, caption: str) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Text that LaTeX prints as it is."""
+    """Text escaped for LaTeX."""
     return text.translate(LATEX)
 
 
 def cell(value: object) -> str:
-    """A value of a table for a reader."""
+    """A value of a table as text."""
     if value is None or value is pd.NA or (isinstance(value, float) and not np.isfinite(value)):
         return NONE
     if isinstance(value, bool | np.bool_):
@@ -196,5 +196,5 @@ def _cell(value: object) -> str:
 
 
 def cost_cells(line: MethodRow) -> tuple[str, str]:
-    """Time and memory of a line for a reader."""
+    """Time and memory of a line as text."""
     return seconds(line.wall_s), mebibytes(line.peak_memory_bytes)

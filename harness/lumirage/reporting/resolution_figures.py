@@ -1,4 +1,4 @@
-"""The figures of resolution: accuracy and each cost against voxels. What died of a limit is a hollow triangle."""
+"""Draws the figures of resolution: accuracy and each cost against voxels. Runs stopped by a limit are hollow triangles."""
 
 import math
 from collections.abc import Callable, Collection, Sequence
@@ -25,25 +25,25 @@ from lumirage.reporting.resolution_results import (
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
 TALL = 220.0
-"""Pixels that the values have."""
+"""Height for the values, pixels."""
 
 LINE = 14.0
-"""Pixels a line of text takes."""
+"""Height of a line of text, pixels."""
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where a panel lies: the sizes along x, the values from `bottom` to `top`, room for names at the right."""
+    """Layout of a panel: the sizes along x, the values from `bottom` to `top`, room for names at the right."""
 
     sizes: Sequence[Size]
     x: Scale
     top: float
     bottom: float
     margin: float
-    """Where words above the panel begin."""
+    """Start of the text above the panel."""
 
     def axis(self, below: float) -> list[Mark]:
-        """A hairline at every size; its spacing and, where there is room, its voxels under `below`."""
+        """A hairline at every size; its spacing and, if there is room, its voxels under `below`."""
         marks: list[Mark] = []
         ends = [-math.inf, -math.inf]
         for size in sorted(self.sizes, key=lambda size: size.voxels):
@@ -73,7 +73,7 @@ def _count(voxels: float) -> str:
 
 
 def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
-    """Mean of a measure against voxels, failures filled; what died of a limit is a hollow triangle below."""
+    """Mean of a measure against voxels, failures filled; runs stopped by a limit are hollow triangles below."""
     deaths, colors = limit_failures(inputs, CENSORING), colors_of(inputs.methods)
     frame, failed = _frame(inputs, width, deaths), failures_by_condition(inputs)
     means = {size.condition: filled_means(inputs, measure, size.condition) for size in frame.sizes}
@@ -97,9 +97,9 @@ def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
 
 
 def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
-    """Median cost of the runs that ended well against voxels, both logarithmic, with the fitted growth dashed.
+    """Median cost of the successful runs against voxels, both logarithmic, with the fitted growth dashed.
 
-    Runs that died of this cost's own limit are hollow triangles at the limit: the cost is at least that.
+    Runs stopped by this cost's own limit are hollow triangles at the limit: the cost is at least that.
     """
     deaths, colors = limit_failures(inputs, (of.death,) if of.death else ()), colors_of(inputs.methods)
     frame = _frame(inputs, width, deaths)
@@ -154,7 +154,7 @@ def _points(
 
 
 def _fitted(inputs: Inputs, method: str, of: Cost, scales: Scales, color: str) -> list[Mark]:
-    """The line of the fitted growth, over the sizes that it was fitted to."""
+    """The line of the fitted growth, over the fitted sizes."""
     fit = growth(inputs, method, of)
     if not math.isfinite(fit.exponent):
         return []
@@ -170,7 +170,7 @@ def _names(
     ends = [(y(points[0][1]), m, colors[m]) for m, points in medians.items() if points]
     marks: list[Mark] = []
     for label in end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom - 8), gap=28):
-        assert isinstance(label, Label)  # it gives nothing else
+        assert isinstance(label, Label)  # the function gives only labels
         power = growth(inputs, label.text, of).exponent
         marks.append(Label(label.at, clip(label.text, 16), label.color, label.size, bold=True))
         told = f"exponent {short(power)}" if math.isfinite(power) else "no exponent"
@@ -179,7 +179,7 @@ def _names(
 
 
 def _censored(deaths: Sequence[LimitFailure], frame: _Frame, y: float, colors: dict[str, str]) -> list[Mark]:
-    """A hollow triangle where runs died, beside one another, and above the panel a line of words for each method."""
+    """A hollow triangle for stopped runs, side by side, and above the panel a line of text for each method."""
     marks: list[Mark] = []
     for k, method in enumerate(dict.fromkeys(death.method for death in deaths)):
         mine = [death for death in deaths if death.method == method]

@@ -1,4 +1,4 @@
-"""Resolution as a dose: how far down each method came, what died of a limit on the way, how cost grew with voxels."""
+"""Summarizes resolution: the finest level that each method reached, runs stopped by a limit, and growth of cost."""
 
 import math
 from collections.abc import Callable, Collection
@@ -18,7 +18,7 @@ AXIS = "spacing_mm"
 
 @dataclass(frozen=True)
 class Cost:
-    """One quantity of a run's cost: how it is drawn and told, and which outcome means that its limit was reached."""
+    """One quantity of a run's cost: how it is drawn and worded, and the outcome that means its limit was reached."""
 
     column: str
     title: str
@@ -27,7 +27,7 @@ class Cost:
     death: Outcome | None
     """None for a cost that has no limit of its own."""
     limit: Callable[[Limits], float | None]
-    """None where the evaluation does not know its limit."""
+    """None if the evaluation does not know its limit."""
 
 
 COSTS = (
@@ -56,7 +56,7 @@ class Size:
 
 @dataclass(frozen=True)
 class LimitFailure:
-    """Runs of one method that died of one limit at one size."""
+    """Runs of one method stopped by one limit at one size."""
 
     method: str
     size: Size
@@ -66,7 +66,7 @@ class LimitFailure:
 
     @property
     def place(self) -> str:
-        """The size, and how many of its runs died where not all did."""
+        """The size, and how many of its runs were stopped, if not all."""
         return self.size.text + ("" if self.count == self.total else f" ({self.count} of {self.total} runs)")
 
     @property
@@ -77,19 +77,19 @@ class LimitFailure:
 
 @dataclass(frozen=True)
 class ResolutionRange:
-    """How far down one method came."""
+    """The finest resolution that one method reached."""
 
     method: str
     finest: str
-    """The finest resolution at which any of its runs ended well, and how many did."""
+    """The finest resolution with a successful run, and the number of successful runs."""
     first_death: str
-    """The coarsest at which runs died of a limit, and of what; empty where none did."""
+    """The coarsest resolution with runs stopped by a limit, and the limit; empty if there is none."""
     exponents: tuple[str, ...]
-    """Of each of the costs that were measured, with its interval."""
+    """The exponent of each measured cost, with its interval."""
 
 
 def sizes_of(inputs: Inputs) -> list[Size]:
-    """The resolutions, the finest first; none where the track does not vary the spacing enough for a curve."""
+    """The resolutions, the finest first; none if the track does not vary the spacing enough for a curve."""
     levels = axes_of(inputs).get(AXIS, [])
     if not is_curve(levels):
         return []
@@ -103,7 +103,7 @@ def costs_of(inputs: Inputs) -> list[Cost]:
 
 
 def limit_failures(inputs: Inputs, outcomes: Collection[Outcome]) -> list[LimitFailure]:
-    """What died of these limits, method by method, the coarsest size first."""
+    """Runs stopped by these limits, by method, the coarsest size first."""
     runs, found = inputs.runs, []
     counts = runs.groupby(["method", "condition", "outcome"]).size()
     totals = runs.groupby(["method", "condition"]).size()
@@ -117,7 +117,7 @@ def limit_failures(inputs: Inputs, outcomes: Collection[Outcome]) -> list[LimitF
 
 
 def resolution_ranges(inputs: Inputs) -> list[ResolutionRange]:
-    """A line a method: the finest resolution that ran, the first that died, and the exponents of growth."""
+    """One line for each method: the finest resolution that ran, the first one stopped, and the exponents of growth."""
     sizes, costs, deaths = sizes_of(inputs), costs_of(inputs), limit_failures(inputs, CENSORING)
     found = []
     for method in (m for m in inputs.methods if m in inputs.evaluation.methods):
@@ -140,14 +140,14 @@ def _finest(runs: pd.DataFrame, sizes: list[Size]) -> str:
 
 @dataclass(frozen=True)
 class Growth:
-    """cost = exp(intercept) * voxels^exponent, as the analysis fitted it over these sizes; NaN where it did not."""
+    """cost = exp(intercept) * voxels^exponent, fitted by the analysis over these sizes; NaN if there is no fit."""
 
     exponent: float = math.nan
     low: float = math.nan
     high: float = math.nan
     intercept: float = math.nan
     smallest: float = math.nan
-    """In voxels; the fit ends there."""
+    """In voxels; the end of the fit."""
     largest: float = math.nan
 
     def at(self, voxels: float) -> float:
@@ -165,7 +165,7 @@ def growth(inputs: Inputs, method: str, cost: Cost) -> Growth:
 
 
 def exponent_text(inputs: Inputs, method: str, cost: Cost) -> str:
-    """The exponent for a reader."""
+    """The exponent as text."""
     of = growth(inputs, method, cost)
     if not math.isfinite(of.exponent):
         return NONE

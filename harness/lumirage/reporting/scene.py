@@ -1,6 +1,6 @@
-"""A figure as a list of marks in pixels, drawn as inline SVG (colours follow the page's theme) or as an SVG file.
+"""Draws a figure, a list of marks in pixels, as inline SVG (colours follow the page's theme) or as an SVG file.
 
-The same marks become a PNG in `lumirage.reporting.raster`, so that every figure exists once.
+`lumirage.reporting.raster` makes a PNG from the same marks, so that every figure is defined once.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ LIGHT = {
     "m0": "#2f679f", "m1": "#bd5526", "m2": "#35845a", "m3": "#83569e", "m4": "#97730f",
     "m5": "#1f8290", "m6": "#ae3f68", "m7": "#666a26", "m8": "#775039", "m9": "#4f5bbd",
 }  # fmt: skip
-"""Colours by role, on light paper. m0 to m9 are methods; all hold 3:1 against the paper."""
+"""Colours by role, on light paper. m0 to m9 are methods; all have a contrast of 3:1 with the paper."""
 
 DARK = {
     "paper": "#161719", "ink": "#e6e3dc", "muted": "#a09b91", "rule": "#3a3a3b", "wash": "#222325",
@@ -33,7 +33,7 @@ Paint = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Line:
-    """A polyline; `closed` and `fill` make an area of it."""
+    """A polyline; `closed` and `fill` make it an area."""
 
     points: Sequence[Point]
     color: str = "ink"
@@ -47,7 +47,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Dot:
-    """A disc, hollow when `fill` is empty."""
+    """A disc, hollow if `fill` is empty."""
 
     at: Point
     radius: float = 4.0
@@ -98,7 +98,7 @@ Mark = Line | Dot | Cloud | Box | Label
 
 @dataclass(frozen=True)
 class Scene:
-    """One figure. `alt` says in words what it shows."""
+    """One figure. `alt` describes it in words."""
 
     name: str
     title: str
@@ -127,12 +127,12 @@ def _variable(role: str) -> str:
 
 
 def num(value: float) -> str:
-    """A coordinate with one decimal at most."""
+    """A coordinate with at most one decimal."""
     return f"{value:.1f}".removesuffix(".0")
 
 
 def text_width(text: str, size: float = 12.0, *, bold: bool = False) -> float:
-    """Roughly how many pixels a text takes."""
+    """The approximate width of a text in pixels."""
     return (0.65 if bold else 0.56) * size * len(text)
 
 

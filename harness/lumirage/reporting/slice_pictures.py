@@ -1,4 +1,4 @@
-"""Pictures of planes as PNG, and what is drawn on them as SVG: label contours and the warped grid."""
+"""Draws pictures of planes as PNG, and label contours and the warped grid over them as SVG."""
 
 import base64
 import io
@@ -18,7 +18,7 @@ GRID_MM = 6.0
 """Distance of the lines of the warped grid before they are warped."""
 
 GROWTH = 4.0
-"""Growth or shrinking by this factor has the full colour in the Jacobian map."""
+"""Expansion or shrinkage by this factor has the full colour in the Jacobian map."""
 
 CONTRAST = 0.6
 """Share of the intensity range that has the full colour in the difference map."""
@@ -26,7 +26,7 @@ CONTRAST = 0.6
 DIVERGING = LinearSegmentedColormap.from_list(
     "from-black", ["#c9e9ff", "#4da3e8", "#174a80", "#000000", "#8c2a14", "#f0703f", "#ffe3c4"]
 )
-"""Black in the middle, so that the pictures are calm on black: blue below, red above."""
+"""Black in the middle, to suit the black background: blue below, red above."""
 
 FOLD = (1.0, 0.93, 0.1, 1.0)
 """Colour of voxels that fold."""
@@ -75,7 +75,7 @@ def contours(labels: Array, kind: Literal["fixed", "moved"]) -> Markup:
 
 
 def warped_grid(u: Single, cut: Cut, affine: Float) -> Markup:
-    """Lines of a regular grid of the fixed space where the field takes them, seen in the plane, as SVG paths."""
+    """Lines of a regular grid of the fixed space, moved by the field and projected onto the plane, as SVG paths."""
     in_voxels = (cut(u) @ np.linalg.inv(affine[:3, :3]).T)[..., list(cut.axes)]
     rows, columns = in_voxels.shape[:2]
     x = np.arange(columns) + 0.5 + in_voxels[..., 0]

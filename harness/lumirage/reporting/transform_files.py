@@ -1,4 +1,4 @@
-"""What a method found, as files for other tools: the whole map x -> A (x + u(x)) as one file, or its two parts.
+"""Writes a method's transform for other tools: the complete map x -> A (x + u(x)) in one file, or its two parts.
 
 x is a point of the fixed image's world, the result one of the moving image's, so all are transforms for resampling the
 moving image. Other tools' own libraries write their files where they are right: SimpleITK those of ITK, ANTs and Slicer,
@@ -46,7 +46,7 @@ class FoundMap:
 
     @property
     def whole(self) -> Displacement:
-        """The whole map as one displacement field on the working grid."""
+        """The complete map as one displacement field on the working grid."""
         world = _places(make_grid(cast(Shape, self.field.u.shape[:3]), self.field.affine))
         return Displacement((self.moved(world, self.field.u) - world).astype(np.float32), self.field.affine)
 
@@ -110,7 +110,7 @@ HOW = {
     "slicer": "Slicer: load the .h5 file and put the moving volume under it. Apart: the moving volume under the affine, the "
     "affine under the deformation.",
 }
-"""What is typed in each tool to resample the moving image."""
+"""The command of each tool to resample the moving image."""
 
 
 def fsl_millimetres(grid: Grid) -> Float:
@@ -141,7 +141,7 @@ def _places(grid: Grid) -> Float:
 
 
 def _sampled(field: Displacement, world: Float) -> Float:
-    """u at points (..., 3), linearly between the lattice's and continued by its border."""
+    """u at points (..., 3): linear interpolation, with border values outside the lattice."""
     at = np.moveaxis(points(np.linalg.inv(field.affine), world), -1, 0)
     parts = [map_coordinates(field.u[..., k], at, order=1, mode="nearest", output=np.float64) for k in range(3)]
     return np.stack(parts, axis=-1)

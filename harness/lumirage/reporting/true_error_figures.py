@@ -1,4 +1,4 @@
-"""Where Dice misleads: the order of the methods by their true error beside their order by Dice."""
+"""Compares the order of methods by true error with their order by Dice, to show where Dice misleads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Line:
     by_error: str
     by_dice: str
     moved: int
-    """Places by which Dice lifts it (lowers it, below 0), where both orders can be told; else 0."""
+    """Places by which Dice raises it (below 0: lowers it) if both orders are significant; else 0."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Part:
     n_methods: int
     tau: float
     differing: str
-    """Which methods change places where both orders can be told: from the place by error to that by Dice."""
+    """Methods that change places if both orders are significant: from the place by error to that by Dice."""
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of the truth, beside Dice."""
+    """The results by true error and by Dice."""
 
     dice: Measure
     error_order: MethodOrder
@@ -56,7 +56,7 @@ class Truth:
 
 
 def truth_of(inputs: Inputs) -> Truth | None:
-    """None where no true error was scored, or no Dice, or no method has both."""
+    """None if no true error or no Dice was scored, or no method has both."""
     error, dice = _measure(inputs, ERROR), _measure(inputs, "dice")
     if error is None or dice is None:
         return None
@@ -84,7 +84,7 @@ def truth_of(inputs: Inputs) -> Truth | None:
 
 
 def _measure(inputs: Inputs, start: str) -> Measure | None:
-    """The first measure of this beginning that any method of the evaluation has a value in."""
+    """The first measure with this prefix in which any method of the evaluation has a value."""
     for measure in inputs.measures:
         if measure.metric == start or (start == "dice" and measure.metric.startswith(start)):
             values = inputs.matrix(measure, inputs.conditions[0])

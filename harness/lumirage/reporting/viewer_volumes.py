@@ -1,4 +1,4 @@
-"""Volumes for the 3-D viewer: reduced, eight bits, as base64 in a script, because a page on disk may not fetch.
+"""Makes volumes for the 3-D viewer: reduced, eight bits, as base64 in a script, because a local page may not fetch files.
 
 The page sets `window.LUMIRAGE_PAGES[name of the page]` to them.
 """
@@ -15,7 +15,7 @@ from lumirage.core.space import Array, Float, Single, write_volume
 from lumirage.reporting.pair_pictures import PairImages
 
 MOST_VOXELS = 500_000
-"""A volume in the viewer is reduced by a whole factor until it has no more: 2 or 3 mm for a head."""
+"""Most voxels in the viewer; larger volumes are reduced by a whole factor: 2 or 3 mm for a head."""
 
 
 def embedded(pair_images: PairImages, moved: dict[str, Single]) -> str:
@@ -27,7 +27,7 @@ def embedded(pair_images: PairImages, moved: dict[str, Single]) -> str:
 
 
 def reduced(image: Single, affine: Float) -> tuple[Single, Float]:
-    """Means of blocks of voxels, and the matrix of the blocks. What does not fill a block at the far ends is left."""
+    """Means of blocks of voxels, and the matrix of the blocks. Voxels at the far ends that do not fill a block are left out."""
     factor = max(1, math.ceil((image.size / MOST_VOXELS) ** (1 / 3)))
     blocks = np.array(image.shape) // factor
     whole = image[tuple(slice(0, n * factor) for n in blocks)]
