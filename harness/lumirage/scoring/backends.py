@@ -1,4 +1,4 @@
-"""Where the three heavy measurements are made: compiled kernels on the CPU, or torch on a GPU. They agree."""
+"""Selects the backend of the three heavy measurements: compiled CPU kernels, or torch on a GPU. The results agree."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from lumirage.scoring.regularity import Regularity, regularity
 
 @dataclass(frozen=True)
 class Backend:
-    """One way to make them."""
+    """One backend."""
 
     warp_voxels: Callable[[DenseLabels, DenseLabels, Field], Overlap]
     warp_world: Callable[[PlacedLabels, PlacedLabels, WorldMap], Overlap]
@@ -28,7 +28,7 @@ def backend_for(device: str, threads: int) -> Backend:
     """`cpu`: the kernels, on `threads` threads; `cuda`, `cuda:N`: torch on a GPU; `torch`: torch on the CPU, for
     comparison.
 
-    Raises UsageError for other words, UnavailableError where torch or the GPU is not there.
+    Raises UsageError for other values, UnavailableError if torch or the GPU is missing.
     """
     if device == "cpu":
         return Backend(

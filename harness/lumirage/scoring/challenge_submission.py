@@ -1,4 +1,4 @@
-"""A challenge submission scored without any container: a folder of disp_FIX_MOV.nii.gz against the challenge's truth
+"""Scores a challenge submission without containers: a folder of disp_FIX_MOV.nii.gz against the challenge's truth
 folder."""
 
 import math
@@ -34,15 +34,15 @@ Numbers = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True)
 class SubmissionOptions:
-    """How to score a submission."""
+    """Settings for scoring a submission."""
 
     preset: str = "lumir25"
     """lumir24, lumir25 or learn2reg."""
     as_official: bool = False
-    """Everything as the challenge: one missing or misshapen file fails all, NaN is scored, a pair in two tracks is
-    overwritten."""
+    """Do everything as the challenge does: one missing or misshapen file fails all, NaN is scored, a pair in two tracks
+    is overwritten."""
     workers: int = 1
-    """Processes."""
+    """Number of processes."""
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,16 @@ class PairResult:
     truth: Truth
     pair: EvalPair
     numbers: Numbers
-    """Empty where the answer cannot be scored."""
+    """Empty if the answer cannot be scored."""
     problem: str = ""
-    """Why not."""
+    """Why it cannot be scored."""
 
 
 def score_submission(submission: Path, truth: Path, options: SubmissionOptions) -> Iterator[PairResult]:
-    """Every pair of every configuration in `truth`, in their order, as they are done.
+    """Every pair of every configuration in `truth`, in order, as soon as each is done.
 
-    A missing, misshapen or not finite answer gives a result that says so; `as_official` it raises
-    InvalidAnswerError. Raises DataError where the truth is damaged, UsageError for a preset that is no challenge's.
+    A missing, misshapen or non-finite answer gives a result that says so; with `as_official` it raises
+    InvalidAnswerError. Raises DataError if the truth is damaged, UsageError for a preset that belongs to no challenge.
     """
     preset_named(options.preset)
     tasks = [(t, pair) for t in read_truths(truth) for pair in t.configuration.eval_pairs]
@@ -173,7 +173,7 @@ class _Evaluation:
         return self.truth.configuration
 
     def numbers(self) -> Numbers:
-        """Of all evaluation methods, in their order."""
+        """The numbers of all evaluation methods, in order."""
         found: Numbers = {}
         for method in self._configuration.evaluation_methods:
             found |= self._of(method)
@@ -222,7 +222,7 @@ def _read_points(path: Path) -> NDArray[np.float64]:
     try:
         points = np.loadtxt(path, delimiter=",", ndmin=2)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: landmarks as lines of x,y,z in voxels are wanted ({error})") from error
+        raise DataError(f"{path}: expected landmarks as lines of x,y,z in voxels ({error})") from error
     if points.shape[1:] != (3,) or not math.isfinite(points.sum()):
-        raise DataError(f"{path}: landmarks as lines of x,y,z in voxels are wanted")
+        raise DataError(f"{path}: expected landmarks as lines of x,y,z in voxels")
     return points

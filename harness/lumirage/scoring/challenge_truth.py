@@ -1,4 +1,4 @@
-"""What a challenge's truth folder says: its evaluation configurations, and the files they name."""
+"""Reads a challenge's truth folder: its evaluation configurations, and the files they name."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from lumirage.core.errors import DataError
 
 
 class Method(BaseModel):
-    """One entry of evaluation_methods. The file is not ours: what we do not know in it is passed over."""
+    """One entry of evaluation_methods. The file is the challenge's: unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +35,7 @@ class EvalPair(BaseModel):
         return "<--".join("_".join(_subject(p)) for p in (self.fixed, self.moving))
 
     def field_names(self, suffixes: tuple[str, ...]) -> list[str]:
-        """Names under which the answer may lie, the wanted one first."""
+        """Possible file names of the answer, the required one first."""
         (fixed, fixed_modality), (moving, moving_modality) = _subject(self.fixed), _subject(self.moving)
         short = fixed_modality == moving_modality or (fixed_modality, moving_modality) == ("0000", "0001")
         stem = f"disp_{fixed}_{moving}" if short else f"disp_{fixed}_{fixed_modality}_{moving}_{moving_modality}"
@@ -61,7 +61,7 @@ class Configuration(BaseModel):
 
 @dataclass(frozen=True)
 class Truth:
-    """A configuration and the folder that it speaks of."""
+    """A configuration and its folder."""
 
     file: Path
     configuration: Configuration
@@ -81,12 +81,12 @@ def read_truths(folder: Path) -> list[Truth]:
     """All evaluation configurations of a truth folder, by file name; landmarks before the others, as the challenge
     merges them.
 
-    Raises DataError where there is none, or one is damaged.
+    Raises DataError if there is none, or one is damaged.
     """
     truths = [Truth(path, _read(path)) for path in sorted(folder.glob("*.json")) if _is_configuration(path)]
     if not truths:
         raise DataError(
-            f"{folder}: no evaluation configuration (.json with eval_pairs) here; give the folder that has it"
+            f"{folder}: no evaluation configuration (.json with eval_pairs) here; give the folder that contains it"
         )
     return sorted(truths, key=lambda t: (all(m.metric != "tre" for m in t.configuration.evaluation_methods), _order(t)))
 

@@ -1,7 +1,7 @@
-"""Running sums over rows of determinants, and the statistics that they give.
+"""Accumulates sums over rows of determinants, and computes statistics from them.
 
-A sum for each place in a row, added up at the end, can be vectorized without reordering a single addition. Values are summed as
-differences from `Origin`, which takes nothing away from small spreads about a large mean.
+One sum for each position in a row, added up at the end, can be vectorized without reordering any addition. Values are summed
+as differences from `Origin`, which keeps the precision of small spreads about a large mean.
 """
 
 import math
@@ -19,7 +19,7 @@ _LOWEST, _HIGHEST = 1e-9, 1e9
 
 @dataclass(frozen=True)
 class Spread:
-    """Statistics of central-difference determinants; all NaN but the counts where there are none."""
+    """Statistics of central-difference determinants; if there are none, all but the counts are NaN."""
 
     count: int
     nonpositive: int
@@ -30,7 +30,7 @@ class Spread:
     sd_log: float
     """Standard deviation of log(det), det clipped to [1e-9, 1e9]."""
     sd_log_offset3: float
-    """The official one: of log(det + 3), clipped alike."""
+    """The official one: of log(det + 3), clipped in the same way."""
 
 
 class Origin(NamedTuple):
@@ -42,7 +42,7 @@ class Origin(NamedTuple):
 
 
 def origin_of(determinant: float) -> Origin:
-    """From any determinant of the field; from 1 where it is no number."""
+    """From any determinant of the field; from 1 if that is NaN."""
     typical = determinant if math.isfinite(determinant) else 1.0
     clipped = [min(max(d, _LOWEST), _HIGHEST) for d in (typical, typical + 3.0)]
     return Origin(typical, math.log(clipped[0]), math.log(clipped[1]))
@@ -75,7 +75,7 @@ def add_row(row: Any, origin: Any, sums: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def logarithms(row: Any, work: Any, origin: Any, exact: bool, logs: Any) -> None:
-    """logs[0] = log(det), logs[1] = log(det + 3), clipped, from the origin. `work`: (3, row length). `exact` bears NaN."""
+    """logs[0] = log(det), logs[1] = log(det + 3), clipped, from the origin. `work`: (3, row length). `exact` can handle NaN."""
     clipped = work[0]
     for offset in range(2):
         out = logs[offset]
@@ -126,11 +126,11 @@ def spread_of(sums: list[NDArray[np.float64]], rows: int, origin: Origin) -> Spr
 
 
 def total(sums: list[NDArray[np.float64]], row: int) -> float:
-    """One of the sums over all slabs and places."""
+    """One of the sums over all slabs and positions."""
     return float(np.sum([np.sum(part[row]) for part in sums]))
 
 
 def standard_deviation(first: float, second: float, count: float) -> float:
-    """Of the population, as numpy's, from the sums of values and of their squares."""
+    """The population standard deviation, as in numpy, from the sums of values and of their squares."""
     variance = second / count - (first / count) ** 2
     return math.nan if math.isnan(variance) else math.sqrt(max(variance, 0.0))

@@ -1,4 +1,4 @@
-"""Displacement fields as the kernels want them: one contiguous plane per component, in voxels."""
+"""Converts displacement fields for the kernels: one contiguous plane per component, in voxels."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ Field = NDArray[Any]
 def component_planes(displacement: NDArray[Any]) -> Field:
     """(X, Y, Z, 3) or a view of it to (3, X, Y, Z), C order, float32 or float64, values unchanged.
 
-    No copy is made of what is stored component by component already.
+    A field that is already stored component by component is not copied.
     """
     planes = np.moveaxis(displacement, -1, 0)
     exact = np.float32 if planes.dtype in (np.float16, np.float32) else np.float64
@@ -25,7 +25,7 @@ def component_planes(displacement: NDArray[Any]) -> Field:
 def voxel_planes(displacement_mm: NDArray[Any], affine: NDArray[np.float64], threads: int = 1) -> Field:
     """A world displacement (X, Y, Z, 3) in mm as (3, X, Y, Z) in voxels of its own grid: d = A[:3, :3]^-1 u.
 
-    float32 where the grid is 1 mm and along the axes, so that nothing is rounded; else float64.
+    float32 if the grid is 1 mm and along the axes, so that nothing is rounded; else float64.
     """
     inverse = np.linalg.inv(affine[:3, :3])
     if np.array_equal(inverse, np.eye(3)):

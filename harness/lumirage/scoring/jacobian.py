@@ -1,10 +1,10 @@
-"""Kernels for the Jacobian determinants of x -> x + d(x) on a voxel grid, d in voxels.
+"""Computes the Jacobian determinants of x -> x + d(x) on a voxel grid, d in voxels; compiled kernels.
 
 The official evaluations form, per voxel, one central-difference determinant, eight corner determinants (each axis
 forward or backward) and two of the tetrahedra in the middle of the two cells (Liu et al., IJCV 2024, "On finite
-difference Jacobian computation in deformable image registration"). Only where a determinant can be negative are all
-of them formed: if the differences of d are so small that every one of these matrices is diagonally dominant, all
-determinants are positive.
+difference Jacobian computation in deformable image registration"). All of them are
+computed only if one can be negative: if the differences of d are so small that each of these matrices is diagonally
+dominant, all determinants are positive.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ import numpy as np
 from numba import njit
 
 SAFE_CORNER = np.float32(0.99)
-"""Row sums of |differences| below 1 make I + G diagonally dominant; float32 rounding is far inside the margin."""
+"""Row sums of |differences| below 1 make I + G diagonally dominant; float32 rounding errors are far below the margin."""
 SAFE_TETRAHEDRON = np.float32(1.98)
 """Sum of |diagonal differences| below 2 keeps det(M + E) > 0, M the tetrahedron of the identity: |M^-1 E| <= sum / 2
 < 1."""
 FLOAT32_SAFE = 2e3
-"""Displacements up to this keep float32 differences far more exact than the margins above."""
+"""For displacements up to this, float32 differences are far more exact than the margins above."""
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -141,7 +141,7 @@ def _reach_cell(field: Any, x: int, y: int, side: int, out: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def safe_row(field: Any, x: int, y: int, work: Any, safe: Any) -> None:
-    """safe[k] = 1 where all determinants of voxel (x, y, k + 1) are positive for certain. `work`: float32, (5, nz - 2)."""
+    """safe[k] = 1 if all determinants of voxel (x, y, k + 1) are certain to be positive. `work`: float32, (5, nz - 2)."""
     work[:] = 0
     _reach_row(field, (x, y), x - 1, y, work[0])
     _reach_row(field, (x, y), x + 1, y, work[0])

@@ -1,4 +1,4 @@
-"""Errors of a registration against the known one, and against its own inverse."""
+"""Measures the error of a registration against the known true one, and against its own inverse."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ from lumirage.scoring.slabs import map_slabs
 
 
 class ErrorLengths(NamedTuple):
-    """Lengths in mm over the voxels of a mask; NaN where it is empty."""
+    """Lengths in mm over the voxels of a mask; NaN if it is empty."""
 
     mean: float
     p95: float
@@ -37,7 +37,7 @@ def error_in(lengths: Single, mask: NDArray[np.bool_]) -> ErrorLengths:
 
 
 def error_by_label(lengths: Single, labels: DenseLabels) -> list[ErrorLengths]:
-    """The same inside each label of a map on that grid, in the order of its labels; NaN where one has no voxel there."""
+    """The same inside each label of a map on that grid, in the order of its labels; NaN if a label has no voxel there."""
     ids = labels.ids[1:-1, 1:-1, 1:-1]
     inside = ids < labels.labels.other
     ordered = lengths[inside][np.argsort(ids[inside], kind="stable")]
@@ -47,7 +47,7 @@ def error_by_label(lengths: Single, labels: DenseLabels) -> list[ErrorLengths]:
 def inverse_consistency(
     forward: WorldMap, backward: WorldMap, mask: NDArray[np.bool_], threads: int = 1
 ) -> ErrorLengths:
-    """How far a point is from itself after fixed to moving and back, in mm, for the working-grid voxels of a mask.
+    """Distance in mm of a point from itself after fixed to moving and back, for the working-grid voxels of a mask.
 
     `forward` maps the fixed world to the moving one, `backward` the reverse; x -> y = A (x + u(x)) -> B (y + v(y)).
     """

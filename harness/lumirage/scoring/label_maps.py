@@ -1,4 +1,4 @@
-"""Label maps relabelled once to small dense numbers, with a frame of "outside" voxels around them.
+"""Relabels label maps once to small dense numbers, with a frame of "outside" voxels around them.
 
 All kernels of this room work on dense ids: the scored labels are 0..n-1 in ascending order of their values, every
 other value is n ("other"), and the one-voxel frame that surrounds the volume is n + 1 ("outside"), so that
@@ -29,7 +29,7 @@ class LabelSet:
 
     @classmethod
     def of(cls, labels: Sequence[int]) -> "LabelSet":
-        """From any list of labels; repetitions count once."""
+        """From any list of labels; duplicates count once."""
         return cls(tuple(sorted({int(label) for label in labels})))
 
     @property
@@ -53,7 +53,7 @@ class LabelSet:
         return np.uint8 if self.outside < 256 else np.uint16
 
     def framed(self, shape: Sequence[int]) -> Ids:
-        """A new id volume for `shape`, with its frame set and its inside not yet written."""
+        """A new id volume for `shape`, with its frame set and its interior uninitialized."""
         ids = np.empty(tuple(n + 2 for n in shape), self.dtype)
         for axis in range(3):
             face = ids.swapaxes(0, axis)
@@ -80,8 +80,7 @@ class DenseLabels:
 
 
 def relabel(volume: NDArray[Any], labels: LabelSet, threads: int = 1) -> DenseLabels:
-    """The dense ids of a label map (X, Y, Z) of any integer or float type; values that are no whole number are
-    "other"."""
+    """The dense ids of a label map (X, Y, Z) of any integer or float type; fractional values are "other"."""
     if not np.issubdtype(volume.dtype, np.integer):
         volume = _whole_numbers(volume)
     volume = np.ascontiguousarray(volume)
@@ -98,7 +97,7 @@ def relabel(volume: NDArray[Any], labels: LabelSet, threads: int = 1) -> DenseLa
 
 
 def values_in(volume: NDArray[Any]) -> list[int]:
-    """All values of an integer label map, ascending; by a table where they lie close together, which takes no sorting."""
+    """All values of an integer label map, ascending; by a table without sorting if they are close together."""
     if not volume.size:
         return []
     low, high = int(volume.min()), int(volume.max())
@@ -110,7 +109,7 @@ def values_in(volume: NDArray[Any]) -> list[int]:
 
 
 def renumbered(volume: NDArray[np.int32], numbers: Mapping[int, int]) -> NDArray[np.int32]:
-    """A label map with other numbers; a label that is not among them becomes background."""
+    """A label map with new numbers; a label without a new number becomes background."""
     given = np.array(sorted(numbers), np.int64)
     position = np.minimum(np.searchsorted(given, volume), len(given) - 1)
     target = np.array([numbers[int(n)] for n in given], np.int32)
@@ -124,7 +123,7 @@ def _mark_values(values: Any, low: int, present: Any) -> None:
 
 
 def _whole_numbers(volume: NDArray[Any]) -> NDArray[np.int64]:
-    """Float label maps as integers; what is no whole number becomes a value that no label has."""
+    """Float label maps as integers; a fractional value becomes a value that no label has."""
     if volume.dtype == np.bool_:
         return volume.astype(np.int64)
     whole = np.isfinite(volume) & (np.abs(volume) < 2.0**53) & (np.floor(volume) == volume)
@@ -132,7 +131,7 @@ def _whole_numbers(volume: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _lookup_table(volume: NDArray[Any], labels: LabelSet) -> tuple[int, Ids | None]:
-    """Lowest value and the table from value - lowest to id, or None where the values lie too far apart."""
+    """Lowest value and the table from value - lowest to id, or None if the values are too far apart."""
     if volume.size == 0:
         return 0, np.array([labels.other], labels.dtype)
     if volume.dtype.itemsize <= 2:
@@ -150,7 +149,7 @@ def _lookup_table(volume: NDArray[Any], labels: LabelSet) -> tuple[int, Ids | No
 
 
 def _by_search(volume: NDArray[Any], labels: LabelSet) -> tuple[NDArray[Any], int, Ids]:
-    """Ids found by binary search, as a volume whose values are the ids already."""
+    """Ids by binary search, as a volume whose values are the ids."""
     values = np.array([*labels.values, np.iinfo(np.int64).max], np.int64)
     position = np.searchsorted(values, volume)
     ids = np.where(values[position] == volume, position, labels.other).astype(labels.dtype)

@@ -1,4 +1,4 @@
-"""Label maps pulled through a displacement, nearest neighbour, fused with the overlap histogram: one pass over the
+"""Warps label maps by a displacement, nearest neighbour, fused with the overlap histogram: one pass over the
 volume."""
 
 from collections.abc import Collection
@@ -37,7 +37,7 @@ class _VoxelWarp(NamedTuple):
 def warp_voxels(fixed: DenseLabels, moving: DenseLabels, field: Field, threads: int = 1) -> Overlap:
     """warped(x) = moving(x + d(x)), d in voxels (3, X, Y, Z) on the fixed grid.
 
-    As `scipy.ndimage.map_coordinates(order=0, mode="constant")`: the voxel floor(c + 0.5); a coordinate below 0 or
+    Like `scipy.ndimage.map_coordinates(order=0, mode="constant")`: the voxel floor(c + 0.5); a coordinate below 0 or
     above n - 1, even by 0.3, or NaN, gives label 0. Source: LUMIR's evaluation (JHU-MedImage-Reg/LUMIR_L2R) and
     Learn2Reg's (MDL-UzL/L2R).
     """
@@ -50,14 +50,14 @@ def warp_voxels(fixed: DenseLabels, moving: DenseLabels, field: Field, threads: 
 
 
 def overlap_of(fixed: DenseLabels, warped: Any, moving_counts: NDArray[np.int64], joint: NDArray[np.int64]) -> Overlap:
-    """Puts the results of a fused pass together."""
+    """Combines the results of a fused pass."""
     labels = fixed.labels
     return Overlap(fixed, DenseLabels(warped, joint[:, : labels.other].sum(axis=0), labels), moving_counts, joint)
 
 
 def as_one(overlap: Overlap, values: Collection[int]) -> Overlap:
-    """The overlap of some labels taken as one, as if both maps had been joined before the warp: nearest neighbour and
-    joining commute."""
+    """The overlap of some labels merged into one, as if merged in both maps before the warp: nearest neighbour and
+    merging commute."""
     labels, one = overlap.fixed.labels, LabelSet((1,))
     inside = np.array([value in values for value in labels.values] + [False])
     table = np.append(np.where(inside, 0, one.other), one.outside).astype(one.dtype)

@@ -1,4 +1,4 @@
-"""Target registration error: what is left between landmarks after registration."""
+"""Measures the target registration error: the distance between landmarks after registration."""
 
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ def error_of_points(fixed: Points, moving: Points, displacement: Points, spacing
 
 
 def sample_linear(field: Field, points: Points) -> Points:
-    """d at (n, 3) voxel points from planes (3, X, Y, Z), trilinear; 0 outside the grid, as `map_coordinates` has it."""
+    """d at (n, 3) voxel points from planes (3, X, Y, Z), trilinear; 0 outside the grid, as in `map_coordinates`."""
     return _outside_zero(field, points, np.stack([_sample_clamped(plane, points) for plane in field], axis=-1))
 
 
@@ -47,9 +47,9 @@ def _sample_clamped(plane: NDArray[Any], points: Points) -> Points:
 def sample_cubic(field: Field, points: Points) -> Points:
     """d at (n, 3) voxel points by the interpolating cubic spline through all voxels; 0 outside the grid.
 
-    As `map_coordinates(order=3)`, whose filter runs over the whole volume; here the spline is written as a weight for
-    each voxel of each axis, so only the voxels around a point are read. A NaN anywhere in a component spoils all of it,
-    as the filter does. Source: Learn2Reg's evaluation (MDL-UzL/L2R).
+    As `map_coordinates(order=3)`, whose filter runs over the whole volume; here the spline is a weight for
+    each voxel of each axis, so only the voxels around a point are read. A NaN anywhere in a component makes all of it
+    NaN, as the filter does. Source: Learn2Reg's evaluation (MDL-UzL/L2R).
     """
     filters = [ndimage.spline_filter1d(np.eye(n), order=3, axis=0, mode="mirror") if n > 1 else np.eye(1)
                for n in field.shape[1:]]  # fmt: skip
@@ -66,8 +66,8 @@ def sample_cubic(field: Field, points: Points) -> Points:
 
 
 def _axis_weights(coordinate: float, filters: NDArray[np.float64]) -> tuple[slice, Points]:
-    """Which voxels of an axis matter at a coordinate, and by how much: the spline basis times the interpolation
-    filter."""
+    """The voxels of an axis that contribute at a coordinate, with their weights: the spline basis times the
+    interpolation filter."""
     n = len(filters)
     base = int(np.floor(coordinate)) - 1
     distance = np.abs(coordinate - (base + np.arange(4)))
@@ -89,7 +89,7 @@ def error_of_centroids(fixed: DenseLabels, moving: DenseLabels, field: Field, th
     """LUMIR's TRE: distance in voxels between the centroids of each landmark's region, the moving map warped nearest
     neighbour.
 
-    One value for each label of the maps, NaN where the fixed or the warped map does not have it. Source: calc_TRE of
+    One value for each label of the maps, NaN if the fixed or the warped map lacks it. Source: calc_TRE of
     JHU-MedImage-Reg/LUMIR_L2R.
     """
     overlap = warp_voxels(fixed, moving, field, threads)

@@ -1,4 +1,4 @@
-"""A natural logarithm that compilers can vectorize; libm's cannot be, and costs as much as all determinants."""
+"""Computes a natural logarithm that compilers can vectorize; libm's cannot be, and costs as much as all determinants."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _LN2 = 0.6931471805599453
 def log_row(values: Any, work: Any, out: Any) -> None:
     """out = log(values) to about 2e-16 for positive normal values, by log m = 2 artanh((m - 1) / (m + 1)), m in [0.7, 1.4).
 
-    `work`: two float64 rows as long as the values. Values must be finite and positive: nothing is checked.
+    `work`: two float64 rows as long as the values. Values must be finite and positive; this is not checked.
     """
     bits, mantissa_bits = values.view(np.int64), work[0].view(np.int64)
     mantissa, exponent = work[0], work[1]

@@ -1,4 +1,4 @@
-"""Measurements of one pair, each made once when first asked for and shared by all presets that want it."""
+"""Computes the measurements of one pair: each once, when first requested, and shared by all presets that need it."""
 
 from dataclasses import replace
 from functools import cached_property
@@ -25,7 +25,7 @@ STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
 
 
 class PairMeasures:
-    """Of the field and the images of one pair."""
+    """Measurements of the field and the images of one pair."""
 
     def __init__(self, inputs: ScoreInputs, backend: Backend, threads: int) -> None:
         self.inputs = inputs
@@ -53,7 +53,7 @@ class PairMeasures:
     def mask_on(self, grid: Grid) -> NDArray[np.bool_]:
         """The strict mask on a grid, nearest neighbour: the given one, else the native fixed image above 0, else all.
 
-        Never of a prepared image: what is scored must not depend on how a condition spoils or scales it.
+        Never from a prepared image: the mask must not depend on how a condition corrupts or scales it.
         """
         given = self.inputs.mask or self.inputs.fixed_image
         if given is None:
@@ -77,7 +77,7 @@ class PairMeasures:
 
     @cached_property
     def true_errors(self) -> tuple[Single, Grid] | None:
-        """Distance from where each native fixed voxel belongs, where that is known, and the grid of these voxels."""
+        """Distance of each native fixed voxel from its true position, if known, and the grid of these voxels."""
         truth = self.inputs.truth
         if truth is None:
             return None
@@ -92,7 +92,7 @@ class PairMeasures:
 
     @cached_property
     def similarity(self) -> Similarity | None:
-        """Likeness of the native images, where both are given."""
+        """Similarity of the native images, if both are given."""
         fixed, moving = self.inputs.fixed_image, self.inputs.moving_image
         if fixed is None or moving is None:
             return None
@@ -100,7 +100,7 @@ class PairMeasures:
 
 
 class LabelMeasures:
-    """Of one label source of a pair."""
+    """Measurements of one label source of a pair."""
 
     def __init__(self, pair: PairMeasures, maps: LabelMaps) -> None:
         self.pair = pair
@@ -114,7 +114,7 @@ class LabelMeasures:
 
     @cached_property
     def native(self) -> tuple[PlacedLabels, PlacedLabels]:
-        """Both maps where they are."""
+        """Both maps on their native grids."""
         fixed, moving = self.maps.fixed, self.maps.moving
         return (
             PlacedLabels(relabel(fixed.data, self.labels, self.pair.threads), fixed.affine),
@@ -123,7 +123,7 @@ class LabelMeasures:
 
     @cached_property
     def working(self) -> tuple[DenseLabels, DenseLabels]:
-        """Both maps on the working grid: as they are where they lie there already, else nearest neighbour."""
+        """Both maps on the working grid: unchanged if they are on it, else nearest neighbour."""
         grid, affine, threads = self.pair.grid, self.pair.inputs.affine, self.pair.threads
         return (
             on_grid(self.maps.fixed, grid, self.labels, threads),
@@ -146,7 +146,7 @@ class LabelMeasures:
 
     @cached_property
     def strict_groups(self) -> dict[str, tuple[Overlap, SurfaceDistances]]:
-        """The same of each group of labels, taken as one."""
+        """The same for each group of labels, merged into one."""
         groups = self.maps.groups
         members = {label for labels in groups.values() for label in labels}
         if members <= set(self.labels.values):
@@ -168,7 +168,7 @@ class LabelMeasures:
 
     @cached_property
     def truth(self) -> list[ErrorLengths] | None:
-        """Distance from where its voxels belong in each label of the native fixed map, where that is known."""
+        """Distance of voxels from their true position in each label of the native fixed map, if known."""
         if self.pair.true_errors is None:
             return None
         lengths, grid = self.pair.true_errors
@@ -176,15 +176,15 @@ class LabelMeasures:
 
     @cached_property
     def soft(self) -> SoftOverlap:
-        """Dice of linearly pulled labels."""
+        """Dice of linearly interpolated labels."""
         return soft_overlap(*self.working, self.pair.field, self.pair.threads)
 
 
 def on_grid(
     volume: Volume, grid: Grid, labels: LabelSet, threads: int, affine: NDArray[np.float64] | None = None
 ) -> DenseLabels:
-    """A native map on a grid, as it is where it lies there already, else nearest neighbour; `affine` takes the grid's
-    world to the map's."""
+    """A native map on a grid: unchanged if it is on it, else nearest neighbour; `affine` maps the grid's world to the
+    map's."""
     affine = np.eye(4) if affine is None else affine
     dense = relabel(volume.data, labels, threads)
     if same_grid(make_grid(dense.shape, np.linalg.inv(affine) @ volume.affine), grid):

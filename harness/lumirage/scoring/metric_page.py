@@ -1,4 +1,4 @@
-"""specs/metrics.md, made from the registry of metrics and the presets, so that it cannot say otherwise than they do."""
+"""Writes specs/metrics.md from the registry of metrics and the presets, so that it always agrees with them."""
 
 from lumirage.core.metrics import METRICS, Metric
 from lumirage.scoring.presets import PRESETS, SCORER_VERSION, Preset

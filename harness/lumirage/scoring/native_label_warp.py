@@ -1,5 +1,5 @@
-"""Native labels pulled through working-grid displacement and prepared affine in one pass: labels are interpolated
-once, nearest.
+"""Warps native labels by the working-grid displacement and the prepared affine in one pass: labels are interpolated
+once, nearest neighbour.
 
 fixed voxel -> fixed world x -> x + u(x), u linear on the working grid -> affine -> moving world -> moving voxel ->
 its label.
@@ -19,13 +19,13 @@ from lumirage.scoring.slabs import map_slabs
 Matrix4 = NDArray[np.float64]
 
 SNAP = 1e-4
-"""Voxels. A point this near to the plane half-way between two voxels lies on it, whatever rounding says: headers in float32
-move an image by up to 3e-5 mm, and by another amount where it is stored in another direction."""
+"""Voxels. A point this near to the plane half-way between two voxels counts as on it, despite rounding: headers in float32
+move an image by up to 3e-5 mm, and by another amount if it is stored in another direction."""
 
 
 @dataclass(frozen=True)
 class PlacedLabels:
-    """Dense labels and where they lie: voxel to world, RAS+ mm."""
+    """Dense labels and their voxel-to-world matrix, RAS+ mm."""
 
     dense: DenseLabels
     affine: Matrix4
@@ -36,7 +36,7 @@ class WorldMap:
     """x -> affine @ (x + u(x)), fixed world to moving world, mm."""
 
     u: NDArray[np.float32]
-    """(X, Y, Z, 3) on the working grid, mm; outside the grid its edge value holds."""
+    """(X, Y, Z, 3) on the working grid, mm; outside the grid the edge value is used."""
     grid_affine: Matrix4
     """Working voxel to fixed world."""
     affine: Matrix4
@@ -83,8 +83,8 @@ def warp_world(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, threa
 def voxel_matrices(world: WorldMap, fixed: Matrix4, moving: Matrix4) -> tuple[Matrix4, Matrix4, Matrix4]:
     """Fixed voxel to working voxel and, by the affines alone, to moving voxel, (3, 4) each; u to moving voxels, (3, 3).
 
-    `fixed` and `moving` are the voxel-to-world matrices of the two grids. Rounded to what a far world leaves of digits, so
-    that the same images elsewhere give the same numbers.
+    `fixed` and `moving` are the voxel-to-world matrices of the two grids. Rounded to the digits that a distant origin leaves,
+    so that the same images in another place give the same numbers.
     """
     to_moving = np.linalg.inv(moving) @ world.affine
     to_grid = np.linalg.inv(world.grid_affine) @ fixed
@@ -106,7 +106,7 @@ def upward_axes(affine: Matrix4) -> list[bool]:
 def pull_labels(
     moving: PlacedLabels, grid: tuple[tuple[int, int, int], Matrix4], world: WorldMap, threads: int = 1
 ) -> DenseLabels:
-    """Labels pulled onto a grid (shape, voxel to world), nearest neighbour."""
+    """Labels resampled onto a grid (shape, voxel to world), nearest neighbour."""
     shape, affine = grid
     blank = moving.dense.labels.framed(shape)
     blank[1:-1, 1:-1, 1:-1] = moving.dense.labels.other
@@ -126,7 +126,7 @@ def apply_affine(m: Any, x: float, y: float, z: float) -> Any:
 
 @njit(nogil=True, cache=True, inline="always")
 def cell(coordinate: Any, n: Any) -> Any:
-    """Lower neighbour, upper neighbour and the share of the upper one, the coordinate held inside 0..n-1."""
+    """Lower neighbour, upper neighbour and the share of the upper one, the coordinate clipped to 0..n-1."""
     held = min(max(coordinate, 0.0), n - 1.0)
     low = min(np.int64(held), max(n - 2, 0))
     return low, min(low + 1, n - 1), held - low
@@ -155,7 +155,7 @@ def interpolate(u: Any, x: float, y: float, z: float) -> Any:
 
 @njit(nogil=True, cache=True, inline="always")
 def _nearest(coordinate: Any, upward: Any) -> Any:
-    """The nearest index; half-way goes up or down as told."""
+    """The nearest index; half-way rounds up or down as given."""
     return np.int64(np.floor(coordinate + 0.5 + SNAP)) if upward else np.int64(np.ceil(coordinate - 0.5 - SNAP))
 
 

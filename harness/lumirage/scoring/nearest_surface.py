@@ -1,8 +1,8 @@
-"""Squared distance from each surfel of one surface to the nearest surfel of another.
+"""Computes the squared distance from each surfel of one surface to the nearest surfel of another.
 
-Registered surfaces lie close together, so each surfel looks around itself first: the other surface is a set of bit
-rows along z, and columns are visited by rising distance until none can be nearer. What is farther than `REACH` is
-left to a distance transform.
+Registered surfaces are close together, so the search around each surfel comes first: the other surface is a set of bit
+rows along z, and columns are visited by rising distance until none can be nearer. Distances beyond `REACH` come from a
+distance transform.
 """
 
 from typing import Any, NamedTuple
@@ -14,13 +14,13 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 REACH = 10
-"""How far the search goes, in units of the widest spacing."""
+"""Range of the search, in units of the largest spacing."""
 
 WINDOW = 32
-"""Voxels along z that one look at a bit row sees in either direction."""
+"""Voxels along z that one read of a bit row covers in either direction."""
 
 UNRESOLVED = np.inf
-"""In place of a squared distance: farther than the search went."""
+"""In place of a squared distance: beyond the range of the search."""
 
 
 class Columns(NamedTuple):
@@ -99,7 +99,7 @@ def _bit_rows(surfels: Any, bounds: Any) -> Any:
 
 @njit(nogil=True, cache=True, inline="always")
 def _nearest_in_row(words: Any, bit: int) -> Any:
-    """Distance in voxels along z from a bit to the nearest set one of its row, or WINDOW where there is none that
+    """Distance in voxels along z from a bit to the nearest set one of its row, or WINDOW if there is none that
     near."""
     start = bit - 31
     word, shift = start >> 6, np.uint64(start & 63)
@@ -142,11 +142,11 @@ def squared_distances(points: Any, surface: Any, columns: Any) -> Any:
 
 
 FEW = 1 << 24
-"""Pairs of surfels up to which comparing all of them is cheaper than a distance transform."""
+"""Up to this many pairs of surfels, comparing all of them is cheaper than a distance transform."""
 
 
 def resolve(points: NDArray[np.uint64], surface: NDArray[np.uint64], spacing: NDArray[np.float64], found: Any) -> None:
-    """Fills in what `squared_distances` left UNRESOLVED, by a distance transform if it is much; `surface` must not be empty."""
+    """Computes the distances left UNRESOLVED, by a distance transform if there are many; `surface` must not be empty."""
     far = np.flatnonzero(np.isinf(found))
     if far.size * surface.size <= FEW:
         _compare_all(points, far, (surface, spacing), found)
@@ -212,7 +212,7 @@ def _transform_axis(grid: Any, spacing: float) -> None:
 
 @njit(nogil=True, cache=True)
 def _envelope(values: Any, spacing: float, roots: Any, edges: Any) -> Any:
-    """Which parabolas form the lower envelope and where each begins; their number."""
+    """The parabolas that form the lower envelope and where each begins; gives their number."""
     count = 0
     for k in range(values.size):
         if values[k] == np.inf:

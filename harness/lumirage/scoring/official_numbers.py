@@ -1,4 +1,4 @@
-"""The challenges' own numbers for one pair, NaN and inf included: what their evaluation code would have printed."""
+"""Computes the challenges' own numbers for one pair, including NaN and inf, as their evaluation code would print them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from lumirage.scoring.surface import SurfaceOptions, surface_distances
 
 @dataclass(frozen=True)
 class Detailed:
-    """A mean and what it is of, in the order asked for. NaN: skipped; inf: the warp lost a label."""
+    """A mean and its values, in the requested order. NaN: skipped; inf: the warp lost a label."""
 
     mean: float
     detailed: list[float]
@@ -30,7 +30,7 @@ class Detailed:
 def official_field(stored: NDArray[Any], shape: Sequence[int], name: str) -> Field:
     """A stored field in voxels, components first or last, as planes (3, X, Y, Z).
 
-    Raises InvalidAnswerError in the challenge's own words when its shape is not `shape`.
+    Raises InvalidAnswerError in the challenge's own words if its shape is not `shape`.
     """
     channels_last = np.moveaxis(stored, 0, -1) if stored.shape[:1] == (3,) else stored
     for field in (channels_last, stored):
@@ -66,11 +66,11 @@ class OfficialLabels:
         return np.where(present, distances, np.nan)
 
     def dice(self, labels: Sequence[int]) -> Detailed:
-        """Of a list of labels, each of which must be in the set."""
+        """The mean over a list of labels, each of which must be in the set."""
         return self._listed(dice(self.overlap), labels)
 
     def hd95(self, labels: Sequence[int]) -> Detailed:
-        """In voxels whatever the spacing."""
+        """In voxels for any spacing."""
         return self._listed(self._surfaces, labels)
 
     def _listed(self, values: NDArray[np.float64], labels: Sequence[int]) -> Detailed:
@@ -79,12 +79,12 @@ class OfficialLabels:
 
 
 def official_regularity(field: Field, masks: list[NDArray[Any] | None], threads: int) -> Regularity:
-    """All Jacobian metrics inside the masks (> 0); None is everywhere."""
+    """All Jacobian metrics inside the masks (> 0); None means everywhere."""
     return regularity(field, mask_bits(masks, field.shape[1:]), len(masks), threads)
 
 
 def official_centroid_tre(fixed: NDArray[Any], moving: NDArray[Any], field: Field, threads: int) -> float:
-    """LUMIR's TRE in voxels; the lowest value of the fixed map is taken for the background, one lost landmark makes
+    """LUMIR's TRE in voxels; the lowest value of the fixed map counts as background, and one lost landmark makes
     it NaN."""
     regions = [int(v) for v in np.unique(fixed)[1:]]
     labels = LabelSet.of([*regions, 0])
@@ -96,7 +96,7 @@ def official_centroid_tre(fixed: NDArray[Any], moving: NDArray[Any], field: Fiel
 def official_point_tre(
     field: Field, points: tuple[Points, Points], spacing: Points, *, linear: bool = False
 ) -> Detailed:
-    """Learn2Reg's TRE of (fixed, moving) voxel points in mm; `linear` is nobody's official variant."""
+    """Learn2Reg's TRE of (fixed, moving) voxel points in mm; `linear` is not an official variant."""
     fixed, moving = (np.asarray(p, np.float64).reshape(-1, 3) for p in points)
     errors = error_of_points(fixed, moving, (sample_linear if linear else sample_cubic)(field, fixed), spacing)
     return Detailed(float(errors.mean()) if errors.size else float("nan"), errors.tolist())

@@ -1,4 +1,4 @@
-"""Dice of linearly interpolated labels, as the LUMirage paper (Jena, Chaudhari, Gee 2026) measures it.
+"""Computes the Dice of linearly interpolated labels, as in the LUMirage paper (Jena, Chaudhari, Gee 2026).
 
 Each label of the moving map is a volume of ones and zeros that is warped linearly. Hard Dice takes the label with
 the largest share in each voxel; soft Dice adds the shares up.
@@ -16,7 +16,7 @@ from lumirage.scoring.slabs import map_slabs
 
 
 class SoftOverlap(NamedTuple):
-    """Dice of each scored label; NaN where it is absent in the fixed or the moving map."""
+    """Dice of each scored label; NaN if it is absent in the fixed or the moving map."""
 
     hard: NDArray[np.float64]
     soft: NDArray[np.float64]
@@ -32,7 +32,7 @@ class _Call(NamedTuple):
 def soft_overlap(fixed: DenseLabels, moving: DenseLabels, field: Field, threads: int = 1) -> SoftOverlap:
     """Both Dices of the moving map warped by d (3, X, Y, Z), in voxels on the fixed grid.
 
-    Outside the moving volume all is label 0. Of equal shares the lowest label wins, as argmax has it. Soft Dice is
+    Outside the moving volume all is label 0. For equal shares the lowest label wins, as in argmax. Soft Dice is
     2 sum(F W) / (sum F + sum W).
     """
     count = fixed.labels.other
@@ -73,7 +73,7 @@ def _slab(start: int, stop: int, call: Any, size: int) -> Any:
 
 @njit(nogil=True, cache=True, inline="always")
 def _only_label(moving: Any, cx: Any, cy: Any, cz: Any) -> Any:
-    """The id of all eight voxels around a point, or -1 where they differ or are not all inside."""
+    """The id of all eight voxels around a point, or -1 if they differ or are not all inside."""
     i, j, k = np.int64(np.floor(cx)) + 1, np.int64(np.floor(cy)) + 1, np.int64(np.floor(cz)) + 1
     if i < 1 or j < 1 or k < 1 or i > moving.shape[0] - 3 or j > moving.shape[1] - 3 or k > moving.shape[2] - 3:
         return np.int64(-1)
@@ -86,7 +86,7 @@ def _only_label(moving: Any, cx: Any, cy: Any, cz: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _neighbours(moving: Any, at: Any, background: int, ids: Any, weights: Any) -> None:
-    """Ids and weights of the eight voxels around a point; beyond the volume the background."""
+    """Ids and weights of the eight voxels around a point; outside the volume the background."""
     low = (np.int64(np.floor(at[0])), np.int64(np.floor(at[1])), np.int64(np.floor(at[2])))
     part = (at[0] - low[0], at[1] - low[1], at[2] - low[2])
     for n in range(8):

@@ -1,4 +1,4 @@
-"""Overlap of label maps, from the joint histogram alone."""
+"""Computes the overlap of label maps from the joint histogram alone."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ from lumirage.scoring.label_warp import Overlap
 
 
 def dice(overlap: Overlap) -> NDArray[np.float64]:
-    """2 |F and W| / (|F| + |W|) for each scored label; NaN where the label is absent in the fixed or the moving map.
+    """2 |F and W| / (|F| + |W|) for each scored label; NaN if the label is absent in the fixed or the moving map.
 
     A label that both maps have and that vanished in the warp has Dice 0. Source: Dice 1945; absent labels as in
     LUMIR's evaluation.

@@ -1,4 +1,4 @@
-"""One pair in one file (.npz), scored: for development, and to hold this scorer against published numbers.
+"""Scores one pair from one file (.npz): for development, and to compare this scorer with published numbers.
 
 Keys: `fixed_seg`, `moving_seg`, `labels`; the displacement in voxels as `displacement`, `displacement_q1024`
 (divided by 1024) or `control_q1024` with `control_step` (a coarse grid); optionally `spacing`, `fixed_img`,
@@ -40,9 +40,9 @@ OFFICIAL = ("lumir24", "lumir25", "learn2reg")
 def score_case(path: Path, preset: str, *, as_official: bool = False, threads: int = 1) -> dict[str, Any]:
     """The scores of one case as plain data for JSON.
 
-    NaN and inf become null, or, `as_official`, the texts "nan" and "inf", and only then is a field that is not
-    finite scored at all. Raises DataError for a file that is no case, InvalidAnswerError for a field of the wrong
-    shape or not finite.
+    NaN and inf become null, or, `as_official`, the texts "nan" and "inf", and only then is a non-finite field
+    scored at all. Raises DataError for a file that is not a case, InvalidAnswerError for a field of the wrong shape or with
+    non-finite values.
     """
     chosen = preset_named(preset)
     case = read_case(path)
@@ -57,7 +57,7 @@ def score_case(path: Path, preset: str, *, as_official: bool = False, threads: i
 
 
 def read_case(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a case. Raises DataError that says what is missing."""
+    """The arrays of a case. Raises DataError with the names of missing arrays."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             case = {key: stored[key] for key in stored.files}
@@ -70,7 +70,7 @@ def read_case(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def stored_field(case: Arrays) -> NDArray[Any]:
-    """The displacement in voxels, components first or last, as the case has it."""
+    """The displacement in voxels, with components first or last as in the case."""
     if "displacement" in case:
         return case["displacement"]
     if "displacement_q1024" in case:
@@ -97,7 +97,7 @@ def expand_control(control: NDArray[np.int16], step: int, shape: tuple[int, ...]
 
 @njit(cache=True, error_model="numpy")
 def _expand_columns(columns: Any, weights: Any, step: int, planes: Any) -> None:
-    """The last axis, in one pass. In float64: all integers here are below 2^50, so the floors are those of integers."""
+    """The last axis, in one pass. In float64: all integers here are below 2^50, so the floors are exact."""
     whole = 8.0 * step * step
     first, second, third = weights[0], weights[1], weights[2]
     for x in range(planes.shape[0]):
@@ -138,7 +138,7 @@ def _official_numbers(case: Arrays, field: Field, threads: int) -> dict[str, Any
     labels = _labels(case)
     nothing = {"mean": math.nan, "detailed": list[float]()}
     overlap = {"dice": nothing, "hd95_spacing1": nothing}
-    if labels:  # of no label nothing can be said
+    if labels:  # without a label there is nothing to score
         maps = OfficialLabels((case["fixed_seg"], case["moving_seg"]), field, labels, threads)
         overlap = {"dice": vars(maps.dice(labels)), "hd95_spacing1": vars(maps.hd95(labels))}
     masks = {

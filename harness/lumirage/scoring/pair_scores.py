@@ -1,4 +1,4 @@
-"""Scores of one pair under presets: measurements in, rows out, with a reason wherever there is no value."""
+"""Scores one pair under presets: measurements in, rows out, with a reason for every missing value."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ NO_REGIONS = "no landmark regions of both images"
 def score_pair(
     inputs: ScoreInputs, presets: Sequence[Preset], *, threads: int = 1, device: str = "cpu"
 ) -> dict[str, list[Score]]:
-    """The rows of each preset. What several presets need is measured once.
+    """The rows of each preset. Measurements shared by several presets are made once.
 
-    `threads` and `device` (cpu, cuda, cuda:N) change how fast it is, not what comes out. Raises UnavailableError
-    where torch or a GPU is asked for and not there.
+    `threads` and `device` (cpu, cuda, cuda:N) change the speed, not the result. Raises UnavailableError
+    if torch or a GPU is requested and missing.
     """
     pair = PairMeasures(inputs, backend_for(device, threads), threads)
     sources = {name: LabelMeasures(pair, maps) for name, maps in sorted(inputs.labels.items())}
@@ -80,7 +80,7 @@ def _label_scores(metric: str, sources: dict[str, LabelMeasures], preset: Preset
 
 
 def _group_scores(metric: str, source: tuple[str, LabelMeasures], preset: Preset) -> list[Score]:
-    """A row for each group of labels; its number is below 0, so that it is none of the mean."""
+    """A row for each group of labels; its number is below 0, so that the mean excludes it."""
     name, measures = source
     rows = []
     for number, (group, measured) in enumerate(measures.strict_groups.items(), start=1):
@@ -180,7 +180,7 @@ LANDMARK_METRICS: dict[str, Callable[[PairMeasures, str], list[Score]]] = {
 # -- fields and images -------------------------------------------------------------------------------------------------
 
 FieldValue = tuple[float, int | None] | None
-"""Value and number of voxels; None where there is nothing to measure against, and so no row."""
+"""Value and number of voxels; None if there is nothing to measure against, and so no row."""
 
 
 def _folding(mask: int, of: str) -> Callable[[PairMeasures], FieldValue]:
@@ -209,7 +209,7 @@ TRUTH_METRICS = {"displacement_error_mm": "mean", "displacement_error_p95_mm": "
 
 
 def _error_by_structure(metric: str, sources: dict[str, LabelMeasures]) -> list[Score]:
-    """A row for each structure of the fixed image, where the truth is known."""
+    """A row for each structure of the fixed image, if the truth is known."""
     return [
         structure_row(metric, (name, measures.maps.names), label, float(getattr(lengths, TRUTH_METRICS[metric])))
         for name, measures in sources.items()

@@ -1,4 +1,4 @@
-"""Scores many answers, in worker processes, a few in flight at a time: memory does not grow with their number."""
+"""Scores many answers in worker processes, a few at a time: memory does not grow with their number."""
 
 import multiprocessing
 import os
@@ -26,7 +26,7 @@ def score_many(
 ) -> Generator[Scored, None, None]:
     """Score every task under its presets, in the order of the tasks. Raises what loading raises (DataError).
 
-    Closed before its end, it kills what its workers are at.
+    If it is closed early, it kills its workers.
     """
     if workers == 1:
         for task, presets in tasks:
@@ -59,7 +59,7 @@ def score_many(
 
 
 class Scorer:
-    """A process that scores one task at a time. It starts with the first one, ends with this process, and may be killed."""
+    """A process that scores one task at a time. It starts with the first task, ends with this process, and may be killed."""
 
     def __init__(self, device: str = "cpu") -> None:
         # spawned, not forked: numba's threads and a parent's locks do not survive a fork
@@ -70,8 +70,7 @@ class Scorer:
         self._changing = threading.Lock()
 
     def score(self, task: ScoreTask, presets: tuple[Preset, ...], cpu: int | None = None) -> Scored:
-        """The task's scores, made on one CPU where it is given. Raises what scoring raises, BusyError when the process was
-        killed."""
+        """The task's scores, made on one CPU if given. Raises what scoring raises, BusyError if the process was killed."""
         try:
             with self._changing:
                 if self._process.pid is None and not self._killed:
@@ -82,14 +81,14 @@ class Scorer:
             made: Scored | Exception = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise BusyError(
-                "a process that scores was killed, for want of memory perhaps; score fewer at a time (-j)"
+                "a scoring process was killed, perhaps for lack of memory; score fewer at a time (-j)"
             ) from error
         if isinstance(made, Exception):
             raise made
         return made
 
     def kill(self) -> None:
-        """End the process, whatever it is at; it scores nothing afterwards."""
+        """End the process at once; it scores nothing afterwards."""
         with self._changing:
             self._killed = True
             self._its.close()
@@ -100,8 +99,8 @@ class Scorer:
 
 @contextmanager
 def _inherited(cpu: int | None) -> Iterator[None]:
-    """A process that this thread starts meanwhile hears no Ctrl-C, and begins on its CPU: loading what scores takes a second
-    of it, which no method's CPU must give."""
+    """Inside this context, a process started by this thread ignores Ctrl-C and is bound to its CPU: its imports take a second
+    of CPU time, which must not come from a method's CPU."""
     mask, cpus = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}), None
     try:
         if cpu is not None and hasattr(os, "sched_setaffinity"):
@@ -115,7 +114,7 @@ def _inherited(cpu: int | None) -> Iterator[None]:
 
 
 def _pin(cpu: int) -> None:
-    """Keep every thread of this process to a CPU; libraries have some of their own."""
+    """Bind every thread of this process to a CPU; libraries start threads of their own."""
     if hasattr(os, "sched_setaffinity"):
         for thread in Path("/proc/self/task").iterdir():
             with suppress(ProcessLookupError):
@@ -123,7 +122,7 @@ def _pin(cpu: int) -> None:
 
 
 def _serve(pipe: Connection, device: str) -> None:
-    # Ctrl-C goes to all of a terminal, and is blocked here since before the imports: the harness ends its scorers
+    # Ctrl-C reaches all processes of a terminal; it was blocked here before the imports: the harness ends its scorers
     with suppress(EOFError, OSError):  # the harness is gone
         while True:
             task, presets, cpu = pipe.recv()

@@ -1,4 +1,4 @@
-"""Presets: what a number means, as data. A preset is a name for a set of metrics and the settings they are measured
+"""Defines the presets: what a number means, as data. A preset names a set of metrics and the settings they are measured
 with."""
 
 import dataclasses
@@ -11,12 +11,12 @@ from lumirage.core.errors import UsageError, nearest
 from lumirage.core.metrics import METRICS, Metric
 
 SCORER_VERSION = "5"
-"""Raised whenever a number may come out differently or a row is added. In every row, and in every settings hash."""
+"""Increased whenever a number may change or a row is added. In every row, and in every settings hash."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """One way to score. Everything that changes a number is in here, and so in the hash."""
+    """One way to score. It contains everything that changes a number, and so does the hash."""
 
     name: str
     summary: str
@@ -39,7 +39,7 @@ class Preset:
 
 
 def _definition(metric: Metric) -> dict[str, str]:
-    """What a metric is; which other presets measure it too is of no matter to this one."""
+    """The definition of a metric, without the presets that measure it."""
     return {name: value for name, value in dataclasses.asdict(metric).items() if name != "presets"}
 
 
@@ -86,7 +86,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def preset_named(name: str) -> Preset:
-    """The preset of a name. Raises UsageError with the names there are."""
+    """The preset with a name. Raises UsageError with the nearest names."""
     if name not in PRESETS:
         raise UsageError(f"no preset '{name}'{nearest(name, PRESETS)}")
     return PRESETS[name]

@@ -1,4 +1,4 @@
-"""How regular a displacement is: all Jacobian metrics in one pass over the field."""
+"""Measures how regular a displacement is: all Jacobian metrics in one pass over the field."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -27,10 +27,10 @@ from lumirage.scoring.slabs import map_slabs
 
 @dataclass(frozen=True)
 class Folding:
-    """What folds inside one mask. Voxels at the border of the grid have no determinants and belong to no mask."""
+    """Folding inside one mask. Voxels at the border of the grid have no determinants and belong to no mask."""
 
     volume: float
-    """Non-diffeomorphic volume in voxels; NaN where the field is not finite (official behaviour)."""
+    """Non-diffeomorphic volume in voxels; NaN if the field is not finite (official behaviour)."""
     tetrahedra: float
     """Number of non-positive corners and tetrahedra, each counted a tenth."""
     voxels: int
@@ -39,28 +39,28 @@ class Folding:
 
     @property
     def percent(self) -> float:
-        """Volume in percent of the mask; NaN where the mask is empty."""
+        """Volume in percent of the mask; NaN if the mask is empty."""
         return self.volume / self.mask_voxels * 100 if self.mask_voxels else float("nan")
 
     @property
     def voxels_percent(self) -> float:
-        """Non-diffeomorphic voxels in percent of the mask; NaN where the mask is empty."""
+        """Non-diffeomorphic voxels in percent of the mask; NaN if the mask is empty."""
         return self.voxels / self.mask_voxels * 100 if self.mask_voxels else float("nan")
 
 
 @dataclass(frozen=True)
 class Regularity:
-    """All that one pass over the field gives."""
+    """The results of one pass over the field."""
 
     foldings: tuple[Folding, ...]
     """For each mask."""
     inner: Spread
-    """Of the central determinants of all voxels, two from the border cropped: the official SDlogJ."""
+    """Statistics of the central determinants, without two voxels at the border: the official SDlogJ."""
     minimum: float
-    """Of the central determinants, one voxel from the border cropped; NaN where one is NaN."""
+    """Statistics of the central determinants, without one voxel at the border; NaN if one is NaN."""
     maximum: float
     any_corner_nonpositive: int
-    """Voxels of which at least one of the eight corner determinants is not positive, in mask or not."""
+    """Voxels with at least one non-positive corner determinant of eight, inside masks or not."""
     sd_log_masked: float
     """Standard deviation of log(det) over the positive central determinants inside the first mask; NaN without any."""
 
@@ -76,8 +76,8 @@ class _Call(NamedTuple):
 def regularity(field: Field, bits: NDArray[np.uint8], masks: int, threads: int = 1) -> Regularity:
     """All Jacobian metrics of x -> x + d(x), d (3, X, Y, Z) in voxels, inside several masks.
 
-    `bits` (X, Y, Z): bit m of a voxel says that it is in mask m. A field that is not finite is measured as the
-    official code does it: NaN spreads. Source: Liu et al., IJCV 2024; the offset and the cropping from Learn2Reg's
+    `bits` (X, Y, Z): bit m of a voxel says that it is in mask m. A non-finite field is measured as in the
+    official code: NaN propagates. Source: Liu et al., IJCV 2024; the offset and the cropping from Learn2Reg's
     evaluation.
     """
     nx, ny, nz = field.shape[1:]
@@ -100,7 +100,7 @@ def regularity(field: Field, bits: NDArray[np.uint8], masks: int, threads: int =
 
 
 def mask_bits(masks: list[NDArray[Any] | None], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Bit m set where mask m is > 0 (everywhere for None), as `regularity` wants it."""
+    """Bit m set where mask m is > 0 (everywhere for None), as `regularity` expects."""
     bits = np.zeros(shape, np.uint8)
     for index, mask in enumerate(masks):
         bits |= np.uint8(1 << index) if mask is None else (mask > 0).view(np.uint8) << np.uint8(index)
@@ -135,7 +135,7 @@ def _slab(start: int, stop: int, call: Any) -> Any:
 
 @njit(nogil=True, cache=True)
 def _fold_row(call: Any, x: int, y: int, safe: Any, folds: Any) -> None:
-    """Adds what folds in one row; voxels marked safe cannot."""
+    """Adds the folding of one row; voxels marked safe cannot fold."""
     bits = call.bits[x, y, 1:-1]
     for m in range(call.masks):
         inside = 0
@@ -151,7 +151,7 @@ def _fold_row(call: Any, x: int, y: int, safe: Any, folds: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def _fold_voxel(determinants: Any, bits: int, exact: bool, folds: Any) -> None:
-    """Adds one voxel. Where the field is not finite, NaN counts even outside the mask, as NaN * 0 does officially."""
+    """Adds one voxel. If the field is not finite, NaN counts even outside the mask, as NaN * 0 does officially."""
     volume, tetrahedra, corners = 0.0, 0, 0
     for i in range(10):
         d = determinants[i]

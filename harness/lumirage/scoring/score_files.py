@@ -1,4 +1,4 @@
-"""Files on disk -> ScoreInputs: one task is one answer to one pair, small enough to be sent to a worker process."""
+"""Reads the inputs of scoring from disk. One task is one answer to one pair, small enough to send to a worker process."""
 
 import functools
 from collections.abc import Mapping
@@ -24,18 +24,18 @@ from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
 
 @dataclass(frozen=True)
 class Direction:
-    """One registered direction: what was prepared, and the answer's file; none for the sentinels."""
+    """One registered direction: the prepared pair, and the answer's file; no file for the sentinels."""
 
     pair: Pair
     prepared: Prepared
     field: Path | None
     checksum: str = ""
-    """Of that file; empty where it was not recorded."""
+    """Checksum of that file; empty if it was not recorded."""
 
 
 @dataclass(frozen=True)
 class ScoreTask:
-    """One answer to be scored. `backward` is the answer to the reversed pair, where it was run."""
+    """One answer to be scored. `backward` is the answer to the reversed pair, if it was run."""
 
     method: str
     condition: str
@@ -46,7 +46,7 @@ class ScoreTask:
     choices: Mapping[str, SourceLabels]
     backward: Direction | None = None
     known: Mapping[str, str] = field(default_factory=dict)
-    """The hashes of the dataset's files, by path; none for what an old tree does not know."""
+    """The hashes of the dataset's files, by path; none for files that an old tree did not record."""
 
     @property
     def pair(self) -> Pair:
@@ -55,12 +55,12 @@ class ScoreTask:
 
     @property
     def answers(self) -> str:
-        """Checksums of the answers that it scores, the backward one after a plus; empty where none is known."""
+        """Checksums of the answers that it scores, the backward one after a plus; empty if none is known."""
         back = self.backward.checksum if self.backward else ""
         return f"{self.forward.checksum}+{back}" if back else self.forward.checksum
 
     def load(self) -> ScoreInputs:
-        """Read everything. Raises DataError, and DamagedFileError for what the harness wrote."""
+        """Read everything. Raises DataError, and DamagedFileError for files of the harness."""
         pair, prepared = self.pair, self.forward.prepared
         refuse_changed(pair, self.known)
         return replace(
@@ -91,7 +91,7 @@ class ScoreTask:
 
 
 def _geometry(method: str, direction: Direction) -> ScoreInputs:
-    """The map alone. The sentinel `identity` knows nothing of the affine."""
+    """The map alone. The sentinel `identity` does not use the affine."""
     prepared = direction.prepared
     affine = np.eye(4) if method == "identity" else np.array(prepared.affine)
     if direction.field is None:
@@ -134,7 +134,7 @@ def _read_source(scan: Scan, source: str, names: Mapping[int, str], choice: Sour
 def _cached_source(
     files: tuple[Path, ...], _digests: tuple[str, ...], numbers: tuple[int, ...], mapped: tuple[tuple[int, int], ...]
 ) -> Volume:
-    """The methods of a pair are scored one after another: its label maps, of several sources too, are unpacked once."""
+    """Cached: the methods of a pair are scored one after another, so its label maps of all sources are unpacked once."""
     volume = read_label_files(files, numbers)
     return Volume(renumbered(volume.data, dict(mapped)), volume.affine) if mapped else volume
 

@@ -1,4 +1,4 @@
-"""What one pair is scored from: arrays and where they lie. Nothing here reads a file."""
+"""Defines the inputs for scoring one pair: arrays and their frames. Nothing here reads a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class LabelMaps:
     moving: Volume
     names: Mapping[int, str] = field(default_factory=dict)
     scored: tuple[int, ...] = ()
-    """The labels to score; empty: all that either map has."""
+    """The labels to score; empty: all labels in either map."""
     groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Name -> labels that are also scored as one."""
+    """Name -> labels that are also scored merged into one."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Landmarks:
 
 @dataclass(frozen=True)
 class ScoreInputs:
-    """Everything known of one pair and one answer to it. What is missing gives rows that say so."""
+    """All inputs of one pair and one answer to it. Missing inputs give rows that say so."""
 
     displacement: Displacement
     """The answer, or zeros for the sentinels: u in mm on the working grid."""
@@ -48,7 +48,7 @@ class ScoreInputs:
     landmark_regions: LabelMaps | None = None
     """Landmarks as small regions, as LUMIR stores them."""
     mask: Volume | None = None
-    """Of the fixed image, native; else the fixed image above 0 is taken."""
+    """Mask of the fixed image, native; without it, the fixed image above 0 is used."""
     fixed_image: Volume | None = None
     """Native."""
     moving_image: Volume | None = None
@@ -58,8 +58,8 @@ class ScoreInputs:
     prepared_moving: NDArray[Any] | None = None
     """On the working grid: a mask of LUMIR's."""
     truth: Displacement | None = None
-    """x_moving = x + u_true(x), the whole way, on the native fixed grid."""
+    """x_moving = x + u_true(x), including the affine, on the native fixed grid."""
     backward: "ScoreInputs | None" = None
     """The answer to the reversed pair, for inverse consistency."""
     score_grid: Literal["native", "working"] = "native"
-    """Where labels meet in preset `strict`."""
+    """The grid on which preset `strict` compares labels."""

@@ -1,4 +1,4 @@
-"""Rows of scores: values with NaN and inf in, `Score` records with reasons out."""
+"""Makes rows of scores: values with NaN and inf in, `Score` records with reasons out."""
 
 import math
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ class LabelValues:
     """One metric of all labels of a source."""
 
     values: NDArray[np.float64]
-    """NaN and inf allowed; what they mean is read off the counts."""
+    """NaN and inf are allowed; the counts show what they mean."""
     labels: tuple[int, ...]
     fixed_counts: NDArray[np.int64]
     moving_counts: NDArray[np.int64]
     warped_counts: NDArray[np.int64]
     penalty: float
-    """What a vanished label counts in the mean of a distance."""
+    """The value of a vanished label in the mean of a distance."""
 
 
 def label_rows(
@@ -84,7 +84,7 @@ def _note(absent: int, lost: list[int], counted_as: float) -> str:
 
 
 def nan_mean(values: NDArray[np.float64]) -> float:
-    """Mean of what is not NaN, as numpy's nanmean sums it; NaN where nothing is left."""
+    """Mean of the non-NaN values, summed as in numpy's nanmean; NaN if there is none."""
     missing = np.isnan(values)
     count = int(values.size - missing.sum())
     return float(np.where(missing, 0.0, values).sum() / count) if count else math.nan
@@ -98,8 +98,8 @@ def landmark_rows(
     all_or_none: bool = False,
     alone: tuple[int, int] = (0, 0),
 ) -> list[Score]:
-    """A row for each landmark and the row of their mean; a NaN is a lost landmark, which `all_or_none` lets spoil
-    the mean. `alone`: how many the fixed and the moving image have without a counterpart."""
+    """A row for each landmark and the row of their mean; a NaN is a lost landmark, which makes the mean
+    undefined with `all_or_none`. `alone`: how many the fixed and the moving image have without a counterpart."""
     unit = METRICS[metric].unit
     lost = "lost: the warp left nothing of the landmark's region"
     rows = [

@@ -1,9 +1,9 @@
-"""Scores on disk: parts that are only ever added, and the table made of them.
+"""Stores scores on disk: parts that are only added, and the table made from them.
 
 scores/<preset>-<settings>/<method>/<part>.parquet holds the scores of some runs under one preset, its settings and scorer in
 the name and in every row. Parts are never changed: another preset, setting or scorer adds parts beside the old ones. A part
-is named after the checksum of its bytes. Its rows say of which answers they are: those of an answer that is not there any
-more, because its run was executed again, count no longer.
+is named after the checksum of its bytes. Its rows name the answers that they belong to: rows of an answer that no longer
+exists, because its run was executed again, are ignored.
 """
 
 import io
@@ -29,12 +29,12 @@ from lumirage.scoring.score_rows import missing_row
 RunKey = tuple[str, str, int, str]
 """Method, condition, repeat, pair id."""
 INVERSE = "inverse_consistency_mm"
-"""The one metric that needs another run: that of the reversed pair."""
+"""The only metric that needs another run: the run of the reversed pair."""
 PART = 64
-"""Runs whose scores are written together: what a sudden death can cost."""
+"""Number of runs whose scores are written together: the most that a crash can lose."""
 
 STORED_COLUMNS = (*SCORE_COLUMNS, "pair_warning")
-"""On disk. The last one tells of the pair, not of a value; tables of older harnesses lack it."""
+"""Columns on disk. The last one describes the pair, not a value; tables of older harnesses lack it."""
 _SCHEMA = pa.schema(
     [
         pa.field(
@@ -45,13 +45,13 @@ _SCHEMA = pa.schema(
     ]
 )
 SUMMED = "xxh3-"
-"""Begins the name of a part that is named after its checksum."""
+"""Prefix of the name of a part that is named after its checksum."""
 _RUN = ("method", "condition", "repeat", "pair")
 _ORDER = ["track", "condition", "repeat", "method", "pair", "preset", "settings", "metric", "source", "label"]
 
 
 PART_SCHEMA = _SCHEMA.append(pa.field("answers", pa.string()))
-"""Of a part: also the checksums of the answers that were scored, as `ScoreTask.answers` has them."""
+"""Columns of a part: also the checksums of the answers that were scored, as in `ScoreTask.answers`."""
 
 
 def rows_of(task: ScoreTask, preset: Preset, scores: Iterable[Score]) -> list[dict[str, object]]:
@@ -86,13 +86,13 @@ def read_part(path: Path, columns: Sequence[str] | None = None, metric: str | No
         table = pq.read_table(io.BytesIO(raw), filters=[("metric", "==", metric)] if metric else None)
     except (OSError, ValueError, pa.ArrowException) as error:  # an ArrowInvalid is a ValueError
         raise DamagedFileError(path, f"damaged, or cut off ({error})") from error
-    if "answers" not in table.column_names:  # of an older harness
+    if "answers" not in table.column_names:  # written by an older harness
         table = table.append_column("answers", pa.array([""] * len(table), pa.string()))
     return table.select(list(columns)) if columns else table
 
 
 class Parts:
-    """Gathers the scores of runs into parts that are not too small. A context: at its end, however it ends, all are on disk."""
+    """Gathers the scores of runs into parts that are not too small. A context manager: when it ends, all are on disk."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -120,8 +120,8 @@ class Parts:
 def scored_runs(
     layout: Layout, preset: Preset, metric: str | None = None, answers: Mapping[RunKey, str] = MappingProxyType({})
 ) -> set[RunKey]:
-    """The runs that have scores, or this one, under this preset, its settings and this scorer. `answers`: those that are
-    there now, by run; scores of others count no longer. Raises DamagedFileError."""
+    """The runs that have scores, or this one, under this preset, its settings and this scorer. `answers`: the current
+    ones, by run; scores of others are ignored. Raises DamagedFileError."""
     found: set[RunKey] = set()
     for part in score_parts(layout, preset):
         table = read_part(part, [*_RUN, "answers"], metric)
@@ -136,13 +136,13 @@ def _key(run: Sequence[object]) -> RunKey:
 
 
 def _outdated(scored: str, now: str) -> bool:
-    """Whether scores are of other answers than those that are there now; False where either is not known."""
+    """Whether scores belong to answers other than the current ones; False if either is unknown."""
     pairs = zip(scored.split("+"), now.split("+"), strict=False)
     return any(old and new and old != new for old, new in pairs)
 
 
 def score_parts(layout: Layout, preset: Preset) -> Iterator[Path]:
-    """The parts of a preset. Those that are whole: what another harness is writing, or died writing, begins with a dot."""
+    """The complete parts of a preset; parts that are being written, or were left unfinished, begin with a dot."""
     return iter(sorted(layout.scores(preset.name, preset.settings).rglob("[!.]*.parquet")))
 
 
@@ -157,7 +157,7 @@ def assemble(
 
     A failed run gets a row for every pair-level metric that the sentinels have on its pair, null, with its outcome as the
     reason; a run whose reversed pair was registered too (`returned`) and whose inverse consistency was not scored gets a
-    null with the reason. The order of rows depends on nothing but their content. Raises DamagedFileError.
+    null with the reason. The order of rows depends only on their content. Raises DamagedFileError.
     """
     tables = [read_part(part) for preset in presets for part in score_parts(layout, preset)]
     table = (
@@ -182,7 +182,7 @@ def assemble(
 
 
 def _of_now(table: pd.DataFrame, failed: Collection[RunKey], answers: Mapping[RunKey, str]) -> pd.DataFrame:
-    """The rows but those of answers that are not there any more: their runs were executed again."""
+    """The rows without those of answers that no longer exist, because their runs were executed again."""
     runs = table[[*_RUN, "answers"]].drop_duplicates()
     gone = [
         tuple(row)

@@ -1,5 +1,5 @@
-"""Likeness of the native fixed image and the native moving image pulled onto it. Not a measure of accuracy: a method
-can raise it by moving anatomy wrongly."""
+"""Measures the similarity of the native fixed image and the native moving image warped onto it. Not a measure of
+accuracy: a method can raise it by moving anatomy wrongly."""
 
 import math
 from typing import Any, NamedTuple
@@ -13,14 +13,14 @@ from lumirage.scoring.native_label_warp import SNAP, WorldMap, apply_affine, cel
 from lumirage.scoring.slabs import map_slabs
 
 BINS = 64
-"""For each image's axis of the joint histogram of mutual information."""
+"""Bins for each image in the joint histogram of mutual information."""
 TAIL_PERCENT = 0.1
-"""At either end of the intensities: what the first and the last bin take in, so that a few bright voxels of a native
-image do not leave all others in one bin."""
+"""Percent of the intensities at either end that go into the first and the last bin, so that a few bright voxels of a
+native image do not put all others into one bin."""
 
 
 class Similarity(NamedTuple):
-    """NaN where no voxel is left or an image is constant there."""
+    """NaN if no voxel is left or an image is constant there."""
 
     ncc: float
     """Pearson's correlation."""
@@ -28,11 +28,11 @@ class Similarity(NamedTuple):
     """Mutual information in nats, of a joint histogram of BINS x BINS bins; each image's are of equal width between
     its percentiles TAIL_PERCENT and 100 - TAIL_PERCENT."""
     voxels: int
-    """Of the mask, without those that leave the moving image."""
+    """Number of voxels of the mask, without those that map outside the moving image."""
 
 
 def similarity(fixed: Volume, moving: Volume, world: WorldMap, mask: NDArray[np.bool_], threads: int = 1) -> Similarity:
-    """Of the fixed image and the moving one pulled through the map, inside a mask on the fixed grid (X, Y, Z)."""
+    """Similarity of the fixed image and the warped moving image, inside a mask on the fixed grid (X, Y, Z)."""
     moved = pull_image(moving, (mask, fixed.affine), world, threads)
     kept = np.isfinite(moved)
     a, b = fixed.data[kept].astype(np.float64), moved[kept].astype(np.float64)
@@ -45,14 +45,14 @@ def similarity(fixed: Volume, moving: Volume, world: WorldMap, mask: NDArray[np.
     mi = float((joint[filled] * np.log(joint[filled] / outer[filled])).sum())
     a -= a.mean()
     b -= b.mean()
-    # numpy's own sums: the last digit of a BLAS product depends on threads and on where the arrays happen to lie
+    # numpy's own sums: the last digit of a BLAS product depends on threads and on the arrays' memory addresses
     return Similarity(float((a * b).sum() / math.sqrt((a * a).sum() * (b * b).sum())), mi, a.size)
 
 
 def _bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Which of BINS equal intervals each value lies in, the first and the last with what lies beyond them."""
+    """The index of each value among BINS equal intervals; the first and the last include values beyond them."""
     low, high = np.percentile(values, (TAIL_PERCENT, 100 - TAIL_PERCENT))
-    if low == high:  # nearly all voxels are equal: then the few others are what there is to see
+    if low == high:  # nearly all voxels are equal: then the few others define the range
         low, high = values.min(), values.max()
     return np.clip((values - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64)
 
@@ -62,7 +62,7 @@ def pull_image(
 ) -> Single:
     """The moving image at A (x + u(x)), trilinear, for the voxels of a mask on a grid: `at`, mask and voxel to world.
 
-    float32 (X, Y, Z); NaN outside the mask and where the point lies beyond the centres of the outermost voxels.
+    float32 (X, Y, Z); NaN outside the mask and for points beyond the centres of the outermost voxels.
     """
     mask, affine = at
     moved = np.full(mask.shape, np.nan, np.float32)

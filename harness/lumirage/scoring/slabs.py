@@ -1,13 +1,13 @@
-"""Runs compiled kernels over slabs of a volume. The cut never depends on the number of threads, so results do not
-either."""
+"""Runs compiled kernels over slabs of a volume. The slabs never depend on the number of threads, so neither do the
+results."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 SLAB_PLANES = 8
-"""Planes of the first axis that one kernel call works on: 20 to 45 calls a volume, enough for any sensible thread
-count."""
+"""Planes of the first axis for each kernel call: 20 to 45 calls for a volume, enough for any reasonable number of
+threads."""
 
 T = TypeVar("T")
 Item = TypeVar("Item")

@@ -1,4 +1,4 @@
-"""Distances between the surfaces of labels: 95th percentile Hausdorff distance, mean distance, normalized surface Dice."""
+"""Measures distances between label surfaces: 95th percentile Hausdorff distance, mean distance, normalized surface Dice."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,14 @@ from lumirage.scoring.slabs import map_items
 from lumirage.scoring.surfels import surfel_areas, surfels
 
 TIE = 1e-9
-"""Shares of area nearer to 0.95 than this count as 0.95: rounding alone must not choose the distance."""
+"""Shares of area nearer to 0.95 than this count as 0.95: rounding errors must not decide the distance."""
 
 BINS = 1024
 
 
 @dataclass(frozen=True)
 class SurfaceOptions:
-    """What to measure."""
+    """Settings of the measurement."""
 
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     official_ties: bool = False
@@ -28,7 +28,7 @@ class SurfaceOptions:
     mean: bool = True
     """Also the mean distance and the surface Dice; without them, far surfels are only measured where they matter."""
     tolerance: float = 1.0
-    """Of the surface Dice: distances up to this count as agreement, give or take `TIE`."""
+    """Tolerance of the surface Dice: distances up to this count as agreement, within `TIE`."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class SurfaceDistances:
     """One value for each scored label, in units of the spacing."""
 
     hd95: NDArray[np.float64]
-    """Larger of the two directed 95th percentiles; inf where one of the two surfaces is empty, NaN where both are."""
+    """Larger of the two directed 95th percentiles; inf if one of the two surfaces is empty, NaN if both are."""
     mean: NDArray[np.float64]
-    """Area-weighted mean over both surfaces together; NaN where a surface is empty or it was not asked for."""
+    """Area-weighted mean over both surfaces together; NaN if a surface is empty or it was not requested."""
     surface_dice: NDArray[np.float64]
-    """Share of the area of both surfaces within the tolerance of the other one; 0 where one of the two is empty, NaN where
-    both are or it was not asked for."""
+    """Share of the area of both surfaces within the tolerance of the other one; 0 if one of the two is empty, NaN if
+    both are or it was not requested."""
     diagonal: float
-    """Of the box around all fixed scored labels but the background: no two of their points lie further apart."""
+    """Diagonal of the box around all fixed scored labels but the background: no two of their points are further apart."""
 
 
 def surface_distances(
@@ -64,13 +64,13 @@ def surface_distances(
 
 
 def _foreground(begin: NDArray[np.int64], dense: DenseLabels) -> int:
-    """Where the background's surfels end: label 0 comes first of all that are not negative."""
+    """The end of the background's surfels: label 0 is the first non-negative label."""
     values = dense.labels.values
     return int(begin[values.index(0) + 1]) if 0 in values else 0
 
 
 def _diagonal(surface: NDArray[np.uint64], spacing: NDArray[np.float64]) -> float:
-    """Length of the diagonal of the box around some surfels; 0 where there are none."""
+    """Length of the diagonal of the box around some surfels; 0 if there are none."""
     if not surface.size:
         return 0.0
     low, high = bounds_of(surface)
@@ -100,7 +100,7 @@ def _of_surfaces(first: NDArray[np.uint64], second: NDArray[np.uint64], search: 
 def _directed(
     points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _Search
 ) -> tuple[float, float, float, float]:
-    """Of one direction: 95th percentile, sum of distance times area, area within the tolerance, area."""
+    """For one direction: 95th percentile, sum of distance times area, area within the tolerance, area."""
     squared = squared_distances(points, surface, search.columns)
     if search.options.mean:
         resolve(points, surface, search.spacing, squared)

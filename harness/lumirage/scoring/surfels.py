@@ -1,6 +1,6 @@
-"""Surface elements of label maps: what the 2x2x2 voxels around each voxel corner say about each label there.
+"""Extracts the surface elements of label maps, from the 2x2x2 voxels around each voxel corner.
 
-A corner whose eight voxels are partly inside a label carries one surface element ("surfel") of that label. Its area
+A corner whose eight voxels are partly inside a label has one surface element ("surfel") of that label. Its area
 is that of the marching-cubes patch in the cell, after Nikolov et al. 2018 (arXiv:1809.04430), who published it with
 the surface-distance library.
 """
@@ -32,7 +32,7 @@ PATCHES: dict[int, tuple[tuple[int, int, int], ...]] = {
     0b01101001: ((1, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
 }
 """One pattern of each kind of cell (all others are its rotations, mirror images and complements) and the normals of
-the triangles that part inside from outside, in eighths of a face, without signs. Bit 7 is the voxel at (-, -, -),
+the triangles that separate inside from outside, in eighths of a face, without signs. Bit 7 is the voxel at (-, -, -),
 bit 0 the one at (+, +, +)."""
 
 AXIS_BITS = 13
@@ -62,7 +62,7 @@ def surfels(dense: DenseLabels, threads: int = 1) -> tuple[NDArray[np.uint64], N
     + 1]]`.
 
     A packed surfel is label, pattern and corner: id << 48 | pattern << 40 | x << 26 | y << 13 | z; corner (0, 0, 0)
-    is the one before voxel (0, 0, 0). What lies outside the volume is outside every label.
+    is the one before voxel (0, 0, 0). Points outside the volume are outside every label.
     """
     scored = dense.labels.other
     parts = map_slabs(lambda start, stop: _scan_slab(start, stop, dense.ids, scored), dense.ids.shape[0] - 1, threads)
@@ -81,7 +81,7 @@ def surfels(dense: DenseLabels, threads: int = 1) -> tuple[NDArray[np.uint64], N
 
 @njit(nogil=True, cache=True)
 def _scatter(found: Any, first: Any, packed: Any) -> None:
-    """Puts one slab's surfels where their labels' surfels go."""
+    """Copies one slab's surfels to the positions of their labels."""
     place = first.copy()
     for k in range(found.size):
         label = np.int64(found[k] >> np.uint64(48))
@@ -94,7 +94,7 @@ def _scan_slab(start: int, stop: int, ids: Any, scored: int) -> Any:
     """The surfels at corners of planes start..stop, in scan order, and their number for each label."""
     flags = np.zeros((ids.shape[2] + 7) // 8 * 8, np.uint8)
     words = flags.view(np.uint64)
-    # At most eight labels meet at a corner; pages of it that are never written cost nothing.
+    # At most eight labels meet at a corner; memory pages that are never written cost nothing.
     found = np.empty(8 * (stop - start) * (ids.shape[1] - 1) * (ids.shape[2] - 1), np.uint64)
     counts = np.zeros(scored, np.int64)
     size = 0
@@ -112,7 +112,7 @@ def _scan_slab(start: int, stop: int, ids: Any, scored: int) -> Any:
 
 @njit(nogil=True, cache=True)
 def _flag_row(ids: Any, x: int, y: int, flags: Any) -> None:
-    """Marks the corners of one row whose eight voxels are not all alike."""
+    """Marks the corners of one row whose eight voxels are not all equal."""
     a, b, c, d = ids[x, y], ids[x, y + 1], ids[x + 1, y], ids[x + 1, y + 1]
     n = a.size - 1
     for z in range(n):
@@ -123,7 +123,7 @@ def _flag_row(ids: Any, x: int, y: int, flags: Any) -> None:
 
 @njit(nogil=True, cache=True)
 def _emit(ids: Any, corner: Any, found: Any, size: int, counts: Any) -> int:
-    """Writes one surfel for each scored label that meets at a corner; the new length of the list."""
+    """Writes one surfel for each scored label at a corner; gives the new length of the list."""
     x, y, z = corner
     scored = counts.size
     v = (

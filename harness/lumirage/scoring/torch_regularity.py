@@ -1,4 +1,4 @@
-"""Jacobian metrics with torch, slab by slab in float64, for scoring on a GPU; the definitions are those of
+"""Computes Jacobian metrics with torch, slab by slab in float64, for scoring on a GPU; the definitions are those of
 `jacobian`."""
 
 import itertools
@@ -16,7 +16,7 @@ CORNERS = 8
 
 
 def regularity_torch(field: Field, bits: NDArray[np.uint8], masks: int, device: torch.device) -> Regularity:
-    """As `lumirage.scoring.regularity.regularity`, for finite fields of at least three voxels along each axis."""
+    """Like `lumirage.scoring.regularity.regularity`, for finite fields of at least three voxels along each axis."""
     nx = field.shape[1]
     sums = torch.zeros((masks, 4), dtype=torch.float64, device=device)
     central, inside, corners = [], [], 0

@@ -1,5 +1,5 @@
-"""Warp and overlap with torch, slab by slab, for scoring on a GPU. The same ids as the kernels, tie for tie:
-coordinates are float64.
+"""Computes warp and overlap with torch, slab by slab, for scoring on a GPU. The ids equal those of the kernels,
+including ties: coordinates are float64.
 
 torch is an extra (`pip install 'lumirage-harness[torch]'`) and imported only with this module.
 """
@@ -14,11 +14,11 @@ from lumirage.scoring.label_warp import Overlap, overlap_of
 from lumirage.scoring.native_label_warp import SNAP, PlacedLabels, WorldMap, upward_axes, voxel_matrices
 
 SLAB = 16
-"""Planes worked on at once, which bounds the memory: about 1 GB at 352 x 256 voxels a plane."""
+"""Planes processed at once, which limits the memory: about 1 GB at 352 x 256 voxels for each plane."""
 
 
 def warp_voxels_torch(fixed: DenseLabels, moving: DenseLabels, field: Field, device: torch.device) -> Overlap:
-    """As `lumirage.scoring.label_warp.warp_voxels`."""
+    """Like `lumirage.scoring.label_warp.warp_voxels`."""
     collector = _Collector(fixed, moving, device)
     for start in range(0, fixed.shape[0], SLAB):
         stop = min(start + SLAB, fixed.shape[0])
@@ -31,7 +31,7 @@ def warp_voxels_torch(fixed: DenseLabels, moving: DenseLabels, field: Field, dev
 
 
 def warp_world_torch(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, device: torch.device) -> Overlap:
-    """As `lumirage.scoring.native_label_warp.warp_world`."""
+    """Like `lumirage.scoring.native_label_warp.warp_world`."""
     collector = _Collector(fixed.dense, moving.dense, device)
     u = torch.as_tensor(np.ascontiguousarray(world.u), device=device)
     to_grid, to_moving, step = voxel_matrices(world, fixed.affine, moving.affine)
@@ -71,7 +71,7 @@ class _Collector:
         self.warped[planes, 1:-1, 1:-1] = ids.cpu().numpy().astype(self.warped.dtype)
 
     def overlap(self) -> Overlap:
-        """What was collected."""
+        """The collected results."""
         joint = self.joint.reshape(self.size, self.size).cpu().numpy()
         return overlap_of(self.fixed, self.warped, self.moving_counts, joint)
 
