@@ -119,7 +119,7 @@ def _scoring(inputs: Inputs) -> str:
         "; non-diffeomorphic volume [liu2024ndv]" if any(m.metric.startswith("ndv") for m in inputs.measures) else ""
     )
     policy = {
-        "identity": "A failed run counted as doing nothing, or as the affine where that is worse.",
+        "identity": "A failed run counted as zero displacement, or as the affine if that is worse.",
         "worst": "A failed run got the worst value of its pair.",
         "drop": "Pairs of failed runs were dropped and counted.",
     }
