@@ -8,36 +8,36 @@ _HEAD = """# Metrics
 Made from `lumirage.core.metrics` and `lumirage.scoring.presets` (scorer {version}); a test compares them. To make
 it again: `python -m lumirage.scoring.metric_page > specs/metrics.md`.
 
-## What a row is
+## Rows
 A row of scores has a value or, in `undefined`, the reason why there is none; never both, never NaN, never an
-epsilon. Rows with a `label` are of one label or landmark; the row without one is their mean, with `n`, what it is
-over, and in `note` what was left out and which penalties were put in. `preset`, `settings` (a hash of the preset, of
+epsilon. Rows with a `label` are for one label or landmark; the row without one is their mean, with `n`, the number of
+values in it, and a `note` on omitted values and penalties. `preset`, `settings` (a hash of the preset, of
 the definitions below and of the scorer's version) and `scorer` are in every row. A run without a valid answer has a
 row for each metric, null, with its outcome as the reason.
 
-## Where things are measured
+## Frames of measurement
 - **strict** compares labels on the native grid of the fixed label map (or, if the track says so, on the working grid):
-  every voxel is taken through x -> A (x + u(x)) to the native moving labels, u linear on the working grid and held at
-  its edge outside, and the nearest label is read, once; label 0 outside. Half-way between two voxels (to 1e-6 voxel)
+  every voxel is taken through x -> A (x + u(x)) to the native moving labels, u linear on the working grid with
+  its edge value outside, and the nearest label is read, once; label 0 outside. Half-way between two voxels (to 1e-6 voxel)
   the one further right, anterior or superior is read, so the storage order of neither image matters.
-- **The mask** is the fixed scan's, else where the native fixed image is above 0: never of a prepared image, so that
+- **The mask** is the fixed scan's, else the native fixed image above 0: never a prepared image, so that
   it is the same under every condition.
-- **True errors and likeness** are measured at the native fixed voxels of the mask, through the whole map x -> A (x + u(x)):
-  errors in millimetres of the native moving world against the dataset's own true field, likeness of the native images,
-  the moving one read linearly. How a condition crops, scales, inverts or spoils what the methods are given changes
-  neither where nor on what they are measured. They are so whatever the track's score grid.
-- **Regularity and inverse consistency** are of the answer where it was given, on the working grid, regularity of
-  x -> x + u(x) without the prepared affine. Their mask is the native one put there, nearest neighbour; a crop can
+- **True errors and similarity** are measured at the native fixed voxels of the mask, by the complete map x -> A (x + u(x)):
+  errors in millimetres of the native moving world against the dataset's own true field, similarity of the native images,
+  with linear interpolation of the moving one. They do not depend on how a condition crops, scales, inverts or corrupts the
+  inputs of the methods, nor on the track's score grid.
+- **Regularity and inverse consistency** are measured on the answer's own grid, the working grid; regularity is that of
+  x -> x + u(x) without the prepared affine. Their mask is the native one resampled to it, nearest neighbour; a crop can
   therefore cut it. A voxel at the border of the grid has no determinant and belongs to no mask.
 - **lumir24, lumir25, learn2reg, lumirage** compare labels on the working grid, in voxels, as the challenges do. Labels
-  that do not lie there are put there first, nearest neighbour, which challenge data never need. Their masks are of the
+  on other grids are resampled to it first, nearest neighbour, which challenge data never need. Their masks come from the
   prepared images.
 - The sentinel `identity` is u = 0 without the affine, `affine` is u = 0 with it.
 """
 
 _MEANS = {
     "penalty": (
-        "A label that the warp lost counts in the mean of a distance as the diagonal of the box around the fixed labels."
+        "A label that the warp lost enters the mean of a distance as the diagonal of the box around the fixed labels."
     ),
     "infinite": "A label that the warp lost makes the mean of a distance infinite, so null.",
 }
