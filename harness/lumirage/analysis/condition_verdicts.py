@@ -102,7 +102,7 @@ def _unbroken(falls: Sequence[_Fall]) -> str:
     if not any(there(fall.row["ci_low"]) for fall in falls):
         return f"What conditions take from {row['method']} has no interval: at most, {_takes(row)} {size_words(_sized(row))}"
     many = f"any of {len(falls)} conditions" if len(falls) > 1 else str(row["condition"])
-    return f"No loss of {row['method']} on {measure_words(row)} can be told under {many}"
+    return f"No significant loss of {row['method']} on {measure_words(row)} under {many}"
 
 
 def _takes(row: Row) -> str:

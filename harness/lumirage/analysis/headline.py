@@ -115,7 +115,7 @@ def _above_affine(equal: Sequence[str], contrasts: _Contrasts, metric: str) -> s
         return ""
     who = {1: "it is", 2: "both are"}.get(len(equal), "all are")
     if not all(each.told for each in found) and any(each.has_interval for each in found):
-        return f"whether {'it is' if len(equal) == 1 else 'they are'} better than the affine alone cannot be told"
+        return f"it is unclear whether {'it is' if len(equal) == 1 else 'they are'} better than the affine alone"
     least, most = min(found, key=lambda each: each.better_by), max(found, key=lambda each: each.better_by)
     if least.better_by < 0 < most.better_by:
         return f"{who} within {least.size} below and {most.size} {title(metric)} above the affine alone"
@@ -143,7 +143,7 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     neighbours = [contrasts.between(a, b) for a, b in itertools.pairwise(names)]
     halves = sorted(each.half for each in neighbours if each.has_interval)
     if not halves:
-        return f"{who} give no interval: these are numbers, not differences that can be told"
+        return f"{who} give no interval, so the differences are not tested"
     half = halves[len(halves) // 2]
     return f"{who} cannot tell differences below about {digits(half, half)} {title(metric)}"
 

@@ -98,7 +98,7 @@ def effect_verdict(row: Row) -> Verdict:
     elif direction(metric) == 0:
         text = f"{method} differs from {reference} in {measure_words(row)} by {interval_words(row)} {size}"
     else:
-        text = f"No difference between {method} and {reference} can be told on {measure_words(row)}: "
+        text = f"No significant difference between {method} and {reference} on {measure_words(row)}: "
         text += f"{interval_words(row)} {size}"
     if there(row["p_equivalence"]) and number(row["p_equivalence"]) < 0.05:
         text += f"; equivalent within {number(row['margin']):g}"

@@ -209,7 +209,7 @@ def _repeats(
     if by_chance == 0 or by_order > LEAK_FACTOR * by_chance:
         message = f"the order of the pairs changes the answers by up to {by_order:.3g}: state leaks from pair to pair"
         return [same, Finding("order", False, message)]
-    return [same, Finding("order", None, "cannot be told: two runs in the same order differ as much")]
+    return [same, Finding("order", None, "undecided: two runs in the same order differ as much")]
 
 
 def _differs(card: Method, pairs: Sequence[CheckPair], first: Attempt, other: Attempt | None) -> float | None:

@@ -128,7 +128,7 @@ def drawn_orders(orders: Sequence[MethodOrder]) -> list[list[str]]:
     """The methods from top to bottom, one column for each order.
 
     Who shares a place stands there as the first order that can tell them has them, else as the first means do, so that
-    two lines cross only between two orders that both can be told.
+    two lines cross only between two orders that are both significant.
     """
 
     def at(order: MethodOrder, method: str) -> float:

@@ -119,11 +119,11 @@ def _part(
         return
     told = (f"{m} {error.places[m]} → {dice.places[m]}" for m in moved([error, dice]))
     tested = pairs.all() and len(error.means) > 1
-    none = "none can be told" if tested else "not tested"
+    none = "none significant" if tested else "not tested"
     yield Part(title, int(pairs.sum()), len(error.means), tau(error, dice), ", ".join(told) or none)
 
 
 def figure(inputs: Inputs, truth: Truth, width: float) -> Scene:
-    """The two orders with a line a method."""
+    """The two orders, with one line for each method."""
     orders = [truth.error_order, truth.dice_order]
     return slopes("truth", "True error beside Dice", orders, colors_of(inputs.methods), width)

@@ -25,7 +25,7 @@ B = MethodOrder(
 
 
 def every_order_told(inputs: Inputs) -> Inputs:
-    """The same means from so many subjects that every difference between them can be told."""
+    """The same means from so many subjects that every difference between them is significant."""
     rows = inputs.tables["comparisons"].copy()
     higher = rows["metric"].map(lambda metric: direction(metric) > 0)
     rows["better"] = np.where((rows["difference"].astype(float) > 0) == higher, "method", "reference")
@@ -96,7 +96,7 @@ def test_truth_and_dice_disagree_where_they_were_made_to(factors: Inputs) -> Non
     assert "noise: 0.05" in parts
     unsure = truth_of(factors)
     assert unsure is not None
-    assert {part.differing for part in unsure.parts if part.title == "all pairs"} == {"none can be told"}
+    assert {part.differing for part in unsure.parts if part.title == "all pairs"} == {"none significant"}
 
 
 def test_without_a_truth_there_is_nothing(bare: Inputs) -> None:
