@@ -29,7 +29,6 @@ from lumirage.running.runtimes.docker_state import (
     start,
 )
 from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Image, Mount, Watch
-from lumirage.running.runtimes.slice_keeper import KeptSlice, SliceGroup, kept_slice
 from lumirage.running.supervision import pump, supervise
 from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
@@ -81,12 +80,10 @@ class DockerRuntime:
         own = local and not podman and info.get("CgroupDriver") == "cgroupfs" and self._hierarchy.can_own()
         rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
         gpus = "nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices"))
-        systemd = info.get("CgroupDriver") == "systemd" and self._hierarchy.version == 2
         return Engine(
             "/lumirage" if own and not rootless else None,
             podman=podman,
             rootless=rootless,
-            slices=local and systemd and not podman and not rootless,
             cannot_limit=cannot_limit(info, rootless=rootless),
             gives_gpus=gpus,
         )
@@ -146,24 +143,14 @@ class DockerRuntime:
         engine = self.engine
         with contextlib.closing(self._client()) as client:
             self._sweep(client)
-            volumes = image_volumes(client, call.image)
-            with kept_slice(client, call) if engine.slices else contextlib.nullcontext() as kept:
-                options = docker_options(call, engine, volumes, kept.name if kept else None)
-                return self._run(client, options, (call, watch, kept))
+            container = self._create(client, docker_options(call, engine, image_volumes(client, call.image)))
+            try:
+                return self._watch(client, container, call, watch)
+            finally:
+                if not self._keep:
+                    self._remove(client, container)
 
-    def _run(
-        self, client: docker.DockerClient, options: dict[str, Any], what: tuple[Call, Watch, KeptSlice | None]
-    ) -> CallResult:
-        container = self._create(client, options)
-        try:
-            return self._watch(client, container, *what)
-        finally:
-            if not self._keep:
-                self._remove(client, container)
-
-    def _watch(
-        self, client: docker.DockerClient, container: Container, call: Call, watch: Watch, kept: KeptSlice | None
-    ) -> CallResult:
+    def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> CallResult:
         with engine_failures("start a container"):
             attached = _OutputStream(client, container, watch)
             try:
@@ -173,7 +160,7 @@ class DockerRuntime:
                 attached.close()
                 raise
         meter = Meter(
-            self._source(call, container, started.pid, kept),
+            self._source(call, container, started.pid),
             call.gpus,
             "the engine's control groups are not readable here",
         )
@@ -202,9 +189,7 @@ class DockerRuntime:
             self._left_behind.add(options["name"])  # an engine that died may have made it and not said so
             raise EngineError(f"cannot create a container: {reason(error)}") from error
 
-    def _source(self, call: Call, container: Container, pid: int, kept: KeptSlice | None) -> Source | None:
-        if kept:
-            return SliceGroup(self._hierarchy, kept, str(container.id))
+    def _source(self, call: Call, container: Container, pid: int) -> Source | None:
         if parent := parent_group(call, self.engine):
             return ParentGroup(self._hierarchy, parent, str(container.id))
         try:

@@ -37,8 +37,6 @@ class Engine:
     init: bool = True
     podman: bool = False
     rootless: bool = False
-    slices: bool = False
-    """Whether control groups are systemd's, so that a call gets a slice of its own."""
     cannot_limit: frozenset[str] = field(default=frozenset(), metadata={"note": "of LIMITS"})
     gives_gpus: bool = False
 
@@ -69,12 +67,10 @@ def isolation(engine: Engine) -> dict[str, str]:
     return table
 
 
-def docker_options(
-    call: Call, engine: Engine, volumes: Sequence[str] = (), slice_name: str | None = None
-) -> dict[str, Any]:
+def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> dict[str, Any]:
     """Arguments of `containers.create` for one hardened container. Pure; DESIGN section 6 lists what it holds.
 
-    `volumes` are the paths that the image declares as VOLUME; `slice_name` is systemd's slice for this call.
+    `volumes` are the paths that the image declares as VOLUME.
     """
     limits, memory = call.limits, call.limits.memory_bytes
     labels = {OWNER_LABEL: call.owner, CALL_LABEL: call.name}
@@ -110,7 +106,7 @@ def docker_options(
     if call.gpus:
         wanted = [["gpu", "compute", "utility"]]
         options["device_requests"] = [DeviceRequest(device_ids=list(call.gpus), capabilities=wanted)]
-    if parent := slice_name or parent_group(call, engine):
+    if parent := parent_group(call, engine):
         options["cgroup_parent"] = parent
     if engine.podman:
         options["ulimits"] = []  # podman's own defaults are above what a rootless user may set

@@ -21,7 +21,6 @@ from lumirage.running.measurement import Source
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.docker_state import API_FAILURES, reason
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Watch
-from lumirage.running.runtimes.slice_keeper import KeptSlice
 
 MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 MOUNTS = Path("/proc/self/mountinfo")
@@ -62,9 +61,9 @@ class SiblingDocker(DockerRuntime):
         mounts = tuple(replace(one, source=Path(translated(str(one.source.resolve()), known))) for one in call.mounts)
         return super().run(replace(call, mounts=mounts), watch)
 
-    def _source(self, call: Call, container: Container, pid: int, kept: KeptSlice | None) -> Source | None:
+    def _source(self, call: Call, container: Container, pid: int) -> Source | None:
         """None beside the engine: process numbers and control groups here are not those of the host."""
-        return super()._source(call, container, pid, kept) if self._mounts is None else None
+        return super()._source(call, container, pid) if self._mounts is None else None
 
 
 def own_identity(mountinfo: str) -> str | None:
