@@ -58,7 +58,8 @@ def make_crowd(root: Path, subjects: int) -> Path:
     for i in range(subjects):
         folder = root / f"sub-{i:03d}" / "anat"
         folder.mkdir(parents=True)
-        write_volume(folder / f"sub-{i:03d}_T1w.nii", np.full((4, 4, 4), i, np.float32), np.eye(4))
+        head = np.arange(64, dtype=np.float32).reshape(4, 4, 4) + i  # an image without any contrast is refused
+        write_volume(folder / f"sub-{i:03d}_T1w.nii", head, np.eye(4))
     (root / "dataset_description.json").write_text(json.dumps({"Name": "crowd", "BIDSVersion": "1.10.0"}))
     return root
 
