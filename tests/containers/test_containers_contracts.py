@@ -17,7 +17,7 @@ from tests.containers.conftest import BASE, archive
 
 from lumirage.core.layout import Layout
 from lumirage.core.model import Convention, Outcome, Run
-from lumirage.core.records import read_json
+from lumirage.core.records import read_json, read_prepared
 from lumirage.core.space import Displacement, points, read_displacement, read_grid
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.running.runtimes.runtime_interface import Runtime
@@ -122,9 +122,11 @@ def test_what_a_published_image_writes_is_what_is_read(method: Path, bids: Path,
         if name == "command":  # it resampled by its field itself
             assert run.moved_correlation == pytest.approx(1.0, abs=1e-4)
         answer = record.with_name(record.name.replace("_run.json", "_xfm.nii"))
-        read = read_displacement(answer, Convention(), read_grid(prepared(out, run) / "fixed.nii"))
+        shown = read_grid(prepared(out, run) / "fixed.nii")  # about the image's middle, whatever its place in the world
+        read = read_displacement(answer, Convention(), read_prepared(prepared(out, run) / "prepared.json").grid)
         assert len(set(read.u.shape[:3])) == 3, "a grid on which axes cannot be mistaken"
-        np.testing.assert_allclose(read.u, written(name, read), rtol=0, atol=1e-4)
+        promised = written(name, Displacement(read.u, np.array(shown.affine)))
+        np.testing.assert_allclose(read.u, promised, rtol=0, atol=1e-4)
     assert not Layout(out).neutral_scratch(temporary(os.environ)).exists()
     assert not (out / "work" / "scratch").exists()
 

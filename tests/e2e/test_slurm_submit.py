@@ -16,7 +16,7 @@ from tests.e2e.slurm_world import CARD, TRACK, fake_slurm, make_crowd, make_meth
 from tests.gpu.rig import build
 
 from lumirage.core.layout import Layout
-from lumirage.core.records import read_json
+from lumirage.core.records import read_json, with_checksum, without_checksum
 from lumirage.core.screen import Silent
 from lumirage.core.track import Evaluation
 from lumirage.flow import cluster_submit as cluster
@@ -201,7 +201,8 @@ def kill_a_task(order: EvaluationRequest) -> None:
     evaluation = Layout(order.out).evaluation
     text = evaluation.read_text()
     assert "lingers" in text
-    evaluation.write_text(text.replace("lingers", "sleeps"))
+    _, content = without_checksum(text.encode())
+    evaluation.write_text(with_checksum(content.decode().replace("lingers", "sleeps")))
     given = {"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "0"}
     process = subprocess.Popen(words_of(order.out, 0), env={**os.environ, **given})
     wait_until(lambda: methods_at_work(order) == 1, "the method is at work")
