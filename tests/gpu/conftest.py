@@ -51,7 +51,10 @@ def gpu_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (hooks / HOOK).write_text("#!/bin/sh\ncat >/dev/null\n")
     (hooks / HOOK).chmod(stat.S_IRWXU)
     with tempfile.TemporaryDirectory(prefix="gpu-engine-") as folder:  # a socket's path must be short
+        # in a network of its own: an engine without a bridge removes docker0, which the other engine needs
         words = [
+            "unshare",
+            "--net",
             "dockerd",
             "-H",
             f"unix://{folder}/sock",
