@@ -45,7 +45,7 @@ def test_of_several_the_one_of_the_same_name_is_taken() -> None:
 @pytest.mark.parametrize(
     ("there", "message"),
     [
-        ([], "wants a T2w scan of sub-01 in place of sub-01_T1w, and the dataset does not have it"),
+        ([], "wants a T2w scan of sub-01 in place of sub-01_T1w, and the dataset has none"),
         (["sub-01_run-1_T2w", "sub-01_run-2_T2w"], "has 2 of them: sub-01_run-1_T2w, sub-01_run-2_T2w"),
     ],
 )

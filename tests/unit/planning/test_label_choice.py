@@ -56,7 +56,7 @@ def test_labels_are_chosen_by_number_name_wildcard_and_group(tmp_path: Path) -> 
     assert set(found.choices["aseg"].include) == {17, 53, 11, 50} | ventricles
     assert set(found.choices["aseg"].groups["ventricles"]) == ventricles, "a group is a row too"
     assert "fmriprep" not in found.choices
-    assert any(note.startswith("fmriprep: no label") for note in found.notes)
+    assert any(note.startswith("fmriprep: has none of the labels") for note in found.notes)
     left = choice(tmp_path, Labels(exclude=("GM",)), fmriprep=(1, 2, 3)).choices["fmriprep"]
     assert (left.include, left.exclude) == ((), (1,))
 
