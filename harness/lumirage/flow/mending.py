@@ -9,8 +9,6 @@ from lumirage.core.layout import Layout
 from lumirage.core.manifest import Part, is_whole, listed_files
 from lumirage.core.screen import Screen
 from lumirage.core.set_aside import exists, remove, set_aside
-from lumirage.flow.compare import compare
-from lumirage.flow.score import ScoringSettings, score
 from lumirage.flow.tree_check import REMEDY, Finding, examine, kind_of, record_beside
 
 T = TypeVar("T")
@@ -91,6 +89,8 @@ def remake_scores(layout: Layout, screen: Screen) -> bool:
     """Make the tables of scores again where they are not as they were written; whether they were not."""
     whole = _is_whole(layout, "scores")
     if not whole:
+        from lumirage.flow.score import ScoringSettings, score  # late: it costs 200 MB, and submitting needs none of it
+
         score(layout, (), ScoringSettings(), screen)
     return not whole
 
@@ -98,6 +98,8 @@ def remake_scores(layout: Layout, screen: Screen) -> bool:
 def remake_tables(layout: Layout, screen: Screen) -> None:
     """The same, and those of the comparisons."""
     if remake_scores(layout, screen) or not _is_whole(layout, "comparisons"):
+        from lumirage.flow.compare import compare  # late, as above
+
         compare(layout, screen)
 
 
