@@ -92,6 +92,8 @@ def headline(
 
 def _places(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     """Which methods are first, how far above the affine, and how far the others are behind."""
+    if lists.empty:
+        return "Only references were evaluated, which are a scale: no method competes"
     ranked = lists[(lists["n_pairs"] > lists["filled"]) & ~lists["beyond_gate"].astype(bool)]
     names = [str(name) for name in ranked["method"]]
     if not names:

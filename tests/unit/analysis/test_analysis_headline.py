@@ -89,3 +89,8 @@ def test_millimetres_are_better_when_there_are_fewer():
 )
 def test_digits_are_those_that_the_interval_allows(value: float, half: float, text: str):
     assert digits(value, half) == text
+
+
+def test_references_alone_compete_with_nobody():
+    text = told(scores(PAIRS, made(oracle=0.4)), ("oracle",))
+    assert text.startswith("Only references were evaluated, which are a scale: no method competes.")
