@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def run_job(
     out: Done,
-    submission: Annotated[str, typer.Argument(help="name of a folder in OUT/work/jobs")],
+    submission: Annotated[str, typer.Argument(help="name of a submission of OUT")],
     array: Annotated[str, typer.Argument(help="name of an array in it, such as run-0")],
     index: Annotated[int | None, typer.Argument(help="which of its tasks; else SLURM_ARRAY_TASK_ID")] = None,
 ) -> None:

@@ -19,7 +19,7 @@ MOUNTS = {"/data/out": "/srv/x/out", "/cache": "/home/u/cache", "/data/out/deep"
     ("here", "host"),
     [
         ("/data/out", "/srv/x/out"),
-        ("/data/out/work/scratch/a/in", "/srv/x/out/work/scratch/a/in"),
+        ("/data/out/deeper/a/in", "/srv/x/out/deeper/a/in"),
         ("/data/out/deep/b", "/other/b"),
         ("/cache/lumirage/weights/1", "/home/u/cache/lumirage/weights/1"),
     ],
