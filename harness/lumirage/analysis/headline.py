@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lumirage.analysis.ranking import AGGREGATE
-from lumirage.analysis.verdict_words import Row, Verdict, number, records, sentence
+from lumirage.analysis.verdict_words import Row, Verdict, number, records, rows_of, sentence
 from lumirage.core.failure_policy import Policy
 from lumirage.core.metrics import direction, title
 from lumirage.core.model import SENTINELS
@@ -74,8 +74,8 @@ def headline(
 
     `references` are methods that serve as a scale and do not compete, such as the oracle; sentinels are treated alike.
     """
-    honest = _of(comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)], measure)
-    lists = _of(rankings[(rankings["scheme"] == AGGREGATE) & (rankings["policy"] == policy)], measure)
+    honest = rows_of(comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)], measure)
+    lists = rows_of(rankings[(rankings["scheme"] == AGGREGATE) & (rankings["policy"] == policy)], measure)
     lists = lists[~lists["method"].isin([*SENTINELS, *references])].sort_values("rank", kind="stable")
     contrasts = _Contrasts(tuple(records(honest)), direction(measure["metric"]))
     parts = [
@@ -159,9 +159,3 @@ def digits(value: float, half: float) -> str:
 
 def _joined(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + (" and " if len(words) > 1 else "") + words[-1] if words else ""
-
-
-def _of(table: pd.DataFrame, measure: dict[str, str]) -> pd.DataFrame:
-    for name, value in measure.items():
-        table = table[table[name].astype(str) == value]
-    return table

@@ -28,6 +28,13 @@ def records(rows: pd.DataFrame) -> list[Row]:
     return [{str(name): value for name, value in row.items()} for row in rows.to_dict("records")]
 
 
+def rows_of(table: pd.DataFrame, measure: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of a table that belong to a measure: column -> its value as text."""
+    for name, value in measure.items():
+        table = table[table[name].astype(str) == value]
+    return table
+
+
 def size_words(row: Row) -> str:
     """The data behind a difference: pairs, subjects, dropped and failed runs."""
     words = [f"n = {row['n_pairs']} pairs, {row['n_subjects']} subjects"]

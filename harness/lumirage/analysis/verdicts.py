@@ -15,6 +15,7 @@ from lumirage.analysis.verdict_words import (
     measure_words,
     number,
     records,
+    rows_of,
     sentence,
     size_words,
     there,
@@ -50,12 +51,12 @@ def verdicts(
     then: list[Verdict] = []
     honest = comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)]
     for measure in _measures(honest):
-        rows, lists = _of(honest, measure), _of(rankings, measure)
+        rows, lists = rows_of(honest, measure), rows_of(rankings, measure)
         top = top or headline(comparisons, rankings, measure, policy, references)
         order = lists[(lists["scheme"] == AGGREGATE) & (lists["policy"] == policy)].sort_values("rank", kind="stable")
-        everywhere = _of(rankings, {name: value for name, value in measure.items() if name != "condition"})
+        everywhere = rows_of(rankings, {name: value for name, value in measure.items() if name != "condition"})
         everywhere = everywhere[everywhere["scheme"] == AGGREGATE]
-        changed = _of(changes, {name: value for name, value in measure.items() if name != "condition"})
+        changed = rows_of(changes, {name: value for name, value in measure.items() if name != "condition"})
         breaks, others = condition_verdicts(changed[changed["policy"] == policy])
         first += breaks
         then += [effect_verdict(row) for row in _chosen(rows, _with_answers(order))]
@@ -150,13 +151,6 @@ def _measures(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
             fitting = here[here["metric"].str.startswith(start) & here["metric"].map(is_accuracy)]
             for _, row in fitting.sort_values(["metric", "source"]).iterrows():
                 yield {name: str(row[name]) for name in MEASURE}
-
-
-def _of(table: pd.DataFrame, measure: dict[str, str]) -> pd.DataFrame:
-    chosen = table
-    for name, value in measure.items():
-        chosen = chosen[chosen[name].astype(str) == value]
-    return chosen
 
 
 def _chosen(rows: pd.DataFrame, order: Sequence[str]) -> list[Row]:
