@@ -19,7 +19,7 @@ from pathlib import Path
 from lumirage.core.layout import Layout
 from lumirage.core.model import Run
 from lumirage.core.records import read_json
-from lumirage.flow.install import method_installer
+from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.run import run

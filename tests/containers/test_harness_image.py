@@ -12,7 +12,7 @@ import pytest
 from tests.containers.conftest import BASE
 
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.flow.install import build_settings
+from lumirage.flow.method_setup.install import build_settings
 from lumirage.methods.image_build import build_method
 from lumirage.planning.method_cards import find_method
 from lumirage.running.runtimes.runtime_interface import Runtime

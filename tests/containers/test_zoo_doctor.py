@@ -13,7 +13,7 @@ import pytest
 from lumirage.core.layout import shipped
 from lumirage.core.model import Limits, Method
 from lumirage.core.records import read_yaml
-from lumirage.flow.method_trials import MethodTrials
+from lumirage.flow.method_setup.method_trials import MethodTrials
 from lumirage.methods.conformance import ConformanceReport, check_method
 from lumirage.methods.conformance_page import as_text
 from lumirage.methods.image_build import BuildSettings, build_method, image_name

@@ -15,12 +15,12 @@ from lumirage.core.layout import Layout
 from lumirage.core.set_aside import SET_ASIDE
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.flow.evaluate import evaluate
-from lumirage.flow.install import method_installer
-from lumirage.flow.mending import Mender, remake_tables
+from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.score import ScoringSettings, score
-from lumirage.flow.tree_check import examine
+from lumirage.flow.upkeep.mending import Mender, remake_tables
+from lumirage.flow.upkeep.tree_check import examine
 
 ROUNDS, TREE_FILES, DATASET_FILES = 5, 50, 50
 """300 damaged files in all."""

@@ -19,8 +19,8 @@ from lumirage.core.layout import Layout
 from lumirage.core.records import read_json, with_checksum, without_checksum
 from lumirage.core.screen import Silent
 from lumirage.core.track import Evaluation
-from lumirage.flow import cluster_submit as cluster
-from lumirage.flow import cluster_task
+from lumirage.flow.cluster import cluster_submit as cluster
+from lumirage.flow.cluster import cluster_task
 from lumirage.flow.request import EvaluationRequest
 from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.running.tree_lock import lock_tree

@@ -27,7 +27,7 @@ def run_job(
     """Carry out one task of a job array; its batch script calls this. Completed work is not repeated."""
     from lumirage.core.layout import Layout
     from lumirage.core.screen import Silent
-    from lumirage.flow.cluster_task import run_task
+    from lumirage.flow.cluster.cluster_task import run_task
     from lumirage.running.runtimes.runtime_interface import Stopped
 
     number = os.environ.get("SLURM_ARRAY_TASK_ID", "") if index is None else str(index)

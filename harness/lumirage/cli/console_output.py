@@ -24,7 +24,7 @@ from rich.text import Text
 from lumirage.core.screen import Screen, Unit
 
 if TYPE_CHECKING:
-    from lumirage.flow.plan_overview import PlanOverview
+    from lumirage.flow.forecast.plan_overview import PlanOverview
     from lumirage.flow.summary import Summary
 
 

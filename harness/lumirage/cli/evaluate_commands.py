@@ -211,7 +211,7 @@ def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: b
 
 def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "CommandScreen") -> None:
     """Submit what is missing of these stages and return; or, with everything there, make the tables they end with."""
-    from lumirage.flow.cluster_submit import submit
+    from lumirage.flow.cluster.cluster_submit import submit
 
     complete = submit(request, stages, screen)
     if complete is None:
@@ -226,7 +226,7 @@ def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "C
 
 def print_plan(request: "EvaluationRequest", screen: "CommandScreen") -> None:
     """What --dry-run prints."""
-    from lumirage.flow.install import method_installer
+    from lumirage.flow.method_setup.install import method_installer
     from lumirage.flow.plan import plan_ahead
 
     screen.plan(plan_ahead(request, method_installer(request.runtime, screen, offline=request.offline), screen))

@@ -24,7 +24,7 @@ def doctor(
 ) -> None:
     """Try on this machine what is promised of isolation, limits and measuring, and print what holds."""
     from lumirage.cli.console_output import show
-    from lumirage.flow.install import method_installer
+    from lumirage.flow.method_setup.install import method_installer
     from lumirage.running.doctor import examine
 
     with show(False) as screen:
@@ -99,7 +99,7 @@ def verify(
     from lumirage.core.errors import DataError
     from lumirage.core.layout import Layout
     from lumirage.core.set_aside import exists
-    from lumirage.flow.tree_check import examine
+    from lumirage.flow.upkeep.tree_check import examine
 
     layout = Layout(out)
     if not exists(layout.evaluation):

@@ -92,7 +92,7 @@ def build(
         _convert_archive(name, from_archive, sif)
         return
 
-    from lumirage.flow.install import build_settings
+    from lumirage.flow.method_setup.install import build_settings
     from lumirage.methods.image_build import build_method, image_name
 
     settings = build_settings(os.environ)
@@ -157,7 +157,7 @@ def prefetch(
 ) -> None:
     """Put all that methods need where compute nodes without internet find it: images or environments, and weights."""
     from lumirage.cli.console_output import show
-    from lumirage.flow.install import method_installer
+    from lumirage.flow.method_setup.install import method_installer
 
     with show(False) as screen:
         installer = method_installer(runtime, screen, offline=offline)
@@ -218,8 +218,8 @@ def check(
     import tempfile
 
     from lumirage.cli.console_output import show
-    from lumirage.flow.install import method_installer
-    from lumirage.flow.method_trials import MethodTrials
+    from lumirage.flow.method_setup.install import method_installer
+    from lumirage.flow.method_setup.method_trials import MethodTrials
     from lumirage.methods.conformance import check_method
     from lumirage.methods.conformance_page import as_text, write_page
     from lumirage.methods.weights import require_weights

@@ -4,9 +4,9 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from lumirage.flow.label_forecast import LabelSourcePlan
-from lumirage.flow.plan_overview import MethodPlan, PlanOverview
-from lumirage.flow.plan_words import NOT_KNOWN, costs, counted, duration, grids, lacking, size, warnings
+from lumirage.flow.forecast.label_forecast import LabelSourcePlan
+from lumirage.flow.forecast.plan_overview import MethodPlan, PlanOverview
+from lumirage.flow.forecast.plan_words import NOT_KNOWN, costs, counted, duration, grids, lacking, size, warnings
 
 COLUMNS = 80
 INDENT = 12

@@ -75,8 +75,8 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
         raise UsageError("score: OUT is wanted, the output folder of an evaluation; or --lumir-submission, or --case")
     from lumirage.cli.console_output import show
     from lumirage.flow import score as stage
-    from lumirage.flow.mending import Mender
     from lumirage.flow.summary import summarize
+    from lumirage.flow.upkeep.mending import Mender
 
     with show(json) as screen, working_in(out) as layout:
         mender = Mender(layout, screen, executes=False)
@@ -129,8 +129,8 @@ def compare(
     """Compare the methods in OUT from its scores: effects, intervals, rankings. With OUT2: what differs between the two."""
     from lumirage.cli.console_output import show
     from lumirage.flow import compare as stage
-    from lumirage.flow.mending import Mender, remake_scores
     from lumirage.flow.summary import summarize
+    from lumirage.flow.upkeep.mending import Mender, remake_scores
 
     if other is not None:
         _print_changes(out, other)
@@ -166,8 +166,8 @@ def report(
     """Write the report of OUT from its tables and records."""
     from lumirage.cli.console_output import show
     from lumirage.flow import report as stage
-    from lumirage.flow.mending import Mender, remake_tables
     from lumirage.flow.stored_evaluation import load_evaluation
+    from lumirage.flow.upkeep.mending import Mender, remake_tables
     from lumirage.planning.pairing import choose
 
     with show(False) as screen, working_in(out) as layout:

@@ -8,19 +8,19 @@ from lumirage.core.errors import DamagedFileError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Screen
-from lumirage.flow.at_hand import AtHand, methods_at_hand
 from lumirage.flow.compare import compare
-from lumirage.flow.install import MethodInstaller, method_installer
-from lumirage.flow.mending import Mender
+from lumirage.flow.forecast.plan_overview import overview
+from lumirage.flow.forecast.plan_words import five_lines
+from lumirage.flow.method_setup.at_hand import AtHand, methods_at_hand
+from lumirage.flow.method_setup.install import MethodInstaller, method_installer
 from lumirage.flow.plan import plan_evaluation
-from lumirage.flow.plan_overview import overview
-from lumirage.flow.plan_words import five_lines
 from lumirage.flow.report import report
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.run import run
 from lumirage.flow.score import ScoringSettings, score, score_pairs
 from lumirage.flow.score_during_run import ScoreDuringRun
 from lumirage.flow.summary import Summary, summarize
+from lumirage.flow.upkeep.mending import Mender
 from lumirage.planning.bids_names import check_names
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.output_description import place_work_folder, write_output_description

@@ -7,11 +7,11 @@ from typing import Protocol
 from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.core.screen import Screen
 from lumirage.core.track import MethodUse, Track
-from lumirage.flow.at_hand import MethodsAtHand
 from lumirage.flow.demo_dataset import NAME, demo_folder, demo_pairs, made_demo
-from lumirage.flow.install import MethodInstaller
-from lumirage.flow.plan_notes import plan_notes
-from lumirage.flow.plan_overview import PlanOverview, overview
+from lumirage.flow.forecast.plan_notes import plan_notes
+from lumirage.flow.forecast.plan_overview import PlanOverview, overview
+from lumirage.flow.method_setup.at_hand import MethodsAtHand
+from lumirage.flow.method_setup.install import MethodInstaller
 from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.bids_filters import filtered
 from lumirage.planning.bids_index import index_not_kept

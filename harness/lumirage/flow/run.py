@@ -9,9 +9,9 @@ from lumirage.core.errors import EngineError, GpuFaultError, LumirageError
 from lumirage.core.log_text import last_words
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.core.screen import Screen
-from lumirage.flow.cost_history import CostsSeen
-from lumirage.flow.install import MethodInstaller
+from lumirage.flow.forecast.cost_history import CostsSeen
 from lumirage.flow.job_inputs import InputPreparer, run_context
+from lumirage.flow.method_setup.install import MethodInstaller
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.running.executors.observer import BackgroundWork
 from lumirage.running.executors.resource_slots import bound, resources_here

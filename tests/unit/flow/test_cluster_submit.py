@@ -8,7 +8,7 @@ import pytest
 from lumirage.core.layout import Layout
 from lumirage.core.model import Limits, Method, Pair, Scan
 from lumirage.core.track import Conditions, Evaluation, MethodUse, Track
-from lumirage.flow.cluster_submit import (
+from lumirage.flow.cluster.cluster_submit import (
     AT_LEAST,
     AT_MOST_MINUTES,
     MINUTES_A_PAIR,
@@ -18,7 +18,7 @@ from lumirage.flow.cluster_submit import (
     for_stages,
     missing_work,
 )
-from lumirage.flow.cluster_task import _job
+from lumirage.flow.cluster.cluster_task import _job
 from lumirage.flow.status import QueueState
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.jobs import JobSettings, make_jobs

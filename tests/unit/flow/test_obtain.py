@@ -11,8 +11,8 @@ from lumirage.core.layout import shipped
 from lumirage.core.model import Method
 from lumirage.core.records import read_yaml
 from lumirage.core.screen import Silent
-from lumirage.flow import install
-from lumirage.flow.install import MethodInstaller
+from lumirage.flow.method_setup import install
+from lumirage.flow.method_setup.install import MethodInstaller
 
 CARDS = [read_yaml(path, Method) for path in sorted(shipped("method_containers").glob("*/method.yaml"))]
 

@@ -15,13 +15,13 @@ from lumirage.core.model import Method, Outcome, Run, Usage
 from lumirage.core.space import read_labels, read_volume, write_volume
 from lumirage.core.track import Pairing, Prepare, Track
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
-from lumirage.flow import scan_findings
-from lumirage.flow.at_hand import AtHand
-from lumirage.flow.cost_history import CostsSeen
 from lumirage.flow.demo_dataset import CONTRASTS, SUBJECTS, demo_pairs
+from lumirage.flow.forecast import scan_findings
+from lumirage.flow.forecast.cost_history import CostsSeen
+from lumirage.flow.forecast.plan_overview import PlanOverview, overview
+from lumirage.flow.forecast.plan_words import five_lines
 from lumirage.flow.look_over import look_over
-from lumirage.flow.plan_overview import PlanOverview, overview
-from lumirage.flow.plan_words import five_lines
+from lumirage.flow.method_setup.at_hand import AtHand
 from lumirage.planning.evaluation_plan import Plan, PlanInputs, make_plan
 from lumirage.planning.method_cards import MethodSource
 from lumirage.planning.working_grid import working_grid

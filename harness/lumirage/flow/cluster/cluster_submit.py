@@ -14,11 +14,11 @@ from lumirage.core.layout import Layout, digest, write_text, written_aside
 from lumirage.core.model import SENTINELS, Job
 from lumirage.core.records import write_json
 from lumirage.core.screen import Screen
-from lumirage.flow.install import method_installer
-from lumirage.flow.mending import Mender
+from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.status import QueueState, in_queue, unscored_pairs
+from lumirage.flow.upkeep.mending import Mender
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.output_description import place_work_folder, write_output_description
 from lumirage.running.executors.slurm import (

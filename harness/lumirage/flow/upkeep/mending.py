@@ -9,7 +9,7 @@ from lumirage.core.layout import Layout
 from lumirage.core.manifest import Part, is_whole, listed_files
 from lumirage.core.screen import Screen
 from lumirage.core.set_aside import exists, remove, set_aside
-from lumirage.flow.tree_check import REMEDY, Finding, examine, kind_of, record_beside
+from lumirage.flow.upkeep.tree_check import REMEDY, Finding, examine, kind_of, record_beside
 
 T = TypeVar("T")
 SAME_COMMAND = "type the same 'lumirage-harness evaluate' command again"

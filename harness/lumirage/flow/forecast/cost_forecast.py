@@ -6,8 +6,8 @@ from statistics import median
 
 from lumirage.core.model import Job, Record
 from lumirage.core.track import MethodUse
-from lumirage.flow.cost_history import Cost, costs_of
-from lumirage.flow.grid_plan import GridSizes
+from lumirage.flow.forecast.cost_history import Cost, costs_of
+from lumirage.flow.forecast.grid_plan import GridSizes
 
 NEAREST = 16
 """Earlier runs that count: those whose grids are most nearly as large."""

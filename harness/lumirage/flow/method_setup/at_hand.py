@@ -8,7 +8,7 @@ from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.core.model import Weights
 from lumirage.core.sif_store import find_sif
 from lumirage.core.track import MethodUse
-from lumirage.flow.install import MethodInstaller
+from lumirage.flow.method_setup.install import MethodInstaller
 from lumirage.methods.image_build import image_name, image_source
 from lumirage.methods.method_list import image_state, images_here
 from lumirage.methods.sif_conversion import from_engine

@@ -8,12 +8,12 @@ from typing import Literal, TypeVar
 
 from lumirage.core.model import Record, Weights
 from lumirage.datasets.dataset_check import Finding
-from lumirage.flow.at_hand import AtHand, State
-from lumirage.flow.cost_forecast import MethodCosts, expected_costs
-from lumirage.flow.grid_plan import GridPlan, GridSizes
-from lumirage.flow.label_forecast import LabelSourcePlan, label_sources
-from lumirage.flow.plan_notes import plan_notes
-from lumirage.flow.scan_findings import look_at
+from lumirage.flow.forecast.cost_forecast import MethodCosts, expected_costs
+from lumirage.flow.forecast.grid_plan import GridPlan, GridSizes
+from lumirage.flow.forecast.label_forecast import LabelSourcePlan, label_sources
+from lumirage.flow.forecast.plan_notes import plan_notes
+from lumirage.flow.forecast.scan_findings import look_at
+from lumirage.flow.method_setup.at_hand import AtHand, State
 from lumirage.planning.evaluation_plan import Plan, scans_of
 
 N = TypeVar("N", int, float)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from lumirage.core.label_files import shared_sources
 from lumirage.core.label_words import SourceLabels
 from lumirage.core.model import Pair, Record, Scan
-from lumirage.flow.scan_findings import Looked
+from lumirage.flow.forecast.scan_findings import Looked
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.label_choice import label_counts
 

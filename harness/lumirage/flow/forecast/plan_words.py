@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lumirage.flow.plan_overview import MethodPlan, PlanOverview
+from lumirage.flow.forecast.plan_overview import MethodPlan, PlanOverview
 
 NOT_KNOWN = "not known"
 
