@@ -17,6 +17,7 @@ from lumirage.cli import evaluate_commands as evaluation
 from lumirage.cli import maintenance_commands as upkeep
 from lumirage.cli import method_commands as methods
 from lumirage.cli import result_commands as results
+from lumirage.cli import study_commands as study
 from lumirage.cli import track_commands as tracks
 from lumirage.core.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError
 
@@ -42,6 +43,7 @@ upkeep.register(app)
 cluster.register(app)
 app.add_typer(methods.app, name="methods")
 app.add_typer(tracks.app, name="tracks")
+app.add_typer(study.app, name="study")
 app.add_typer(dataset.app, name="dataset")
 
 

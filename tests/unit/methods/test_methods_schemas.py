@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from lumirage.core.layout import shipped
 from lumirage.core.model import Job, Method, Prepared, Run
+from lumirage.core.study import Study
 from lumirage.core.track import Evaluation, Track
 from lumirage.running.method_contract import JobFile
 
@@ -18,6 +19,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "plan-job": Job,
     "prepared": Prepared,
     "run": Run,
+    "study": Study,
     "track": Track,
 }
 
