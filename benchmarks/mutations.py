@@ -1,9 +1,11 @@
 """Do the unit tests notice when the code is wrong? Changes one operator or number at a time and runs the room's tests.
 
-    python benchmarks/mutations.py [--count 50] [--seed 12] [--only 3,17] > benchmarks/mutations.md
+    python benchmarks/mutations.py [--count 50] [--seed 12] [--only 3,17] > table.md
 
-The places are drawn by chance, the same number from each room. A mutation is killed when a test of its room fails or
-takes more than five minutes. numba's kernels are left out: they are compiled, and each would take minutes.
+The places are drawn by chance, the same number from each room. A mutation is killed when a test of its room fails; the
+table names that test and its error. The tests that name the module run first, and the first failure ends the run, so
+that only a survivor costs all tests of the room. Tests that take more than ten minutes are reported as "time limit",
+and do not count as killed. numba's kernels are left out: they are compiled, and each would take minutes.
 Works on a copy of the tree; one mutation at a time, each in a process of its own.
 """
 
@@ -12,6 +14,7 @@ import ast
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -23,7 +26,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("scoring", "analysis", "planning", "running")
-DEADLINE_S = 300
+DEADLINE_S = 600
+FIRST_FILES = 3
+PASSED, TIME_LIMIT = "**survived**", "**time limit**"
 PRELOADED = ("numpy", "pandas", "scipy.ndimage", "scipy.stats", "numba", "nibabel", "pydantic")
 
 COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -56,7 +61,6 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=12)
     parser.add_argument("--only", default="", help="numbers of the table, to run these alone")
-    parser.add_argument("--files", type=int, default=99, help="test files tried, those first that name the module most")
     options = parser.parse_args()
     only = {int(number) for number in options.only.split(",") if number}
     for name in PRELOADED:
@@ -65,20 +69,20 @@ def main() -> None:
         copy = Path(folder) / "tree"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "demo", ".hypothesis"))
         chosen = [m for m in enumerate(drawn(copy, options.count, options.seed), start=1) if not only or m[0] in only]
-        for room in () if only else ROOMS:
-            if run_tests(copy, tests_of(room, copy)) != 0:
-                sys.exit(f"the tests of {room} fail before anything is changed")
+        for room in sorted({room_of(mutation, copy) for _, mutation in chosen}):
+            if (failure := failing_test(copy, tests_of(room, copy))) != PASSED:
+                sys.exit(f"the tests of {room} fail before anything is changed: {failure}")
         killed = 0
-        print("| # | where | was | became | result | s |\n|---|---|---|---|---|---|", flush=True)
+        print("| # | where | was | became | killed by | s |\n|---|---|---|---|---|---|", flush=True)
         for number, mutation in chosen:
             source = mutation.path.read_bytes()
             was = source[mutation.begin : mutation.end].decode()
             begun = time.monotonic()
-            dead = is_killed(mutation, copy, options.files)
-            killed += dead
+            failure = failing_test_of(mutation, copy)
+            killed += failure not in (PASSED, TIME_LIMIT)
             where = f"{mutation.path.relative_to(copy / 'harness' / 'lumirage')}:{mutation.line}"
             shown = (" ".join(text.split()).replace("|", "\\|") for text in (was, mutation.text))
-            cells = (str(number), where, *(f"`{text}`" for text in shown), "killed" if dead else "**survived**")
+            cells = (str(number), where, *(f"`{text}`" for text in shown), failure)
             print(f"| {' | '.join(cells)} | {time.monotonic() - begun:.0f} |", flush=True)
         print(f"\n{killed} of {len(chosen)} killed.")
 
@@ -142,14 +146,16 @@ def is_text(node: ast.expr) -> bool:
     )
 
 
-def is_killed(mutation: Mutation, root: Path, most: int) -> bool:
-    """Whether a test of the room fails, those first that name the module."""
+def failing_test_of(mutation: Mutation, root: Path) -> str:
+    """The test of the room that fails with this mutation; those that name the module are tried first."""
     source, status = mutation.path.read_bytes(), mutation.path.stat()
     files = tests_of(room_of(mutation, root), root)
-    files.sort(key=lambda file: -file.read_text().count(mutation.path.stem))
+    stem = mutation.path.stem
+    files.sort(key=lambda file: (stem not in file.stem, -file.read_text().count(stem)))
     mutation.path.write_bytes(mutation.applied(source))
     try:
-        return run_tests(root, files[:most]) != 0
+        first = failing_test(root, files[:FIRST_FILES])
+        return first if first != PASSED else failing_test(root, files[FIRST_FILES:])
     finally:
         mutation.path.write_bytes(source)
         os.utime(mutation.path, ns=(status.st_atime_ns, status.st_mtime_ns))  # so that compiled kernels stay valid
@@ -165,31 +171,54 @@ def tests_of(room: str, root: Path) -> list[Path]:
     return sorted((root / "tests" / "unit" / room).glob("test_*.py"))
 
 
-def run_tests(root: Path, files: list[Path]) -> int:
-    """Exit code of pytest in a child process; a child that takes too long is killed, and so is the mutation."""
+def failing_test(root: Path, files: list[Path]) -> str:
+    """The first test that fails, and its error; PASSED, or TIME_LIMIT. pytest runs in a child process."""
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        os.close(reading)
         try:
-            os._exit(pytest_here(root, files))
+            os._exit(pytest_here(root, files, writing))
         finally:
             os._exit(99)
+    os.close(writing)
     until = time.monotonic() + DEADLINE_S
-    while time.monotonic() < until:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            code = os.waitstatus_to_exitcode(status)
-            if code > 2:  # 2: the module cannot even be imported; below 0: a signal, so it killed the tests
-                sys.exit(f"pytest ended with {code}, which says nothing about the mutation")
-            return code
+    ended, status = os.waitpid(child, os.WNOHANG)
+    while not ended and time.monotonic() < until:
         time.sleep(0.1)
-    os.killpg(child, 9)
-    os.waitpid(child, 0)
-    return -1
+        ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
+        os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    os.set_blocking(reading, False)  # a process that a test left behind may still hold the other end
+    with os.fdopen(reading, "rb") as pipe:
+        name = (pipe.read(4096) or b"").decode()
+    code = os.waitstatus_to_exitcode(status) if ended else 0
+    if code > 2:  # 2: the module cannot even be imported
+        sys.exit(f"pytest ended with {code}, which says nothing about the mutation")
+    if not ended:
+        return TIME_LIMIT
+    return PASSED if code == 0 else name or f"exit code {code}"
 
 
-def pytest_here(root: Path, files: list[Path]) -> int:
+class FirstFailure:
+    """Writes the name of the first failing test, and its error, into a pipe."""
+
+    def __init__(self, pipe: int) -> None:
+        self._pipe: int | None = pipe
+
+    def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[object]) -> None:
+        """Called by pytest for each failure."""
+        if self._pipe is not None and call.excinfo is not None:
+            name = node.nodeid.rpartition("/")[2][:110]
+            os.write(self._pipe, f"`{name}` ({call.excinfo.typename})".replace("|", "\\|").encode())
+            self._pipe = None
+
+
+def pytest_here(root: Path, files: list[Path], pipe: int) -> int:
     """Exit code of pytest in this process, which prints nothing."""
     os.setpgrp()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell starts in the background
     os.chdir(root)
     sys.dont_write_bytecode = True
     os.environ |= {"PYTHONPATH": str(root / "harness"), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -197,7 +226,8 @@ def pytest_here(root: Path, files: list[Path]) -> int:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     os.dup2(silence, 2)
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *map(str, files)]))
+    arguments = ["-x", "-q", "-p", "no:cacheprovider", *map(str, files)]
+    return int(pytest.main(arguments, plugins=[FirstFailure(pipe)]))
 
 
 if __name__ == "__main__":

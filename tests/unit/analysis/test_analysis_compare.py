@@ -210,3 +210,16 @@ def test_only_cells_that_have_rows_are_made():
     two = scores(pairs, values, metric="hd95_mm").assign(condition="other", preset="lumir25")
     keys = [(raw.cell.key["condition"], raw.cell.key["preset"]) for raw in cells_of(pd.concat([one, two]))]
     assert keys == sorted({(str(t["condition"].iloc[0]), str(t["preset"].iloc[0])) for t in (one, two)})
+
+
+def test_cells_come_in_the_order_of_their_keys_whatever_the_order_of_rows():
+    pairs, values = table()
+    parts = [
+        scores(pairs, values, metric=metric, condition=condition)
+        for condition in ("reference", "noise")
+        for metric in ("hd95_mm", "dice_nearest_fg")
+    ]
+    keys = [(raw.cell.key["condition"], raw.cell.key["metric"]) for raw in cells_of(pd.concat(parts))]
+    assert keys == [
+        ("noise", "dice_nearest_fg"), ("noise", "hd95_mm"), ("reference", "dice_nearest_fg"), ("reference", "hd95_mm"),
+    ]  # fmt: skip

@@ -5,6 +5,7 @@ from score_tables import pairs_of, row, scores
 
 from lumirage.analysis.comparisons import CompareSettings, compare
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.condition_verdicts import condition_verdicts
 from lumirage.analysis.designs import detect_design
 from lumirage.analysis.power import Components, power_table, subjects_needed, variance_components
 from lumirage.analysis.ranking import RankSettings, rank
@@ -209,6 +210,30 @@ def test_what_cannot_be_told_is_not_claimed():
     rng = np.random.default_rng(1)
     text = sentence(pairs_of("all", 6), {"affine": rng.normal(0.4, 0.02, 30), "a": rng.normal(0.4, 0.02, 30)})
     assert text.startswith("No significant difference between a and affine on ")
+
+
+@pytest.mark.parametrize(
+    ("change", "interval", "p_holm", "affine", "broken"),
+    [
+        (-0.15, (-0.2, -0.1), 0.01, 0.4, True),
+        (-0.15, (np.nan, np.nan), np.nan, 0.4, True),  # worse; without an interval that is enough
+        (-0.15, (-0.4, 0.1), 0.3, 0.4, False),
+        (-0.15, (-0.2, -0.1), 0.06, 0.4, False),
+        (-0.05, (-0.06, -0.04), 0.01, 0.4, False),  # more than half of the gain is left
+        (0.05, (0.01, 0.09), 0.01, 0.7, False),  # better, though the affine gained more
+        (0.05, (np.nan, np.nan), np.nan, 0.7, False),
+    ],
+)
+def test_a_condition_breaks_a_method_that_is_worse_and_has_lost_half_its_gain(change, interval, p_holm, affine, broken):
+    same = {
+        "track": "t", "condition": "noise", "metric": "dice_nearest_fg", "source": "", "n_pairs": 9, "n_subjects": 9,
+        "dropped": 0, "failed": 0, "failed_reference": 0, "note": "", "p_holm": p_holm,
+        "ci_low": interval[0], "ci_high": interval[1],
+    }  # fmt: skip
+    method = same | {"method": "a", "mean_reference": 0.6, "mean": 0.6 + change, "change": change}
+    of_affine = same | {"method": "affine", "mean_reference": 0.4, "mean": affine, "change": affine - 0.4}
+    breaks, others = condition_verdicts(pd.DataFrame([method, of_affine]))
+    assert ([v.method for v in breaks], [v.method for v in others]) == ((["a"], []) if broken else ([], ["a"]))
 
 
 def test_two_pairs_get_no_interval_and_are_told_so():

@@ -63,6 +63,19 @@ def test_a_functional_mask_is_no_mask_of_the_anatomical_image(tmp_path: Path) ->
     assert made(tmp_path, "sub-02/anat/sub-02_T1w.nii.gz", mask).scans(Select())[0].mask is None
 
 
+def test_only_a_mask_of_the_brain_is_the_mask_and_only_a_mask(tmp_path: Path) -> None:
+    f = "derivatives/d/sub-1/anat/sub-1_"
+    places = [f"{f}{name}.nii.gz" for name in ("label-lesion_mask", "desc-brain_probseg", "label-GM_probseg")]
+    found = made(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", *places)
+    scan = found.scans(Select())[0]
+    assert scan.mask is None
+    assert {source: sorted(parts) for source, parts in scan.structures.items()} == {"d": ["GM"]}
+    labelled = made(tmp_path, f"{f}label-brain_mask.nii.gz").scans(Select())[0]
+    assert labelled.mask is not None
+    assert labelled.mask.name == "sub-1_label-brain_mask.nii.gz"
+    assert labelled.structures == scan.structures
+
+
 def test_runs_sessions_and_acquisitions_keep_their_own(tmp_path: Path) -> None:
     found = made(
         tmp_path,

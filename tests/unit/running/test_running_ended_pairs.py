@@ -13,6 +13,7 @@ from lumirage.core.errors import EngineError, PausedError
 from lumirage.core.model import Outcome, Run, Usage
 from lumirage.core.records import read_json
 from lumirage.core.space import read_volume
+from lumirage.running.ended_pairs import _copy
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Watch
 
 PATIENCE_S = 10.0
@@ -197,3 +198,13 @@ def test_a_moved_image_and_notes_are_judged_with_the_copy(two: World):
     assert batch.early is not None
     assert batch.early.moved_correlation == first.moved_correlation == pytest.approx(1.0)
     assert batch.early.info == first.info == {"steps": 3}
+
+
+def test_a_copy_has_the_files_content_and_never_more_than_it_had(tmp_path: Path):
+    (tmp_path / "answer").mkdir()
+    (tmp_path / "answer" / "field.nii").write_bytes(b"abc" * 2**19)
+    assert _copy(tmp_path / "answer", "field.nii", tmp_path / "copies", 3 * 2**19)
+    assert (tmp_path / "copies" / "field.nii").read_bytes() == b"abc" * 2**19
+    assert not _copy(tmp_path / "answer", "absent.nii", tmp_path / "copies", 7)
+    with pytest.raises(OSError, match="no plain file of its own, or too large"):
+        _copy(tmp_path / "answer", "field.nii", tmp_path / "copies", 3 * 2**19 - 1)

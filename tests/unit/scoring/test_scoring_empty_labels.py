@@ -1,4 +1,4 @@
-"""A case that asks for no label has an answer: nothing can be said of labels, the rest is scored."""
+"""What a case lacks is left out of its scores: labels, images."""
 
 from pathlib import Path
 
@@ -15,3 +15,17 @@ def test_an_empty_list_of_labels_is_answered(tmp_path: Path) -> None:
     found = score_case(tmp_path / "c.npz", "lumir25")
     assert found["labels"] == []
     assert found["dice"] == found["hd95_spacing1"] == {"mean": None, "detailed": []}
+
+
+def test_a_case_with_both_images_has_their_similarity(tmp_path: Path) -> None:
+    fixed = np.random.default_rng(0).random((12, 12, 12), np.float32)
+    labels = np.ones(fixed.shape, np.int16)
+    case = {"fixed_seg": labels, "moving_seg": labels, "displacement": np.zeros((3, *fixed.shape), np.float32)}
+
+    def ncc(**images: np.ndarray) -> list[float]:
+        np.savez(tmp_path / "c.npz", **case, **images)
+        rows = score_case(tmp_path / "c.npz", "strict")["scores"]
+        return [row["value"] for row in rows if row["metric"] == "ncc_fixed_moved"]
+
+    np.testing.assert_allclose(ncc(fixed_img=fixed, moving_img=1 - fixed), [-1.0], rtol=1e-6)
+    assert ncc(fixed_img=fixed) == ncc(moving_img=fixed) == []
