@@ -305,7 +305,7 @@ def test_verify_says_what_would_be_done(place: Path, tmp_path: Path, capsys: pyt
     cut(out / "scores.parquet", random.Random(0))
     assert verified(out) == 1
     printed = capsys.readouterr().out
-    why = "damaged: its content is not that of its checksum; evaluate: set aside, and the run executed again"
+    why = "damaged: its content does not match its checksum; evaluate: set aside, and the run executed again"
     assert f"{field.relative_to(out)}: {why}" in printed
     assert "scores.parquet: damaged" in printed
     record.write_text(record.read_text().replace('"checksums"', '"other"'))

@@ -1,7 +1,7 @@
-"""Checksums that tell whether what is read back is what was written.
+"""Checksums that show whether a file still has the content that was written.
 
-XXH3 of 128 bits: as fast as memory is read, where SHA-256 would cost a tenth of a scoring (benchmarks/checksums.md). It
-tells accidents, not intent: nobody is kept from writing both a file and its checksum.
+XXH3-128: as fast as memory can be read, where SHA-256 would take a tenth of the time of a scoring
+(benchmarks/checksums.md). It finds accidental damage only: anyone can change a file together with its checksum.
 """
 
 import functools
@@ -13,12 +13,12 @@ PIECE_BYTES = 2**20
 
 
 def checksum(content: bytes | memoryview | str) -> str:
-    """32 hex digits; of text in UTF-8."""
+    """The checksum as 32 hex digits. Text is encoded as UTF-8."""
     return xxhash.xxh3_128_hexdigest(content.encode() if isinstance(content, str) else content)
 
 
 def file_checksum(path: Path) -> str:
-    """Of a file's content, read once. Raises OSError."""
+    """The checksum of a file's content. Raises OSError."""
     state = xxhash.xxh3_128()
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
@@ -27,7 +27,7 @@ def file_checksum(path: Path) -> str:
 
 
 def file_checksum_once(path: Path) -> str:
-    """The same, read once a process, unless size or time of change differ. Raises OSError."""
+    """Like `file_checksum`, but a file is read again in one process only if its size or time has changed. Raises OSError."""
     status = path.stat()
     return _file_checksum(path, status.st_size, status.st_mtime_ns)
 

@@ -1,4 +1,4 @@
-"""The files of a dataset that an evaluation uses: they must stay what they were when it began."""
+"""The files of a dataset that an evaluation uses. They must not change once it has begun."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ CHANGED = (
 
 
 def files_of_pair(pair: Pair) -> Iterator[Path]:
-    """All files of both scans, and the true field."""
+    """All files of both scans, and the true field if there is one."""
     for scan in (pair.fixed, pair.moving):
         yield scan.image
         yield from scan.labels.values()
@@ -27,7 +27,7 @@ def files_of_pair(pair: Pair) -> Iterator[Path]:
 
 
 def digest_now(path: Path) -> str:
-    """SHA-256 of a file, read once a process; empty where there is none to read, as whoever needs it says."""
+    """SHA-256 of a file, computed once per process. Empty if it cannot be read: the code that needs the file reports that."""
     try:
         return file_digest(path)
     except OSError:
@@ -35,7 +35,7 @@ def digest_now(path: Path) -> str:
 
 
 def refuse_changed(pair: Pair, known: Mapping[str, str]) -> None:
-    """Raise DataError where a file of a pair has changed; each is read once a process. Of an old tree nothing is `known`."""
+    """Raise DataError if a file of the pair has changed. `known`: path -> SHA-256; files that are not in it are not checked."""
     for path in files_of_pair(pair):
         wanted = known.get(str(path))
         if wanted and path.exists() and digest_now(path) != wanted:
@@ -43,8 +43,10 @@ def refuse_changed(pair: Pair, known: Mapping[str, str]) -> None:
 
 
 def with_files(evaluation: Evaluation, pairs: Sequence[Pair], conditions: Sequence[str]) -> Evaluation:
-    """The evaluation, with the hashes of all files of these pairs under these conditions. Raises DataError where one has
-    changed since it was used first: damaged or mended, its numbers would be mixed with others."""
+    """The evaluation with the hashes of all files of these pairs under these conditions.
+
+    Raises DataError if a file has changed since it was first used: results of two versions would be mixed.
+    """
     used = (evaluation.under(pair, condition) for pair in pairs for condition in conditions)
     paths = dict.fromkeys(path for pair in used for path in files_of_pair(pair))
     now = {str(path): digest_now(path) for path in paths}

@@ -1,4 +1,4 @@
-"""The errors a user can act on, each with its exit code. `cli.main` is the only place that catches them.
+"""The errors that a user can act on, each with its exit code. Only `cli.main` catches them all.
 
 A failing method is not an error: it is a `lumirage.core.model.Outcome`.
 """
@@ -14,11 +14,11 @@ EXIT_SOME_FAILED = 1
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What an OSError says when nothing more can be written; the user's to mend."""
+"""The error numbers of a full disk or quota, which the user has to resolve."""
 
 
 class LumirageError(Exception):
-    """Something the user can mend. The message says what to change."""
+    """Something that the user can correct. The message says what to change."""
 
     exit_code = EXIT_INTERNAL
 
@@ -36,19 +36,19 @@ class DataError(LumirageError):
 
 
 class UnavailableError(LumirageError):
-    """A container engine, an image or a weights file that the request needs is not there."""
+    """A container engine, an image or a file of weights that is needed is not available."""
 
     exit_code = 69
 
 
 class BusyError(LumirageError):
-    """Somebody else holds the output folder, or a resource is short: try again later."""
+    """Another process uses the output folder, or a resource is exhausted: try again later."""
 
     exit_code = 75
 
 
 class DamagedFileError(DataError):
-    """A file that the harness wrote is not what it wrote, or is gone, though a record says that it is there."""
+    """A file that the harness wrote has changed, or is missing although a record says that it was written."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: {why}")
@@ -71,12 +71,15 @@ class EngineError(LumirageError):
 
 
 class PausedError(EngineError):
-    """Somebody else paused a container: nothing that was timed in it counts."""
+    """Another program paused a container, so its times are not valid."""
 
 
 class GpuFaultError(EngineError):
-    """A GPU failed under a method, or its log says so. `gpus` are the UUIDs of those that it had; `lost`: the driver does
-    not show one of them any more, so that nobody need believe the log."""
+    """A GPU failed while a method used it, or the method's log says so.
+
+    `gpus` are the UUIDs of the GPUs that the method had. `lost`: the driver no longer lists one of them, so the failure
+    is certain even without the log.
+    """
 
     def __init__(self, message: str, gpus: tuple[str, ...], *, lost: bool) -> None:
         super().__init__(message)
@@ -84,7 +87,7 @@ class GpuFaultError(EngineError):
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:
-    """`; did you mean 'x'?` with the closest choices, and all of them where they are few; for error messages."""
+    """For error messages: `; did you mean 'x'?` with the closest choices, and all choices if they are few."""
     known = sorted(choices)
     close = difflib.get_close_matches(word.lower(), [c.lower() for c in known], n=3, cutoff=0.5)
     close = [c for c in known if c.lower() in close]

@@ -1,8 +1,8 @@
-"""evaluation.json: written so that OUT and the dataset can be moved, and read with the paths of where they lie now.
+"""Reads and writes evaluation.json, in such a way that OUT and the dataset can be moved.
 
-On disk the dataset's place is relative to OUT, a file of the dataset is `bids:dataset:PATH`, one of a derivative that lies
-elsewhere `bids:NAME:PATH`, as in BIDS URIs; any other is relative to OUT. In memory all paths are absolute. Trees of older
-harnesses have absolute paths, which are taken as they stand.
+In the file, the path of the dataset is relative to OUT. A file of the dataset is the BIDS URI `bids:dataset:PATH`; a file of
+a derivative outside the dataset is `bids:NAME:PATH`; any other path is relative to OUT. In memory all paths are absolute.
+Older output trees contain absolute paths, which are used unchanged.
 """
 
 import json
@@ -20,14 +20,14 @@ from lumirage.core.set_aside import exists
 from lumirage.core.track import IN_DATASET, Evaluation
 
 DATASET = "dataset"
-"""Name of the evaluated dataset in BIDS URIs of an output tree; derivatives go by their own."""
+"""The name of the evaluated dataset in BIDS URIs of an output tree. Derivatives have names of their own."""
 PLACE_VARIABLE = "LUMIRAGE_BIDS_DIR"
-"""Where the dataset is, when it is no more where evaluation.json says."""
+"""Names the dataset's folder if it is no longer where evaluation.json says."""
 Json = dict[str, Any]  # as json reads it
 
 
 def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
-    """Write it whole or not at all."""
+    """Write evaluation.json completely or not at all."""
     here, content = _real(layout), evaluation.model_dump(mode="json")
     roots = {DATASET: evaluation.dataset, **evaluation.derivatives}
 
@@ -42,15 +42,17 @@ def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
 
 
 def read_evaluation(layout: Layout) -> Evaluation:
-    """The evaluation with the places of now. Raises DataError when there is none, or it is of another version,
-    DamagedFileError when it is not what was written."""
+    """The evaluation, with absolute paths as of now.
+
+    Raises DataError if there is none or it has another version, DamagedFileError if the file is damaged.
+    """
     if not exists(layout.evaluation):
         raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
     whole: bool | None = None
     try:
         whole, raw = without_checksum(layout.evaluation.read_bytes())
         if whole is False:
-            raise DamagedFileError(layout.evaluation, "damaged: its content is not that of its checksum")
+            raise DamagedFileError(layout.evaluation, "damaged: its content does not match its checksum")
         content = json.loads(raw)
         if isinstance(content, dict) and isinstance(content.get("dataset"), str):
             _find_places(content, _real(layout))
@@ -64,7 +66,7 @@ def read_evaluation(layout: Layout) -> Evaluation:
 
 
 def dataset_links(layout: Layout, evaluation: Evaluation) -> dict[str, str]:
-    """The names in BIDS URIs of the tree -> where they lie, relative to OUT, for dataset_description.json."""
+    """Name in the BIDS URIs of the tree -> folder, relative to OUT; for DatasetLinks of dataset_description.json."""
     roots = {DATASET: evaluation.dataset, **evaluation.derivatives}
     return {name: _relative(root, _real(layout)) for name, root in roots.items()}
 
@@ -93,7 +95,7 @@ def _folders(content: Json) -> list[tuple[str, str]]:
 
 
 def _change(content: Json, change: Callable[[str], str]) -> None:
-    """Change the texts of the parts that hold paths, in place."""
+    """Apply `change` to all texts that may be paths, in place."""
     for part in ("pairs", "exchanged"):
         if part in content:
             content[part] = _changed(content[part], change)
@@ -119,7 +121,7 @@ def _uri(path: str, roots: Mapping[str, Path], here: Path) -> str:
 
 
 def _found(text: str, roots: Mapping[str, Path], here: Path) -> Path:
-    """A path from its spelling on disk; a URI may be followed by nothing, which is the folder itself."""
+    """The absolute path for a path as written in the file. A URI without a path is the folder itself."""
     if not text.startswith("bids:"):
         return _absolute(text, here)
     _, name, path = text.split(":", 2)
@@ -127,7 +129,7 @@ def _found(text: str, roots: Mapping[str, Path], here: Path) -> Path:
 
 
 def _relative(path: Path, here: Path) -> str:
-    """Begins with a dot always, so that it is known for a path."""
+    """The path relative to `here`. It always begins with a dot, which marks it as a path."""
     text = Path(os.path.relpath(path, here)).as_posix()
     return text if text.startswith(".") else f"./{text}"
 

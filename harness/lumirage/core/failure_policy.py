@@ -1,14 +1,14 @@
-"""Failed runs, and the policy that fills them: the one rule by which analysis, report and summary make their means.
+"""Failed runs, and the policy that gives them a value. Analysis, report and summary all use these means.
 
-Failures are never dropped in silence. Every run that is not ok has a place, and a policy fills it, repeat by repeat:
+Failures are never dropped silently. Every run that is not ok gets a value by a policy, for each repeat:
 
-identity  the failed run gets what doing nothing got on that pair, or what the affine got where that is worse
-worst     it gets the worst that any method or sentinel got on that pair
-drop      it is left out of the pairs that are compared, and counted
+identity  the value of doing nothing on that pair, or that of the affine if it is worse
+worst     the worst value of all methods and sentinels on that pair
+drop      no value: the pair is left out of the comparison, and counted
 
-So failing is never ahead of the affine. In metrics of regularity and consistency doing nothing is perfect, so that
-failing would be a reward: there both `identity` and `worst` give the worst value of the methods on that pair, or on any
-pair where all failed on that one. A run that ended well and has no value in a metric is not a failure: it stays without.
+So a failed run is never better than the affine. In metrics of regularity and consistency doing nothing is perfect, and
+failing would be rewarded: there both `identity` and `worst` give the worst value of the methods on that pair, or on any
+pair if all methods failed on that one. A run that is ok but has no value in a metric is not a failure: it stays without.
 """
 
 import warnings
@@ -31,10 +31,10 @@ COUNTED_AS: dict[str, str] = {
     "worst": "counts as the worst that any method got",
     "drop": "was left out",
 }
-"""What becomes of a failed run, in words."""
+"""What happens to a failed run, in words."""
 
 LARGEST = 1e100
-"""Values beyond this are no measurement: they count as infinite ones do, as failures. Their squares would be infinite."""
+"""Larger values count as failures, like infinite ones: their squares would be infinite."""
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -42,12 +42,12 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Attempts:
-    """Who ran what in one track and condition, whatever the metric."""
+    """The runs of one track and condition, for all metrics."""
 
     methods: tuple[str, ...]
     """Sentinels first."""
     not_ok: frozenset[tuple[str, str, int]]
-    """Method, pair and repeat of the runs that did not end well."""
+    """Method, pair and repeat of the runs that are not ok."""
     repeats: tuple[int, ...]
 
     @classmethod
@@ -62,31 +62,31 @@ class Attempts:
 
 @dataclass(frozen=True)
 class PolicyMean:
-    """The mean of one method in one metric under a policy, and how much of it is the policy's."""
+    """The mean of one method in one metric under a policy, and how many values come from the policy."""
 
     value: float
     """NaN where no pair has a value."""
     n_pairs: int
-    """That it is over."""
+    """Number of pairs in the mean."""
     filled: int
-    """Of these, how many have a value that the policy put in."""
+    """How many of these have a value from the policy."""
     failed: int
-    """Pairs with a failed run, whether filled or left out."""
+    """Number of pairs with a failed run, whether filled or left out."""
 
 
 @dataclass(frozen=True)
 class RawValues:
-    """One metric before a policy has filled the failures; (methods, pairs, repeats)."""
+    """The values of one metric, (methods, pairs, repeats), before a policy has filled the failures."""
 
     methods: tuple[str, ...]
     values: Floats
     """NaN where there is no value."""
     failed: Bools
-    """The run was not ok, or its value was infinite or as good as that."""
+    """Whether the run was not ok, or its value was infinite or larger than the limit above."""
 
     @classmethod
     def of(cls, rows: pd.DataFrame, attempts: Attempts, pairs: Sequence[str]) -> "RawValues":
-        """From the rows of one metric, preset and source (columns method, pair, repeat, value); others are passed over."""
+        """From the rows of one metric, preset and source (columns method, pair, repeat, value); other rows are ignored."""
         place_m = {m: i for i, m in enumerate(attempts.methods)}
         place_p = {p: i for i, p in enumerate(pairs)}
         place_r = {r: i for i, r in enumerate(attempts.repeats)}
@@ -111,11 +111,11 @@ class RawValues:
             return np.asarray(np.nanmean(filled, axis=2))
 
     def filled(self, policy: Policy, metric: str) -> Bools:
-        """(methods, pairs): whether the policy put a value in the place of some run of this method on this pair."""
+        """(methods, pairs): whether the policy gave a value to a run of this method on this pair."""
         return np.asarray(self.failed.any(axis=2)) & np.isfinite(self._substitutes(policy, metric))[None, :]
 
     def means(self, policy: Policy, metric: str, pairs: Bools | None = None) -> dict[str, "PolicyMean"]:
-        """Method -> its mean over all pairs, or those of a mask: what every table, figure and sentence shows."""
+        """Method -> its mean over all pairs, or over those of a mask. Every table, figure and sentence shows these means."""
         chosen = np.ones(self.values.shape[1], dtype=np.bool_) if pairs is None else pairs
         values, filled = self.under(policy, metric)[:, chosen], self.filled(policy, metric)[:, chosen]
         failed = np.asarray(self.failed.any(axis=2))[:, chosen]
@@ -130,11 +130,11 @@ class RawValues:
         }
 
     def without_own(self) -> Bools:
-        """(methods,): whether runs of a method failed and no value is its own: whatever it shows, a policy put in."""
+        """(methods,): whether runs of a method failed and none has a value of its own, so that all come from the policy."""
         return np.asarray(self.failed.any(axis=(1, 2)) & ~np.isfinite(self.values).any(axis=(1, 2)))
 
     def _substitutes(self, policy: Policy, metric: str) -> Floats:
-        """What a failed run counts as, (pairs,); NaN where it is left out."""
+        """The value of a failed run, (pairs,); NaN where it is left out."""
         sign = direction(metric)
         nothing = np.full(self.values.shape[1], np.nan)
         if policy == "drop" or sign == 0:

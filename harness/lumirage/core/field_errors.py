@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 
 def field_errors(error: ValidationError, record: type[BaseModel]) -> Iterator[str]:
-    """A line a fault: the field's path, what is wrong, what it is now, and the field's meaning where the value is no good."""
+    """A line for each error: the field's path, what is wrong, its value, and what the field means if the value is invalid."""
     for problem in error.errors():
         field = ".".join(map(str, problem["loc"])) or "the whole"
         message = problem["msg"].removeprefix("Value error, ")
@@ -26,7 +26,7 @@ OUT_OF_RANGE = ("greater_than", "greater_than_equal", "less_than", "less_than_eq
 
 
 def _meaning(record: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    """The description of the field at this place; empty where it has none."""
+    """The description of the field at this path; empty if it has none."""
     at: Any = record
     meaning = ""
     for step in place:

@@ -8,7 +8,7 @@ from lumirage.core.space import Array
 
 
 def foreground(data: Array) -> Array:
-    """Voxels brighter than a tenth of the image's 99th percentile of positive values; all of them in an empty image."""
+    """Voxels brighter than a tenth of the image's 99th percentile of positive values; all voxels in an empty image."""
     positive = data[data > 0]
     if not positive.size:
         return np.ones(data.shape, bool)

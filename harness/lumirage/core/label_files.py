@@ -1,4 +1,4 @@
-"""The label map of a source: one file, or the masks or probabilities of its structures, a file each, made into one map."""
+"""The label map of a label source: one file, or one map made from a mask or probability map for each structure."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ from lumirage.core.native_images import read_image, read_label_map
 from lumirage.core.space import Float, Volume, points, same_grid
 
 LEAST_OVERLAP = 0.5
-"""Of the smaller of two boxes in the world: a map that covers one structure lies within its image wholly."""
+"""Of the smaller of the two boxes in the world, as a map of one structure may cover only a part of its image."""
 PROBABILITIES = "_probseg."
 _ROUNDING = 0.01
 _Structure = tuple[int, Path]
 
 
 def shared_sources(pair: Pair) -> list[str]:
-    """The label sources of both scans, by name."""
+    """The names of the label sources that both scans have, sorted."""
     mine, others = ({*scan.labels, *scan.structures} for scan in (pair.fixed, pair.moving))
     return sorted(mine & others)
 
 
 def elsewhere(image: Grid, labels: Grid) -> str:
-    """Why a label map cannot be of an image, by where it lies; empty where it can, on whatever lattice."""
+    """Why a label map cannot belong to an image, judged by its position; empty if it can. The lattices may differ."""
     if same_grid(image, labels):
         return ""
     unset = [np.array_equal(grid.affine, np.eye(4)) for grid in (image, labels)]
@@ -44,23 +44,23 @@ def _corners(grid: Grid) -> Float:
 
 
 def label_files(scan: Scan, source: str) -> tuple[Path, ...]:
-    """The files that a source has of a scan; of several structures in order of their names; none where it has none."""
+    """The files of a label source for a scan: one, or one for each structure, sorted by name. Empty if there are none."""
     if source in scan.labels:
         return (scan.labels[source],)
     return tuple(path for _, path in sorted(scan.structures.get(source, {}).items()))
 
 
 def structure_numbers(scan: Scan, source: str, names: Mapping[int, str]) -> tuple[int, ...]:
-    """The numbers of the structures that have a file each, in the order of `label_files`; none where one file has all."""
+    """The label of each structure that has its own file, in the order of `label_files`; empty if one file has all labels."""
     numbers = {name: number for number, name in names.items()}
     return tuple(numbers[name] for name in sorted(scan.structures.get(source, {})))
 
 
 def read_label_files(files: Sequence[Path], numbers: Sequence[int] = ()) -> Volume:
-    """The label map of a source, int32: of its one file, or of one file for each of these numbers.
+    """The label map of a source, int32 (X, Y, Z): from one file, or from one file for each of these numbers.
 
-    Of probabilities the largest is taken, where it is larger than what is left for the background. Raises DataError where
-    files are damaged, lie on several lattices, or masks overlap.
+    A voxel gets the structure with the largest probability, if that exceeds the probability of background. Raises
+    DataError if files are damaged or lie on different lattices, or if masks overlap.
     """
     if not numbers:
         return read_label_map(files[0])
@@ -74,7 +74,8 @@ def _likeliest(maps: Sequence[_Structure]) -> Volume:
     labels = np.zeros(best.shape, np.int32)
     for number, path, volume in volumes:
         if volume.data.min() < -_ROUNDING or volume.data.max() > 1 + _ROUNDING:
-            raise DataError(f"{path}: probabilities from 0 to 1 are wanted; there are {volume.data.max():g}")
+            span = f"{volume.data.min():g} to {volume.data.max():g}"
+            raise DataError(f"{path}: probabilities must be from 0 to 1; these are from {span}")
         higher = volume.data > best
         labels[higher], best[higher] = number, volume.data[higher]
         total += volume.data
@@ -89,8 +90,8 @@ def _joined(maps: Sequence[_Structure]) -> Volume:
         inside = volume.data > 0
         if twice := int(np.count_nonzero(labels[inside])):
             raise DataError(
-                f"{path}: {twice} of its voxels are in the mask of another structure too; give overlapping structures as "
-                "derivatives of their own"
+                f"{path}: {twice} of its voxels are in the mask of another structure too; put overlapping structures "
+                "into separate derivatives"
             )
         labels[inside] = number
     return Volume(labels, volumes[0][2].affine)

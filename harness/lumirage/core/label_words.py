@@ -1,4 +1,4 @@
-"""Which labels a track asks for, in words, and what these mean in one label source."""
+"""Which labels a track selects, by name, and which numbers these are in one label source."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ class Labels(Record):
     )
     exclude: tuple[LabelWord, ...] = ()
     groups: dict[str, tuple[LabelWord, ...]] = Field(
-        default={}, description="also scored as one: a list of known groups, or names and what belongs to each"
+        default={}, description="also scored as one label: a list of known groups, or names and the members of each"
     )
     mapping: Path | None = Field(
         default=None,
@@ -34,7 +34,7 @@ class Labels(Record):
 
 
 class SourceLabels(Record):
-    """What a track's words mean in one label source: numbers."""
+    """The numbers that a track selects in one label source."""
 
     include: tuple[int, ...] = Field(default=(), description="empty: all but the background")
     exclude: tuple[int, ...] = ()

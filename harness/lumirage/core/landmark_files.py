@@ -1,4 +1,4 @@
-"""Landmarks as their files have them, by name, in world millimetres, RAS+: BIDS tables, Slicer's and ANTs' files."""
+"""Reads landmarks, by name, in world millimetres, RAS+: BIDS tables, files of 3D Slicer and of ANTs."""
 
 import csv
 import json
@@ -12,14 +12,14 @@ from lumirage.core.model import Triple
 
 RAS, LPS = (1.0, 1.0, 1.0), (-1.0, -1.0, 1.0)
 _SYSTEMS = {"RAS": RAS, "LPS": LPS, "0": RAS, "1": LPS}
-"""Slicer's words, and the numbers that it wrote before it had words."""
+"""The names of coordinate systems in Slicer's files, and the numbers in older ones."""
 _FCSV_COLUMNS = "id,x,y,z,ow,ox,oy,oz,vis,sel,lock,label,desc,associatedNodeID"
 Named = tuple[str, str, Triple]
-"""Where it stands in the file, name, and point in RAS+."""
+"""Line or entry of the file, name, and point in mm, RAS+."""
 
 
 def read_landmarks(path: Path) -> dict[str, Triple]:
-    """Name -> point. Raises DataError with file and line for a name that is there twice and for what is no finite point."""
+    """Name -> point, mm, RAS+. Raises DataError, with file and line, for a repeated name and for a point that is not finite."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -28,7 +28,7 @@ def read_landmarks(path: Path) -> dict[str, Triple]:
     found: dict[str, Triple] = {}
     for where, name, point in read(path, text):
         if name in found:
-            raise DataError(f"{path}, {where}: landmark '{name}' is there twice; names must be unique in a file")
+            raise DataError(f"{path}, {where}: landmark '{name}' occurs twice; names must be unique in a file")
         if not all(map(math.isfinite, point)):
             raise DataError(f"{path}, {where}: landmark '{name}' is not a finite point")
         found[name] = point
@@ -42,18 +42,18 @@ def _bids(path: Path, text: str) -> Iterator[Named]:
             yield f"line {line}", (row.get("name") or row["index"]).strip(), _point(row["x"], row["y"], row["z"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{path}, line {line}: the columns name, x, y, z (mm, RAS+) are wanted ({error})"
+                f"{path}, line {line}: the columns name, x, y, z (mm, RAS+) are needed ({error})"
             ) from error
 
 
 def _ants(path: Path, text: str) -> Iterator[Named]:
-    """As antsApplyTransformsToPoints: x, y, z, t, label ..., LPS. Without a name or label, rows are numbered from 1."""
+    """The format of antsApplyTransformsToPoints: x, y, z, t, label ..., LPS. Without a name or label, rows count from 1."""
     for line, row in enumerate(csv.DictReader(text.splitlines()), start=2):
         plain = {str(key).strip().lower(): value for key, value in row.items()}
         try:
             point = _point(plain["x"], plain["y"], plain["z"], LPS)
         except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}, line {line}: the columns x, y, z (mm, LPS) are wanted ({error})") from error
+            raise DataError(f"{path}, line {line}: the columns x, y, z (mm, LPS) are needed ({error})") from error
         yield f"line {line}", (plain.get("name") or plain.get("label") or str(line - 1)).strip(), point
 
 
@@ -70,7 +70,7 @@ def _fcsv(path: Path, text: str) -> Iterator[Named]:
             try:
                 point = _point(row["x"], row["y"], row["z"], signs)
             except (KeyError, ValueError) as error:
-                raise DataError(f"{path}, line {number}: the columns x, y, z are wanted ({error})") from error
+                raise DataError(f"{path}, line {number}: the columns x, y, z are needed ({error})") from error
             label, meaning = row.get("label", "").strip(), row.get("desc", "").strip()
             # AFIDs' protocol numbers its points and has their names as descriptions
             name = meaning if meaning and (label.isdigit() or not label) else label

@@ -1,24 +1,24 @@
-"""Every path of an output tree, and of what ships with the harness. Nowhere else is a file name spelled.
+"""All paths of an output tree, and of the files that ship with the harness. No other module spells a file name.
 
 OUT/
     dataset_description.json  README.md  .bidsignore  pairs.tsv
-    evaluation.json           what this is made of: track, dataset, methods, images; a second command must match
-    .lock  .lock-<participant>  .lock.evaluation    who works here now
-    <method>/                 one BIDS derivative dataset a method
+    evaluation.json           track, dataset, methods and images; a later command for the same OUT must agree with it
+    .lock  .lock-<participant>  .lock.evaluation    locks of the processes that work here now
+    <method>/                 one BIDS derivative dataset per method
         dataset_description.json  README.md  .bidsignore  participants.tsv
         sub-<fixed>/[ses-<fixed>/]anat/
             <entities>_from-<moving>_to-<fixed>_mode-image_desc-<condition>_xfm.nii      the answer: mm, RAS+, pull
-            <the same>_run.json     the run record; written last, its presence means that the run is complete
+            <the same>_run.json     the run record; written last: if it exists, the run is complete
             <the same>_log.txt      what the container printed
-            <the same>_memory.tsv   time line of its memory
+            <the same>_memory.tsv   memory over time
     scores/<preset>-<settings>/<method>/<run>.parquet    the scores of one run
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
     comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv regularity_*.tsv verdicts.json
     report/index.html  report/pairs/...
-    checksums/<part>.json     of the files that no record speaks of
-    work/                     may be deleted when nothing runs or waits on a cluster: it is made again
+    checksums/<part>.json     checksums of the files that no record lists
+    work/                     may be deleted while nothing runs or waits on a cluster; it is made again
         affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
-        scratch/<job>/        inputs and outputs of a container under way, where TMPDIR does not serve: see neutral_scratch
+        scratch/<job>/        inputs and outputs of a running container, if TMPDIR cannot be used: see neutral_scratch
         jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
 """
 
@@ -35,7 +35,7 @@ from pathlib import Path
 from lumirage.core.model import Pair
 from lumirage.core.set_aside import set_aside
 
-ASIDE = re.compile(r"\.[0-9a-f]{32}-")  # begins the name of a file that is not yet whole
+ASIDE = re.compile(r"\.[0-9a-f]{32}-")  # begins the name of a file that is still being written
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class RunFiles:
 
     @property
     def field(self) -> Path:
-        """The answer in the harness' own convention: float32, mm, RAS+, pull, on the working grid."""
+        """The field in the harness' own convention: float32, mm, RAS+, pull, on the working grid."""
         return self._file("_xfm.nii")
 
     @property
@@ -59,12 +59,12 @@ class RunFiles:
 
     @property
     def log(self) -> Path:
-        """What the container printed, the end of it where it was too much."""
+        """What the container printed; only the end if it was too long."""
         return self._file("_log.txt")
 
     @property
     def memory(self) -> Path:
-        """Time line of memory: columns seconds, bytes."""
+        """Memory over time: columns seconds, bytes."""
         return self._file("_memory.tsv")
 
 
@@ -85,7 +85,7 @@ class SubmissionFiles:
         return self.folder / "logs"
 
     def tasks(self, array: str) -> Path:
-        """The tasks of an array, a JSON line each."""
+        """The tasks of an array, one JSON line each."""
         return self.folder / f"{array}.jsonl"
 
     def script(self, array: str) -> Path:
@@ -93,13 +93,13 @@ class SubmissionFiles:
         return self.folder / f"{array}.sh"
 
     def number(self, array: str) -> Path:
-        """The number that the cluster gave an array; its presence means that it was submitted."""
+        """The number that the cluster gave an array. If the file exists, the array was submitted."""
         return self.folder / f"{array}.id"
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The paths of one output tree; all absolute, as engines take no relative mounts."""
+    """The paths of one output tree; all absolute, as engines accept no relative mounts."""
 
     root: Path
 
@@ -108,51 +108,51 @@ class Layout:
 
     @property
     def evaluation(self) -> Path:
-        """What this evaluation is made of."""
+        """The record of the evaluation, `lumirage.core.track.Evaluation`."""
         return self.root / "evaluation.json"
 
     @property
     def description(self) -> Path:
-        """BIDS description of the whole."""
+        """The BIDS description of the output tree."""
         return self.root / "dataset_description.json"
 
     @property
     def readme(self) -> Path:
-        """For a person who finds the folder."""
+        """Explains the folder to a person who finds it."""
         return self.root / "README.md"
 
     @property
     def bidsignore(self) -> Path:
-        """Names for which BIDS has no rule."""
+        """Patterns of files that the BIDS validator shall ignore."""
         return self.root / ".bidsignore"
 
     @property
     def participants(self) -> Path:
-        """The people of a dataset."""
+        """The table of participants of a dataset."""
         return self.root / "participants.tsv"
 
     @property
     def pairs(self) -> Path:
-        """The pair list."""
+        """The table of pairs."""
         return self.root / "pairs.tsv"
 
     @property
     def lock(self) -> Path:
-        """Held by the harness that works here."""
+        """Locked by the process that works on the tree."""
         return self.root / ".lock"
 
     def part_lock(self, participant: str) -> Path:
-        """Held by the harness that works on this participant, where several share the tree."""
+        """Locked by the process that works on this participant, if several processes share the tree."""
         return self.root / f".lock-{participant}"
 
     @property
     def change_lock(self) -> Path:
-        """Held while evaluation.json is changed."""
+        """Locked while evaluation.json is changed."""
         return self.root / ".lock.evaluation"
 
     @property
     def work(self) -> Path:
-        """May be deleted when nothing runs or waits on a cluster."""
+        """Intermediate files; may be deleted while nothing runs or waits on a cluster."""
         return self.root / "work"
 
     @property
@@ -166,15 +166,15 @@ class Layout:
 
     @property
     def tables_lock(self) -> Path:
-        """Held by the task of a cluster that makes the tables."""
+        """Locked by the cluster task that makes the tables."""
         return self.root / ".lock.tables"
 
     def scratch(self, job: str) -> Path:
-        """Inputs and outputs of one container under way."""
+        """Inputs and outputs of one running container."""
         return self.work / "scratch" / job
 
     def neutral_scratch(self, temporary: Path) -> Path:
-        """The same in a folder for temporary files, where no name tells what is evaluated."""
+        """The same in a folder for temporary files, whose name does not reveal what is evaluated."""
         return temporary / f"lumirage-{digest(str(self.root.resolve()))}"
 
     def prepared(self, key: str) -> Path:
@@ -182,11 +182,11 @@ class Layout:
         return self.work / "prepared" / key
 
     def prepared_record(self, key: str) -> Path:
-        """Says that they are whole, and where they lie."""
+        """The record of prepared images, `lumirage.core.model.Prepared`; written last."""
         return self.prepared(key) / "prepared.json"
 
     def affine(self, key: str) -> Path:
-        """The affine of one pair, whatever the condition."""
+        """The affine alignment of one pair, the same for all conditions."""
         return self.work / "affine" / f"{key}.json"
 
     def method(self, method: str) -> Path:
@@ -194,7 +194,7 @@ class Layout:
         return self.root / method
 
     def run_files(self, method: str, pair: Pair, condition: str, repeat: int = 0) -> RunFiles:
-        """Where one run's answer, record, log and time line lie."""
+        """The paths of one run's field, record, log and memory."""
         fixed = pair.fixed
         folder = self.method(method) / f"sub-{fixed.subject}"
         if fixed.session:
@@ -205,22 +205,22 @@ class Layout:
         return RunFiles(folder / "anat" / name)
 
     def scores(self, preset: str, settings: str) -> Path:
-        """Scores of single runs under one preset and its settings."""
+        """The folder of the scores of single runs, for one preset and its settings."""
         return self.root / "scores" / f"{preset}-{settings}"
 
     @property
     def score_table(self) -> Path:
-        """All scores, for machines."""
+        """All scores as Parquet."""
         return self.root / "scores.parquet"
 
     @property
     def score_tsv(self) -> Path:
-        """All scores, for people."""
+        """All scores as a table with tabs."""
         return self.root / "scores.tsv"
 
     @property
     def score_dictionary(self) -> Path:
-        """Says what each column of the scores is."""
+        """The data dictionary of the scores: the meaning of each column."""
         return self.root / "scores.json"
 
     def table(self, name: str) -> Path:
@@ -233,7 +233,7 @@ class Layout:
 
     @property
     def verdicts(self) -> Path:
-        """Sentences made from the comparisons."""
+        """The sentences that state the results of the comparisons."""
         return self.root / "verdicts.json"
 
     @property
@@ -243,18 +243,18 @@ class Layout:
 
 
 def cache_root() -> Path:
-    """Where things that can be made again are kept between evaluations: XDG_CACHE_HOME or ~/.cache."""
+    """The folder for files that can be made again and are kept between evaluations: in XDG_CACHE_HOME or ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumirage"
 
 
 def shipped(name: str) -> Path:
-    """`specs` or `method_containers`, from the installed package or from the checkout it is installed from."""
+    """The folder `specs` or `method_containers`, of the installed package or of the checkout it is installed from."""
     inside = Path(__file__).parents[1] / "_shipped" / name
     return inside if inside.is_dir() else Path(__file__).parents[3] / name
 
 
 def digest(*parts: str | bytes) -> str:
-    """First 16 hex digits of the SHA-256 of the parts, separated so that they cannot run together."""
+    """First 16 hex digits of the SHA-256 of the parts, with separators: (ab, c) and (a, bc) differ."""
     sha = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part
@@ -263,7 +263,7 @@ def digest(*parts: str | bytes) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Digest of a file's content; read once a process, unless size or time of change differ."""
+    """SHA-256 of a file's content, 64 hex digits. A file is read again in one process only if its size or time has changed."""
     stat = path.stat()
     return _file_digest(path, stat.st_size, stat.st_mtime_ns)
 
@@ -278,14 +278,14 @@ def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success sync it and rename it over `path`, else remove it.
 
-    A reader therefore sees the old file, the new file or none, never half of one."""
+    So a reader sees the old file, the new file or none, never a part of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")  # as ASIDE
     try:
         yield aside
         with aside.open("rb") as handle:
             os.fsync(handle.fileno())
-        if path.is_dir() and not path.is_symlink():  # no file of ours: it would stand in the way for ever
+        if path.is_dir() and not path.is_symlink():  # not written by us; the rename would fail every time
             set_aside(path)
         aside.replace(path)
     finally:
@@ -293,6 +293,6 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole text file or none of it."""
+    """Write a text file completely or not at all."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Checksums of files that no record speaks of: tables, the report, descriptions. A list a stage, written by it alone."""
+"""Checksums of files that no record lists: tables, the report, descriptions. Each stage writes a list of its own."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,20 +15,20 @@ PARTS: tuple[Part, ...] = ("descriptions", "scores", "comparisons", "report")
 
 
 class Manifest(Record):
-    """Path from the top of the tree -> checksum."""
+    """Path relative to OUT -> checksum."""
 
     schema_version: Literal[1] = 1
     files: dict[str, str]
 
 
 def list_files(layout: Layout, part: Part, paths: Iterable[Path]) -> None:
-    """Remember what was just written."""
+    """Record the checksums of files that were just written."""
     files = {path.relative_to(layout.root).as_posix(): file_checksum(path) for path in sorted(paths)}
     write_json(layout.checksums(part), Manifest(files=files))
 
 
 def listed_files(layout: Layout, part: Part) -> dict[Path, str]:
-    """The files of a part and their checksums; none where they were not recorded. Raises DamagedFileError."""
+    """The files of a part and their checksums; empty if none were recorded. Raises DamagedFileError."""
     if not exists(layout.checksums(part)):
         return {}
     listed = read_json(layout.checksums(part), Manifest).files
@@ -36,7 +36,7 @@ def listed_files(layout: Layout, part: Part) -> dict[Path, str]:
 
 
 def is_whole(path: Path, wanted: str) -> bool:
-    """Whether a file is there and as it was written."""
+    """Whether a file exists and has the content that was written."""
     try:
         return path.is_file() and file_checksum(path) == wanted
     except OSError:
@@ -44,7 +44,7 @@ def is_whole(path: Path, wanted: str) -> bool:
 
 
 def what_is_wrong(path: Path) -> str:
-    """Of a file that is not whole, in words."""
+    """Describes what is wrong with a file for which `is_whole` is false."""
     if not path.exists():
         return "missing"
-    return "damaged: its content is not that of its checksum" if path.is_file() else "damaged: no file"
+    return "damaged: its content does not match its checksum" if path.is_file() else "damaged: no file"

@@ -1,5 +1,6 @@
-"""Every metric that a score can have: what it is, in what unit, what it judges, when it is undefined, and whose
-definition it is. The one table from which scoring, analysis and report know a metric."""
+"""All metrics: meaning, unit, what each one judges, when it is undefined, and the source of its definition.
+
+Scoring, analysis and report all read this table."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,16 +16,16 @@ CONSTANT = "null where no voxel of the mask is left or an image is constant ther
 
 
 Direction = Literal[1, 0, -1]
-"""1: higher is better; -1: lower is better; 0: nobody said."""
+"""1: higher is better; -1: lower is better; 0: not known."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric. `of` says what a row with a label is about: rows without one are means over them, or of the field.
+    """One metric. `of` says what a row with a label describes; rows without a label are means over these, or of the field.
 
-    `judges` says what it speaks of. accuracy: against labels, landmarks or a true field; methods are ranked by it alone.
-    regularity: the field alone, in which doing nothing is perfect, so a gate and never a reward. consistency: a method
-    with itself. likeness: the images, which a method can raise by moving anatomy wrongly.
+    `judges` is one of: accuracy, against labels, landmarks or a true field; methods are ranked by accuracy alone.
+    regularity, of the field alone: doing nothing is perfect, so it is a condition and never a reward. consistency, of a
+    method with itself. likeness, of the images, which a method can raise by moving anatomy wrongly.
     """
 
     name: str
@@ -202,30 +203,30 @@ TITLES = {
     "det_le0_percent": "folded voxels (%)", "ndv_percent": "folded volume (%)", "sdlogj": "SD log J",
     "mi_fixed_moved": "mutual information", "ncc_fixed_moved": "NCC",
 }  # fmt: skip
-"""What the field calls a metric, where people read; files keep its name."""
+"""The usual names of metrics in texts for people; files have the metric's own name."""
 
 
 def title(metric: str) -> str:
-    """The field's name of a metric, with its unit; its own name where the field has none."""
+    """The usual name of a metric, with its unit; its own name if there is no usual one."""
     return TITLES.get(metric, metric)
 
 
 def direction(metric: str) -> Direction:
-    """Which way is better; 0 for a metric that nobody knows."""
+    """Whether higher (1) or lower (-1) is better; 0 for an unknown metric."""
     known = METRICS.get(metric)
     return 0 if known is None else 1 if known.better == "higher" else -1
 
 
 def is_accuracy(metric: str) -> bool:
-    """Whether it is measured against labels, landmarks or a true field; what methods are ranked by."""
+    """Whether it is measured against labels, landmarks or a true field. Methods are ranked by such metrics only."""
     return metric in METRICS and METRICS[metric].judges == "accuracy"
 
 
 def nothing_is_perfect(metric: str) -> bool:
-    """Whether doing nothing has the best value, as in regularity and consistency: a failure must not count as that."""
+    """Whether doing nothing has the best value, as in regularity and consistency. A failed run must not get that value."""
     return metric in METRICS and METRICS[metric].judges in ("regularity", "consistency")
 
 
 def is_regularity(metric: str) -> bool:
-    """Whether it judges the field alone, so that a failure must not count as doing nothing."""
+    """Whether it judges the field alone. A failed run must not get the value of doing nothing."""
     return metric in METRICS and METRICS[metric].judges == "regularity"

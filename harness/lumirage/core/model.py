@@ -1,4 +1,4 @@
-"""The records that the stages hand to one another. What touches disk is a pydantic model and says its schema version.
+"""The records that the stages exchange. Those that are stored on disk are pydantic models with a schema version.
 
 Nothing here computes: arrays live in `lumirage.core.space`, paths in `lumirage.core.layout`.
 """
@@ -20,13 +20,13 @@ AXIS_CODES = r"^([RL]([AP][SI]|[SI][AP])|[AP]([RL][SI]|[SI][RL])|[SI]([RL][AP]|[
 
 
 class Record(BaseModel):
-    """Frozen, and closed: a field nobody knows is an error, not a surprise."""
+    """The base of all records: frozen, and an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="constants")
 
 
 class Scan(Record):
-    """One image with the referee's side files."""
+    """One image with the labels, masks and landmarks that only the harness sees."""
 
     name: str = Field(description="BIDS stem, such as sub-01_ses-1_T1w; unique in its dataset")
     subject: str
@@ -55,19 +55,19 @@ class Pair(Record):
 
     @property
     def id(self) -> str:
-        """Unique within a condition; a pair that stands for another has its id, so that conditions can be paired."""
+        """Unique within a condition. A pair that replaces another has the same id, so that conditions can be compared."""
         return self.stands_for or f"{self.fixed.label}-{self.moving.label}"
 
 
 class Grid(Record):
-    """A sampling lattice: shape in voxels and the voxel-to-world matrix (RAS+ mm)."""
+    """A lattice: shape in voxels and the voxel-to-world matrix (RAS+ mm)."""
 
     shape: Shape
     affine: Matrix
 
 
 class Prepared(Record):
-    """What the methods are given for one pair under one condition, and how it came from the native images."""
+    """The images that methods get for one pair under one condition, and their relation to the native images."""
 
     schema_version: Literal[1] = 1
     key: str = Field(description="hash of everything it was made from")
@@ -77,7 +77,7 @@ class Prepared(Record):
     affine: Matrix = Field(description="fixed world to moving world, RAS+ mm: x_native_moving = affine @ (x + u(x))")
     truth: Path | None = Field(default=None, description="the true u on the working grid, where it is known")
     shown: Matrix | None = Field(default=None, description="voxel to world in the files of methods; none: as in grid")
-    warnings: tuple[str, ...] = Field(default=(), description="what is doubtful about the pair, a sentence each")
+    warnings: tuple[str, ...] = Field(default=(), description="what is doubtful about the pair, one sentence each")
     checksums: dict[str, str] = Field(default={}, description="XXH3-128 of fixed, moving, truth; none: not known")
 
 
@@ -91,7 +91,7 @@ class Convention(Record):
     )
     signs: str = Field(default="+++", pattern=r"^[+-]{3}$", description="sign of each stored component; ITK is --+")
     channels: Literal["last", "first"] = "last"
-    affine: Literal["checked", "ignored"] = Field(default="checked", description="ignored: the header says nothing")
+    affine: Literal["checked", "ignored"] = Field(default="checked", description="ignored: its header is not used")
 
 
 class Weights(Record):
@@ -105,7 +105,7 @@ class Weights(Record):
 
 
 class Command(Record):
-    """For images that were never built for us: what to call for one pair, and what it leaves behind."""
+    """For images that do not follow our contract: the command for one pair, and the files that it writes."""
 
     template: str = Field(description="arguments with {fixed}, {moving}, {out}, {threads}, {seed} and parameters")
     answer: str = Field(description="file under {out} that holds the field")
@@ -113,8 +113,8 @@ class Command(Record):
 
 
 class GridNeeds(Record):
-    """The grid that a network wants. With an `orientation` it is the network's training frame: the harness brings both
-    images there and the field back. Without one it only says which tracks suit it."""
+    """The grid that a network needs. With an `orientation` it is the frame of the network's training: the harness
+    resamples both images to it and the field back. Without one it only limits the tracks that can be used."""
 
     orientation: str | None = Field(default=None, pattern=AXIS_CODES, description="axis codes of its arrays, as LIA")
     shape: Shape | None = Field(default=None, description="of its arrays; none: as large as the working grid")
@@ -126,7 +126,7 @@ ParameterValue = bool | int | float | str | list[int] | list[float] | list[str]
 
 
 class Method(Record):
-    """The card, `method.yaml`: everything the harness must know about one registration algorithm."""
+    """The card, `method.yaml`: everything that the harness needs to know about one registration algorithm."""
 
     schema_version: Literal[1] = 1
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]*$")
@@ -136,7 +136,7 @@ class Method(Record):
     contract: Literal["lumirage", "command", "lumir"] = "lumirage"
     lumir_year: Literal[2024, 2025] = 2025
     image: str = Field(default="", description="reference; empty: lumirage/<folder>, built from its folder")
-    obtain: str = Field(default="", description="how to get an image that nobody publishes; told where it is missing")
+    obtain: str = Field(default="", description="how to get an image that is not published; shown if it is missing")
     command: Command | None = None
     device: Literal["cpu", "gpu", "either"] = "cpu"
     deterministic: bool = True
@@ -152,20 +152,20 @@ class Method(Record):
     untrained: bool = Field(default=False, description="runs with random weights: marked in every table")
     citation: str = ""
     licence: str = ""
-    source: tuple[str, ...] = Field(default=(), description="where the facts of this card stand")
+    source: tuple[str, ...] = Field(default=(), description="sources of the facts on this card")
 
 
 class Limits(Record):
     """What one container may use. Memory means memory plus swap."""
 
     pair_timeout_s: float = Field(default=3600.0, gt=0, le=3e6, description="seconds, at most about a month")
-    container_timeout_s: float | None = Field(default=None, gt=0, le=1e8, description="seconds; none: all pairs'")
+    container_timeout_s: float | None = Field(default=None, gt=0, le=1e8, description="seconds; none: sum over pairs")
     memory_bytes: int = Field(default=16 * 2**30, gt=0, le=2**50, description="bytes; 16 GiB is 17179869184")
     cpus: int = Field(default=1, gt=0, le=4096, description="number of CPUs")
     gpus: int = Field(default=0, ge=0, le=64, description="number of GPUs")
     pids: int = Field(default=512, gt=0, le=2**22, description="number of processes and threads")
     output_bytes: int = Field(default=8 * 2**30, gt=0, le=2**50, description="bytes that one container writes")
-    log_bytes: int = Field(default=2 * 2**20, gt=0, le=2**40, description="bytes")
+    log_bytes: int = Field(default=2 * 2**20, gt=0, le=2**40, description="bytes of its log that are kept")
 
 
 class Outcome(StrEnum):
@@ -186,7 +186,7 @@ CENSORING = {
     Outcome.OUT_OF_GPU_MEMORY: "died of GPU memory",
     Outcome.TIMEOUT: "ran out of time",
 }
-"""Outcomes that say that a cost is above a limit, not what it is, in a reader's words: censored points of a cost."""
+"""Outcomes after which only a lower bound of a cost is known (censored), as words for a reader."""
 
 
 class Job(Record):
@@ -204,7 +204,7 @@ class Job(Record):
 
 
 class Usage(Record):
-    """What one container used, as seen from outside. Any value may be missing; the `_how` fields say how it was got."""
+    """What one container used, measured from outside. Any value may be missing; the `_how` fields say how it was measured."""
 
     wall_s: float
     start_s: float | None = Field(default=None, description="from the order to start until the entry point ran")
@@ -226,22 +226,22 @@ class Usage(Record):
 
 
 class Run(Record):
-    """The record of one pair registered by one method: `run.json`. Its presence means that the run is complete."""
+    """The record of one pair registered by one method: `run.json`. If it exists, the run is complete."""
 
     schema_version: Literal[1] = 1
     harness: str = Field(description="version of the harness")
     contract: int = CONTRACT_VERSION
     method: str
-    image: str = Field(description="what ran: image id or digest")
+    image: str = Field(description="id or digest of the image that ran")
     runtime: str
     isolated: bool
     isolation: dict[str, str] = Field(default={}, description="property -> held, or why not")
     mounts: dict[str, Literal["ro", "rw"]] = Field(default={}, description="path in the container -> access")
-    cpus: tuple[int, ...] = Field(default=(), description="that it was given; none: not pinned")
-    gpus: tuple[str, ...] = Field(default=(), description="UUIDs of those that it was given")
-    device: Literal["cpu", "gpu", ""] = Field(default="", description="what it was given; empty: not known")
+    cpus: tuple[int, ...] = Field(default=(), description="CPUs that it could use; none: not pinned")
+    gpus: tuple[str, ...] = Field(default=(), description="UUIDs of the GPUs that it could use")
+    device: Literal["cpu", "gpu", ""] = Field(default="", description="the device that it could use; empty: not known")
     weights: dict[str, str] = Field(default={}, description="file of trained weights -> its SHA-256")
-    limits: Limits | None = Field(default=None, description="that it was started with")
+    limits: Limits | None = Field(default=None, description="limits of its container")
     track: str
     condition: str
     repeat: int = 0
@@ -252,18 +252,18 @@ class Run(Record):
     outcome: Outcome
     message: str = ""
     started: str = Field(description="UTC, ISO 8601")
-    wall_s: float | None = Field(default=None, description="begin to end of this pair, on the harness's clock")
-    load_s: float | None = Field(default=None, description="container start to first begin; its first pair only")
+    wall_s: float | None = Field(default=None, description="from begin to end of this pair, by the harness's clock")
+    load_s: float | None = Field(default=None, description="from container start to first begin; first pair only")
     phases_s: dict[str, float] = {}
     cold: bool = Field(description="first pair of its container")
     timed_by: Literal["events", "container", "answers"] = "events"
     usage: Usage = Field(description="of the whole container, shared by the pairs of its job")
-    container_ended: bool = Field(default=True, description="False: written at the pair's end, usage is not known")
+    container_ended: bool = Field(default=True, description="false: written when the pair ended, usage is not known")
     pairs_in_job: int = 1
     answer_bytes: int | None = None
     answer_sha256: str | None = None
     checksums: dict[Literal["field", "log", "memory"], str] = Field(default={}, description="XXH3-128; none: not known")
-    moved_correlation: float | None = Field(default=None, description="method's moved image, if any, against ours")
+    moved_correlation: float | None = Field(default=None, description="of the method's moved image with ours")
     info: dict[str, str | float | int | bool | None] = {}
     host: dict[str, str | int | float] = {}
     warnings: tuple[str, ...] = ()
@@ -271,7 +271,7 @@ class Run(Record):
 
     @property
     def cpu_s_per_pair(self) -> float | None:
-        """The container's CPU time, shared evenly by the pairs of its job."""
+        """The container's CPU time, s, divided by the number of pairs of its job."""
         return None if self.usage.cpu_s is None else self.usage.cpu_s / self.pairs_in_job
 
 
@@ -285,8 +285,8 @@ class Score(Record):
     label: int | None = None
     name: str = Field(default="", description="name of the label")
     undefined: str = Field(default="", description="why there is no value")
-    n: int | None = Field(default=None, description="of a mean: labels, landmarks or voxels that it is over")
-    note: str = Field(default="", description="of a mean: what was left out, and penalties that were put in")
+    n: int | None = Field(default=None, description="of a mean: number of labels, landmarks or voxels")
+    note: str = Field(default="", description="of a mean: what was left out, and which penalties it contains")
 
 
 SCORE_COLUMNS = (
@@ -297,4 +297,4 @@ SCORE_COLUMNS = (
 """Columns of scores.tsv and scores.parquet: one row per method, pair, metric and label; means have no label."""
 
 SENTINELS = ("identity", "affine")
-"""Scored by the harness without any container, beside the methods: nothing done, and the prepared affine alone."""
+"""Scored by the harness without a container: doing nothing, and the prepared affine alone."""

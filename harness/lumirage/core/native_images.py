@@ -1,8 +1,8 @@
-"""Images and label maps of a dataset, as everything here takes them: however a file is stored, the same arrays.
+"""Reads images and label maps of a dataset. The arrays are the same, however a file is stored.
 
-A file's axis order and directions are undone by exact flips and permutations, so that the array axes run nearest to
-right, anterior, superior. What is no number outside the head is background. What cannot be used is refused, and what
-had to be assumed is said: `notes_of_image`, `notes_of_labels`.
+Axes are flipped and permuted, without resampling, so that the array axes are nearest to right, anterior and superior. NaN
+outside the head is background. A file that cannot be used raises DataError. Assumptions are reported by
+`notes_of_image` and `notes_of_labels`.
 """
 
 import functools
@@ -20,13 +20,13 @@ from lumirage.core.nifti_header import content_missing
 from lumirage.core.space import Array, Displacement, Float, Single, Volume, make_grid, points
 
 ROUNDED = 1e-2
-"""Farthest from a whole number that a label may lie: what float storage and scaling leave, never interpolation."""
+"""Largest distance of a label from a whole number: storage as float and scaling stay below, interpolation does not."""
 INSIDE_SHARE = 1e-2
-"""Share of an image's finite voxels that NaN enclosed by them may have."""
+"""Largest number of enclosed NaN voxels, as a share of the finite voxels."""
 
 
 class Note(NamedTuple):
-    """What had to be assumed of a file. Files with the same `kind` are told in one line."""
+    """An assumption about a file. Files with the same `kind` are reported in one line."""
 
     kind: str
     path: Path
@@ -36,16 +36,16 @@ NO_FRAME = "neither qform nor sform is set: left and right are unknown, the orde
 
 
 def read_image(path: Path) -> Volume:
-    """A scan, float32, axes nearest to R, A, S, NaN as 0. Raises DataError: damaged, complex, infinite, no 3-D."""
+    """A scan, float32 (X, Y, Z), axes nearest to R, A, S, NaN as 0. Raises DataError: damaged, complex, infinite, not 3-D."""
     image = _opened(path)
     stored = space.voxels(image.dataobj, path, np.float32).reshape(image.shape[:3])
     return to_ras(Volume(_finite(stored, path), np.asarray(image.affine, dtype=float)))
 
 
 def read_label_map(path: Path) -> Volume:
-    """A label map or mask, int32, axes nearest to R, A, S. Values within ROUNDED of whole numbers are rounded.
+    """A label map or mask, int32 (X, Y, Z), axes nearest to R, A, S. Values within ROUNDED of whole numbers are rounded.
 
-    Raises DataError when one is farther off.
+    Raises DataError if a value is farther from a whole number.
     """
     image = _opened(path)
     stored = space.voxels(image.dataobj, path, None).reshape(image.shape[:3])
@@ -53,7 +53,7 @@ def read_label_map(path: Path) -> Volume:
 
 
 def read_lattice(path: Path) -> Grid:
-    """The lattice of either, from its header alone, axes nearest to R, A, S. Raises DataError."""
+    """The lattice of an image or label map, from its header alone, axes nearest to R, A, S. Raises DataError."""
     image = _opened(path)
     shape, affine = image.shape[:3], np.asarray(image.affine, dtype=float)
     axes, flips = _nearest_axes(affine)
@@ -61,7 +61,10 @@ def read_lattice(path: Path) -> Grid:
 
 
 def read_true_displacement(path: Path, image: Path) -> Displacement:
-    """A dataset's true field, stored on the lattice of its image, on that of `read_image`. Raises as read_displacement."""
+    """The true field of a dataset, which is stored on the lattice of `image`, on the lattice that `read_image` gives.
+
+    Raises what `read_displacement` raises.
+    """
     return displacement_to_ras(space.read_displacement(path, Convention(), space.read_grid(image)))
 
 
@@ -74,7 +77,7 @@ def has_frame(path: Path) -> bool:
 
 
 def notes_of_image(path: Path) -> tuple[Note, ...]:
-    """What had to be assumed of a scan. Reads all of it; once a process. Raises DataError when it cannot be used."""
+    """The assumptions about a scan. Reads the whole file, once per process. Raises DataError if it cannot be used."""
     if why := content_missing(path):
         raise DataError(f"{path}: {why}")
     return _notes_of_image(path, file_digest(path))
@@ -95,7 +98,7 @@ def _notes_of_image(path: Path, _digest: str) -> tuple[Note, ...]:
 
 
 def notes_of_labels(path: Path) -> tuple[Note, ...]:
-    """What had to be assumed of a label map or mask. Reads all of it; once a process. Raises DataError as above."""
+    """The assumptions about a label map or mask. Reads the whole file, once per process. Raises DataError if unusable."""
     if why := content_missing(path):
         raise DataError(f"{path}: {why}")
     return _notes_of_labels(path, file_digest(path))
@@ -114,14 +117,14 @@ def _opened(path: Path) -> Any:  # nibabel's images are untyped
     space.check_header(image, path)
     dtype = np.dtype(image.get_data_dtype())
     if dtype.kind == "c":
-        raise DataError(f"{path}: complex numbers; write the magnitude as an image of its own")
+        raise DataError(f"{path}: complex numbers; save the magnitude as a separate image")
     if dtype.fields is not None:
         raise DataError(f"{path}: colours, not intensities; convert to one channel")
     return image
 
 
 def _finite(stored: Single, path: Path) -> Single:
-    """NaN connected to the border is background; a little of it may be enclosed."""
+    """Set NaN to 0 if it is connected to the border, or if only few voxels are enclosed. Raises DataError otherwise."""
     if np.isfinite(stored.sum(dtype=np.float64)):
         return stored
     infinite = int(np.isinf(stored).sum())
@@ -167,7 +170,7 @@ _WAYS: list[tuple[Axes, Axes]] = [
 def to_ras(volume: Volume) -> Volume:
     """The same voxels in the same world, with the array axes nearest to right, anterior, superior; nothing resampled.
 
-    All 48 ways to store a volume come to one array, of one memory layout. An affine with shear stays as it is.
+    All 48 ways to store a volume give the same array and memory layout. Shear in the affine is kept.
     """
     axes, flips = _nearest_axes(volume.affine)
     data = volume.data.transpose(axes)[tuple(slice(None, None, sign) for sign in flips)]
@@ -175,15 +178,15 @@ def to_ras(volume: Volume) -> Volume:
 
 
 def displacement_to_ras(field: Displacement) -> Displacement:
-    """The same for a field, whose components point along world axes and stay."""
+    """The same for a field. Its components are along world axes, so they do not change."""
     axes, flips = _nearest_axes(field.affine)
     u = field.u.transpose(*axes, 3)[tuple(slice(None, None, sign) for sign in flips)]
     return Displacement(np.ascontiguousarray(u), field.affine @ _change(axes, flips, field.u.shape[:3]))
 
 
 def _nearest_axes(affine: Float) -> tuple[Axes, Axes]:
-    """Which stored axis becomes R, A, S, and its direction. Ties are broken by the directions themselves, not by how
-    they are stored."""
+    """The stored axes that become R, A, S, and their directions. Ties are resolved by the directions, not by the order in
+    which the axes are stored."""
     steps = affine[:3, :3] / space.spacing_of(affine)
 
     def directions(way: tuple[Axes, Axes]) -> tuple[float, ...]:
@@ -204,9 +207,9 @@ def _change(axes: Axes, flips: Axes, shape: tuple[int, ...]) -> Float:
 
 
 def centred(volume: Volume) -> tuple[Volume, Float]:
-    """The same volume in a world whose origin is its middle, and where that middle lies; (4, 4), mm.
+    """The volume in a world with the origin at its centre, and the translation to the original world, (4, 4), mm.
 
-    What is computed in such worlds cannot depend on how far away an image lies, nor on the rounding of that.
+    So results do not depend on how far an image is from the origin, nor on rounding at such distances.
     """
     middle = np.eye(4)
     middle[:3, 3] = points(volume.affine, (np.array(volume.data.shape) - 1) / 2)

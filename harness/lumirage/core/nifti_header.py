@@ -1,7 +1,7 @@
-"""The header of a NIfTI file that nobody vouches for, judged before a library believes it.
+"""Reads the header of an untrusted NIfTI file and checks it before a library uses it.
 
-A library reads what the header promises: colours, complex numbers, extensions of any length with parsers of their own.
-Here only numbers on a lattice pass, and extensions are skipped unread. Offsets are those of nifti1.h and nifti2.h.
+A library reads whatever the header announces: colours, complex numbers, extensions of any length with parsers of their
+own. Here only real numbers on a lattice are accepted, and extensions are skipped. Offsets as in nifti1.h and nifti2.h.
 """
 
 import gzip
@@ -18,15 +18,15 @@ from lumirage.core.errors import InvalidAnswerError
 FLOATS = {16: "f4", 64: "f8"}
 INTEGERS = {2: "u1", 4: "i2", 8: "i4", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 REALS = FLOATS | INTEGERS
-"""NIfTI's code of each real type -> numpy's; float128 is left out: what it is differs between machines."""
+"""NIfTI's code of each real type -> numpy's. float128 is left out, as its format depends on the machine."""
 _OTHERS = {32: "complex", 1792: "complex", 2048: "complex", 128: "colour", 2304: "colour"}
 EXTENSIONS_BYTES = 2**20
-"""Most that may lie between a header and its data."""
+"""Largest number of bytes between a header and its data."""
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the fields stand: struct codes and byte offsets."""
+    """The position of the fields: struct codes and byte offsets."""
 
     version: Literal[1, 2]
     size: int
@@ -44,8 +44,8 @@ _LAYOUTS = (
 
 @dataclass(frozen=True)
 class Header:
-    """What passed: the header's own bytes, without extensions; `order` is struct's and numpy's sign of the byte order,
-    `number` numpy's name of the stored type, `offset` where the data begin, in bytes."""
+    """A header that was accepted: its own bytes, without extensions. `order` is the byte order as struct and numpy write
+    it, `number` numpy's name of the stored type, `offset` the first byte of the data."""
 
     raw: bytes
     version: Literal[1, 2]
@@ -58,7 +58,7 @@ class Header:
 def read_header(path: Path, numbers: Mapping[int, str]) -> Header:
     """The header of a .nii or .nii.gz file that stores one of `numbers`. Reads no more of it.
 
-    Raises InvalidAnswerError: cannot be read, other numbers, dimensions or an offset that no image has.
+    Raises InvalidAnswerError: unreadable, another type of numbers, impossible dimensions or offset.
     """
     opened = gzip.open if path.name.endswith(".gz") else open
     try:
@@ -75,14 +75,14 @@ def read_header(path: Path, numbers: Mapping[int, str]) -> Header:
     shape = _shape(path, struct.unpack_from(order + layout.dims[1], raw, layout.dims[0]))
     (offset,) = struct.unpack_from(order + layout.offset[1], raw, layout.offset[0])
     first = layout.size + 4
-    start = offset or first  # 0: as some writers leave it
-    if not first <= start <= first + EXTENSIONS_BYTES or start != math.floor(start):  # a NaN is not within either
+    start = offset or first  # some programs write 0
+    if not first <= start <= first + EXTENSIONS_BYTES or start != math.floor(start):  # false for NaN too
         raise InvalidAnswerError(f"{path.name} cannot be read: its data begin at byte {offset}")
     return Header(raw[: layout.size], layout.version, order, shape, order + numbers[datatype], int(start))
 
 
 def content_missing(path: Path) -> str:
-    """Why there is nothing to read at a path, and what to do; empty where there is a file with content of its own."""
+    """Why there is nothing to read at a path, and what to do; empty if there is a file with content."""
     if path.is_symlink() and not path.exists():
         where = str(path.readlink())
         if "annex/objects" in where:

@@ -1,9 +1,9 @@
-"""Ties are ties: which places of a list of methods can be told apart, given who is told better than whom.
+"""Which places of a ranking can be distinguished, given which methods are significantly better than which others.
 
-A list is cut only where everybody above is told better than everybody below, so that no order is claimed that cannot be
-told; whoever stands between two cuts shares a place ("2="). A method's interval of ranks goes from one more than the
-number of those told better than it to the place that those told worse leave it: where the tests hold together at 95 %,
-as Holm's do, so do all intervals (Al Mohamad, Goeman and van Zwet, arXiv:1708.02428).
+The ranking is divided only where every method above is significantly better than every method below. All methods between
+two divisions share a place ("2="). The interval of a method's rank goes from 1 + the number of significantly better
+methods to n - the number of significantly worse ones. If the tests hold simultaneously at 95 %, as after Holm's
+correction, so do all intervals (Al Mohamad, Goeman and van Zwet, arXiv:1708.02428).
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ Ranks = npt.NDArray[np.float64]
 
 
 def groups_of(ranks: Ranks, better: Bools) -> Ranks:
-    """The place that each method shares, 1 the best, (methods,); NaN for who has no rank.
+    """The place of each method, 1 is best, (methods,); NaN for a method without a rank.
 
-    `ranks` are by means, NaN where there is none; `better[i, j]` says that i is told better than j.
+    `ranks` are by means, NaN if there is none; `better[i, j]`: method i is significantly better than j.
     """
     groups = np.full(len(ranks), np.nan)
     order = [int(i) for i in np.argsort(ranks, kind="stable") if np.isfinite(ranks[i])]
@@ -31,7 +31,7 @@ def groups_of(ranks: Ranks, better: Bools) -> Ranks:
 
 
 def rank_intervals(ranks: Ranks, better: Bools) -> tuple[Ranks, Ranks]:
-    """Lowest and highest rank that the tests leave each method, (methods,) each; NaN for who has no rank."""
+    """Lowest and highest rank of each method that the tests allow, (methods,) each; NaN for a method without a rank."""
     ranked = np.isfinite(ranks)
     among = better & ranked[:, None] & ranked[None, :]
     low = np.minimum(1.0 + among.sum(axis=0), ranks)
@@ -40,7 +40,7 @@ def rank_intervals(ranks: Ranks, better: Bools) -> tuple[Ranks, Ranks]:
 
 
 def place_words(groups: Iterable[float]) -> list[str]:
-    """The places for a reader: "1", "2=" where several share it, empty where there is none."""
+    """The places as text: "1", or "2=" if several methods share it; empty if there is none."""
     groups = [float(group) for group in groups]
     known = [group for group in groups if np.isfinite(group)]
     return [f"{group:.0f}{'=' if known.count(group) > 1 else ''}" if np.isfinite(group) else "" for group in groups]

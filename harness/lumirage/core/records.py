@@ -1,4 +1,4 @@
-"""Records to and from files: YAML that people write, JSON that the harness writes. Errors name file and field."""
+"""Reads and writes records: YAML that people write, JSON that the harness writes. Errors name file and field."""
 
 import re
 from pathlib import Path
@@ -30,13 +30,13 @@ def read_yaml(path: Path, record: type[R]) -> R:
 
 
 def parse_yaml(text: str, path: Path, record: type[R]) -> R:
-    """A record from YAML text; `path` only tells people where it came from. Raises UsageError as `read_yaml`."""
+    """A record from YAML text; `path` is only for messages. Raises UsageError like `read_yaml`."""
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"{path}: not YAML: {error}") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path}: a mapping of fields is wanted, such as 'name: ...'")
+        raise UsageError(f"{path}: a mapping of fields is needed, such as 'name: ...'")
     try:
         return record.model_validate(content)
     except ValidationError as error:
@@ -44,15 +44,14 @@ def parse_yaml(text: str, path: Path, record: type[R]) -> R:
 
 
 def read_json(path: Path, record: type[R]) -> R:
-    """A record that the harness wrote. Raises DamagedFileError when it is not what was written, DataError when it is of
-    another version."""
+    """A record that the harness wrote. Raises DamagedFileError if it is damaged, DataError if it has another version."""
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise DamagedFileError(path, f"cannot be read ({error.strerror})") from error
     whole, content = without_checksum(raw)
     if whole is False:
-        raise DamagedFileError(path, "damaged: its content is not that of its checksum")
+        raise DamagedFileError(path, "damaged: its content does not match its checksum")
     try:
         return record.model_validate_json(content)
     except ValidationError as error:
@@ -62,17 +61,17 @@ def read_json(path: Path, record: type[R]) -> R:
 
 
 def write_json(path: Path, record: BaseModel) -> None:
-    """Write a record whole or not at all, the checksum of all else as its last field."""
+    """Write a record completely or not at all. Its last field is the checksum of everything before."""
     write_text(path, with_checksum(record.model_dump_json(indent=1) + "\n"))
 
 
 def with_checksum(text: str) -> str:
-    """JSON of an object, indented, with the checksum of what it was as its last field."""
+    """Indented JSON of an object, with its checksum added as the last field."""
     return f'{text.rstrip().removesuffix("}").rstrip()},\n "checksum": "{checksum(text)}"\n}}\n'
 
 
 def without_checksum(raw: bytes) -> tuple[bool | None, bytes]:
-    """Whether the content of a file is that of its checksum, None where it has none, and the JSON without it."""
+    """Whether the content agrees with its checksum (None if it has none), and the JSON without the checksum."""
     found = CHECKSUM.search(raw)
     if found is None:
         return None, raw
@@ -81,12 +80,12 @@ def without_checksum(raw: bytes) -> tuple[bool | None, bytes]:
 
 
 def explain(path: Path, error: ValidationError, record: type[BaseModel]) -> str:
-    """What is wrong in which field, a line each, with the field's meaning where a value is out of its range."""
+    """What is wrong in which field, one line each, with the field's meaning if a value is invalid."""
     return "\n".join(f"{path}: {line}" for line in field_errors(error, record))
 
 
 def read_prepared(path: Path) -> Prepared:
-    """The record of prepared images, its paths made absolute, so that an output tree may be moved. Raises DataError."""
+    """The record of prepared images. Its paths are made absolute here, so an output tree can be moved. Raises DataError."""
     prepared = read_json(path, Prepared)
     paths = {name: path.parent / at for name in ("fixed", "moving", "truth") if (at := getattr(prepared, name))}
     return prepared.model_copy(update=paths)

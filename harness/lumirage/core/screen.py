@@ -1,23 +1,23 @@
-"""Who watches a long piece of work: a terminal, a log or nobody."""
+"""Where messages and progress of long work go: a terminal, a log or nowhere."""
 
 from typing import Literal, Protocol
 
 Unit = Literal["", "bytes"]
-"""What progress is counted in; empty: things."""
+"""The unit of `done` and `total`; empty for a number of items."""
 
 
 class Screen(Protocol):
-    """Takes what a person who waits wants to know."""
+    """Shows messages and progress to a waiting user."""
 
     def say(self, text: str) -> None:
-        """A line."""
+        """Show one line."""
 
     def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:
-        """`done` of `total`, under the name `what`; `total` is 0 where it is not known."""
+        """Show that `done` of `total` are done, under the name `what`. `total` is 0 if it is not known."""
 
 
 class Silent:
-    """Nobody watches."""
+    """Shows nothing."""
 
     def say(self, text: str) -> None:
         """Nothing."""

@@ -1,10 +1,10 @@
-"""Images as SIF files: where they lie, and what the record beside each says. No engine is needed to read this.
+"""Finds images as SIF files, and reads the record beside each. Needs no engine.
 
 The folder is LUMIRAGE_SIF_DIR, else `lumirage` in APPTAINER_CACHEDIR (or SINGULARITY_CACHEDIR), else `sif` in the cache:
 
     <image id, 16 hex digits>.sif     the image
-    <the same>.json                   its record, written last: its presence means that the image is whole
-    <the same>.lock                   held by who makes it
+    <the same>.json                   its record, written last: if it exists, the image is complete
+    <the same>.lock                   locked by the process that makes it
 """
 
 import os
@@ -58,7 +58,7 @@ def record_path(sif: Path) -> Path:
 
 
 def find_sif(reference: str, folder: Path | None = None) -> Path | None:
-    """The SIF made last of the image of that name or id; None where there is none. Raises DataError."""
+    """The latest SIF of the image with that name or id; None if there is none. Raises DataError."""
     named = [
         (record.made, path)
         for path, record in all_sifs(folder or sif_folder())
@@ -68,7 +68,7 @@ def find_sif(reference: str, folder: Path | None = None) -> Path | None:
 
 
 def all_sifs(folder: Path) -> list[tuple[Path, SifRecord]]:
-    """Every whole SIF of a folder with its record."""
+    """All complete SIFs of a folder with their records."""
     found = []
     for path in sorted(folder.glob("*.json")):
         sif = path.with_suffix(ENDING)
@@ -78,7 +78,7 @@ def all_sifs(folder: Path) -> list[tuple[Path, SifRecord]]:
 
 
 def record_of(sif: Path) -> SifRecord | None:
-    """The record beside a SIF; None for one that was not made by us. Raises DataError where they do not belong together."""
+    """The record beside a SIF; None if the harness did not make it. Raises DataError if they do not belong together."""
     path = record_path(sif)
     if not path.is_file():
         return None

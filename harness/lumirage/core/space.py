@@ -1,7 +1,7 @@
 """Images and displacement fields as arrays with a frame; the only importer of nibabel.
 
 World coordinates are millimetres, RAS+. A `Displacement` is u(x) on the working grid, pull:
-x_moving = x_fixed + u(x_fixed). What methods write in another convention is converted here, once, where it is read.
+x_moving = x_fixed + u(x_fixed). Fields that methods write in another convention are converted here, when they are read.
 """
 
 import gzip
@@ -28,7 +28,7 @@ Float = npt.NDArray[np.float64]
 Single = npt.NDArray[np.float32]
 
 AFFINE_TOLERANCE_MM = 1e-3
-"""Two grids are the same when no corner of theirs lies further apart. float32 headers are good to about 1e-5 mm."""
+"""Two grids are the same if no two of their corners are farther apart. Headers in float32 are exact to about 1e-5 mm."""
 
 VELOCITY_SQUARINGS = 7
 """Steps with which a stationary velocity field is integrated: scaling and squaring, 2**7 steps of Euler."""
@@ -54,7 +54,7 @@ class Volume:
 
 @dataclass(frozen=True)
 class Displacement:
-    """u(x), float32 (X, Y, Z, 3), mm, RAS+, on the lattice `affine`. One that exists is finite: nobody checks again."""
+    """u(x), float32 (X, Y, Z, 3), mm, RAS+, on the lattice `affine`. It was checked to be finite before it is made."""
 
     u: Single
     affine: Float
@@ -66,27 +66,27 @@ def spacing_of(affine: Float) -> Float:
 
 
 def make_grid(shape: Shape, affine: Float) -> Grid:
-    """A grid record from arrays."""
+    """A grid record from a shape and a voxel-to-world matrix (4, 4), RAS+ mm."""
     return Grid(shape=cast(Shape, tuple(int(n) for n in shape)), affine=matrix(affine))
 
 
 def matrix(affine: Float) -> Matrix:
-    """A 4x4 array as a record's tuple."""
+    """A (4, 4) array as the tuple of a record."""
     return cast(Matrix, tuple(tuple(float(v) for v in row) for row in np.asarray(affine)))
 
 
 def axis_codes(affine: Float) -> str:
-    """The orientation as three letters, such as RAS or LPI: the direction to which each array axis grows."""
+    """The orientation as three letters, such as RAS or LPI: the direction in which each array axis increases."""
     return "".join(cast(tuple[str, str, str], nib.orientations.aff2axcodes(affine)))
 
 
 def points(affine: npt.ArrayLike, xyz: Float) -> Float:
-    """Map points (..., 3) by a 4x4 matrix."""
+    """Map points (..., 3) by a (4, 4) matrix."""
     return xyz @ np.asarray(affine)[:3, :3].T + np.asarray(affine)[:3, 3]
 
 
 def same_grid(first: Grid, second: Grid) -> bool:
-    """Whether shape and position agree: no corner further apart than AFFINE_TOLERANCE_MM."""
+    """Whether shape and position agree: no corners farther apart than AFFINE_TOLERANCE_MM."""
     if first.shape != second.shape:
         return False
     corners = np.array(list(itertools.product(*((0.0, n - 1.0) for n in first.shape))))
@@ -95,7 +95,7 @@ def same_grid(first: Grid, second: Grid) -> bool:
 
 
 def open_image(path: Path) -> Any:  # nibabel's images are untyped
-    """nibabel's image, its voxels not yet read. Raises DataError when there is none that can be read."""
+    """nibabel's image, its voxels not yet read. Raises DataError if it cannot be read."""
     if why := content_missing(path):
         raise DataError(f"{path}: {why}")
     try:
@@ -113,17 +113,17 @@ def voxels(stored: Any, path: Path, dtype: Any) -> Array:
 
 
 def check_header(image: Any, path: Path) -> None:
-    """Raise DataError when an opened image is not one 3-D volume in a world."""
+    """Raise DataError unless an opened image is one 3-D volume with a valid voxel-to-world matrix."""
     shape = image.shape
     if len(shape) > 3 and all(n == 1 for n in shape[3:]):
         shape = shape[:3]
     if len(shape) != 3:
         raise DataError(
-            f"{path}: {len(shape)}-D image of shape {tuple(image.shape)}; one 3-D volume is wanted, so extract one"
+            f"{path}: {len(shape)}-D image of shape {tuple(image.shape)}; one 3-D volume is needed, so extract one"
         )
     affine = np.asarray(image.affine, dtype=float)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise DataError(f"{path}: the header's voxel-to-world matrix is singular or not finite; mend qform or sform")
+        raise DataError(f"{path}: the header's voxel-to-world matrix is singular or not finite; correct qform or sform")
 
 
 def read_grid(path: Path) -> Grid:
@@ -134,7 +134,7 @@ def read_grid(path: Path) -> Grid:
 
 
 def read_volume(path: Path) -> Volume:
-    """A 3-D image as float32. NaN and infinite voxels are an error. Raises DataError."""
+    """A 3-D image as float32 (X, Y, Z). Raises DataError, also for NaN and infinite voxels."""
     check_header(image := open_image(path), path)
     data = voxels(image.dataobj, path, np.float32).reshape(image.shape[:3])
     bad = int(data.size - np.isfinite(data).sum())
@@ -144,7 +144,7 @@ def read_volume(path: Path) -> Volume:
 
 
 def read_labels(path: Path) -> Volume:
-    """A label map as integers (int32). Raises DataError when a voxel is not a whole number."""
+    """A label map as int32 (X, Y, Z). Raises DataError if a voxel is not a whole number."""
     check_header(image := open_image(path), path)
     stored = voxels(image.dataobj, path, None).reshape(image.shape[:3])
     labels = stored.astype(np.int32)
@@ -154,20 +154,19 @@ def read_labels(path: Path) -> Volume:
 
 
 def read_stored(path: Path) -> Array:
-    """The numbers of an image of any shape, scaled as its header says, and nothing judged. Raises DataError."""
+    """The voxels of an image of any shape, scaled as its header says, without any check of values. Raises DataError."""
     return voxels(open_image(path).dataobj, path, None)
 
 
 # -- what a method wrote -----------------------------------------------------------------------------------------------
 
 
-@np.errstate(all="ignore")  # what overflows is found and named
+@np.errstate(all="ignore")  # overflows are found and reported below
 def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displacement:
-    """What a method wrote, as millimetres, RAS+, pull, on the working grid.
+    """The field that a method wrote, as mm, RAS+, pull, on the working grid.
 
-    The file is hostile until judged: what its header says is held against the grid before data are read.
-    Raises InvalidAnswerError that says what is wrong: not an image of real numbers, wrong shape, wrong matrix,
-    NaN or Inf with count and place.
+    The file is not trusted: its header is compared with the grid before data are read. Raises InvalidAnswerError, which
+    says what is wrong: not an image of real numbers, wrong shape, wrong matrix, or NaN or Inf with number and position.
     """
     header = read_header(path, FLOATS)
     last = convention.channels == "last"
@@ -189,7 +188,7 @@ def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displac
 
 @np.errstate(all="ignore")
 def read_moved(path: Path, grid: Grid) -> Single:
-    """A method's own moved image on this grid, float32 (X, Y, Z), finite; judged likewise. Raises InvalidAnswerError."""
+    """The moved image that a method wrote, float32 (X, Y, Z), finite, checked like a field. Raises InvalidAnswerError."""
     header = read_header(path, REALS)
     affine, numbers = _judged(path, header)
     shape = header.shape[:3] + tuple(n for n in header.shape[3:] if n != 1)
@@ -201,7 +200,7 @@ def read_moved(path: Path, grid: Grid) -> Single:
 
 
 def _judged(path: Path, header: Header) -> tuple[Float, ArrayProxy]:
-    """The voxel-to-world matrix of a header that passed, and its numbers, not yet read. Raises InvalidAnswerError."""
+    """The voxel-to-world matrix of an accepted header, and its voxels, not yet read. Raises InvalidAnswerError."""
     kind = nib.Nifti1Header if header.version == 1 else nib.Nifti2Header
     try:
         known = kind(header.raw, header.order)
@@ -214,7 +213,7 @@ def _judged(path: Path, header: Header) -> tuple[Float, ArrayProxy]:
 
 
 def _single(path: Path, numbers: ArrayProxy) -> Single:
-    """At most as many bytes are unpacked as the shape takes. Raises InvalidAnswerError."""
+    """The voxels as float32. Unpacks no more bytes than the shape needs. Raises InvalidAnswerError."""
     try:
         return voxels(numbers, path, np.float32)
     except DataError as error:
@@ -222,7 +221,7 @@ def _single(path: Path, numbers: ArrayProxy) -> Single:
 
 
 def refuse_not_finite(field: Array, where: str = "in the field") -> None:
-    """Raise InvalidAnswerError with count and place when a field (..., 3) has NaN or Inf."""
+    """Raise InvalidAnswerError, with number and position, if a field (..., 3) has NaN or Inf."""
     bad = ~np.isfinite(field)
     count = int(bad.sum())
     if count:
@@ -273,7 +272,7 @@ def _exponential(velocity: Float, affine: Float) -> Float:
 
 
 def write_volume(path: Path, data: Array, affine: Float) -> None:
-    """Write a NIfTI-1 image aside, then rename it. The header says millimetres and the matrix, no more."""
+    """Write a NIfTI-1 image under a temporary name, then rename it. The header has only the unit (mm) and the matrix."""
     _write(path, nib.Nifti1Image(data, affine), affine)
 
 
@@ -290,10 +289,10 @@ def _write(path: Path, image: Any, affine: Float) -> None:
     image.set_qform(affine, code=1)
     raw = image.to_bytes()
     with written_aside(path) as aside:
-        # mtime 0: the same data give the same bytes. Level 1: gzip's time hurts, not its size.
+        # mtime 0: the same data give the same bytes. Level 1: time matters here, not size.
         aside.write_bytes(gzip.compress(raw, 1, mtime=0) if path.name.endswith(".gz") else raw)
 
 
 def zero_displacement(grid: Grid) -> Displacement:
-    """Nothing done."""
+    """The field of doing nothing: zero everywhere."""
     return Displacement(np.zeros((*grid.shape, 3), np.float32), np.array(grid.affine))

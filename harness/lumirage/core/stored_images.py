@@ -1,8 +1,8 @@
-"""The harness' own images, read back: their bytes are held against the checksum in their record, and read once.
+"""Reads images that the harness wrote. Their bytes are read once and compared with the checksum in their record.
 
-Prepared images and fields are written by `lumirage.core.space`: NIfTI-1, uncompressed, float32. What has its checksum is on the
-grid of its record and finite, as it was when it was written, so nothing is judged again. Old trees have no checksums: their
-files are judged as any other.
+`lumirage.core.space` writes prepared images and fields as NIfTI-1, uncompressed, float32. If the checksum agrees, the image is
+finite and on the grid of its record, as when it was written, so neither is checked again. Old trees have no checksums:
+their files are checked like any other.
 """
 
 import struct
@@ -17,7 +17,7 @@ from lumirage.core.model import Convention, Grid, Prepared
 from lumirage.core.space import Displacement, Single, read_displacement, read_volume
 
 OFFSET_AT = 108
-"""Where a header of NIfTI-1 says at which byte its numbers begin, as float32."""
+"""Position of vox_offset in a NIfTI-1 header: the first byte of the data, stored as float32."""
 
 
 def read_stored_volume(path: Path, grid: Grid, wanted: str) -> Single:
@@ -51,7 +51,7 @@ def _numbers(path: Path, shape: tuple[int, ...], wanted: str) -> Single:
     except OSError as error:
         raise DamagedFileError(path, f"cannot be read ({error.strerror})") from error
     if checksum(raw.data) != wanted:
-        raise DamagedFileError(path, "damaged: its content is not that of its checksum")
+        raise DamagedFileError(path, "damaged: its content does not match its checksum")
     (offset,) = struct.unpack_from("<f", raw.data, OFFSET_AT)
     return raw[int(offset) :].view("<f4").reshape(shape, order="F")
 
@@ -63,7 +63,7 @@ def with_checksums(made: Prepared, folder: Path) -> Prepared:
 
 
 def check_prepared(prepared: Prepared) -> None:
-    """Raise DamagedFileError where an image is not what was written; what a process has looked at, it does not read again."""
+    """Raise DamagedFileError if an image is not what was written. Each file is read once per process."""
     for name, wanted in prepared.checksums.items():
         path: Path = getattr(prepared, name)
         try:
@@ -71,4 +71,4 @@ def check_prepared(prepared: Prepared) -> None:
         except OSError as error:
             raise DamagedFileError(path, f"cannot be read ({error.strerror})") from error
         if found != wanted:
-            raise DamagedFileError(path, "damaged: its content is not that of its checksum")
+            raise DamagedFileError(path, "damaged: its content does not match its checksum")

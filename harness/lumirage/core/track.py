@@ -1,4 +1,4 @@
-"""The records of an experiment: the track, as its YAML file says it, and the evaluation that was made of it."""
+"""The records of an experiment: the track, as in its YAML file, and the evaluation made from it."""
 
 import itertools
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from lumirage.core.label_words import Labels, SourceLabels
 from lumirage.core.model import Limits, Method, Pair, ParameterValue, Record, Shape, Triple
 
 REFERENCE = "reference"
-"""Name of the condition that is the track's own preparation."""
+"""The name of the condition that is the track's own preparation."""
 
 IN_DATASET = "bids::"
-"""Begins a path that is relative to the dataset, as in BIDS URIs."""
+"""The beginning of a path that is relative to the dataset, as in BIDS URIs."""
 
 ScanAxis = Literal["contrast", "session"]
 SCAN_AXES: tuple[ScanAxis, ...] = get_args(ScanAxis)
-"""Axes of conditions that are no preparation: the same people are paired by other scans of theirs."""
+"""Axes of conditions that use other scans of the same people, instead of another preparation."""
 
 
 class Select(Record):
@@ -37,7 +37,7 @@ class Select(Record):
 
 
 class Pairing(Record):
-    """How scans become ordered pairs. The order of files on disk plays no part: scans are sorted by name first."""
+    """How scans become ordered pairs. Scans are sorted by name first, so the order of files on disk does not matter."""
 
     scheme: Literal["all", "chain", "random", "star", "to", "list"] = "chain"
     subjects: Literal["between", "within", "any"] = Field(
@@ -67,18 +67,18 @@ class Pairing(Record):
 
 
 class AffineError(Record):
-    """A planted error of the initial alignment, about the centre of the working grid."""
+    """A deliberate error of the initial alignment, about the centre of the working grid."""
 
     rotation_deg: float = Field(default=0.0, ge=-180, le=180, description="degrees about the axis (1, 1, 1)")
     translation_mm: float = Field(default=0.0, ge=-1000, le=1000, description="millimetres along (1, 1, 1)")
 
 
 LEAST, MOST = 0, 10_000
-"""Bounds of a spacing and of a shape. What a working grid takes of memory is told when it is planned."""
+"""Bounds of a spacing and of a shape. The memory that a working grid needs is reported when it is planned."""
 
 
 class Prepare(Record):
-    """How native images become what the methods get: one working grid in the fixed image's world."""
+    """How native images are prepared for the methods: on one working grid in the fixed image's world."""
 
     orientation: str = Field(default="RAS", pattern=r"^[RLAPSI]{3}$", description="axis codes of the working grid")
     oblique_deg: float = Field(
@@ -106,7 +106,7 @@ class Prepare(Record):
         "foreground made flat, each voxel its rank from 0 to 1, the background 0",
     )
     gamma: float = Field(default=1.0, ge=0.01, le=100, description="exponent after scaling to 0..1")
-    inverted: bool = Field(default=False, description="the foreground's intensities upside down")
+    inverted: bool = Field(default=False, description="whether intensities of the foreground are inverted")
     bias_field: float = Field(
         default=0.0, ge=0, lt=1, description="amplitude of a smooth multiplicative field, as a share: 0.2 is 20 %"
     )
@@ -143,7 +143,7 @@ class Prepare(Record):
 
 
 class Condition(Record):
-    """One cell of the grid of preparations."""
+    """One combination of preparations."""
 
     name: str
     axis: str = Field(default="", description="what was varied; empty for the reference")
@@ -155,7 +155,7 @@ class Condition(Record):
 
 
 class Conditions(Record):
-    """Preparations to cross: each axis is a field of `prepare`, or `contrast` or `session`, and its values."""
+    """Preparations to combine. Each axis is a field of `prepare`, or `contrast` or `session`, with its values."""
 
     design: Literal["one_at_a_time", "full"] = "one_at_a_time"
     axes: dict[str, tuple[Any, ...]] = {}  # values are checked when Prepare is made of them
@@ -167,7 +167,7 @@ class Conditions(Record):
     @model_validator(mode="before")
     @classmethod
     def _parameter_among_axes(cls, value: Any) -> Any:  # YAML gives anything
-        """`parameter` may stand among the axes, where people look for it."""
+        """Accept `parameter` among the axes, where people expect it."""
         axes = value.get("axes") if isinstance(value, dict) else None
         if isinstance(axes, dict) and "parameter" in axes and "parameter" not in value:
             return {
@@ -185,7 +185,7 @@ class Track(Record):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     summary: str = ""
     datasets: tuple[str, ...] = Field(
-        default=(), description="what it was made for; held against `trained_on` of methods"
+        default=(), description="datasets that it was made for; compared with `trained_on` of methods"
     )
     how_to_get: str = ""
     select: Select = Select()
@@ -193,12 +193,14 @@ class Track(Record):
     prepare: Prepare = Prepare()
     conditions: Conditions = Conditions()
     labels: Labels = Labels()
-    score_grid: Literal["native", "working"] = Field(default="native", description="where labels meet in `strict`")
+    score_grid: Literal["native", "working"] = Field(
+        default="native", description="grid on which `strict` compares labels"
+    )
     presets: tuple[str, ...] = ("strict",)
     limits: Limits = Limits()
     on_failure: Literal["identity", "worst", "drop"] = "identity"
     on_bad_scan: Literal["refuse", "leave_out"] = Field(
-        default="refuse", description="leave_out: pairs with a scan that cannot be used are left out, counted and told"
+        default="refuse", description="leave_out: pairs with an unusable scan are left out, counted and reported"
     )
 
     def cells(self) -> tuple[Condition, ...]:
@@ -248,11 +250,11 @@ def _level(value: object) -> str:
 
 
 class MethodUse(Record):
-    """A method in an evaluation: its card, and the image that runs."""
+    """A method in an evaluation: its card, and the image that is started."""
 
     card: Method
-    image: str = Field(description="what the runtime starts")
-    digest: str = Field(description="identity of that image; a run made from another one is not mixed in")
+    image: str = Field(description="the image that the runtime starts")
+    digest: str = Field(description="identity of that image; runs of another image are refused")
     dose_of: str = Field(default="", description="the method of which this is a dose: its parameters were changed")
     dose: dict[str, ParameterValue] = Field(default={}, description="what was changed")
     weights: dict[str, str] = Field(
@@ -261,7 +263,7 @@ class MethodUse(Record):
 
 
 class Evaluation(Record):
-    """What an output tree is made of: evaluation.json. A second command with other parts is refused."""
+    """evaluation.json: what an output tree was made from. A later command that differs from it is refused."""
 
     schema_version: Literal[1] = 1
     harness: str
@@ -278,19 +280,21 @@ class Evaluation(Record):
     exchanged: dict[str, dict[str, Pair]] = Field(
         default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
     )
-    contents: dict[str, str] = Field(default={}, description="scan and what of it -> fingerprint of the file")
+    contents: dict[str, str] = Field(default={}, description="scan and kind of file -> fingerprint of the file")
     label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
-    label_choices: dict[str, SourceLabels] = Field(default={}, description="source -> what is scored of it, if not all")
+    label_choices: dict[str, SourceLabels] = Field(
+        default={}, description="label source -> the labels that are scored, if not all"
+    )
     files: dict[str, str] = Field(default={}, description="file of the dataset -> SHA-256 when it was first used")
     seed: int = 0
     repeats: int = 1
 
     def labels_of(self, source: str) -> SourceLabels:
-        """What is scored of a source."""
+        """The labels that are scored of a label source."""
         words = self.track.labels
         numbers = [tuple(n for n in given if isinstance(n, int)) for given in (words.include, words.exclude)]
         return self.label_choices.get(source) or SourceLabels(include=numbers[0], exclude=numbers[1])
 
     def under(self, pair: Pair, condition: str) -> Pair:
-        """A pair as it is under a condition: the same people and id, by other scans where the condition exchanges them."""
+        """The pair under a condition: the same people and id, with other scans if the condition exchanges them."""
         return self.exchanged.get(condition, {}).get(pair.id, pair)

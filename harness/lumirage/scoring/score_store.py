@@ -82,7 +82,7 @@ def read_part(path: Path, columns: Sequence[str] | None = None, metric: str | No
     try:
         raw = path.read_bytes()
         if path.stem.startswith(SUMMED) and path.stem.removeprefix(SUMMED) != checksum(raw):
-            raise DamagedFileError(path, "damaged: its content is not that of its checksum")
+            raise DamagedFileError(path, "damaged: its content does not match its checksum")
         table = pq.read_table(io.BytesIO(raw), filters=[("metric", "==", metric)] if metric else None)
     except (OSError, ValueError, pa.ArrowException) as error:  # an ArrowInvalid is a ValueError
         raise DamagedFileError(path, f"damaged, or cut off ({error})") from error

@@ -61,7 +61,7 @@ def test_every_format_gives_the_same_points(tmp_path: Path, ending: str, text: s
 @pytest.mark.parametrize(
     ("ending", "text", "told"),
     [
-        ("_landmarks.tsv", "name\tx\ty\tz\nPC\t1\t2\t3\nPC\t1\t2\t3\n", "line 3: landmark 'PC' is there twice"),
+        ("_landmarks.tsv", "name\tx\ty\tz\nPC\t1\t2\t3\nPC\t1\t2\t3\n", "line 3: landmark 'PC' occurs twice"),
         ("_landmarks.tsv", "name\tx\ty\nPC\t1\t2\n", "line 2: the columns name, x, y, z"),
         ("_landmarks.tsv", "name\tx\ty\tz\nPC\t1\tnan\t3\n", "line 2: landmark 'PC' is not a finite point"),
         (".fcsv", fcsv("IJK"), "the coordinate system must be RAS or LPS, not IJK"),

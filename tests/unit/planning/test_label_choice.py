@@ -135,7 +135,7 @@ def test_probabilities_and_masks_of_structures_are_one_map(tmp_path: Path) -> No
     with pytest.raises(DataError, match="1 of its voxels are in the mask of another structure"):
         examine_scan(overlapping)
     percent = structures(tmp_path, "probseg", np.float32([90, 10]))
-    with pytest.raises(DataError, match="probabilities from 0 to 1 are wanted"):
+    with pytest.raises(DataError, match="probabilities must be from 0 to 1"):
         joined(percent, names)
 
 

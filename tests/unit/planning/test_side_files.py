@@ -205,5 +205,5 @@ def test_landmarks_without_counterpart_are_counted_before_anything_runs(tmp_path
     )
     assert landmark_notes([Pair(fixed=scans[0], moving=scans[0])]) == ()
     (tmp_path / "sub-b_landmarks.tsv").write_text("name\tx\ty\tz\nPC\t1\t2\t3\nPC\t1\t2\t3\n")
-    with pytest.raises(DataError, match="'PC' is there twice"):
+    with pytest.raises(DataError, match="'PC' occurs twice"):
         landmark_notes([Pair(fixed=scans[0], moving=scans[1])])

@@ -45,7 +45,7 @@ def written(tmp_path: Path, text: str) -> str:
         ("name: x\nprepare: {affine_error: {translation_mm: .inf}}\n", r"translation_mm: .*not inf \(millimetres"),
         ("name: x\non_bad_scan: ignore\n", r"on_bad_scan"),
         ("name: 'a b'\n", r"t\.yaml: name"),
-        ("[1, 2]\n", "a mapping of fields is wanted"),
+        ("[1, 2]\n", "a mapping of fields is needed"),
         ("name: [\n", "not YAML"),
         ("schema_version: 2\nname: x\n", r"schema_version"),
     ],

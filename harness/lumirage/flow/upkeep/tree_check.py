@@ -186,7 +186,7 @@ def _examine_json(path: Path, found: Examination) -> None:
         found.checked += 1
         found.not_recorded += whole is None
         if whole is False:
-            found.findings.append(Finding(path, "prepared", "damaged: its content is not that of its checksum"))
+            found.findings.append(Finding(path, "prepared", "damaged: its content does not match its checksum"))
 
 
 def _read(path: Path, record: type[R], kind: Kind, found: Examination) -> R | None:
