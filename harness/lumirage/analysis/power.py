@@ -124,6 +124,20 @@ def subjects_needed(components: Components, target: float, chain: bool, power: f
     return _smallest(standard_error, target, power, alpha)
 
 
+def people_needed(
+    target: float, se: float, n_people: int, fixed: float = 0.0, *, power: float = 0.8, alpha: float = 0.05
+) -> int | None:
+    """People needed to detect `target`, given the standard error that `n_people` gave; None if no number is enough.
+
+    `fixed` is a standard error that more people leave as it is, such as that between methods. The standard error of people is
+    taken to shrink with the root of their number, in the same design.
+    """
+    try:
+        return _smallest(lambda n: float(np.sqrt(se**2 * n_people / n + fixed**2)), target, power, alpha)
+    except UsageError:
+        return None
+
+
 def power_of(target: float, se: float, df: float, alpha: float = 0.05) -> float:
     """Power of the two-sided t test to detect `target` with this standard error, from the noncentral t distribution."""
     critical = stats.t.ppf(1 - alpha / 2, df)

@@ -8,7 +8,7 @@ estimator), and no standard error is smaller than that of independent pairs. Wit
 cover 99 % and more if subjects matter little; benchmarks/intervals.md has the figures of all variants.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -119,6 +119,44 @@ def jackknife_errors(values: FloatArray, design: Design) -> FloatArray:
         return np.asarray(np.sqrt(variance) + np.where(n_units < MINIMUM_UNITS, np.nan, 0.0))
 
 
+@dataclass(frozen=True)
+class JointSpread:
+    """Uncertainty of the difference between the column means of two tables of pairs; (k,) each."""
+
+    se: FloatArray
+    """NaN with fewer than three units in either table."""
+    df: FloatArray
+
+
+def joint_spread(a: FloatArray, design_a: Design, b: FloatArray, design_b: Design) -> JointSpread:
+    """Of mean(a) - mean(b), where the tables have pairs of their own and some or all units in common.
+
+    `a` is (n_pairs_a, k) and `b` (n_pairs_b, k), without missing values; units are matched by name. Delete-one-unit
+    jackknife: a unit in both tables leaves both at once. A pair's own noise is counted once, as in `spread`. Degrees of
+    freedom: units less one if all are in both tables, Welch's if none is, else those of the table with fewer units.
+    """
+    index = [_pair_names(design) for design in (design_a, design_b)]
+    parts = [_influences(values, design) for values, design in ((a, design_a), (b, design_b))]
+    units = _merged(design_a.units, parts[0][0], design_b.units, parts[1][0])
+    crossed = design_a.crossed or design_b.crossed
+    variance = (units**2).sum(axis=0)
+    if crossed:
+        couples = [[tuple(sorted(pair)) for pair in names] for names in index]
+        own = (_merged(couples[0], parts[0][1], couples[1], parts[1][1]) ** 2).sum(axis=0)
+        floor = (_merged(index[0], parts[0][2], index[1], parts[1][2]) ** 2).sum(axis=0)
+        variance = np.maximum(variance - own, floor)
+    n_a, n_b = len(design_a.units), len(design_b.units)
+    shared = set(design_a.units) & set(design_b.units)
+    if shared:
+        df = np.full(variance.shape, min(n_a, n_b) - 1.0)
+    else:
+        of_a, of_b = (jackknife_errors(v, d) ** 2 for v, d in ((a, design_a), (b, design_b)))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            df = (of_a + of_b) ** 2 / (of_a**2 / (n_a - 1) + of_b**2 / (n_b - 1))
+    undefined = np.nan if min(n_a, n_b) < MINIMUM_UNITS else 0.0
+    return JointSpread(np.sqrt(variance) + undefined, df)
+
+
 def unit_contributions(values: FloatArray, design: Design) -> FloatArray:
     """The contribution of every unit to the column means: delete-one pseudo-values n m - (n - 1) m_without, (n_units, k).
 
@@ -133,6 +171,33 @@ def unit_contributions(values: FloatArray, design: Design) -> FloatArray:
         n = np.isfinite(left).sum(axis=0)
         mean = np.nansum(values, axis=0) / present.sum(axis=0)
         return np.asarray(n * mean - (n - 1) * left)
+
+
+def _influences(values: FloatArray, design: Design) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Whose sums of squares are the jackknife variance (units), a pair's own part and that of independent pairs (pairs)."""
+    n_units, n_pairs = len(design.units), design.n_pairs
+    pseudo = unit_contributions(values, design)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        units = (pseudo - pseudo.mean(axis=0)) / np.sqrt(n_units * (n_units - 1.0))
+        residuals = (values - values.mean(axis=0)) / n_pairs
+        own = residuals if design.crossed else 0 * residuals
+        return units, own, residuals * np.sqrt(n_pairs / (n_pairs - 1.0))
+
+
+def _pair_names(design: Design) -> list[tuple[str, str]]:
+    units = (*design.units, "")  # the place of NOBODY
+    return [(units[first], units[second]) for first, second in design.units_of_pair]
+
+
+def _merged(
+    names_a: Sequence[Hashable], rows_a: FloatArray, names_b: Sequence[Hashable], rows_b: FloatArray
+) -> FloatArray:
+    """Sums of the rows of a less those of b, by name."""
+    place = {name: i for i, name in enumerate(dict.fromkeys([*names_a, *names_b]))}
+    merged = np.zeros((len(place), rows_a.shape[1]))
+    np.add.at(merged, [place[name] for name in names_a], rows_a)
+    np.subtract.at(merged, [place[name] for name in names_b], rows_b)
+    return merged
 
 
 def _incidence(design: Design) -> sparse.csr_array:

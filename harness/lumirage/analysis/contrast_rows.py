@@ -1,0 +1,108 @@
+"""Linear contrasts of the methods of two families: their difference, that without each method, and the methods' own spread.
+
+Two questions have two intervals. "Are these methods better than those?" resamples subjects. "Are networks better than
+iterative methods?" takes the methods as a sample too: the variance of the methods' means within each family is added, less
+the part that is noise of the subjects, which would be counted twice. Its degrees of freedom are Satterthwaite's (Biometrics
+Bulletin 2(6), 1946) of subjects and methods.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lumirage.analysis.estimates import Estimate, estimate
+from lumirage.analysis.resampling import FloatArray
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The difference of two families without one method."""
+
+    method: str
+    family: str
+    difference: Estimate
+
+
+@dataclass(frozen=True)
+class ContrastRows:
+    """Weights of the methods, the first family's before the second's, (rows, methods).
+
+    The rows are the families' difference, the difference without each method, and each method's deviation from the mean of
+    its family. Without a family's only method there is no difference: that row is 0.
+    """
+
+    n_first: int
+    weights: FloatArray
+
+    @classmethod
+    def of(cls, n_first: int, n_second: int) -> "ContrastRows":
+        """The rows for two families of these sizes."""
+        n = n_first + n_second
+        first, one = np.arange(n) < n_first, np.eye(n)
+        rows = [_difference(first, ~first)]
+        rows += [_difference(first & (one[m] == 0), ~first & (one[m] == 0)) for m in range(n)]
+        rows += [one[m] - _mean(first if first[m] else ~first) for m in range(n)]
+        return cls(n_first, np.array(rows))
+
+    @property
+    def n_methods(self) -> int:
+        """Methods of both families."""
+        return self.weights.shape[1]
+
+    def of_methods(self, values: FloatArray) -> FloatArray:
+        """The contrasts on every pair: (methods, pairs) -> (pairs, rows)."""
+        return values.T @ self.weights.T
+
+
+@dataclass(frozen=True)
+class RowEstimates:
+    """What is known of every row of the contrasts; all arrays are (rows,)."""
+
+    rows: ContrastRows
+    means: FloatArray
+    errors: FloatArray
+    """Standard errors, subjects resampled; NaN with too few people."""
+    df: FloatArray
+    confidence: float
+    reason: str = ""
+    """Why there are no standard errors."""
+
+    def difference(self, row: int = 0) -> Estimate:
+        """The families' difference, or that of another row: holds for these methods."""
+        value, se, df = (float(of[row]) for of in (self.means, self.errors, self.df))
+        return estimate(value, se, df, self.confidence, self.reason)
+
+    def over_methods(self) -> Estimate:
+        """The difference with the methods taken as a sample of their families: holds for methods like these."""
+        value, start = float(self.means[0]), 1 + self.rows.n_methods
+        parts, freedoms = [float(self.errors[0]) ** 2], [float(self.df[0])]
+        for family in (slice(start, start + self.rows.n_first), slice(start + self.rows.n_first, None)):
+            n = len(self.means[family])
+            if n < 2:
+                return Estimate(value, reason="a family of one method says nothing about other methods")
+            own = float((self.means[family] ** 2 - self.errors[family] ** 2).sum())
+            parts.append(max(own, 0.0) / (n - 1) / n)
+            freedoms.append(n - 1.0)
+        total = sum(parts)
+        df = total**2 / sum(part**2 / f for part, f in zip(parts, freedoms, strict=True)) if total > 0 else freedoms[0]
+        return estimate(value, math.sqrt(total), df, self.confidence, self.reason)
+
+    def without_each(self, families: Sequence[tuple[str, Sequence[str]]]) -> tuple[LeftOut, ...]:
+        """The difference without each method in turn; `families` are the names and methods of the first and the second."""
+        names = [(family, method, len(methods)) for family, methods in families for method in methods]
+        return tuple(
+            LeftOut(method, family, self.difference(row))
+            for row, (family, method, size) in enumerate(names, start=1)
+            if size > 1
+        )
+
+
+def _difference(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> FloatArray:
+    return _mean(first) - _mean(second) if first.any() and second.any() else np.zeros(len(first))
+
+
+def _mean(members: npt.NDArray[np.bool_]) -> FloatArray:
+    return members / members.sum()
