@@ -51,11 +51,12 @@ def show(name: Name, json: Annotated[bool, typer.Option("--json", help="as JSON"
 
     from lumirage.cli.method_text import method_facts, show_lines
     from lumirage.methods.method_list import images_here
-    from lumirage.planning.method_cards import find_method
+    from lumirage.planning.method_cards import find_method, is_path
 
     source = find_method(name, extra_folders())
     facts = method_facts(source, images_here())
-    print(dumps(facts, indent=1) if json else "\n".join(show_lines(source.card, facts)))
+    word = name if source.dose_of or is_path(name) else ""
+    print(dumps(facts, indent=1) if json else "\n".join(show_lines(source.card, facts, word)))
 
 
 @app.command()

@@ -72,8 +72,9 @@ def _frame(needs: GridNeeds) -> str:
     return f"{needs.orientation}, {shape}, {spacing}"
 
 
-def show_lines(card: Method, facts: dict[str, Any]) -> Iterator[str]:
-    """The same for a person."""
+def show_lines(card: Method, facts: dict[str, Any], word: str = "") -> Iterator[str]:
+    """The same for a person. `word` is what --method takes for it, unless that is its name."""
+    word = word or card.name
     of = f", variant of {facts['variant_of']}" if facts["variant_of"] else ""
     yield f"{card.name} {card.version} ({card.kind}, device {card.device}{of})"
     yield from _paragraph("", card.summary)
@@ -95,9 +96,9 @@ def show_lines(card: Method, facts: dict[str, Any]) -> Iterator[str]:
         yield from _paragraph("" if i else "source", place)
     yield from _paragraph("cite", card.citation)
     number = next((name for name, value in card.parameters.items() if isinstance(value, int | float)), None)
-    yield from _paragraph("use", f"lumirage-harness evaluate --method {card.name}")
+    yield from _paragraph("use", f"lumirage-harness evaluate --method {word}")
     if number and not facts["dose_of"]:
-        changed = f"{card.name}:{number}={card.parameters[number]}"
+        changed = f"{word}:{number}={card.parameters[number]}"
         yield from _paragraph("", f"lumirage-harness evaluate --method {changed}")
 
 

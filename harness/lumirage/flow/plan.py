@@ -90,7 +90,7 @@ def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Sc
 
 def _sources(request: EvaluationRequest, track: Track, methods: Methods, screen: Screen) -> tuple[MethodSource, ...]:
     """The methods that were named, and the doses of them that the track asks for. Raises UsageError."""
-    found = {source.card.name: source for source in map(methods.find, request.methods)}
+    found = methods_named(request.methods, methods)
     wanted = track.conditions.parameter
     if strangers := [name for name in wanted if name.lower() not in {known.lower() for known in found}]:
         screen.say(f"the track varies parameters of {', '.join(strangers)}, which are not among the methods")
@@ -99,6 +99,26 @@ def _sources(request: EvaluationRequest, track: Track, methods: Methods, screen:
         dose = found[card.name].with_dose(values)
         found.setdefault(dose.card.name, dose)
     return tuple(found.values())
+
+
+def methods_named(words: Sequence[str], methods: Methods) -> dict[str, MethodSource]:
+    """The methods of these words by their names. Raises UsageError if two different ones have the same name."""
+    found: dict[str, MethodSource] = {}
+    first: dict[str, str] = {}
+    for word in words:
+        source = methods.find(word)
+        name = source.card.name
+        first.setdefault(name, word)
+        known = found.setdefault(name, source)
+        if (known.card, known.folder and known.folder.resolve()) != (
+            source.card,
+            source.folder and source.folder.resolve(),
+        ):
+            raise UsageError(
+                f"'{first[name]}' and '{word}' are two methods with the name {name}, and tables would mix them; give one of "
+                "them another name in its method.yaml"
+            )
+    return found
 
 
 def gpu_use(request: EvaluationRequest, methods: Sequence[MethodSource], runtime: Runtime, screen: Screen) -> GpuUse:

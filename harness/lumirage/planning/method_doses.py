@@ -49,7 +49,7 @@ def _value(card: Method, key: str, value: Any) -> ParameterValue:  # Any: YAML g
         with contextlib.suppress(ValueError):
             parsed = float(parsed)
     if _kind(parsed) != _kind(default):
-        raise UsageError(f"{card.name}: '{key}' is {_kind(default)} such as {default}; {value} is not")
+        raise UsageError(f"{card.name}: '{key}' is {_kind(default)} such as {default}, not {value!r}")
     return parsed
 
 

@@ -57,6 +57,16 @@ def test_show_tells_all_of_one_method(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [item["needed"] for item in facts["weights"]] == [True, False, False]
 
 
+@pytest.mark.parametrize("word", ["clapirn:reg=0.3", "greedy", "./mine", "./mine:iterations=3"])
+def test_what_show_says_to_use_is_found(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert CliRunner().invoke(app, ["methods", "new", "mine"]).exit_code == 0
+    done = CliRunner().invoke(app, ["methods", "show", word])
+    said = [line.partition("--method ")[2] for line in done.output.splitlines() if "--method" in line]
+    assert said[0] == word
+    assert [find_method(each).card.parameters for each in said] == [find_method(word).card.parameters] * len(said)
+
+
 def test_a_new_method_does_not_take_a_shipped_name(tmp_path: Path) -> None:
     for name in ("greedy", "Voxelmorph-VM1"):
         done = CliRunner().invoke(app, ["methods", "new", name, "--in", str(tmp_path)])

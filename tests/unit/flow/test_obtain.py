@@ -1,5 +1,6 @@
 """An image that only its authors give out: evaluate, build and pull say the same, and none sends the user to another."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lumirage.core.model import Method
 from lumirage.core.records import read_yaml
 from lumirage.core.screen import Silent
 from lumirage.flow.method_setup import install
+from lumirage.flow.method_setup.at_hand import methods_at_hand
 from lumirage.flow.method_setup.install import MethodInstaller
 
 CARDS = [read_yaml(path, Method) for path in sorted(shipped("method_containers").glob("*/method.yaml"))]
@@ -56,6 +58,22 @@ def test_one_answer(empty: MethodInstaller, name: str) -> None:
             asked()
         answers.append(str(refused.value))
     assert set(answers) == {f"the image {card.image} of {name} is not on this machine. {card.obtain}"}
+
+
+def test_offline_no_command_is_named_that_would_not_bring_it(empty: MethodInstaller) -> None:
+    forbidden = replace(empty, offline=True)
+    with pytest.raises(UnavailableError) as refused:
+        forbidden.install([empty.find("sitreg"), empty.find("synthmorph")])
+    said = str(refused.value)
+    assert f"sitreg: image sitreg:lumir24. {empty.find('sitreg').card.obtain}\n" in said
+    assert said.endswith("get the rest where there is a network, with\n  lumirage-harness methods prefetch synthmorph")
+    with pytest.raises(UnavailableError) as refused:
+        forbidden.install([empty.find("sitreg")])
+    assert "prefetch" not in str(refused.value)
+    assert {name: at_hand.state for name, at_hand in methods_at_hand(forbidden, ["sitreg", "synthmorph"]).items()} == {
+        "sitreg": "from its authors",
+        "synthmorph": "to pull",
+    }
 
 
 def test_every_image_of_others_is_published_or_says_how_it_is_got() -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lumirage.core.errors import EngineError, UnavailableError
-from lumirage.core.model import Weights
+from lumirage.core.model import Method, Weights
 from lumirage.core.sif_store import find_sif
 from lumirage.core.track import MethodUse
 from lumirage.flow.method_setup.install import MethodInstaller
@@ -16,7 +16,7 @@ from lumirage.methods.weights import missing_weights
 from lumirage.planning.method_cards import MethodSource
 from lumirage.running.runtimes.runtime_interface import Runtime
 
-State = Literal["here", "to build", "to build again", "to pull", "to convert"]
+State = Literal["here", "to build", "to build again", "to pull", "from its authors", "to convert"]
 """What is to be done before a method can start; `to convert` is an image of the engine that becomes a SIF file."""
 
 
@@ -69,15 +69,17 @@ class MethodsAtHand:
             case "outdated":
                 return reference, "to build again"
             case "not built" | "no engine":
-                return reference, "to build" if built else self._unlisted(reference)
+                return reference, "to build" if built else self._unlisted(reference, source.card)
             case "SIF" if self.runtime.name != "apptainer":
                 return reference, "to build" if built else "to pull"
             case _:
                 return reference, self._sif(reference)
 
-    def _unlisted(self, reference: str) -> State:
-        """Of an image that no list of the engine's names as the card does: a file or an id, or one to pull."""
-        return self._sif(reference) if self.installer.knows(reference) else "to pull"
+    def _unlisted(self, reference: str, card: Method) -> State:
+        """Of an image that no list of the engine's names as the card does: a file or an id, or one to be got."""
+        if self.installer.knows(reference):
+            return self._sif(reference)
+        return "from its authors" if card.obtain else "to pull"
 
     def _sif(self, reference: str) -> State:
         """Whether apptainer has the file that it needs; other runtimes need none."""

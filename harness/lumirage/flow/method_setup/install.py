@@ -33,12 +33,13 @@ from lumirage.running.runtimes.runtime_interface import Image, Runtime
 @dataclass(frozen=True)
 class MissingPart:
     """Something that a method needs and this machine lacks. `bytes` is its size where that is known, `file` names
-    weights."""
+    weights; `from_authors`: no command of the harness brings it."""
 
     method: str
     what: str
     bytes: int | None = None
     file: str = ""
+    from_authors: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,8 +122,10 @@ class MethodInstaller:
             card.image
         ):
             built = image_source(source.folder, card)
-            comes = f"which is built from {built.name}" if built else card.obtain or "which is pulled from its registry"
-            found.append(MissingPart(card.name, f"image {image_name(source.folder, card)}, {comes}"))
+            comes = ", which is pulled from its registry" if not card.obtain else f". {card.obtain}"
+            comes = f", which is built from {built.name}" if built else comes
+            what = f"image {image_name(source.folder, card)}{comes}"
+            found.append(MissingPart(card.name, what, from_authors=bool(card.obtain and not built)))
         return found
 
     def knows(self, reference: str) -> bool:
@@ -210,9 +213,12 @@ def _listed(missing: Sequence[MissingPart]) -> str:
 
 
 def _how_to_get(sources: Sequence[MethodSource], missing: Sequence[MissingPart]) -> str:
-    """The commands that bring what is missing; weights also from files."""
-    names = " ".join(dict.fromkeys(part.method for part in missing))
-    lines = ["get it where there is a network, with", f"  lumirage-harness methods prefetch {names}"]
+    """The commands that bring what is missing, but for what only its authors have; weights also from files."""
+    names = " ".join(dict.fromkeys(part.method for part in missing if not part.from_authors))
+    which = "it" if not any(part.from_authors for part in missing) else "the rest"
+    lines = (
+        [f"get {which} where there is a network, with", f"  lumirage-harness methods prefetch {names}"] if names else []
+    )
     weights = [part for part in missing if part.file]
     if weights:
         lines.append("weights also come from files that you brought, with")
