@@ -10,9 +10,14 @@ TOP = Path(lumirage.__file__).parent
 MODULES = sorted(TOP.rglob("*.py"))
 
 
+PUBLIC = "results.py"
+"""No room: users import this module by its name, `lumirage.results` (docs/decisions/0019.md)."""
+
+
 def test_there_are_at_most_ten_names_at_the_top() -> None:
     names = {path.name for path in TOP.iterdir() if not path.name.startswith(("__", "."))} - {"py.typed"}
-    assert {"core", "flow", "cli"} <= names
+    assert {"core", "flow", "cli", PUBLIC} <= names
+    names -= {PUBLIC}
     assert len(names) <= 10, f"put it into a room instead of beside the rooms: {sorted(names)}"
 
 

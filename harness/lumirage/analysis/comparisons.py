@@ -63,8 +63,8 @@ class CompareSettings:
         return margin
 
 
-def compare(scores: pd.DataFrame, settings: CompareSettings = CompareSettings()) -> pd.DataFrame:
-    """All comparisons of a table of scores (SCORE_COLUMNS), columns COMPARISON_COLUMNS.
+def compare(scores: pd.DataFrame, settings: CompareSettings = CompareSettings(), metric: str = "") -> pd.DataFrame:
+    """All comparisons of a table of scores (SCORE_COLUMNS), or those of one metric, columns COMPARISON_COLUMNS.
 
     Every method against the reference sentinel and against every other method, under every failure policy, and one
     flagged row each as in the literature (failures dropped, pairs treated as independent). Holm's correction runs
@@ -72,7 +72,7 @@ def compare(scores: pd.DataFrame, settings: CompareSettings = CompareSettings())
     Raises DataError for a table without the needed columns, UsageError for an equivalence margin that is too small to measure.
     """
     rows: list[dict[str, object]] = []
-    for raw in cells_of(scores):
+    for raw in cells_of(scores, metric):
         rows.extend(_compare_cell(raw, settings))
     table = pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
     family = ["condition", "metric", "preset", "settings", "source", "policy"]
@@ -80,6 +80,39 @@ def compare(scores: pd.DataFrame, settings: CompareSettings = CompareSettings())
     for _, members in honest.groupby(family, sort=False):
         table.loc[members.index, "p_holm"] = holm(members["p"].to_numpy(dtype=np.float64))
     return table
+
+
+def compare_two(raw: RawCell, couple: tuple[str, str], settings: CompareSettings, policy: Policy) -> pd.DataFrame:
+    """One comparison that `compare` need not have: (method, reference), without Holm's correction."""
+    rows = _rows(raw.under(policy), [couple], settings, settings.margin(raw.cell.metric))
+    return pd.DataFrame([{**row, "policy": policy} for row in rows], columns=list(COMPARISON_COLUMNS))
+
+
+def turned(rows: pd.DataFrame) -> pd.DataFrame:
+    """The same comparisons read from the other side: reference minus method."""
+    other = rows.copy()
+    for a, b in (
+        ("method", "reference"), ("failed_method", "failed_reference"), ("filled_method", "filled_reference"),
+        ("mean_method", "mean_reference"),
+    ):  # fmt: skip
+        other[[a, b]] = rows[[b, a]].to_numpy()
+    for name in ("difference", "d_z", "d_av"):
+        other[name] = -rows[name]
+    for low, high in (("ci_low", "ci_high"), ("jackknife_low", "jackknife_high"), ("d_z_low", "d_z_high"),
+                      ("d_av_low", "d_av_high")):  # fmt: skip
+        other[low], other[high] = -rows[high], -rows[low]
+    other["better"] = rows["better"].replace({"method": "reference", "reference": "method"})
+    return other
+
+
+def mean_intervals(
+    raw: RawCell, policy: Policy, settings: CompareSettings = CompareSettings()
+) -> dict[str, tuple[float, float]]:
+    """Method -> the interval of its mean, failures filled by the policy, by resampling subjects; NaN where there is none."""
+    cell = raw.under(policy)
+    values = cell.values.T
+    found = paired_effects(values, np.zeros_like(values), cell.design, settings.resampling, settings.confidence)
+    return {method: (float(found.ci[0, k]), float(found.ci[1, k])) for k, method in enumerate(cell.methods)}
 
 
 def comparisons_of(methods: tuple[str, ...], reference: str) -> list[tuple[str, str]]:

@@ -69,8 +69,9 @@ class RawCell:
         return replace(self.cell, values=self.runs.under(policy, metric), filled=self.runs.filled(policy, metric))
 
 
-def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
-    """All cells of a table of scores (columns SCORE_COLUMNS; rows of single labels are skipped), sorted by key.
+def cells_of(scores: pd.DataFrame, metric: str = "") -> Iterator[RawCell]:
+    """All cells of a table of scores (columns SCORE_COLUMNS; rows of single labels are skipped), or those of one metric,
+    sorted by key. Which runs failed is known from the rows of all metrics.
 
     Raises DataError if columns are missing or no pair-level row is left.
     """
@@ -79,7 +80,8 @@ def cells_of(scores: pd.DataFrame) -> Iterator[RawCell]:
         attempts = Attempts.of(group)
         for key, part in group.groupby(list(KEY[2:]), observed=True, sort=True):
             names = dict(zip(KEY, (str(track), str(condition), *map(str, key)), strict=True))
-            yield _raw_cell(names, part, attempts)
+            if metric in ("", names["metric"]):
+                yield _raw_cell(names, part, attempts)
 
 
 def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from lumirage.cli import dataset_commands as dataset
 from lumirage.cli import evaluate_commands as evaluation
 from lumirage.cli import maintenance_commands as upkeep
 from lumirage.cli import method_commands as methods
+from lumirage.cli import query_commands as query
 from lumirage.cli import result_commands as results
 from lumirage.cli import study_commands as study
 from lumirage.cli import track_commands as tracks
@@ -39,6 +40,7 @@ app = typer.Typer(
 evaluation.register(app)
 bids_app.register(app)
 results.register(app)
+query.register(app)
 upkeep.register(app)
 cluster.register(app)
 app.add_typer(methods.app, name="methods")
