@@ -20,6 +20,8 @@ from lumirage.cli import query_commands as query
 from lumirage.cli import result_commands as results
 from lumirage.cli import study_commands as study
 from lumirage.cli import track_commands as tracks
+from lumirage.cli.help_texts import add_help_texts
+from lumirage.cli.typed_words import HELP, CommandGroup
 from lumirage.core.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError
 
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -35,7 +37,8 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    cls=CommandGroup,
+    context_settings={"help_option_names": list(HELP)},
 )
 evaluation.register(app)
 bids_app.register(app)
@@ -47,6 +50,7 @@ app.add_typer(methods.app, name="methods")
 app.add_typer(tracks.app, name="tracks")
 app.add_typer(study.app, name="study")
 app.add_typer(dataset.app, name="dataset")
+add_help_texts(app)
 
 
 def _version(wanted: bool) -> None:

@@ -7,6 +7,7 @@ import typer
 
 from lumirage.cli.evaluate_commands import command_of, on_cluster, print_plan
 from lumirage.cli.result_commands import Done, Json, Workers
+from lumirage.cli.typed_words import HELP, one_by_one
 from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = 
 
 
 def words_of_command(words: Sequence[str], app: typer.Typer) -> list[str]:
-    """The BIDS App form as the words of a command; anything else as it is."""
+    """The BIDS App form as the words of a command; in both forms several values may stand after a list option."""
     if not set(LEVELS) & set(words):
-        return list(words)
+        return one_by_one(words)
     commands = getattr(typer.main.get_command(app), "commands", {})
     if words[0] in commands:
-        return list(words)
+        return one_by_one(words)
     places, options = _apart(words, commands["participant"])
     if len(places) < 3 or places[2] not in LEVELS:
-        return list(words)
+        return one_by_one(words)
     bids, out, level, *more = places
     return [level, *options, "--", bids, out, *more] if level == "participant" else [level, out, *options, *more]
 
@@ -81,7 +82,7 @@ def _apart(words: Sequence[str], command: Any) -> tuple[list[str], list[str]]:  
 
     A list of values ends at the word participant or group, so that the level may stand after it.
     """
-    flags = {name for p in command.params if getattr(p, "is_flag", False) for name in p.opts} | {"--help"}
+    flags = {name for p in command.params if getattr(p, "is_flag", False) for name in p.opts} | set(HELP)
     places: list[str] = []
     options: list[str] = []
     rest = list(words)

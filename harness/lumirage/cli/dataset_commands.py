@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from lumirage.core.errors import UsageError
+
 app = typer.Typer(help="Make, import and check BIDS datasets.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -52,8 +54,12 @@ def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     suffix: str = typer.Option("T1w", help="nifti-folder: contrast of the images"),
 ) -> None:
     """Make a BIDS dataset from a layout that is common in the field."""
-    from lumirage.datasets.importers import ImportOptions, import_dataset
+    from lumirage.datasets.importers import KINDS, ImportOptions, import_dataset
 
+    if kind not in KINDS and str(source) in KINDS:
+        raise UsageError(
+            f"KIND and SOURCE look swapped; did you mean 'dataset import {source} {shlex.quote(kind)} {shlex.quote(str(out))}'?"
+        )
     options = ImportOptions(copy, pattern, labels, mask, suffix)
     incoming = import_dataset(kind, source, out, options)
     print(f"made {out}: {len(incoming.scans)} scans")

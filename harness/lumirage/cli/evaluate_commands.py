@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lumirage.cli.completion import method_names, runtime_names, track_names
+from lumirage.cli.swapped_words import check_request
+from lumirage.cli.typed_words import between_commas, methods_between_commas
 from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
 
 if TYPE_CHECKING:
@@ -24,20 +27,53 @@ BidsDir = Annotated[
     typer.Argument(metavar="BIDS_DIR", help="BIDS dataset; else LUMIRAGE_BIDS_DIR, else a phantom made in the cache"),
 ]
 Out = Annotated[Path | None, typer.Argument(metavar="OUT", help="output folder; default lumirage-<dataset>-<track>")]
-Methods = Annotated[list[str], typer.Option("--method", "-m", help="method by name or folder; may be repeated")]
-TrackName = Annotated[str | None, typer.Option("--track", "-t", help="name of a track, or a YAML file")]
+Methods = Annotated[
+    list[str],
+    typer.Option(
+        "--method", "-m", metavar="NAME", callback=methods_between_commas, autocompletion=method_names,
+        help="method by name or folder; may be repeated, or a,b",
+    ),
+]  # fmt: skip
+TrackName = Annotated[
+    str | None,
+    typer.Option("--track", "-t", metavar="TRACK", autocompletion=track_names, help="name of a track, or a YAML file"),
+]
 Derivatives = Annotated[
     list[str],
-    typer.Option("--derivatives", help="NAME=PATH of labels, masks or landmarks kept elsewhere; may be repeated"),
+    typer.Option(
+        "--derivatives",
+        metavar="NAME=PATH",
+        help="NAME=PATH of labels, masks or landmarks kept elsewhere; may be repeated",
+    ),
 ]
 LabelSources = Annotated[
-    list[str], typer.Option("--labels", help="label source to score, as the plan lists them; repeatable; default all")
+    list[str],
+    typer.Option(
+        "--labels",
+        metavar="SOURCE",
+        callback=between_commas,
+        help="label source to score, as the plan lists them; repeatable, or a,b; default all",
+    ),
 ]
 Participants = Annotated[
-    list[str], typer.Option("--participant-label", "--participant_label", help="only pairs with this fixed subject")
+    list[str],
+    typer.Option(
+        "--participant-label",
+        "--participant_label",
+        metavar="LABEL",
+        callback=between_commas,
+        help="only pairs with this fixed subject; several: 01 02, or 01,02",
+    ),
 ]
 Sessions = Annotated[
-    list[str], typer.Option("--session-label", "--session_label", help="only pairs whose fixed scan is of this session")
+    list[str],
+    typer.Option(
+        "--session-label",
+        "--session_label",
+        metavar="LABEL",
+        callback=between_commas,
+        help="only pairs whose fixed scan is of this session; several: 1 2, or 1,2",
+    ),
 ]
 Filter = Annotated[
     Path | None,
@@ -52,9 +88,14 @@ SkipValidation = Annotated[
 Work = Annotated[
     Path | None, typer.Option("--work-dir", "-w", help="folder for OUT's intermediate files, such as a fast disk")
 ]
-Pairs = Annotated[list[str], typer.Option("--pair", help="FIX,MOV: only this pair; may be repeated")]
-Limit = Annotated[int | None, typer.Option(min=1, help="only the first N pairs")]
-Runtime = Annotated[str, typer.Option(help="docker, apptainer, local; auto takes the first that works")]
+Pairs = Annotated[list[str], typer.Option("--pair", metavar="FIX,MOV", help="only this pair; may be repeated")]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="only the first N pairs")]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", autocompletion=runtime_names, help="docker, apptainer, local; auto takes the first that works"
+    ),
+]
 Jobs = Annotated[
     int,
     typer.Option("--jobs", "-j", min=1, help="containers at a time; tasks of an array at a time (then 1 means 256)"),
@@ -77,7 +118,9 @@ Executor = Annotated[str, typer.Option(help="here: this machine; slurm: job arra
 Slurm = Annotated[
     list[str],
     typer.Option(
-        "--slurm", help="KEY=VALUE or KEY for sbatch, as partition=gpu; setup=COMMAND before each task; repeatable"
+        "--slurm",
+        metavar="KEY=VALUE",
+        help="KEY=VALUE or KEY for sbatch, as partition=gpu; setup=COMMAND before each task; repeatable",
     ),
 ]
 WriteSbatch = Annotated[
@@ -158,6 +201,7 @@ def _with_screen(carry_out: "CarryOut", request: "EvaluationRequest", dry_run: b
     from lumirage.cli.console_output import show
 
     with show(as_json) as screen:
+        check_request(request)
         carry_out(request, dry_run, screen)
 
 

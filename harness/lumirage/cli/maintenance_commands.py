@@ -97,13 +97,14 @@ def verify(
     from json import dumps
 
     from lumirage.core.errors import DataError
+    from lumirage.core.evaluation_file import no_evaluation
     from lumirage.core.layout import Layout
     from lumirage.core.set_aside import exists
     from lumirage.flow.upkeep.tree_check import examine
 
     layout = Layout(out)
     if not exists(layout.evaluation):
-        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+        raise DataError(no_evaluation(layout))
     found = examine(layout, deep=True)
     lines = [
         {"file": each.path.relative_to(layout.root).as_posix(), "problem": each.problem, "evaluate": each.remedy}

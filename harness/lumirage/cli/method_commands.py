@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lumirage.cli.completion import method_names
+from lumirage.cli.swapped_words import check_method
 from lumirage.core.errors import EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", envvar="LUMIRAGE_OFFLINE", help="fetch, pull and build nothing; say what is missing"),
 ]
-Name = Annotated[str, typer.Argument(help="method by name or folder")]
+Name = Annotated[str, typer.Argument(help="method by name or folder", autocompletion=method_names)]
 
 
 def extra_folders() -> tuple[Path, ...]:
@@ -53,6 +55,7 @@ def show(name: Name, json: Annotated[bool, typer.Option("--json", help="as JSON"
     from lumirage.methods.method_list import images_here
     from lumirage.planning.method_cards import find_method, is_path
 
+    check_method(name)
     source = find_method(name, extra_folders())
     facts = method_facts(source, images_here())
     word = name if source.dose_of or is_path(name) else ""

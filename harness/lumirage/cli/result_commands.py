@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lumirage.cli.typed_words import between_commas
 from lumirage.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     preset: Annotated[
         list[str],
         typer.Option(
-            help="strict, lumir24, lumir25, learn2reg or lumirage; default those of the track; may be repeated"
+            metavar="NAME",
+            callback=between_commas,
+            help="strict, lumir24, lumir25, learn2reg or lumirage; default those of the track; may be repeated, or a,b",
         ),
     ] = [],  # noqa: B006 -- typer copies it
     workers: Workers = 1,
@@ -179,6 +182,7 @@ def report(
 
 
 TRANSFORMS = "transforms"
+EXPORTS = ("csv", "parquet", "latex", "bundle", TRANSFORMS)
 
 
 def export(
@@ -194,8 +198,8 @@ def export(
     apart: Annotated[bool, typer.Option("--apart", help="affine and deformation of a transform as two files")] = False,
 ) -> None:
     """Hand the tables of OUT to other tools, or what the methods found: `export transforms OUT --format ants`."""
-    if str(out) == TRANSFORMS:  # the two words in the other order
-        out, kind = Path(kind), TRANSFORMS
+    if str(out) in EXPORTS:  # the two words in the other order
+        out, kind = Path(kind), str(out)
     if kind == TRANSFORMS:
         _export_transforms(out, format_, target, apart=apart)
         return

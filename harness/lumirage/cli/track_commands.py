@@ -2,6 +2,9 @@
 
 import typer
 
+from lumirage.cli.completion import track_names
+from lumirage.cli.swapped_words import check_track
+
 app = typer.Typer(help="The experiments that can be run.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -15,12 +18,15 @@ def list_tracks() -> None:
 
 
 @app.command()
-def show(track: str = typer.Argument(help="name of a shipped track, or a YAML file")) -> None:
+def show(
+    track: str = typer.Argument(help="name of a shipped track, or a YAML file", autocompletion=track_names),
+) -> None:
     """A track with all its defaults filled in, as YAML."""
     import yaml
 
     from lumirage.planning.track_files import load_track
 
+    check_track(track)
     print(yaml.safe_dump(load_track(track).model_dump(mode="json"), sort_keys=False), end="")
 
 

@@ -41,13 +41,23 @@ def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
     write_text(layout.evaluation, with_checksum(json.dumps(content, indent=1) + "\n"))
 
 
+def no_evaluation(layout: Layout) -> str:
+    """What is told where a folder was taken for the output of an evaluation."""
+    if layout.description.is_file() and any(layout.root.glob("sub-*")):
+        return (
+            f"{layout.root}: a BIDS dataset, not the output of an evaluation; give OUT, the folder that 'lumirage-harness "
+            "evaluate' wrote"
+        )
+    return f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'"
+
+
 def read_evaluation(layout: Layout) -> Evaluation:
     """The evaluation, with absolute paths as of now.
 
     Raises DataError if there is none or it has another version, DamagedFileError if the file is damaged.
     """
     if not exists(layout.evaluation):
-        raise DataError(f"{layout.root}: no evaluation there; make one with 'lumirage-harness evaluate'")
+        raise DataError(no_evaluation(layout))
     whole: bool | None = None
     try:
         whole, raw = without_checksum(layout.evaluation.read_bytes())

@@ -13,6 +13,12 @@ def shipped_tracks() -> dict[str, Path]:
     return {path.stem: path for path in sorted((shipped("specs") / "tracks").glob("*.yaml"))}
 
 
+def is_track(word: str) -> bool:
+    """Whether a word is a YAML file or the name of a shipped track (case-insensitive)."""
+    path = Path(word)
+    return path.suffix in (".yaml", ".yml") or path.is_file() or word.lower() in {n.lower() for n in shipped_tracks()}
+
+
 def load_track(name: str) -> Track:
     """The track with a name (case-insensitive), or in a YAML file. Raises UsageError with file and field, or near names."""
     path = Path(name)
