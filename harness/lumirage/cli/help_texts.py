@@ -31,6 +31,13 @@ SUMMARIES: Mapping[str, str] = {
     "tracks list": "The tracks that come with the harness",
     "tracks show": "A track with all its defaults, as YAML",
     "tracks validate": "Say whether a file is a track",
+    "methods": "The registration methods",
+    "tracks": "The experiments that can be run",
+    "study": "Several tracks, the same methods, and claims",
+    "study list": "The studies that come with the harness",
+    "study show": "A study with all its defaults, as YAML",
+    "study validate": "Say whether a file is a study",
+    "dataset": "Make, import and check BIDS datasets",
     "dataset phantom": "Make synthetic brains with known true fields",
     "dataset import": "Make a BIDS dataset from a common layout",
     "dataset check": "Look for what would spoil an evaluation",
@@ -94,6 +101,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "tracks list": ("tracks list",),
     "tracks show": ("tracks show t1w", "tracks show t1w >mine.yaml"),
     "tracks validate": ("tracks validate mine.yaml",),
+    "study": ("study list", "study show template", "study validate mine.yaml"),
+    "study list": ("study list",),
+    "study show": ("study show lumirage", "study show template >mine.yaml"),
+    "study validate": ("study validate mine.yaml",),
     "dataset": ("dataset phantom phantom", "dataset import freesurfer subjects bids", "dataset check bids"),
     "dataset phantom": (
         "dataset phantom phantom",
@@ -116,6 +127,7 @@ def add_help_texts(app: typer.Typer) -> None:
     _of_commands(app, "")
     for group in app.registered_groups:
         if group.typer_instance is not None and group.name:
+            group.short_help = SUMMARIES.get(group.name)
             group.typer_instance.info.epilog = _epilog(EXAMPLES.get(group.name, ()))
             _of_commands(group.typer_instance, f"{group.name} ")
 
