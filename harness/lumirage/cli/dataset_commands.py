@@ -1,4 +1,4 @@
-"""`lumirage-harness dataset`: make, import and check BIDS datasets."""
+"""`lumirage-harness dataset`: make, plant, import and check BIDS datasets."""
 
 import shlex
 from pathlib import Path
@@ -7,7 +7,7 @@ import typer
 
 from lumirage.core.errors import UsageError
 
-app = typer.Typer(help="Make, import and check BIDS datasets.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Make, plant, import and check BIDS datasets.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command()
@@ -31,6 +31,31 @@ def phantom(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     with show(False) as screen:
         make_phantom(out, PhantomSpec(subjects, spacing, names, seed, bodies), screen)
     print(f"made {out}: {subjects} subjects, {contrasts}, {spacing:g} mm")
+
+
+@app.command()
+def plant(
+    bids_dir: Path = typer.Argument(help="BIDS dataset of real scans, of any contrast, species and resolution"),
+    out: Path = typer.Argument(help="BIDS dataset to make; new, empty, or begun by this command"),
+    amplitude: float | None = typer.Option(
+        None, help="root mean square displacement, mm  [default: 3 % of the size of each head]"
+    ),
+    smoothness: float | None = typer.Option(
+        None, help="correlation length of the displacement, mm  [default: 20 % of the size of each head]"
+    ),
+    seed: int = typer.Option(0, help="the same seed gives the same dataset"),
+    json: bool = typer.Option(False, "--json", help="print the records of all scans as JSON"),
+) -> None:
+    """Warp each scan by a known random field, with other noise and bias: pairs with a true field, without any label."""
+    from lumirage.cli.console_output import show
+    from lumirage.cli.planted_text import print_planted
+    from lumirage.datasets.planting import PlantSpec
+    from lumirage.flow.plant_dataset import plant_dataset
+
+    with show(json) as screen:
+        planted = plant_dataset(bids_dir, out, PlantSpec(amplitude, smoothness, seed), screen)
+    print_planted(planted, out, as_json=json)
+    raise typer.Exit(1 if planted.left_out else 0)
 
 
 def _millimetres(option: str, words: str) -> list[float]:

@@ -37,8 +37,9 @@ SUMMARIES: Mapping[str, str] = {
     "study list": "The studies that come with the harness",
     "study show": "A study with all its defaults, as YAML",
     "study validate": "Say whether a file is a study",
-    "dataset": "Make, import and check BIDS datasets",
+    "dataset": "Make, plant, import and check BIDS datasets",
     "dataset phantom": "Make synthetic brains with known true fields",
+    "dataset plant": "Warp real scans by known fields: pairs with a truth",
     "dataset import": "Make a BIDS dataset from a common layout",
     "dataset check": "Look for what would spoil an evaluation",
 }
@@ -110,6 +111,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "dataset phantom phantom",
         "dataset phantom small --subjects 3 --spacing 4",
         "dataset phantom sessions --amplitude 3,6 --smoothness 20,10",
+    ),
+    "dataset plant": (
+        "dataset plant /data/bids planted",
+        "dataset plant mice planted --amplitude 0.3 --smoothness 2",
     ),
     "dataset import": (
         "dataset import freesurfer subjects bids",

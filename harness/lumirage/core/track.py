@@ -271,6 +271,7 @@ class Evaluation(Record):
     created: str = Field(description="UTC, ISO 8601")
     dataset: Path
     dataset_name: str
+    caution: str = Field(default="", description="what the dataset says that its numbers cannot say")
     derivatives: dict[str, Path] = {}
     runtime: str
     track: Track

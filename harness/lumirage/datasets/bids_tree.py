@@ -8,10 +8,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import lumirage
-from lumirage.core.errors import UsageError
+from lumirage.core.errors import DataError, UsageError
 from lumirage.core.layout import write_text
 
 BIDS_VERSION = "1.10.0"
+TRUTH_SIDECAR = {
+    "Units": "mm",
+    "Axes": "RAS+",
+    "Type": "displacement",
+    "Direction": "pull: x_moving = x_fixed + u(x_fixed)",
+}
+"""What every true field is; its sidecar adds the images."""
 
 
 def anat_folder(root: Path, subject: str, session: str | None = None) -> Path:
@@ -36,20 +43,39 @@ def pair_list(root: Path, name: str) -> Path:
     return root / "sourcedata" / f"pairs-{name}.tsv"
 
 
-def write_raw_description(root: Path, name: str, readme: str) -> None:
-    """dataset_description.json and README of a raw dataset."""
-    _write_json(root / "dataset_description.json", {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw"})
+def description(root: Path) -> Path:
+    """dataset_description.json of a dataset; without it a folder is none."""
+    return root / "dataset_description.json"
+
+
+def read_description(root: Path) -> dict[str, object]:
+    """What a dataset's description says; empty if there is none. Raises DataError."""
+    try:
+        content = json.loads(description(root).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{description(root)}: not readable ({error})") from error
+    return content if isinstance(content, dict) else {}
+
+
+def write_raw_description(root: Path, name: str, readme: str, more: Mapping[str, object] | None = None) -> None:
+    """README and dataset_description.json of a raw dataset; `more` is added to the latter."""
     write_text(root / "README", readme)
+    kind = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "raw"}
+    _write_json(description(root), {**kind, **(more or {})})
 
 
 def write_derivative_description(root: Path, name: str, how: str, readme: str) -> None:
     """dataset_description.json and README of a derivative dataset; `how` says how it was generated."""
-    generated = {"Name": "lumirage-harness", "Version": lumirage.__version__, "Description": how}
-    _write_json(
-        root / "dataset_description.json",
-        {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative", "GeneratedBy": [generated]},
-    )
+    kind = {"Name": name, "BIDSVersion": BIDS_VERSION, "DatasetType": "derivative"}
+    _write_json(description(root), {**kind, "GeneratedBy": generated_by(how)})
     write_text(root / "README", readme)
+
+
+def generated_by(how: str) -> list[dict[str, str]]:
+    """For dataset_description.json: made by this harness, and how."""
+    return [{"Name": "lumirage-harness", "Version": lumirage.__version__, "Description": how}]
 
 
 def write_participants(root: Path, subjects: Iterable[str]) -> None:
@@ -82,7 +108,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
     write_text(path, "".join("\t".join(row) + "\n" for row in (header, *rows)))
 
 
-def write_sidecar(path: Path, content: Mapping[str, str | float | Sequence[str]]) -> None:
+def write_sidecar(path: Path, content: Mapping[str, object]) -> None:
     """A JSON sidecar."""
     _write_json(path, content)
 

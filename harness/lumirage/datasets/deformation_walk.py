@@ -113,19 +113,36 @@ def _fill(values: Floats, value: float) -> None:
 
 
 @njit(nogil=True, cache=True)
-def walk(points: Floats, steps: int, waves: Waves) -> None:
-    """Move points (n, 3) by z -> z + step(z), `steps` times, in place."""
-    buffers, none = _buffers(waves), np.empty((0, 3, LANES))
+def walk(points: Floats, steps: int, waves: Waves, determinants: Floats) -> None:
+    """Move points (n, 3) by z -> z + step(z), `steps` times, in place; `determinants`, (n,) of 1 or (0,), become those of
+    the derivative of the whole way: the products of the steps' own."""
+    buffers = _buffers(waves)
+    gradient = np.empty((3 if len(determinants) else 0, 3, LANES))
     z, step = np.empty((3, LANES)), np.empty((3, LANES))
     for start in range(0, len(points), LANES):
         _load(points, start, 1, 0, z)
         for _ in range(steps):
             _fill(step, 0.0)
-            _add_steps(z, waves, buffers, step, none)
+            for i in range(len(gradient)):
+                _fill(gradient[i], 0.0)
+                for k in range(LANES):
+                    gradient[i, i, k] = 1.0
+            _add_steps(z, waves, buffers, step, gradient)
             for i in range(3):
                 for k in range(LANES):
                     z[i, k] += step[i, k]
+            for k in range(min(LANES, len(determinants) - start)):
+                determinants[start + k] *= _determinant(gradient, k)
         _store(points, start, 1, 0, z)
+
+
+@njit(nogil=True, cache=True)
+def _determinant(m: Floats, k: int) -> float:
+    """Of the k-th of the matrices (3, 3, LANES)."""
+    first = m[0, 0, k] * (m[1, 1, k] * m[2, 2, k] - m[1, 2, k] * m[2, 1, k])
+    second = m[0, 1, k] * (m[1, 0, k] * m[2, 2, k] - m[1, 2, k] * m[2, 0, k])
+    third = m[0, 2, k] * (m[1, 0, k] * m[2, 1, k] - m[1, 1, k] * m[2, 0, k])
+    return float(first - second + third)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -42,12 +42,6 @@ u(x) in millimetres, world axes RAS+, pull: a point x of the fixed image F shows
 NIfTI-1, float32, (X, Y, Z, 1, 3), intent vector (1007); not compressed, as gzip saves a third and costs most of the time.
 They hold for all contrasts; from one contrast of a person to another of the same person u is 0.
 """
-TRUTH_SIDECAR = {
-    "Units": "mm",
-    "Axes": "RAS+",
-    "Type": "displacement",
-    "Direction": "pull: x_moving = x_fixed + u(x_fixed)",
-}
 
 
 @dataclass(frozen=True)
@@ -276,4 +270,4 @@ def _write_truth(root: Path, visits: tuple[str, str], field: Displacement) -> No
     truth = bids.derivative(root, "truth")
     write_displacement(bids.anat_file(truth, visits[0], f"{xfm}.nii"), field)
     sources = [f"bids::{visit.replace('_', '/')}" for visit in visits]
-    bids.write_sidecar(bids.anat_file(truth, visits[0], f"{xfm}.json"), {**TRUTH_SIDECAR, "Sources": sources})
+    bids.write_sidecar(bids.anat_file(truth, visits[0], f"{xfm}.json"), {**bids.TRUTH_SIDECAR, "Sources": sources})

@@ -17,6 +17,8 @@ NOISE = 0.02
 """Standard deviation of the noise in each of the two channels, of white matter's T1w signal."""
 BIAS = 0.25
 """Largest change of the log sensitivity of the coil from the middle of the head to its edge."""
+REACH_MM = 90.0
+"""From the middle of the head to its edge."""
 TISSUE_SPREAD = 0.03
 """Standard deviation between people of a tissue's signal, as a share of it."""
 
@@ -57,17 +59,25 @@ def tissue_signal(contrast: Contrast, rng: np.random.Generator) -> Signal:
 
 def scanned(signal: Signal, points: Points, rng: np.random.Generator) -> npt.NDArray[np.int16]:
     """The signal (n,) of brain voxels at subject points (n, 3) as a scanner would store it, at least 1."""
-    received = signal * _bias_field(points, rng)
+    received = signal * bias_field(points / REACH_MM, bias_weights(rng))
     real = received + NOISE * rng.standard_normal(len(signal), np.float32)
     imaginary = NOISE * rng.standard_normal(len(signal), np.float32)
     stored: npt.NDArray[np.int16] = np.rint(np.hypot(real, imaginary) * WHITE_MATTER).clip(1, 32767).astype(np.int16)
     return stored
 
 
-def _bias_field(points: Points, rng: np.random.Generator) -> Signal:
-    """A smooth sensitivity: the exponential of a random quadratic polynomial, about 1, (n,)."""
-    x, y, z = (points / 90.0).T
-    weights = rng.uniform(-1.0, 1.0, 9)
-    terms = np.stack([x, y, z, x * y, y * z, z * x, x * x, y * y, z * z])
-    field: Signal = np.exp(BIAS * weights @ terms).astype(np.float32)
+def bias_weights(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """What makes one bias field differ from another, (9,)."""
+    return rng.uniform(-1.0, 1.0, 9)
+
+
+def bias_field(points: Points, weights: npt.NDArray[np.float64]) -> Signal:
+    """A smooth sensitivity: the exponential of a random quadratic polynomial, about 1, (n,).
+
+    points: (n, 3), in units of the distance from the middle of the head to its edge."""
+    x, y, z = points.T
+    terms = (x, y, z, x * y, y * z, z * x, x * x, y * y, z * z)
+    # a plain sum: a matrix product may round otherwise with other numbers of threads
+    total = sum((weight * term for weight, term in zip(weights, terms, strict=True)), np.zeros(len(points)))
+    field: Signal = np.exp(BIAS * total).astype(np.float32)
     return field

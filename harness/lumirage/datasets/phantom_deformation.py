@@ -44,8 +44,14 @@ class Deformation:
     def to_subject(self, template: Points) -> Points:
         """Positions of template points in the subject, (n, 3) mm; closed form."""
         out = np.array(template, dtype=np.float64, order="C")
-        walk(out, self.steps, self._waves)
+        walk(out, self.steps, self._waves, np.empty(0))
         return out
+
+    def to_subject_measured(self, template: Points) -> tuple[Points, npt.NDArray[np.float64]]:
+        """The same, and the determinants of the derivative there, (n,)."""
+        out, determinants = np.array(template, dtype=np.float64, order="C"), np.ones(len(template))
+        walk(out, self.steps, self._waves, determinants)
+        return out, determinants
 
     def to_template(self, subject: Points, row: int = 1) -> Points:
         """Positions of subject points in the template, (n, 3) mm: the inverse of `to_subject`, to better than 1e-6 mm.

@@ -107,6 +107,7 @@ def summarize(layout: Layout) -> Summary:
         rows=rows,
         failed=sum(run.outcome is not Outcome.OK for run in runs),
         notes=(
+            *filter(None, (evaluation.caution,)),
             *((_NO_ACCURACY,) if chosen and not accuracy else ()),
             *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
             *_left_out(evaluation),

@@ -166,14 +166,14 @@ def _evaluation(inputs: PlanInputs) -> tuple[Evaluation, tuple[str, ...]]:
     others = with_sources(survey.scans(widened(inputs.track.select, cells)), choice.choices) if cells else []
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
     found = {
+        "caution": dataset.caution(inputs.bids),
         "contents": fingerprints(files_of(pair for those in (pairs, *exchanged.values()) for pair in those)),
         "derivatives": {key: path.resolve() for key, path in derivatives.items()},
         "exchanged": {name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
         "label_names": choice.names,
         "label_choices": choice.choices,
     }
-    evaluation = _made_of(inputs, name, pairs).model_copy(update=found)
-    return evaluation, (*survey.found.notes, *choice.notes)
+    return _made_of(inputs, name, pairs).model_copy(update=found), (*survey.found.notes, *choice.notes)
 
 
 def _made_of(inputs: PlanInputs, name: str, pairs: tuple[Pair, ...]) -> Evaluation:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.model import Pair, Scan
+from lumirage.core.planted_words import KEY
 from lumirage.core.track import Select
 from lumirage.planning.bids_index import IMAGE, BidsFile, bids_files, collector_paused
 from lumirage.planning.side_files import Found, side_files
@@ -28,6 +29,12 @@ def dataset_name(root: Path) -> str:
         ) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{description}: must be JSON with a 'Name' ({type(error).__name__}: {error})") from error
+
+
+def caution(root: Path) -> str:
+    """What a dataset says that its numbers cannot say, as planted ones do; empty if nothing. It is a dataset."""
+    content = json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))
+    return str(content.get(KEY, ""))
 
 
 def find_derivatives(root: Path, given: Mapping[str, Path]) -> dict[str, Path]:

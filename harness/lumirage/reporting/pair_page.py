@@ -59,6 +59,8 @@ class PairPage:
     volumes: str
     warning: str
     """Doubts about the pair itself; empty if there are none."""
+    caution: str
+    """What the dataset's numbers cannot say; empty if it says nothing of the kind."""
 
 
 def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, problems: ReportProblems) -> PairPage:
@@ -95,6 +97,7 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, p
         colors=colors_of(inputs.methods),
         volumes=_volumes(pair_planes, moved, problems) if pair_planes else "",
         warning=inputs.pair_warnings.get(choice.pair, ""),
+        caution=inputs.evaluation.caution,
     )
 
 
@@ -115,6 +118,7 @@ def page_without(inputs: Inputs, choice: Chosen, why: str) -> PairPage:
         colors=colors_of(inputs.methods),
         volumes="",
         warning=inputs.pair_warnings.get(choice.pair, ""),
+        caution=inputs.evaluation.caution,
     )
 
 

@@ -8,8 +8,9 @@ from lumirage.planning.working_grid import unmet_needs
 
 
 def plan_notes(plan: Plan) -> tuple[str, ...]:
-    """What was found of labels, how sessions were ordered, and which methods may not manage the working grids."""
-    return (*plan.notes, *_sessions(plan), *_needs(plan))
+    """What the dataset's numbers cannot say, what was found of labels, how sessions were ordered, and which methods may not
+    manage the working grids."""
+    return (*filter(None, (plan.evaluation.caution,)), *plan.notes, *_sessions(plan), *_needs(plan))
 
 
 def _sessions(plan: Plan) -> tuple[str, ...]:
