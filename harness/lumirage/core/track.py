@@ -13,7 +13,6 @@ from lumirage.core.model import Limits, Method, Pair, ParameterValue, Record, Sh
 
 REFERENCE = "reference"
 """The name of the condition that is the track's own preparation."""
-
 IN_DATASET = "bids::"
 """The beginning of a path that is relative to the dataset, as in BIDS URIs."""
 
