@@ -6,7 +6,17 @@ from pathlib import Path
 
 from lumirage.flow.forecast.label_forecast import LabelSourcePlan
 from lumirage.flow.forecast.plan_overview import MethodPlan, PlanOverview
-from lumirage.flow.forecast.plan_words import NOT_KNOWN, costs, counted, duration, grids, lacking, size, warnings
+from lumirage.flow.forecast.plan_words import (
+    NOT_KNOWN,
+    costs,
+    counted,
+    duration,
+    grids,
+    lacking,
+    size,
+    too_slow,
+    warnings,
+)
 
 COLUMNS = 80
 INDENT = 12
@@ -86,6 +96,8 @@ def _method(method: MethodPlan) -> Iterator[str]:
     elif method.runs_to_do:
         cost = f"CPU {duration(method.expected.cpu_s)}, wall {duration(method.expected.wall_s)}"
         yield f"{cost}, memory {size(method.expected.peak_memory_bytes)} (by {method.expected.known_from})"
+    if slow := too_slow(method):
+        yield slow.removeprefix(f"{method.name} ")
 
 
 def _wrapped(heading: str, words: str) -> list[str]:

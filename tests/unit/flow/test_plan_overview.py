@@ -170,6 +170,21 @@ def test_without_earlier_runs_the_card_is_asked(phantom: Path, tmp_path: Path) -
     assert "its card" in found.methods[0].expected.known_from
 
 
+@pytest.mark.parametrize(("cpu_s", "said"), [(3700.0, True), (3500.0, False)])
+def test_a_method_that_will_not_end_in_time_is_told_before(
+    phantom: Path, tmp_path: Path, cpu_s: float, said: bool
+) -> None:
+    plan = planned(phantom, tmp_path / "out")
+    assert {job.limits.pair_timeout_s * job.limits.cpus for job in plan.jobs} == {3600.0}
+    voxels = overview(plan, HERE).grids[0].mean_voxels or 0
+    told = plan.jobs[0].method.model_copy(update={"typical_cost": {"voxels": voxels, "cpu_s": cpu_s}})
+    one = plan.evaluation.methods["m"].model_copy(update={"card": told})
+    found = overview(replace(plan, evaluation=plan.evaluation.model_copy(update={"methods": {"m": one}})), HERE)
+    words = "may not end in time: a pair takes about 61.7 min of CPU time, and 60.0 min are allowed; --timeout allows more"
+    assert (f"m {words}" in five_lines(found)[4]) is said
+    assert (words in " ".join(plan_text(found).split())) is said
+
+
 def test_words_fit_and_five_lines_are_five(phantom: Path, tmp_path: Path) -> None:
     plan = looked(phantom, tmp_path / ("a-long-name-" * 12))
     lines = plan_text(plan).splitlines()

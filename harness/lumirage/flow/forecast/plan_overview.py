@@ -32,6 +32,8 @@ class MethodPlan(Record):
     weights_missing: tuple[Weights, ...] = ()
     runs_to_do: int
     expected: MethodCosts
+    limit_cpu_s: float | None = None
+    """What a pair can use at most before its time is up, on all of its CPUs."""
 
 
 class JobPlan(Record):
@@ -148,14 +150,16 @@ def _methods(plan: Plan, at_hand: Mapping[str, AtHand], grids: GridSizes) -> Ite
     for name in dict.fromkeys([*at_hand, *(job.method.name for job in plan.jobs)]):
         use = plan.evaluation.methods[name]
         found = at_hand[name if name in at_hand else use.dose_of]
+        jobs = [job for job in plan.jobs if job.method.name == name]
         yield MethodPlan(
             name=name,
             version=use.card.version,
             image=found.image,
             state=found.state,
             weights_missing=found.weights,
-            runs_to_do=sum(len(job.pairs) for job in plan.jobs if job.method.name == name),
+            runs_to_do=sum(len(job.pairs) for job in jobs),
             expected=expected_costs(use, plan.jobs, grids),
+            limit_cpu_s=min((job.limits.pair_timeout_s * job.limits.cpus for job in jobs), default=None),
         )
 
 

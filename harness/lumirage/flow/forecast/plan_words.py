@@ -16,7 +16,7 @@ def five_lines(plan: PlanOverview) -> list[str]:
         f"measured by {'; '.join(_truth(plan)) or 'likeness of images alone: no labels, landmarks or true fields'}",
         f"working grid {'; '.join(grids(plan))}",
         f"missing: {'; '.join(_missing(plan)) or 'nothing'}",
-        f"expected: {costs(plan)}; {warnings(plan)}",
+        "; ".join([f"expected: {costs(plan)}", *filter(None, map(too_slow, plan.methods)), warnings(plan)]),
     ]
 
 
@@ -91,6 +91,17 @@ def costs(plan: PlanOverview) -> str:
     return (
         f"CPU time of the methods {duration(plan.cpu_s)}, memory of a container {size(plan.peak_memory_bytes)}, "
         f"disk {size(total)} of {size(plan.disk.free_bytes)} free"
+    )
+
+
+def too_slow(method: MethodPlan) -> str:
+    """What is said of a method whose pairs are not expected to end within the limit; nothing of others."""
+    cpu_s, limit = method.expected.cpu_s, method.limit_cpu_s
+    if not (cpu_s and limit and method.runs_to_do) or cpu_s / method.runs_to_do <= limit:
+        return ""
+    return (
+        f"{method.name} may not end in time: a pair takes about {duration(cpu_s / method.runs_to_do)} of CPU time, and "
+        f"{duration(limit)} are allowed; --timeout allows more"
     )
 
 
