@@ -180,7 +180,9 @@ def test_a_method_that_will_not_end_in_time_is_told_before(
     told = plan.jobs[0].method.model_copy(update={"typical_cost": {"voxels": voxels, "cpu_s": cpu_s}})
     one = plan.evaluation.methods["m"].model_copy(update={"card": told})
     found = overview(replace(plan, evaluation=plan.evaluation.model_copy(update={"methods": {"m": one}})), HERE)
-    words = "may not end in time: a pair takes about 61.7 min of CPU time, and 60.0 min are allowed; --timeout allows more"
+    words = (
+        "may not end in time: a pair takes about 61.7 min of CPU time, and 60.0 min are allowed; --timeout allows more"
+    )
     assert (f"m {words}" in five_lines(found)[4]) is said
     assert (words in " ".join(plan_text(found).split())) is said
 
