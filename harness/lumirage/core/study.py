@@ -30,9 +30,9 @@ class PlantRecipe(Record):
     """Planted deformations of real scans, as `lumirage-harness dataset plant` makes them."""
 
     of: str = Field(description="name of the study's dataset whose scans are warped")
-    options: dict[str, bool | int | float | str | tuple[str, ...]] = Field(
-        default={}, description="of the command, without the dashes: amplitude: 4"
-    )
+    amplitude_mm: float | None = Field(default=None, gt=0, description="none: relative to the size of each head")
+    smoothness_mm: float | None = Field(default=None, gt=0, description="none: relative to the size of each head")
+    seed: int = Field(default=0, ge=0)
 
 
 class WantedDataset(Record):
