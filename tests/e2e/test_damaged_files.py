@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lumirage.cli import app
+from lumirage.core import dataset_files
 from lumirage.core.errors import DataError, LumirageError
 from lumirage.core.layout import Layout
 from lumirage.core.set_aside import SET_ASIDE
@@ -250,7 +251,8 @@ def test_damaged_files_of_a_dataset_are_refused(place: Path, dataset: Path, tmp_
     draw, request = random.Random(7), asked(place)
     installer = method_installer("local", Told())
     before = plan_evaluation(request, installer, Told()).evaluation
-    used = {Path(path) for path in before.files}
+    files = dataset_files.files_of(dataset_files.every_pair(before))
+    used = {files[name] for name in before.contents}
     assert len(used) == 10, "of two people: image, labels, mask, landmarks; and the true fields"
     refused = 0
     for _ in range(DATASET_FILES):
@@ -274,7 +276,7 @@ def test_damaged_files_of_a_dataset_are_refused(place: Path, dataset: Path, tmp_
         path.unlink(missing_ok=True)
         path.write_bytes(whole)
     assert refused > DATASET_FILES // 3
-    assert plan_evaluation(request, installer, Told()).evaluation.files == before.files
+    assert plan_evaluation(request, installer, Told()).evaluation.contents == before.contents
 
 
 def test_labels_that_changed_are_refused_by_scoring_alone(place: Path, dataset: Path, tmp_path: Path) -> None:

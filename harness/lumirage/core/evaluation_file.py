@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from lumirage.core.dataset_files import every_pair, files_of
 from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text
 from lumirage.core.records import explain, with_checksum, without_checksum
@@ -37,7 +38,6 @@ def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
     _change(content, place)
     content["derivatives"] = {name: _uri(path, {DATASET: roots[DATASET]}, here) for name, path in _folders(content)}
     content["dataset"] = _relative(evaluation.dataset, here)
-    content["files"] = {place(path): digest for path, digest in content["files"].items()}
     write_text(layout.evaluation, with_checksum(json.dumps(content, indent=1) + "\n"))
 
 
@@ -64,9 +64,10 @@ def read_evaluation(layout: Layout) -> Evaluation:
         if whole is False:
             raise DamagedFileError(layout.evaluation, "damaged: its content does not match its checksum")
         content = json.loads(raw)
+        by_path: dict[str, str] = {}
         if isinstance(content, dict) and isinstance(content.get("dataset"), str):
-            _find_places(content, _real(layout))
-        return Evaluation.model_validate_json(json.dumps(content))
+            by_path = _find_places(content, _real(layout))
+        return _with_contents_by_path(Evaluation.model_validate_json(json.dumps(content)), by_path)
     except ValidationError as error:
         if whole:
             raise DataError(explain(layout.evaluation, error, Evaluation)) from error
@@ -81,8 +82,8 @@ def dataset_links(layout: Layout, evaluation: Evaluation) -> dict[str, str]:
     return {name: _relative(root, _real(layout)) for name, root in roots.items()}
 
 
-def _find_places(content: Json, here: Path) -> None:
-    """Make all paths absolute, in place."""
+def _find_places(content: Json, here: Path) -> dict[str, str]:
+    """Make all paths absolute, in place. Gives path -> SHA-256 of an older tree, which is not part of the record now."""
     dataset = _absolute(content["dataset"], here)
     named = os.environ.get(PLACE_VARIABLE)
     if not dataset.is_dir() and named and Path(named).is_dir():
@@ -97,7 +98,15 @@ def _find_places(content: Json, here: Path) -> None:
         return str(_found(text, roots, here)) if known else text
 
     _change(content, find)
-    content["files"] = {find(path): digest for path, digest in (content.get("files") or {}).items()}
+    return {find(path): digest for path, digest in (content.pop("files", None) or {}).items()}
+
+
+def _with_contents_by_path(evaluation: Evaluation, by_path: Mapping[str, str]) -> Evaluation:
+    if not by_path:
+        return evaluation
+    files = files_of(every_pair(evaluation))
+    known = {name: by_path[str(path)] for name, path in files.items() if str(path) in by_path}
+    return evaluation.model_copy(update={"contents": evaluation.contents | known})
 
 
 def _folders(content: Json) -> list[tuple[str, str]]:

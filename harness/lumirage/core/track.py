@@ -280,12 +280,11 @@ class Evaluation(Record):
     exchanged: dict[str, dict[str, Pair]] = Field(
         default={}, description="condition -> pair id -> the pair of other scans that stands for that one under it"
     )
-    contents: dict[str, str] = Field(default={}, description="scan and kind of file -> fingerprint of the file")
+    contents: dict[str, str] = Field(default={}, description="scan and kind of file -> SHA-256 when it was first used")
     label_names: dict[str, dict[int, str]] = Field(default={}, description="label source -> label -> name")
     label_choices: dict[str, SourceLabels] = Field(
         default={}, description="label source -> the labels that are scored, if not all"
     )
-    files: dict[str, str] = Field(default={}, description="file of the dataset -> SHA-256 when it was first used")
     seed: int = 0
     repeats: int = 1
 

@@ -89,8 +89,8 @@ def _changed(plan: Plan) -> bool:
     if not plan.layout.evaluation.exists():
         return False
     there, planned = read_evaluation(plan.layout), plan.evaluation
-    methods, files = {**there.methods, **planned.methods}, there.files | planned.files
-    return planned != there.model_copy(update={"methods": methods, "files": files})
+    methods, contents = {**there.methods, **planned.methods}, there.contents | planned.contents
+    return planned != there.model_copy(update={"methods": methods, "contents": contents})
 
 
 def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
-from lumirage.core.dataset_files import files_of_pair
+from lumirage.core.dataset_files import files_of
 from lumirage.core.errors import DataError
 from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
@@ -110,7 +110,7 @@ def _tasks(layout: Layout, request: ScoringRequest, have: Mapping[str, Collectio
                 f"{layout.root}: the runs of {planned.id} were made from different images; give another OUT"
             )
         forward = Direction(pair, preparer.prepared_as(made.pop(), pair, cell.prepare), None)
-        known = {str(path): of for path in files_of_pair(pair) if (of := evaluation.files.get(str(path)))}
+        known = {name: of for name in files_of([pair]) if (of := evaluation.contents.get(name))}
         task = partial(
             ScoreTask,
             condition=cell.name,

@@ -1,13 +1,13 @@
 """Request -> Plan: the parts of this evaluation and its remaining jobs. Nothing is started here."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lumirage import __version__
-from lumirage.core.dataset_files import with_files
+from lumirage.core.dataset_files import changed_files, every_pair, files_of, with_contents
 from lumirage.core.errors import DamagedFileError, UsageError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
@@ -16,7 +16,6 @@ from lumirage.core.records import read_json
 from lumirage.core.set_aside import exists, was_set_aside
 from lumirage.core.track import Condition, Evaluation, MethodUse, Track
 from lumirage.planning import scans as dataset
-from lumirage.planning.file_fingerprints import differences, files_of, fingerprints
 from lumirage.planning.jobs import GpuUse, JobSettings, make_jobs
 from lumirage.planning.label_choice import choose_labels, with_sources
 from lumirage.planning.landmark_names import landmark_notes
@@ -77,9 +76,9 @@ def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False
     wanted, notes = _evaluation(inputs)
     wanted, said = _looked_over(inputs, wanted, read_images=read_images)
     wanted = wanted.model_copy(update={"methods": {source.card.name: resolve(source) for source in inputs.methods}})
-    evaluation = _merged(Layout(inputs.out), wanted)
-    chosen = choose(evaluation.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
-    plan = _planned(inputs, with_files(evaluation, chosen, [cell.name for cell in inputs.track.cells()]))
+    chosen = choose(wanted.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
+    files = files_of(wanted.under(pair, cell.name) for pair in chosen for cell in inputs.track.cells())
+    plan = _planned(inputs, with_contents(_merged(Layout(inputs.out), wanted, files), files))
     pairs = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
     return replace(plan, notes=(*notes, *said, *landmark_notes({pair.id: pair for pair in pairs}.values())))
 
@@ -167,7 +166,6 @@ def _evaluation(inputs: PlanInputs) -> tuple[Evaluation, tuple[str, ...]]:
     exchanged = {cell.name: dataset.with_truth(exchange(pairs, cell, others), derivatives) for cell in cells}
     found = {
         "caution": dataset.caution(inputs.bids),
-        "contents": fingerprints(files_of(pair for those in (pairs, *exchanged.values()) for pair in those)),
         "derivatives": {key: path.resolve() for key, path in derivatives.items()},
         "exchanged": {name: {pair.id: pair for pair in those} for name, those in exchanged.items()},
         "label_names": choice.names,
@@ -192,12 +190,15 @@ def _made_of(inputs: PlanInputs, name: str, pairs: tuple[Pair, ...]) -> Evaluati
     )
 
 
-def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
-    """The evaluation in OUT with the new methods added, or the requested one if OUT is new."""
+def _merged(layout: Layout, wanted: Evaluation, files: Mapping[str, Path]) -> Evaluation:
+    """The evaluation in OUT with the new methods added, or the requested one if OUT is new.
+
+    Raises UsageError, with the differences, if OUT holds another one, or if one of these files has changed since.
+    """
     if not exists(layout.evaluation):
         return wanted
     found = read_evaluation(layout)
-    if differ := list(_differences(found, wanted)):
+    if differ := list(_differences(found, wanted, files)):
         raise UsageError(
             f"{layout.root} holds another evaluation:\n  "
             + "\n  ".join(differ)
@@ -206,7 +207,6 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
     new = {n: use for n, use in wanted.methods.items() if use.digest or n not in found.methods}
     # the same content may be in another place now
     here: dict[str, Any] = {name: getattr(wanted, name) for name in ("dataset", "derivatives", "pairs", "exchanged")}
-    here["contents"] = found.contents | wanted.contents
     here["track"] = wanted.track
     merged = found.model_copy(
         update=here | {"methods": found.methods | new, "repeats": max(found.repeats, wanted.repeats)}
@@ -214,18 +214,14 @@ def _merged(layout: Layout, wanted: Evaluation) -> Evaluation:
     return _without(merged, found.left_out | wanted.left_out)
 
 
-def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
+def _differences(found: Evaluation, wanted: Evaluation, files: Mapping[str, Path]) -> Iterator[str]:
     for name in ("contract", "seed"):
         if getattr(found, name) != getattr(wanted, name):
             yield f"{name}: {getattr(found, name)} there, {getattr(wanted, name)} now"
     yield from _fields("track", _track_alone(found.track), _track_alone(wanted.track))
-    before, now = ({*(pair.id for pair in those.pairs), *those.left_out} for those in (found, wanted))
     if found.label_choices and found.label_choices != wanted.label_choices:
         yield "track.labels: it selects other labels now (did a mapping or a table of names change?)"
-    if before != now:
-        yield f"pairs: {len(before - now)} of them are gone, {len(now - before)} are new (did the dataset change?)"
-    elif found.left_out.keys() == wanted.left_out.keys():
-        yield from _files(found, wanted)
+    yield from _data_differences(found, wanted, files)
     for name, use in wanted.methods.items():
         there = found.methods.get(name, use)
         if use.digest and there.digest != use.digest:
@@ -236,23 +232,24 @@ def _differences(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
             yield f"weights of {name}: SHA-256 {there.weights} there, {use.weights} now"
 
 
-def _files(found: Evaluation, wanted: Evaluation) -> Iterator[str]:
-    """Side files that were added or removed, and files whose content changed."""
-    before, now = files_of(_every_pair(found)).keys(), files_of(_every_pair(wanted)).keys()
-    for what, names in (
-        ("gone", before - now),
-        ("new", now - before),
-        ("of another content", differences(found.contents, wanted.contents)),
-    ):
-        if names:
-            more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-            yield f"files {what}: {', '.join(sorted(names)[:SHOWN])}{more}"
+def _data_differences(found: Evaluation, wanted: Evaluation, files: Mapping[str, Path]) -> Iterator[str]:
+    before, now = ({*(pair.id for pair in those.pairs), *those.left_out} for those in (found, wanted))
+    if before != now:
+        yield f"pairs: {len(before - now)} of them are gone, {len(now - before)} are new (did the dataset change?)"
+        return
+    if found.left_out.keys() == wanted.left_out.keys():
+        then, here = (files_of(every_pair(those)).keys() for those in (found, wanted))
+        yield from _listed("gone", then - here)
+        yield from _listed("new", here - then)
+    for line in _listed("of another content", changed_files(files, found.contents)):
+        yield f"{line} (if they are damaged, fetch them again)"
 
 
-def _every_pair(evaluation: Evaluation) -> list[Pair]:
-    """The files of the track, and those that conditions use instead."""
-    exchanged = (pair for those in evaluation.exchanged.values() for pair in those.values())
-    return [*evaluation.pairs, *exchanged]
+def _listed(what: str, names: Collection[str]) -> Iterator[str]:
+    """One line for these files, if there are any."""
+    if names:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        yield f"files {what}: {', '.join(sorted(names)[:SHOWN])}{more}"
 
 
 def _track_alone(track: Track) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class ScoreTask:
     choices: Mapping[str, SourceLabels]
     backward: Direction | None = None
     known: Mapping[str, str] = field(default_factory=dict)
-    """The hashes of the dataset's files, by path; none for files that an old tree did not record."""
+    """Scan and kind of file -> hash of its content, as in `Evaluation.contents`; without files that are not known."""
 
     @property
     def pair(self) -> Pair:

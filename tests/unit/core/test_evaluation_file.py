@@ -1,17 +1,18 @@
 """evaluation.json holds no place of this machine, and is read with the places of now."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import pytest
 from tests.unit.flow.test_cluster_submit import plan_of, use
 
+from lumirage.core.dataset_files import changed_files, files_of, fingerprint, refuse_changed, with_contents
 from lumirage.core.errors import DataError
 from lumirage.core.evaluation_file import read_evaluation, write_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import Pair, Scan
 from lumirage.core.track import Evaluation
-from lumirage.planning.file_fingerprints import differences, files_of, fingerprint, fingerprints
 
 
 def evaluation(bids: Path, elsewhere: Path) -> Evaluation:
@@ -84,11 +85,56 @@ def test_fingerprints_see_a_change_anywhere_that_gzip_or_size_shows_and_no_place
 
 
 def test_absent_files_are_not_known_and_not_different(tmp_path: Path) -> None:
-    files = files_of(evaluation(tmp_path / "bids", tmp_path / "far").pairs)
+    here = evaluation(tmp_path / "bids", tmp_path / "far")
+    files = files_of(here.pairs)
     assert list(files) == [f"sub-{n}_T1w {what}" for n in "12" for what in ("image", "labels.aseg", "labels.far")]
     image = files["sub-1_T1w image"]
     image.parent.mkdir(parents=True)
     image.write_bytes(b"1")
-    known = fingerprints(files)
+    known = with_contents(here, files).contents
     assert list(known) == ["sub-1_T1w image"]
-    assert differences({"sub-1_T1w image": "x", "sub-2_T1w image": "y"}, known) == ["sub-1_T1w image"]
+    assert known["sub-1_T1w image"] == hashlib.sha256(b"1").hexdigest()
+    assert changed_files(files, known) == []
+    image.write_bytes(b"22")
+    assert changed_files(files, known | {"sub-2_T1w image": "x"}) == ["sub-1_T1w image"]
+    with pytest.raises(DataError, match=r"sub-1_T1w\.nii\.gz: not what it was"):
+        refuse_changed(here.pairs[0], known)
+    image.unlink()
+    refuse_changed(here.pairs[0], known)
+
+
+def test_any_changed_byte_is_seen_also_where_the_dataset_has_been_moved(tmp_path: Path) -> None:
+    (tmp_path / "bids/sub-1/anat").mkdir(parents=True)
+    layout, image = Layout(tmp_path / "out"), "sub-1/anat/sub-1_T1w.nii.gz"
+    (tmp_path / "bids" / image).write_bytes(bytes(10**6))
+    first = evaluation(tmp_path / "bids", tmp_path / "far")
+    write_evaluation(layout, with_contents(first, files_of(first.pairs)))
+    (tmp_path / "bids").rename(tmp_path / "moved")
+    files = files_of(evaluation(tmp_path / "moved", tmp_path / "far").pairs)
+    known = read_evaluation(layout).contents
+    assert changed_files(files, known) == []
+    damaged = bytearray(10**6)
+    damaged[70_001] = 1
+    (tmp_path / "moved" / image).write_bytes(damaged)
+    assert changed_files(files, known) == ["sub-1_T1w image"]
+
+
+def test_older_trees_know_files_by_path_or_by_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "bids/sub-1/anat").mkdir(parents=True)
+    layout, here = Layout(tmp_path / "out"), evaluation(tmp_path / "bids", tmp_path / "far")
+    image = tmp_path / "bids/sub-1/anat/sub-1_T1w.nii.gz"
+    image.write_bytes(bytes(10**6))
+    files = files_of(here.pairs)
+    write_evaluation(layout, here)
+    content = json.loads(layout.evaluation.read_text())
+    del content["checksum"]
+    content["contents"] = {"sub-1_T1w image": fingerprint(image), "sub-2_T1w image": "7-0123456789abcdef"}
+    layout.evaluation.write_text(json.dumps(content))
+    assert changed_files(files, read_evaluation(layout).contents) == []
+    content["files"] = {"bids:dataset:sub-1/anat/sub-1_T1w.nii.gz": hashlib.sha256(bytes(10**6)).hexdigest()}
+    layout.evaluation.write_text(json.dumps(content))
+    known = read_evaluation(layout).contents
+    assert known["sub-1_T1w image"] == hashlib.sha256(bytes(10**6)).hexdigest()
+    assert known["sub-2_T1w image"] == "7-0123456789abcdef"
+    image.write_bytes(bytes(10**6 - 1) + b"1")
+    assert changed_files(files, known) == changed_files(files, content["contents"]) == ["sub-1_T1w image"]

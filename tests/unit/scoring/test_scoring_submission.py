@@ -3,13 +3,20 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
 import pytest
 
 from lumirage.core.errors import DataError, InvalidAnswerError, UsageError
-from lumirage.scoring.challenge_submission import SubmissionOptions, metrics_json, score_submission
+from lumirage.scoring.challenge_submission import (
+    SubmissionOptions,
+    _aggregates,
+    _tracks,
+    metrics_json,
+    score_submission,
+)
 
 SHAPE = (12, 10, 8)
 
@@ -87,6 +94,22 @@ def test_both_channel_orders_and_counted_dice(submission: Path, truth: Path) -> 
     assert found["aggregates"]["Non-diffeomorphic Volumes"]["mean"] == 0.0
     assert found["eval_version"] == "3.0"
     assert found["problems"] == {}
+
+
+def test_robustness_is_the_30th_percentile_of_the_pairs_and_the_70th_of_landmark_errors() -> None:
+    def result(track: str, dice: float) -> SimpleNamespace:
+        return SimpleNamespace(truth=SimpleNamespace(track=track), numbers={"DSC": {"mean": dice}})
+
+    cases = {name: {"DSC": {"mean": value}, "TRE_lm": {"mean": value}} for name, value in (("a", 0.0), ("b", 1.0))}
+    found = _aggregates(cases, "lumir25")
+    assert (found["DSC"]["30"], found["TRE_lm"]["30"]) == (pytest.approx(0.3), pytest.approx(0.7))
+    assert (found["DSC"]["mean"], found["DSC"]["std"]) == (0.5, 0.5)
+    assert _aggregates(cases, "lumir24")["TRE_lm"]["30"] == pytest.approx(0.3)
+    tracks = _tracks([result("ID", 0.0), result("ID", 1.0), result("MM", 0.25)], "lumir25")
+    assert list(tracks) == ["ID_dice", "MM_dice"]
+    assert tracks["ID_dice"]["30"] == pytest.approx(0.3)
+    assert tracks["MM_dice"]["30"] == 0.25
+    assert _tracks([result("ID", 0.0)], "lumir24") == {}
 
 
 def test_metrics_of_a_pair_in_two_configurations_are_kept_but_officially_overwritten(
