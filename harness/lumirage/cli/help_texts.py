@@ -14,6 +14,7 @@ SUMMARIES: Mapping[str, str] = {
     "score": "Score the answers in OUT again; no method is run",
     "compare": "Effects, intervals and ranks of OUT, or OUT against OUT2",
     "report": "Write the report of OUT again",
+    "query": "Ask OUT for one metric by method, structure or pair",
     "export": "Tables and transforms of OUT for other tools",
     "doctor": "Try what isolates, limits and measures on this machine",
     "clean": "Remove what can be made again",
@@ -73,6 +74,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "compare": ("compare results", "compare results other-results"),
     "report": ("report results", "report results --pair sub-01,sub-02 --one-file"),
+    "query": (
+        "query results --structure '*hippocampus*' --by method",
+        "query results --metric hd95 --by structure --method greedy",
+    ),
     "export": (
         "export results csv tables",
         "export results latex tables",

@@ -41,9 +41,7 @@ def query(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     plot: Annotated[Path | None, typer.Option(help="also draw every value into this file: PDF, SVG or PNG")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
 ) -> None:
-    """Ask OUT a question: statistics of one metric by method, structure, pair ...
-
-    Example: lumirage-harness query OUT --metric dice --structure '*hippocampus*' --by method
+    """Ask OUT a question: statistics of one metric by method, structure, pair, condition and more.
 
     The values are those of scores.tsv: of runs that ended well, without a failure policy. `compare` applies it.
     """
