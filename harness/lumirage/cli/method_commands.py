@@ -138,16 +138,19 @@ def pull(
     image: Annotated[str | None, typer.Option(help="where the image is published; else what the card says")] = None,
 ) -> None:
     """Get the published image of a method from its registry."""
-    from lumirage.methods.image_build import image_name, refuse_unobtainable
+    from lumirage.methods.image_build import image_name, image_source, refuse_unobtainable
     from lumirage.methods.sif_conversion import from_registry, make_sif, pull_to_engine
     from lumirage.planning.method_cards import find_method
 
     source = find_method(name, extra_folders())
     if image is None:
         refuse_unobtainable(source.card)
-    published = image or source.card.image
+    published = image or ("" if image_source(source.folder, source.card) else source.card.image)
     if not published:
-        raise UsageError(f"{source.card.name} is published nowhere: build it, or say where it is with --image")
+        raise UsageError(
+            f"the image of {source.card.name} is published nowhere: `lumirage-harness methods build {name}` makes it; or say "
+            "where it is with --image"
+        )
     reference = image_name(source.folder, source.card) if source.folder else published
     made = make_sif(reference, from_registry(published), again=True) if sif else pull_to_engine(published, reference)
     print(f"{source.card.name}: {made}")
@@ -179,7 +182,8 @@ def _sources(name: str) -> "list[MethodSource]":
         if folder is None:
             refuse_unobtainable(source.card)
             raise UsageError(
-                f"{source.card.name} is a published image ({source.card.image}): pull it, there is nothing to build"
+                f"{source.card.name} is a published image ({source.card.image}), there is nothing to build: "
+                f"`lumirage-harness methods pull {name}` gets it"
             )
         return [source if folder == source.folder else find_method(str(folder))]
     by_folder = {s.folder: s for s in reversed(all_methods(extra_folders()).values()) if s.folder}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lumirage.cli.method_commands import build, prefetch, pull
-from lumirage.core.errors import UnavailableError
+from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.core.layout import shipped
 from lumirage.core.model import Method
 from lumirage.core.records import read_yaml
@@ -69,11 +69,19 @@ def test_offline_no_command_is_named_that_would_not_bring_it(empty: MethodInstal
     assert said.endswith("get the rest where there is a network, with\n  lumirage-harness methods prefetch synthmorph")
     with pytest.raises(UnavailableError) as refused:
         forbidden.install([empty.find("sitreg")])
-    assert "prefetch" not in str(refused.value)
+    assert str(refused.value).endswith(f"sitreg: image sitreg:lumir24. {empty.find('sitreg').card.obtain}")
     assert {name: at_hand.state for name, at_hand in methods_at_hand(forbidden, ["sitreg", "synthmorph"]).items()} == {
         "sitreg": "from its authors",
         "synthmorph": "to pull",
     }
+
+
+def test_an_image_that_is_published_nowhere_is_not_looked_for_in_a_registry(empty: MethodInstaller) -> None:
+    for name in ("greedy", "multiGradICON"):
+        with pytest.raises(UsageError, match=f"methods build {name}"):
+            pull(name)
+    with pytest.raises(UsageError, match="methods pull synthmorph"):
+        build("synthmorph")
 
 
 def test_every_image_of_others_is_published_or_says_how_it_is_got() -> None:

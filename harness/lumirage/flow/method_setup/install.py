@@ -95,8 +95,8 @@ class MethodInstaller:
         missing = [part for source in sources for part in self.missing(source)]
         if missing and self.offline:
             raise UnavailableError(
-                f"the network is not to be used (--offline or LUMIRAGE_OFFLINE), and this is missing:\n{_listed(missing)}\n"
-                f"{_how_to_get(sources, missing)}"
+                f"the network is not to be used (--offline or LUMIRAGE_OFFLINE), and this is missing:\n"
+                f"{_listed(sources, missing)}"
             )
         for source in sources:
             if any(part.file == "" and part.method == source.card.name for part in missing):
@@ -107,7 +107,7 @@ class MethodInstaller:
             left = [part for source in sources for part in self.missing(source)]
             if not left:
                 raise
-            raise UnavailableError(f"{error}\nmissing are:\n{_listed(left)}\n{_how_to_get(sources, left)}") from error
+            raise UnavailableError(f"{error}\nmissing are:\n{_listed(sources, left)}") from error
 
     def missing(self, source: MethodSource) -> list[MissingPart]:
         """What a method needs and this machine lacks. Nothing is made or fetched."""
@@ -208,17 +208,12 @@ def _refuse_unobtainable(source: MethodSource) -> None:
         refuse_unobtainable(source.card)
 
 
-def _listed(missing: Sequence[MissingPart]) -> str:
-    return "\n".join(f"  {part.method}: {part.what}" for part in missing)
-
-
-def _how_to_get(sources: Sequence[MethodSource], missing: Sequence[MissingPart]) -> str:
-    """The commands that bring what is missing, but for what only its authors have; weights also from files."""
-    names = " ".join(dict.fromkeys(part.method for part in missing if not part.from_authors))
-    which = "it" if not any(part.from_authors for part in missing) else "the rest"
-    lines = (
-        [f"get {which} where there is a network, with", f"  lumirage-harness methods prefetch {names}"] if names else []
-    )
+def _listed(sources: Sequence[MethodSource], missing: Sequence[MissingPart]) -> str:
+    """What is missing, and the commands that bring it, but for what only its authors have; weights also from files."""
+    lines = [f"  {part.method}: {part.what}" for part in missing]
+    if names := " ".join(dict.fromkeys(part.method for part in missing if not part.from_authors)):
+        which = "the rest" if any(part.from_authors for part in missing) else "it"
+        lines += [f"get {which} where there is a network, with", f"  lumirage-harness methods prefetch {names}"]
     weights = [part for part in missing if part.file]
     if weights:
         lines.append("weights also come from files that you brought, with")
