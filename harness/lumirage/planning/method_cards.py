@@ -58,9 +58,8 @@ def variants(card: Method) -> Iterator[Method]:
         unknown = sorted(set(changed) - set(card.parameters))
         if unknown:
             raise UsageError(f"{card.name}: variant '{suffix}' sets {unknown}, which are not parameters of the card")
-        yield card.model_copy(
-            update={"name": f"{card.name}-{suffix}", "parameters": card.parameters | changed, "variants": {}}
-        )
+        update = {"name": f"{card.name}-{suffix}", "parameters": card.parameters | changed, "variants": {}}
+        yield card.model_copy(update=update | ({"typical_cost": {}} if changed else {}))  # other settings, other cost
 
 
 def find_method(word: str, extra: Sequence[Path] = ()) -> MethodSource:

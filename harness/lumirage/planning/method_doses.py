@@ -36,7 +36,7 @@ def dose_of(card: Method, values: Mapping[str, Any]) -> tuple[Method, dict[str, 
             raise UsageError(f"{card.name} has no parameter '{key}'{nearest(key, card.parameters)}")
     given = {key: _value(card, key, value) for key, value in values.items()}
     name = "-".join([card.name, *(f"{key}{_in_a_name(value)}" for key, value in given.items())])
-    changed = {"name": name, "parameters": card.parameters | given, "variants": {}}
+    changed = {"name": name, "parameters": card.parameters | given, "variants": {}, "typical_cost": {}}
     return card.model_copy(update=changed), given
 
 

@@ -8,8 +8,8 @@ from lumirage.core.errors import UsageError
 from lumirage.core.model import Limits, Method, Pair, Scan
 from lumirage.core.track import Condition, MethodUse, Prepare, Track
 from lumirage.planning.jobs import GpuUse, JobSettings, limits_of, make_jobs
-from lumirage.planning.method_cards import all_methods, find_method
-from lumirage.planning.method_doses import track_doses
+from lumirage.planning.method_cards import all_methods, find_method, variants
+from lumirage.planning.method_doses import dose_of, track_doses
 
 
 def use(name: str) -> MethodUse:
@@ -93,6 +93,16 @@ def test_a_parameter_is_changed_on_the_command_line() -> None:
     assert demons.name == "sitk-demons-smoothing_voxels2-iterations9-4"
     variant = find_method("fireants-syn:smooth=2e-4")
     assert (variant.card.parameters["smooth"], variant.card.parameters["kind"]) == (2e-4, "syn")
+
+
+def test_what_a_card_costs_is_said_of_its_own_parameters_alone() -> None:
+    card = find_method("greedy").card.model_copy(update={"typical_cost": {"voxels": 1e6, "cpu_s": 9.0}})
+    card = card.model_copy(update={"variants": {"same": {}, "fine": {"iterations": "100x100x50"}}})
+    assert {method.name: method.typical_cost for method in variants(card)} == {
+        "greedy-same": card.typical_cost,
+        "greedy-fine": {},
+    }
+    assert dose_of(card, {"sigma": 3})[0].typical_cost == {}
 
 
 @pytest.mark.parametrize(
