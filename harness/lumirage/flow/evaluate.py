@@ -94,9 +94,9 @@ def _changed(plan: Plan) -> bool:
 
 
 def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary:
-    """Execute and score the pairs of some participants, beside others who do the same for theirs in the same OUT.
+    """Execute and score the pairs of some participants; other processes may do the same for others in the same OUT.
 
-    Without participants it takes all of OUT for itself. The group level makes the tables.
+    Without participants it locks all of OUT. The tables are made at the group level.
     """
     if request.bids and not request.skip_validation:
         check_names(request.bids)

@@ -22,9 +22,9 @@ labels too (nearest neighbour). Outside of the working grid a deformation says n
 
 
 def export_transforms(layout: Layout, fmt: str, target: Path, screen: Screen, *, apart: bool) -> list[Path]:
-    """Write the answer of every run that ended well into the folder `target`; gives the files.
+    """Write the transform of every successful run into the folder `target`. Gives the files.
 
-    Raises UsageError for an unknown format, DataError where there is nothing to export.
+    Raises UsageError for an unknown format, DataError if there is nothing to export.
     """
     if fmt not in FORMATS:
         raise UsageError(f"unknown format of transforms '{fmt}'{nearest(fmt, FORMATS)}")

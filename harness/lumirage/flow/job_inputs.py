@@ -20,9 +20,9 @@ from lumirage.running.scratch import scratch_folder
 
 
 def run_context(layout: Layout, evaluation: Evaluation, runtime: Runtime, part: Sequence[str] = ()) -> RunContext:
-    """What all jobs of this output tree share, or of this part of it: containers of one part are not another's.
+    """What all jobs of this output tree, or of this part of it, share. Each part has containers of its own.
 
-    Raises UnavailableError when there is no safe place for what containers are given.
+    Raises UnavailableError if there is no safe folder for the inputs of containers.
     """
     cards = [use.card for use in evaluation.methods.values()]
     weights = {card.name: folder for card in cards if (folder := mounted_weights(card))}

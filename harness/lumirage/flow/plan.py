@@ -122,9 +122,9 @@ def methods_named(words: Sequence[str], methods: Methods) -> dict[str, MethodSou
 
 
 def gpu_use(request: EvaluationRequest, methods: Sequence[MethodSource], runtime: Runtime, screen: Screen) -> GpuUse:
-    """Which methods get a GPU, by --device and by what is here; a cluster's nodes are not here, so there only --device tells.
+    """Which methods get a GPU, by --device and the GPUs of this machine. For a cluster only --device counts.
 
-    Raises UsageError where --device contradicts the cards, UnavailableError where a GPU is demanded and none is here.
+    Raises UsageError if --device contradicts the cards, UnavailableError if a GPU is required and there is none.
     """
     able = [source.card.name for source in methods if source.card.device != "cpu"]
     needing = [source.card.name for source in methods if source.card.device == "gpu"]

@@ -27,7 +27,8 @@ def run(
     screen: Screen,
     background: BackgroundWork | None = None,
 ) -> None:
-    """Execute the jobs of a plan here, `most` containers at a time; `background` works meanwhile. A failing method is a result.
+    """Execute the jobs of a plan on this machine, `most` containers at a time. `background` works meanwhile. A failing method
+    is a result.
 
     Raises the error of the first job that could not be executed at all, after the others are done.
     """

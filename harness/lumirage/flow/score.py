@@ -45,10 +45,10 @@ def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, scree
 
 
 def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings, screen: Screen) -> None:
-    """Score some pairs (by id) where the track's presets have not yet; the tables are made elsewhere.
+    """Score some pairs (by id) under the presets of the track, unless that is done already. Makes no tables.
 
-    Their reversed pairs are scored again where they were scored before these were run: the group level may have no images
-    to do it from. Several processes may do this at once for different pairs of one OUT.
+    Reversed pairs that were scored before these pairs were run are scored again, as the group level may have no images for
+    it. Several processes may do this at once for different pairs of one OUT.
     """
     evaluation = load_evaluation(layout)
     wanted = set(pairs)

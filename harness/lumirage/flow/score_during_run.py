@@ -16,7 +16,7 @@ from lumirage.scoring.score_store import Parts, RunKey
 class ScoreDuringRun:
     """Scores recorded runs one by one, under the track's presets. A context manager: when it ends, all scores are on disk.
 
-    A run whose reversed pair is evaluated too waits for that one's end: their consistency needs both.
+    If the reversed pair is evaluated too, both are scored when both have ended: inverse consistency needs both.
     """
 
     memory_bytes = 4 * 2**30

@@ -66,9 +66,9 @@ def run_key(task: ScoreTask) -> RunKey:
 
 
 def scored_before(layout: Layout, preset: Preset, request: ScoringRequest) -> set[RunKey]:
-    """The runs that need no scoring any more.
+    """The runs that are scored already.
 
-    Not those that were scored before their reversed pair was run, unless their images are gone: they keep what they have.
+    Without those that were scored before their reversed pair was run, unless their images no longer exist.
     """
     found = scored_runs(layout, preset, answers=request.answers)
     if INVERSE not in preset.metrics:
@@ -81,10 +81,10 @@ def scored_before(layout: Layout, preset: Preset, request: ScoringRequest) -> se
 def unscored_tasks(
     layout: Layout, request: ScoringRequest, have: Mapping[str, Collection[RunKey]]
 ) -> Iterator[UnscoredTask]:
-    """What of it is not yet scored; `have` are by preset the runs that are.
+    """The tasks that are not yet scored. `have`: preset -> runs that are scored already.
 
-    The sentinels and the methods, pair by pair, so that what a pair needs is read once; a pair that has all its scores is
-    passed over, so that nothing is prepared for it again.
+    Sentinels and methods together, pair by pair, so that the images of a pair are read once. Pairs that have all their
+    scores are skipped, so nothing is prepared for them.
     """
     for task in _tasks(layout, request, have):
         lacking = tuple(preset for preset in request.presets if run_key(task) not in have[preset.name])

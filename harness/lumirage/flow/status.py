@@ -121,9 +121,9 @@ def unscored_pairs(layout: Layout, evaluation: Evaluation) -> list[str]:
 
 
 def _outcome_is_ok(record: Path) -> bool | None:
-    """Of a run record, read no further than needed: there may be very many; None where there is none that is whole.
+    """Whether a run record says ok, read no further than needed, as there may be very many. None if it is not complete.
 
-    The line of the record itself, which is indented by one: what a method wrote stands deeper, or in one line.
+    Only the record's own line counts, which is indented by one; text of the method is indented more or within a line.
     """
     try:
         raw = record.read_bytes()

@@ -1,6 +1,6 @@
-"""A control group that the harness makes for one call: it sets the limits, measures, and finds every process.
+"""A control group for one call: it limits and measures the call, and lists its processes.
 
-Needs the right to make groups (root, or a delegated hierarchy). Without it, `PssTree` measures.
+Needs permission to make groups (root, or a delegated hierarchy). Without it, `PssTree` measures the call.
 """
 
 import contextlib

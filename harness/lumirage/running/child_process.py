@@ -16,9 +16,9 @@ CLOSED_WITHIN_S = 10.0
 
 
 class Child:
-    """A process in a session of its own. `status` and `rusage` are known when it has ended; a status below 0 is a signal.
+    """A process in its own session. `status` and `rusage` are None until it has ended; a negative status is a signal.
 
-    Raises EngineError where it cannot be started.
+    Raises EngineError if it cannot be started.
     """
 
     def __init__(self, argv: list[str], environment: Mapping[str, str], cwd: Path):

@@ -95,10 +95,10 @@ def state_of(expected: ExpectedAnswer) -> FileState:
 
 
 def finished(container: JobContainer, pair: str) -> bool:
-    """Whether the method was done with a pair: it said so, or it never said a word and left an answer.
+    """Whether the method had finished a pair: it sent an end event, or it sent no events at all and wrote an answer.
 
-    The last such answer may be half of one where the container did not end by itself: killed while we were told to stop
-    it counts for nothing, of a container that died it must be valid.
+    If the container did not end by itself, the last answer may be incomplete: it does not count if the harness was
+    interrupted, and must be valid if the container died.
     """
     events = container.events(pair)
     if events.begin_s is not None or not exists(container.written.expected[pair]):

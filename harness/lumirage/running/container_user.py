@@ -12,10 +12,10 @@ OWN_USER = "not held: the user that the image names, who may be root within, wit
 
 
 def own_user(method: Method) -> bool:
-    """Whether an image works only as the user that it names: LUMIR 2024's template installs into root's own home, which
-    nobody else can read. That of 2025 is called with any user.
+    """Whether an image works only as its own user: LUMIR 2024's template installs into the home of root, which no other
+    user can read. The template of 2025 works as any user.
 
-    docs/decisions/0006.md says what that costs.
+    The consequences are in docs/decisions/0006.md.
     https://github.com/JHU-MedImage-Reg/LUMIR_L2R, Test_phase_submission/DockerImage_Template/Dockerfile
     """
     return method.contract == "lumir" and method.lumir_year == 2024

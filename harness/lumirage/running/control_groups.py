@@ -1,9 +1,9 @@
 """Reads memory and CPU time of a group of processes from the kernel's control groups, version 1 or 2.
 
-Memory is anonymous memory and shared memory with tmpfs, the same sum on both versions. The kernel's own watermark counts
-page cache, so the same program scores 109 or 2153 MiB by who read its file first; it is an upper bound. Usage less page
-cache is no better: a program that writes 2 GB is charged 56 MiB of buffer heads, and the two counters lag behind each
-other by up to 250 MiB while it does so (measured on Linux 6.18).
+Memory means anonymous memory plus shared memory including tmpfs; the sum is the same in both versions. The kernel's own
+watermark includes page cache, so it is only an upper bound: 109 or 2153 MiB for the same program, depending on which
+process read a file first. Usage minus page cache is not better: a program that writes 2 GB is charged 56 MiB of buffer
+heads, and the two counters differ in time by up to 250 MiB (measured on Linux 6.18).
 """
 
 import contextlib
@@ -216,9 +216,9 @@ class Hierarchy:
         return self.version > 0 and all(root and os.access(root, os.W_OK) for root in roots)
 
     def remove(self, path: str) -> None:
-        """Remove an empty group under every controller; one that is not empty or not there is left.
+        """Remove an empty group under every controller. Does nothing if it is not empty or does not exist.
 
-        What was killed a moment ago is still in its group until the kernel is through with it: that is waited for.
+        Processes that have just been killed stay in their group for a moment; this waits for them.
         """
         until = time.monotonic() + DEAD_WITHIN_S
         for root in set(self.mounts.values()):
@@ -227,9 +227,10 @@ class Hierarchy:
                     time.sleep(0.02)
 
     def remove_empty(self, path: str, prefix: str) -> None:
-        """Remove the groups right below `path` whose names begin so and that hold no group: what a dead harness left.
+        """Remove the groups directly below `path` whose names begin with `prefix` and that contain no group: leftovers of a
+        harness that was killed.
 
-        One in use holds its call's own group, and the kernel keeps it.
+        A group in use contains the group of its call, so the kernel does not remove it.
         """
         for root in set(self.mounts.values()):
             for folder in (root / path.lstrip("/")).glob(f"{prefix}*/"):

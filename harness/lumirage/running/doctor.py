@@ -1,6 +1,6 @@
-"""Tests what a runtime promises on this machine: starts small calls that attempt what must not be possible.
+"""Tests the isolation of a runtime on this machine: small calls try to do what must not be possible.
 
-The image needs Python, as every method image of ours has; `lumirage-harness doctor` prints the rows.
+The image needs Python, which all our method images have. `lumirage-harness doctor` prints the findings.
 """
 
 import json

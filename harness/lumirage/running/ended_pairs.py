@@ -1,6 +1,6 @@
-"""Records the pairs of a container that still runs, each when it has ended: a harness that is killed loses none of them.
+"""Records each pair when it ends, while its container still runs, so that no ended pair is lost if the harness is killed.
 
-What is judged is a copy: the method still runs, and may change its files. docs/decisions/0008.md
+A copy of the answer is judged, as the method still runs and may change its files. docs/decisions/0008.md
 """
 
 import os
@@ -109,9 +109,10 @@ def _copied(expected: ExpectedAnswer, grid: Grid, folder: Path) -> Iterator[Expe
 
 
 def _copy(source: Path, name: str, target: Path, most_bytes: int) -> bool:
-    """Copy a plain file without following any link, whatever the method does with its names meanwhile; whether it was one.
+    """Copy a regular file without following links, even if the method renames files meanwhile. Gives whether it existed.
 
-    Raises OSError where it, or a folder above it, is no such thing: that is judged when the container has ended."""
+    Raises OSError if it is not a regular file, or a folder above it is a link: that is judged when the container has
+    ended."""
     try:
         file = _opened(source, name)
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""What programs print when the GPU's memory is exhausted, or when the GPU itself has failed: a table with its sources.
+"""What programs print if the GPU's memory is exhausted or the GPU has failed: a table with sources.
 
-The words stand in a log that a method writes, so they decide only about a run that failed anyway.
+A method writes its own log, so these words only classify runs that have failed anyway.
 """
 
 import re

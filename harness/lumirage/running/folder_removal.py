@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def remove_tree(folder: Path) -> int:
-    """Remove a folder and all in it; gives the bytes of disk that this freed. Never raises OSError: what cannot be removed
-    now stays for the next time, and must not hide why a call failed.
+    """Remove a folder with its content. Gives the bytes of disk that this freed. Never raises OSError: what cannot be
+    removed stays for the next time, so that no error hides why a call failed.
 
-    A folder within a folder is moved up to `folder` before it is emptied. So paths stay short, however deep the tree.
+    Nested folders are moved up to `folder` before they are emptied, so that paths stay short in deep trees.
     """
     freed = 0
     with suppress(OSError):

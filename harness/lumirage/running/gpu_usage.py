@@ -1,6 +1,6 @@
-"""What a call used of its GPUs, through NVML. Without a driver nothing is measured, and the record says so.
+"""Measures what a call uses of its GPUs, by NVML. Without a driver nothing is measured, and the record says so.
 
-Every reading fails by itself: a GPU that does not tell why it is slow still tells its memory.
+Each reading can fail separately: memory is still measured if the reasons of throttling cannot be read.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,11 +22,11 @@ THROTTLED = {
 
 
 class GpuMeter:
-    """Memory of a call's processes, energy of its GPUs, and who disturbed it. Close it when done.
+    """Memory of a call's processes, energy of its GPUs, and disturbances by other programs. Close it when done.
 
-    `pids` gives None where the call's processes are not known: then memory and who else was there stay unknown.
-    Memory is attributed by process where the driver gives the processes, else by the growth of the device's use.
-    Energy is the whole device's, so it is the call's own only where nobody else used the GPU; the warnings say so.
+    `pids` gives None if the call's processes are not known: then memory and other users of the GPU stay unknown.
+    Memory is that of the call's processes if the driver lists processes, else the growth of the device's use. Energy is
+    that of the whole device, so it is the call's own only if no other program used the GPU; the warnings say so.
     """
 
     def __init__(self, uuids: Iterable[str], pids: Callable[[], list[int] | None], nvml: ModuleType = pynvml):

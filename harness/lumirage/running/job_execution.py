@@ -1,6 +1,6 @@
-"""Executes one job: lays out its inputs, starts its container, judges the answers, writes the records.
+"""Executes one job: writes its inputs, starts its container, judges the answers, writes the records.
 
-A container that dies takes one pair with it; the others go on in a new container.
+If a container dies, one pair has failed; the remaining ones continue in a new container.
 """
 
 import shutil
@@ -41,11 +41,11 @@ FULL_DISK_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """Where jobs are executed: the output tree, this slot's CPUs and GPUs, and who may stop them.
+    """Where jobs are executed: the output tree, the CPUs and GPUs of this slot, and the signal to stop.
 
-    `shared` of these are used by another harness too; `gpu_faults` tells of GPUs that failed under this job before. `owner`
-    is the same for all calls of one output tree; `scratch` is where its calls' folders lie; `weights` gives the folder of
-    a method's weights by its name, `weights_sha256` what is in it.
+    `shared`: those that another harness uses too. `gpu_faults`: earlier GPU failures of this job. `owner`: the same for all
+    calls of one output tree. `scratch`: the folder of its calls' folders. `weights`: method -> folder of its weights;
+    `weights_sha256`: the files in it.
     """
 
     layout: Layout
@@ -227,9 +227,9 @@ def _refuse_full_disk(folder: Path, ended: CallResult) -> None:
 
 
 def _gpu_fault(container: JobContainer, context: RunContext) -> GpuFaultError | None:
-    """Why a method that died of its GPU gets no record for the pair under way: it is tried again on another GPU.
+    """The reason why the current pair of a failed GPU gets no record: it is tried again on another GPU.
 
-    The driver's word always counts. That of the log, which the method writes, counts once a job.
+    A failure that the driver reports always counts. One in the log, which the method writes, counts once per job.
     """
     gpus = container.call.gpus
     if not gpus or not died(container.ended.usage) or container.ended.interrupted:
@@ -242,9 +242,9 @@ def _gpu_fault(container: JobContainer, context: RunContext) -> GpuFaultError | 
 
 
 def remove_leftovers(context: RunContext, runtime: Runtime) -> int:
-    """Remove what a harness that died left of this output tree: containers, processes, scratch folders.
+    """Remove what a killed harness left behind for this output tree: containers, processes, scratch folders.
 
-    Gives the number of containers and processes. Only for who holds the lock. Raises EngineError.
+    Gives the number of containers and processes. Call it only with the lock of the tree. Raises EngineError.
     """
     found = runtime.remove_stale(context.owner)
     for folder in context.scratch.glob(f"{context.owner}-*"):

@@ -16,11 +16,11 @@ LOOK_EVERY_S = 1.0
 
 
 class JobWatch:
-    """Watches one container. `answers` are the files that finished pairs leave, whichever of them comes first; the clock
-    that stamps them is `ahead_s` ahead of this machine's.
+    """Watches one container. `answers` are the files that finished pairs write, the first of them counts; the clock of their
+    time stamps is `ahead_s` ahead of this machine's clock.
 
-    A container is overdue when no pair was begun, ended or answered for `pair_timeout_s`, or after
-    `container_timeout_s`; each pair counts once, so that a method cannot buy time by talking.
+    A container is overdue if no pair has begun, ended or been answered for `pair_timeout_s`, or after
+    `container_timeout_s`. Each event of a pair counts once, so a method gains no time by repeating events.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""What one call used: memory, CPU time, GPU, and what disturbed the measurement.
+"""Measures what one call used (memory, CPU time, GPU), and what disturbed the measurement.
 
-A ladder, each rung named in the record: a parent control group of ours that outlives the call; the call's own group,
-as last seen; the process tree; for a single process of Apptainer the kernel's ru_maxrss. None of them reaches the
-containers that a harness within a container starts beside itself: there the values are absent, with the reason.
+The best available source is used and named in the record: a parent control group that outlives the call; the call's own
+group, as last read; the process tree; for Apptainer also ru_maxrss, of the largest single process. If the harness itself
+runs in a container, none of them can be read for the containers beside it: then values are absent, with the reason.
 """
 
 import os
@@ -25,9 +25,9 @@ UNSEEN_S = 0.5
 
 
 class Source(Protocol):
-    """Where memory and CPU time of a call are read; the best one available is used.
+    """A source of the memory and CPU time of a call.
 
-    `lasting` sources are still there when the call has ended, so that totals are exact; others are read all the time.
+    `lasting` sources can be read after the call has ended, so their totals are exact; others are sampled during the call.
     """
 
     memory_how: str

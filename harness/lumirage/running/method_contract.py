@@ -1,7 +1,7 @@
-"""The three contracts: what a container is given, how it is called, and where its answers lie.
+"""The three contracts: the inputs of a container, its command line, and the paths of its answers.
 
 `lumirage` is ours; `command` runs one pair by a template; `lumir` is the challenge's of 2024 and 2025.
-Methods see anonymous identities, drawn anew for each container and kept by the harness alone.
+Methods see anonymous ids, which are drawn anew for each container and known only to the harness.
 """
 
 import json
@@ -197,8 +197,8 @@ def _command(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> 
 def _lumir(job: Job, inputs: Mapping[str, PairInput], folders: JobFolders) -> WrittenInputs:
     """The challenge's images take no arguments; they read the list `validation` and write disp_FIX_MOV.nii.gz.
 
-    https://github.com/JHU-MedImage-Reg/LUMIR_L2R, Test_phase_submission: the identity is what stands between the last
-    two underscores, and paths are appended to the input folder as strings.
+    https://github.com/JHU-MedImage-Reg/LUMIR_L2R, Test_phase_submission: the id is the text between the last two
+    underscores, and paths are appended to the input folder as strings.
     """
     year, root = job.method.lumir_year, "/app" if job.method.lumir_year == 2025 else ""
     listing = folders.inside / "dataset.json"

@@ -1,8 +1,8 @@
-"""What a method says while it runs: `@lumirage {...}` lines, stamped on arrival, and everything else, which is log.
+"""Reads the output of a running method: `@lumirage {...}` lines are events, timed on arrival; everything else is log.
 
-The stream is hostile: lines may be forged, binary, endless. Only the first begin and the first end of a pair that is in
-the job count, an end only after its begin; a begin ends the pair that was under way, so that no two pairs share a second.
-Times that a line names are not read. All else is log. docs/decisions/0004.md says what a method can gain by lying.
+The output is not trusted: lines may be forged, binary or endless. Only the first begin and the first end of a pair of the
+job count, and an end only after its begin. A begin ends the current pair, so that times of pairs do not overlap. Times
+within lines are ignored. docs/decisions/0004.md says what a method could gain by false events.
 """
 
 import copy

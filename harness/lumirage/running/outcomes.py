@@ -32,9 +32,9 @@ def died(usage: Usage) -> bool:
 def outcome_of(seen: Evidence) -> tuple[Outcome, str]:
     """The outcome and a sentence for people.
 
-    A valid answer in time, of a container that lived, counts whatever the log says. Otherwise: memory first, as the
-    kernel killed for it and all else follows from that; then what the harness stopped or found too late; then the log's
-    own words; then the signal and the exit code; then the answer.
+    A valid answer in time, from a container that did not die, counts whatever the log says. Otherwise the first that
+    applies: memory, as other failures follow from the kernel's kill; limits of the harness and late answers; words in
+    the log; signal and exit code; the answer.
     """
     usage, limits = seen.usage, seen.limits
     rules: tuple[tuple[bool, Outcome, str], ...] = (

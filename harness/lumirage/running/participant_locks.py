@@ -12,9 +12,10 @@ from lumirage.running.tree_lock import file_lock, lock_exclusively
 
 @contextmanager
 def lock_participants(whole: Path, parts: Sequence[Path]) -> Iterator[None]:
-    """Share the tree's lock with others like us, and hold the locks of our own parts alone.
+    """Share the tree's lock with other processes of this kind, and lock our own parts exclusively.
 
-    Raises BusyError when somebody holds the whole, or one of these parts; UsageError when the folder cannot be written.
+    Raises BusyError if another process has locked the whole tree or one of these parts, UsageError if the folder cannot
+    be written.
     """
     with ExitStack() as stack:
         stack.enter_context(file_lock(whole, fcntl.LOCK_SH, lambda: "another harness as a whole; wait for it"))

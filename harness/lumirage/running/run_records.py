@@ -60,11 +60,11 @@ class Kept:
 def record_runs(
     container: JobContainer, context: RecordContext, kept: Mapping[str, Kept] = MappingProxyType({})
 ) -> list[Run]:
-    """Judge and record every pair that has ended; pairs that a dead container never came to are left out, and so is
-    the one under way when the harness was told to stop. Those that were `kept` are judged again where their files have
-    changed since; else their records are completed by what is known of the container now.
+    """Judge and record every pair that has ended. Pairs that a dead container did not reach are left out, as is the
+    current one if the harness was interrupted. Pairs that were `kept` are judged again if their files have changed;
+    otherwise what is now known of the container is added to their records.
 
-    Each record is written last and whole. Raises OSError when the disk is full.
+    Each record is written last, completely or not at all. Raises OSError if the disk is full.
     """
     lost, dead = _lost(container), died(container.ended.usage)
     over = [pair for pair in container.inputs if not dead or pair == lost or finished(container, pair)]

@@ -1,7 +1,7 @@
-"""Where the folders lie that are mounted into containers.
+"""Chooses the place of the folders that are mounted into containers.
 
-A method sees the source of each mount (/proc/self/mountinfo), and the path of OUT often names a dataset or a
-contrast, so these folders lie elsewhere, under a neutral name.
+A method can read the source of each mount in /proc/self/mountinfo, and the path of OUT often names a dataset or a
+contrast. So these folders are elsewhere, under a neutral name.
 """
 
 import os
@@ -18,11 +18,11 @@ DISK = Path("/var/tmp")
 
 
 def scratch_folder(layout: Layout, runtime: Runtime, environment: Mapping[str, str]) -> Path:
-    """The folder for the scratch folders of this tree, made where it is a neutral one.
+    """The folder for the scratch folders of this tree; made if it has a neutral name.
 
-    That is one in TMPDIR, unless that lies in memory, else in /var/tmp. The work folder serves where -w placed
-    it, where methods see the whole machine anyway, and where the engine knows only what our own container mounts.
-    Raises UnavailableError when the place is somebody else's.
+    It is in TMPDIR, or in /var/tmp if TMPDIR is in memory. The work folder is used instead if -w has placed it, if methods
+    see the whole machine anyway, or if the engine knows only the mounts of our own container. Raises UnavailableError if
+    the folder belongs to another user.
     """
     if layout.work.is_symlink() or not runtime.isolated or runtime.mounts_ours_only:
         return layout.scratch("")

@@ -42,11 +42,11 @@ class Watched:
 
 
 def supervise(process: Process, call: Call, watch: Watch, begin: float, *, memory_limit: bool = False) -> Watched:
-    """Return when the method, whose entry point began at `begin` (time.monotonic), has ended or was killed.
+    """Wait until the method, whose entry point began at `begin` (time.monotonic), has ended or was killed.
 
-    With `memory_limit` the sampled memory is held against the limits here, for runtimes that cannot do better. What a
-    method wrote to a folder that lies in memory is not counted as its memory. Raises EngineError; the process may then
-    still run and the runtime has to remove it.
+    With `memory_limit` the sampled memory is compared with the limit here, for runtimes without a limit of their own. Files
+    in a folder in memory do not count as memory of the method. Raises EngineError; the process may then still run, and
+    the runtime has to remove it.
     """
     watch.started(begin)
     timeline: list[tuple[float, int]] = []
@@ -86,9 +86,10 @@ def over_quota(folder: Path, limit_bytes: int) -> bool:
 
 
 def folder_use(folder: Path, limit_bytes: int) -> tuple[int, int]:
-    """Bytes that a folder takes on disk, and the number of its files; stops counting beyond the limit.
+    """Bytes that a folder occupies on disk, and the number of its files. Stops counting beyond the limit.
 
-    Counts allocated blocks, so that a sparse file costs what it takes. Follows no link, ignores what vanishes.
+    Counts allocated blocks, so that sparse files count as much as they occupy. Follows no links and ignores files that
+    vanish.
     """
     used = files = 0
     waiting = [os.fspath(folder)]

@@ -1,8 +1,8 @@
-"""The grid on which a network was trained: both images are brought there, and its field is brought back.
+"""Resamples both images to the grid of a network's training, and its field back.
 
-A card names it in `needs`: axis codes, shape, spacing. Its axes are those of the working grid in another order and
-direction, so that nothing is turned: where the spacing is the same every voxel is copied, else sampled linearly along
-each axis. A field is carried in world millimetres, whose components do not depend on the order of the array axes.
+A card describes this grid in `needs`: axis codes, shape, spacing. Its axes are those of the working grid in another order
+and direction, so there is no rotation: voxels are copied if the spacing is the same, else interpolated linearly along each
+axis. Fields are in world millimetres, whose components do not depend on the order of the array axes.
 """
 
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ def as_seen(prepared: Prepared) -> Prepared:
 
 
 def framed(prepared: Prepared, truth: Path | None, needs: GridNeeds, folder: Path) -> Framed:
-    """A pair on the grid that a network wants, written into `folder`; as it is where it wants none, or has it.
+    """A pair on the grid that a network needs, written into `folder`; unchanged if it needs none, or is on it already.
 
     Raises DataError, OSError.
     """
@@ -81,10 +81,10 @@ def _cut_off(head: Array, working: Grid, grid: Grid) -> str:
 
 
 def frame_grid(needs: GridNeeds, working: Grid, head: Array) -> Grid:
-    """The network's grid in the world of a working grid, whose directions it has in its own order.
+    """The network's grid in the world of a working grid: the same directions in another order.
 
-    Where it covers the working grid it is centred on it, else on the foreground `head` (X, Y, Z) of the fixed image, as
-    far as that leaves nothing empty.
+    It is centred on the working grid if it covers that, else on the foreground `head` (X, Y, Z) of the fixed image, as far
+    as it stays within the working grid.
     """
     affine = np.array(working.affine)
     codes, spacing = axis_codes(affine), spacing_of(affine)
@@ -130,9 +130,9 @@ def brought(field: Displacement, grid: Grid) -> Displacement:
 
 
 def on_grid(data: Array, affine: Float, grid: Grid, outside: float | None = None) -> Array:
-    """An image (X, Y, Z) or field (X, Y, Z, 3) sampled on a grid whose axes are its own in any order and direction.
+    """An image (X, Y, Z) or field (X, Y, Z, 3) on a grid with the same axes in any order and direction.
 
-    `outside` is what lies beyond its voxels; none: its border goes on.
+    `outside` is the value beyond its voxels; None: the value at its border.
     """
     between = np.linalg.inv(affine) @ np.array(grid.affine)  # from the grid's voxels to ours
     order = [int(np.abs(between[:3, k]).argmax()) for k in range(3)]

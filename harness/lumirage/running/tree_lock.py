@@ -37,9 +37,9 @@ def lock_tree(layout: Layout) -> Iterator[None]:
 
 @contextmanager
 def lock_exclusively(path: Path) -> Iterator[None]:
-    """Hold the lock file of an output tree exclusively; makes it and its folder where needed.
+    """Lock an output tree exclusively. Makes the lock file and its folder if needed.
 
-    Raises BusyError that names the holder, UsageError when the folder cannot be written.
+    Raises BusyError, which names the holder of the lock; UsageError if the folder cannot be written.
     """
     with file_lock(
         path, fcntl.LOCK_EX, lambda: f"{_describe_holder(path)}; wait for it, stop it, or choose another OUT"
@@ -50,10 +50,9 @@ def lock_exclusively(path: Path) -> Iterator[None]:
 
 @contextmanager
 def file_lock(path: Path, kind: int, holder: Callable[[], str]) -> Iterator[int]:
-    """Hold a lock of this kind (LOCK_EX, LOCK_SH) on a file; gives its descriptor. What an earlier holder wrote into it
-    is gone.
+    """Lock a file (LOCK_EX or LOCK_SH). Gives its descriptor. What an earlier holder wrote into it is erased.
 
-    Raises BusyError: it is in use by `holder()`. Raises UsageError when the folder cannot be written.
+    Raises BusyError if it is locked by `holder()`, UsageError if the folder cannot be written.
     """
     owner = os.getpid()
     try:

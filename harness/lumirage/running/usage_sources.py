@@ -10,9 +10,9 @@ from lumirage.running.control_groups import Group, Hierarchy, Totals
 
 
 class ParentGroup:
-    """A control group made for one call, which outlives it: CPU time and watermark are exact after the end.
+    """A control group made for one call, which outlives the call: CPU time and watermark are exact after its end.
 
-    Memory is sampled in the call's own group below it: the statistics of a parent lag behind by seconds.
+    Memory is sampled in the call's own group below it, as the statistics of a parent are seconds late.
     """
 
     lasting = True
@@ -76,9 +76,9 @@ class LiveGroup:
 
 
 class ProcessTree:
-    """A process and its descendants, by /proc (or psutil's resident sizes elsewhere).
+    """A process and its descendants, from /proc (on other systems: resident sizes from psutil).
 
-    Anonymous memory of each and the largest shared memory among them: pages that forks share are counted once a fork.
+    The sum of their anonymous memory, plus the largest shared memory among them. Pages that forks share count for each.
     """
 
     lasting = False

@@ -1,6 +1,6 @@
-"""An evaluation on a cluster: what is missing of a plan -> job arrays, submitted or written as scripts.
+"""An evaluation on a cluster: makes job arrays for the missing work of a plan, and submits them or writes their scripts.
 
-Nothing here waits: the tasks write the same files as everywhere, and the same command finds what they did not write.
+It never waits. The tasks write the usual files; the same command, given again, submits what is still missing.
 """
 
 import sys
@@ -53,10 +53,10 @@ MINUTES_A_PAIR = 4.0
 
 
 def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Layout | None:
-    """Submit to Slurm what of these stages neither lies on disk nor waits in the queue, or write the scripts for it.
+    """Submit the work of these stages that is neither done nor in the queue, or write the scripts for it.
 
-    Gives the tree once everything is there, None while there is something to wait for. Raises UnavailableError where
-    Slurm does not answer.
+    Gives the tree if everything is done, None if tasks are still waiting or running. Raises UnavailableError if Slurm does
+    not answer.
     """
     installer = method_installer(request.runtime, screen, offline=request.offline)
     site = Site.of_words(request.slurm, request.jobs if request.jobs > 1 else AT_ONCE)

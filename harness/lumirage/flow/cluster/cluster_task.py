@@ -42,8 +42,8 @@ PATIENCE_S = 600.0
 def run_task(layout: Layout, submission: str, array: str, index: int, screen: Screen) -> None:
     """Carry out one task of an array, as its batch script does. Completed work is not repeated.
 
-    Raises Stopped when Slurm ends the task before it was done: what had ended is kept; BusyError where somebody holds
-    the whole tree for longer than a task waits.
+    Raises Stopped if Slurm ends the task early (completed runs are kept), BusyError if another process locks the whole
+    tree for longer than a task waits.
     """
     files = layout.submission(submission)
     task = read_task(files.tasks(array), index)

@@ -1,4 +1,4 @@
-"""What a user is told before the first run: how many pairs and labels, on which grids, how long, how much memory, what is odd.
+"""What a user sees before the first run: numbers of pairs and labels, grids, expected time and memory, and warnings.
 
-Read first: `plan_overview`, which gathers it; `plan_words` says it in five lines.
+Read first: `plan_overview`, which collects it; `plan_words` makes five lines of it.
 """

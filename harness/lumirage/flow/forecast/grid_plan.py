@@ -15,9 +15,9 @@ CROPS_READ = 8
 
 
 class GridPlan(Record):
-    """The working grids of one condition over its fixed scans; none: not known before the images are read.
+    """The working grids of one condition for all its fixed scans; None: not known before the images are read.
 
-    A shape, a spacing: along the array axes of the working grid.
+    Shape and spacing are along the array axes of the working grid.
     """
 
     condition: str

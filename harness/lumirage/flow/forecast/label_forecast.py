@@ -18,9 +18,9 @@ class LabelPlan(Record):
 
 
 class LabelSourcePlan(Record):
-    """One label source: how many scans have it, how many pairs on both sides, and the labels that will be scored.
+    """One label source: the number of scans that have it, of pairs that have it for both scans, and the labels to be scored.
 
-    Labels are those of the maps that were looked at, after the track's choice: where not all maps were, there may be more.
+    The labels are those that the track selects in the maps that were read; maps that were not read may have more.
     """
 
     source: str

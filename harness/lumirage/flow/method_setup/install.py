@@ -87,10 +87,10 @@ class MethodInstaller:
         return use
 
     def install(self, sources: Sequence[MethodSource]) -> dict[str, MethodUse]:
-        """The methods by name as the runtime starts them; what is missing is fetched, pulled or built first.
+        """Name -> method as the runtime starts it. What is missing is downloaded, pulled or built first.
 
-        Raises UnavailableError where that is forbidden or fails, with everything that is missing; DataError for weights
-        that are not what they should be; BusyError for a download that was cut off, or a full disk.
+        Raises UnavailableError, with everything that is missing, if that is not allowed or fails; DataError for weights with
+        the wrong content; BusyError for an interrupted download or a full disk.
         """
         missing = [part for source in sources for part in self.missing(source)]
         if missing and self.offline:

@@ -1,7 +1,7 @@
-"""Holds the files of an output tree against their checksums: what is damaged or missing, and what would be done about it.
+"""Compares the files of an output tree with their checksums: what is damaged or missing, and what would be done about it.
 
-What is looked at when a command begins is quick: records, parts of scores and tables, which are small, and of fields, logs and
-prepared images those whose time of change is later than their record's. The others are looked at when used, or by `verify`.
+At the start of a command only the quick checks are made: records, parts of scores and tables, which are small; and fields,
+logs and prepared images that changed after their record. All others are checked when they are used, or by `verify`.
 """
 
 import hashlib

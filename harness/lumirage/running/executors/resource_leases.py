@@ -1,7 +1,7 @@
-"""Which CPUs and GPUs other harnesses on this machine use: an abstract socket for each, which the kernel frees with its holder.
+"""Which CPUs and GPUs other harnesses on this machine use: an abstract socket for each, which ends with its process.
 
-Without it every harness would pin its first container to the first CPU, and two would measure one another. An abstract
-socket is a name and no file: every user takes part, and nobody can put a link where root would write.
+Otherwise every harness would pin its first container to the first CPU, and two would disturb each other's measurements.
+An abstract socket is not a file, so it works between users, and no user can put a link where root would write.
 """
 
 import errno

@@ -67,10 +67,10 @@ class Slot:
 
 
 class Slots:
-    """Gives out at most `most` shares at a time, none of which has a CPU or a GPU with another one.
+    """Distributes at most `most` shares at a time. No two of them have a CPU or GPU in common.
 
-    Those that no other harness uses are given first. Memory is held against the machine's, but one share alone is
-    always given: the engine enforces the limit.
+    CPUs and GPUs that no other harness uses are given first. The sum of memory limits stays below the machine's memory,
+    but a single share is always given: the engine enforces its limit.
     """
 
     def __init__(self, resources: Resources, most: int, leases: Leases):

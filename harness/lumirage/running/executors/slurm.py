@@ -1,6 +1,6 @@
-"""Job arrays for Slurm: what they need, their batch scripts as submitit spells them, and who is in the queue.
+"""Job arrays for Slurm: their resources, their batch scripts (by submitit), and the tasks in the queue.
 
-Results are never asked of Slurm: they are files. Slurm is asked once a command: for its limits, or for its queue.
+Results are read from files, never from Slurm. Each command calls Slurm once, for its limits or for its queue.
 """
 
 import math
@@ -156,7 +156,7 @@ def script(array: Array, site: Site, files: SubmissionFiles, command: Sequence[s
 def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
     """A shell script that submits the arrays in their order, for sites that want to see what is submitted.
 
-    Typed again after it was cut off it submits the rest; what has a number already is not submitted twice.
+    If it was interrupted, running it again submits the rest: an array with a number is not submitted twice.
     """
     lines = ["#!/bin/sh", "# Submits what lumirage-harness planned; each script below may be edited first.", "set -eu"]
     for array in arrays:
@@ -195,9 +195,9 @@ def answers_here() -> bool:
 
 
 def queue(numbers: Iterable[str]) -> dict[tuple[str, int], str]:
-    """(array number, task) -> state of the tasks of these arrays in the queue, whoever submitted them; by one call.
+    """(array number, task) -> state, for all tasks of these arrays that are in the queue, from one call of squeue.
 
-    Others have ended. Raises UnavailableError when Slurm does not answer.
+    Tasks that are not in it have ended. Raises UnavailableError if Slurm does not answer.
     """
     wanted = set(numbers)
     if not wanted:

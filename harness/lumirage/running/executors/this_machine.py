@@ -1,6 +1,6 @@
 """Executes jobs on this machine: several containers at once within its CPUs, GPUs and memory.
 
-The main thread decides; workers prepare and execute; one queue carries their results back.
+The main thread decides what starts; worker threads prepare and execute; a queue returns their results.
 """
 
 import queue
@@ -63,12 +63,12 @@ class ThisMachine:
         observer: Observer,
         background: BackgroundWork | None = None,
     ) -> None:
-        """Execute all jobs, started in their order; returns when all records are on disk. `background` works meanwhile where
-        that takes no CPU from a job that could run.
+        """Execute all jobs, starting them in order. Returns when all records are on disk. `background` works meanwhile on CPUs
+        that no waiting job could use.
 
-        Ctrl-C (KeyboardInterrupt) kills the containers at once and is raised again; a second one does not wait for that.
-        Raises EngineError when the engine stays down, BusyError when the disk is full, UsageError or UnavailableError
-        when this machine can never give what a job asks for.
+        Ctrl-C (KeyboardInterrupt) kills the containers at once and is raised again; a second Ctrl-C does not wait for them.
+        Raises EngineError if the engine stays down, BusyError if the disk is full, UsageError or UnavailableError if this
+        machine can never provide what a job needs.
         """
         for job in jobs:
             self._slots.require(job.limits)

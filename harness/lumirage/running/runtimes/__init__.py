@@ -19,9 +19,9 @@ RUNTIMES: dict[str, Callable[[Path | None], Runtime]] = {
 
 
 def choose(name: str, cache: Path | None = None) -> tuple[Runtime, list[str]]:
-    """The runtime of that name, which works, and why those that `auto` tried before it do not.
+    """A working runtime of that name, and why the ones that `auto` tried before do not work.
 
-    Raises UsageError for a name that does not exist, UnavailableError where it does not work.
+    Raises UsageError for an unknown name, UnavailableError if the runtime does not work.
     """
     if name != AUTO:
         if name not in RUNTIMES:

@@ -169,9 +169,9 @@ class ApptainerRuntime:
 
 
 def _supervised(container: Container, call: Call, watch: Watch, tmp: Path, *, memory_limit: bool) -> Watched:
-    """Watch it start and then run; what was seen since its entry point began, or of a start that was ended.
+    """Watch it start and run. Gives what was seen since the entry point began, or of a start that was ended.
 
-    Raises EngineError where it does not start in time: a slow file system is no word about the method.
+    Raises EngineError if it does not start in time: a slow file system is not a failure of the method.
     """
     start = supervise(Starting(container, tmp), call, watch, container.ordered_s, memory_limit=memory_limit)
     if start.stopped == "timeout":

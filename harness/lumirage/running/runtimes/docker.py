@@ -233,9 +233,9 @@ class _OutputStream:
         self._reader.join(LOG_DRAINED_WITHIN_S)
 
     def close(self) -> None:
-        """Close both ends of what the SDK opened; its own `close` leaves the descriptor to the garbage collector.
+        """Close the stream and its socket; the SDK's own `close` leaves the descriptor to the garbage collector.
 
-        Once the container is removed the engine ends the stream, so the thread is about to end too.
+        The engine ends the stream once the container is removed, so the reading thread ends too.
         """
         self.drain()
         self._socket._response.close()

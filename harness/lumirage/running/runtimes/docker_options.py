@@ -48,9 +48,9 @@ class Engine:
 
 
 def cannot_limit(info: Mapping[str, Any], *, rootless: bool) -> frozenset[str]:
-    """Which of LIMITS an engine takes and does not hold, by its own `info`; what it says nothing of it can.
+    """The LIMITS that an engine accepts but does not enforce, by its `info`. Limits that `info` does not mention are enforced.
 
-    Rootless engines limit nothing without version 2 of the control groups.
+    Rootless engines enforce no limits without control groups version 2.
     """
     if rootless and (info.get("CgroupVersion") == "1" or info.get("CgroupDriver") == "none"):
         return frozenset(LIMITS)
@@ -68,7 +68,7 @@ def isolation(engine: Engine) -> dict[str, str]:
 
 
 def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> dict[str, Any]:
-    """Arguments of `containers.create` for one hardened container. Pure; DESIGN section 6 lists what it holds.
+    """Arguments of `containers.create` for one isolated container. Starts nothing.
 
     `volumes` are the paths that the image declares as VOLUME.
     """
@@ -118,10 +118,10 @@ def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> d
 
 
 def _readonly_volumes(call: Call, volumes: Sequence[str], labels: dict[str, str]) -> list[Mount]:
-    """A read-only volume for each that the image declares, in which the engine copies what the image holds there.
+    """A read-only volume for each one that the image declares; the engine copies the image's content into it.
 
-    Left alone the engine makes one that can be written, in spite of the read-only root, and that grows on the host's
-    disk without a limit. An anonymous one cannot be read-only, so these have names, and are removed by their label.
+    By default the engine makes a writable volume, in spite of the read-only root, which grows on the host's disk without
+    a limit. An anonymous volume cannot be read-only, so these have names, and are removed by their label.
     """
     ours = {TMP, *(mount.target for mount in call.mounts)}
     paths = sorted({posixpath.normpath(path) for path in volumes} - ours)
@@ -132,9 +132,9 @@ def _readonly_volumes(call: Call, volumes: Sequence[str], labels: dict[str, str]
 
 
 def parent_group(call: Call, engine: Engine) -> str | None:
-    """The control group above the call's own, from which it is measured after its end.
+    """The control group above the call's own, which is read after the call has ended.
 
-    It begins with the owner, who alone may clear away what a dead harness left: one that has just lost its container
-    and is about to be read looks the same.
+    Its name begins with the owner, as only the owner may remove leftovers of a killed harness: an empty group may also be
+    one whose container has just ended and that is about to be read.
     """
     return f"{engine.cgroup_parent}/{call.owner}-{call.name}" if engine.cgroup_parent else None

@@ -1,7 +1,7 @@
-"""Docker from inside of a container that was given the engine's socket: methods run beside the harness, not in it.
+"""Docker from within a container that has the engine's socket: method containers run beside the harness, not in it.
 
-The engine knows only the host's paths, so what the harness mounts for a method must itself lie in a mount of its own
-container.
+The engine knows only paths of the host, so a folder that is mounted for a method must lie in a mount of the harness's
+own container.
 """
 
 import contextlib

@@ -41,7 +41,7 @@ class Image:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One start of one image. Paths are absolute; `output` is the folder whose size is held against the limits."""
+    """One start of one image. Paths are absolute; `output` is the folder whose size is limited."""
 
     name: str = field(metadata={"note": "unique, lumirage-<uuid>"})
     owner: str = field(metadata={"note": "digest of the output tree, so that what a dead harness left can be found"})
@@ -58,9 +58,9 @@ class Call:
 
 
 class Watch(Protocol):
-    """What the harness does while a call is under way; times are `time.monotonic`.
+    """What the harness does during a call. Times are those of `time.monotonic`.
 
-    `output` comes from a thread of its own, the others from the one that called `run`.
+    `output` is called from a separate thread, the others from the thread that called `run`.
     """
 
     def output(self, chunk: bytes, at_s: float) -> None:
@@ -77,7 +77,7 @@ class Watch(Protocol):
 class CallResult:
     """How a call ended, seen from outside. `timeline` holds (seconds since the start, bytes).
 
-    `interrupted`: it was killed because the harness was told to stop, which says nothing of the method.
+    `interrupted`: it was killed because the harness was interrupted, which says nothing about the method.
     """
 
     usage: Usage
@@ -86,10 +86,10 @@ class CallResult:
 
 
 class Runtime(Protocol):
-    """Something that starts methods. Knows nothing of imaging.
+    """Starts methods. Knows nothing of imaging.
 
-    A failing method is a value: `run` returns `CallResult`. A failing engine is an exception: EngineError, to be tried
-    again, or UnavailableError, where trying again is no use. All methods may be called from several threads.
+    A failing method is a value: `run` returns `CallResult`. A failing engine is an exception: EngineError if trying again
+    may help, else UnavailableError. All methods may be called from several threads.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Runtime(Protocol):
     def run(self, call: Call, watch: Watch) -> CallResult:
         """Start, watch, measure, and remove whatever happens.
 
-        Raises EngineError when the engine failed, UnavailableError when the image is gone.
+        Raises EngineError if the engine failed, UnavailableError if the image no longer exists.
         """
 
     def remove_stale(self, owner: str) -> int:
