@@ -54,6 +54,7 @@ CLAIMED = {
     "no_worse_than": Expectation.NOT_WORSE,
     "equivalence": Expectation.EQUIVALENT,
     "does_not_run": Expectation.DOES_NOT_RUN,
+    "runs": Expectation.RUNS,
 }
 """Kind of a claim of a study -> what it expects; the others have a direction."""
 

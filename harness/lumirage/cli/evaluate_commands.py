@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumirage.cli.completion import method_names, runtime_names, track_names
+from lumirage.cli.completion import method_names, track_names
+from lumirage.cli.run_options import DryRun, Json, RunOptions, with_run_options
 from lumirage.cli.swapped_words import check_request
 from lumirage.cli.typed_words import between_commas, methods_between_commas
-from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError, nearest
+from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from lumirage.cli.console_output import CommandScreen
-    from lumirage.flow.request import DeviceChoice, EvaluationRequest
+    from lumirage.flow.request import EvaluationRequest
 
     CarryOut = Callable[[EvaluationRequest, bool, CommandScreen], None]
 
-EXECUTORS = ("here", "slurm")
 STAGES = ("run", "score", "compare", "report")
 
 BidsDir = Annotated[
@@ -90,44 +90,7 @@ Work = Annotated[
 ]
 Pairs = Annotated[list[str], typer.Option("--pair", metavar="FIX,MOV", help="only this pair; may be repeated")]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="only the first N pairs")]
-Runtime = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME", autocompletion=runtime_names, help="docker, apptainer, local; auto takes the first that works"
-    ),
-]
-Jobs = Annotated[
-    int,
-    typer.Option("--jobs", "-j", min=1, help="containers at a time; tasks of an array at a time (then 1 means 256)"),
-]
-Batch = Annotated[int, typer.Option(min=1, help="pairs that one container registers")]
 Repeats = Annotated[int, typer.Option(min=1, help="how often each pair is run")]
-Seed = Annotated[int, typer.Option(help="seed given to the methods")]
-Timeout = Annotated[float | None, typer.Option(min=0.1, help="seconds a pair may take; default from the track")]
-Memory = Annotated[float | None, typer.Option(min=0.01, help="memory of a container, GB; default from the track")]
-Cpus = Annotated[int | None, typer.Option(min=1, help="CPUs of a container; default from the track")]
-Gpus = Annotated[str, typer.Option(help="GPUs to use, by index or UUID, separated by commas; default all")]
-Device = Annotated[
-    str, typer.Option(help="auto: a GPU for methods that can use one, where one is here; cpu: none; gpu: demanded")
-]
-Offline = Annotated[
-    bool,
-    typer.Option("--offline", envvar="LUMIRAGE_OFFLINE", help="fetch, pull and build nothing; say what is missing"),
-]
-Executor = Annotated[str, typer.Option(help="here: this machine; slurm: job arrays, and the command returns at once")]
-Slurm = Annotated[
-    list[str],
-    typer.Option(
-        "--slurm",
-        metavar="KEY=VALUE",
-        help="KEY=VALUE or KEY for sbatch, as partition=gpu; setup=COMMAND before each task; repeatable",
-    ),
-]
-WriteSbatch = Annotated[
-    Path | None, typer.Option("--write-sbatch", help="write what Slurm would get to this script; submit nothing")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="print the plan and stop; nothing is made or written")]
-Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and no progress")]
 
 
 def register(app: typer.Typer) -> None:
@@ -143,7 +106,7 @@ _EVALUATE = """Run methods on the pairs of a dataset, score the answers, compare
 Type the same command again to go on where it stopped; another --method adds to the same OUT."""
 
 
-def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer reads the signature below
+def command_of(carry_out: "CarryOut") -> "Callable[..., None]":
     """A command with the options of `evaluate` that hands on the request."""
 
     def command(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
@@ -160,20 +123,8 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
         work_dir: Work = None,
         pair: Pairs = [],  # noqa: B006
         limit: Limit = None,
-        runtime: Runtime = "auto",
-        jobs: Jobs = 1,
-        batch: Batch = 1,
         repeats: Repeats = 1,
-        seed: Seed = 0,
-        timeout: Timeout = None,
-        memory: Memory = None,
-        cpus: Cpus = None,
-        gpus: Gpus = "",
-        device: Device = "auto",
-        offline: Offline = False,
-        executor: Executor = "here",
-        slurm: Slurm = [],  # noqa: B006
-        write_sbatch: WriteSbatch = None,
+        options: RunOptions = RunOptions(),
         dry_run: DryRun = False,
         json: Json = False,
     ) -> None:
@@ -181,14 +132,11 @@ def command_of(carry_out: "CarryOut"):  # type: ignore[no-untyped-def]  # typer 
             methods=tuple(method), bids=bids_dir or _from_environment(), out=out, track=track,
             derivatives=_derivatives(derivatives), labels=tuple(labels), participants=tuple(participant_label),
             sessions=tuple(session_label), bids_filter=bids_filter_file, skip_validation=skip_bids_validation,
-            work=work_dir, pairs=tuple(pair), limit=limit, runtime=runtime, jobs=jobs, batch=batch, repeats=repeats,
-            seed=seed, limits=_limits(timeout, memory, cpus), gpus=tuple(filter(None, gpus.split(","))),
-            device=_device(device), offline=offline,
-            executor=_executor(executor, write_sbatch), slurm=tuple(slurm), write_sbatch=write_sbatch,
+            work=work_dir, pairs=tuple(pair), limit=limit, repeats=repeats,
         )  # fmt: skip
-        _with_screen(carry_out, request, dry_run, json)
+        _with_screen(carry_out, options.into(request), dry_run, json)
 
-    return command
+    return with_run_options(command)
 
 
 def _request() -> "type[EvaluationRequest]":
@@ -203,25 +151,6 @@ def _with_screen(carry_out: "CarryOut", request: "EvaluationRequest", dry_run: b
     with show(as_json) as screen:
         check_request(request)
         carry_out(request, dry_run, screen)
-
-
-def _limits(timeout: float | None, memory: float | None, cpus: int | None) -> dict[str, float | int]:
-    given = {"pair_timeout_s": timeout, "memory_bytes": int(memory * 1e9) if memory else None, "cpus": cpus}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _device(name: str) -> "DeviceChoice":
-    devices: tuple[DeviceChoice, ...] = ("auto", "cpu", "gpu")
-    for known in devices:
-        if name.lower() == known:
-            return known
-    raise UsageError(f"unknown device '{name}'{nearest(name, devices)}")
-
-
-def _executor(name: str, script: Path | None) -> str:
-    if name not in EXECUTORS:
-        raise UsageError(f"unknown executor '{name}'{nearest(name, EXECUTORS)}")
-    return "slurm" if script else name
 
 
 def _from_environment() -> Path | None:

@@ -14,7 +14,7 @@ def check_request(request: "EvaluationRequest") -> None:
     """Raises UsageError for BIDS_DIR and OUT in the other order, and for a method or track in the place of another word."""
     if request.bids is not None:
         _check_places(request.bids, request.out)
-    if request.track is not None:
+    if isinstance(request.track, str):
         check_track(request.track)
     for word in request.methods:
         check_method(word)

@@ -1,4 +1,5 @@
-"""All paths of an output tree, and of the files that ship with the harness. No other module spells a file name.
+"""All paths of an output tree, and of the files that ship with the harness. No other module spells a file name, but
+`lumirage.core.study_layout` those of a study's tree around such trees.
 
 OUT/
     dataset_description.json  README.md  .bidsignore  pairs.tsv

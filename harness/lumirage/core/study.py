@@ -11,8 +11,9 @@ from lumirage.core.model import Record
 from lumirage.core.track import REFERENCE
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-ClaimKind = Literal["difference", "interaction", "no_worse_than", "equivalence", "does_not_run"]
-Support = Literal["supported", "refuted", "undecided", "not measured"]
+ClaimKind = Literal["difference", "interaction", "no_worse_than", "equivalence", "does_not_run", "runs"]
+OF_RUNS: tuple[ClaimKind, ...] = ("does_not_run", "runs")
+"""Kinds of claims about failed runs, which need no second family, metric or label source."""
 
 
 class PhantomRecipe(Record):
@@ -30,8 +31,12 @@ class PlantRecipe(Record):
     """Planted deformations of real scans, as `lumirage-harness dataset plant` makes them."""
 
     of: str = Field(description="name of the study's dataset whose scans are warped")
-    amplitude_mm: float | None = Field(default=None, gt=0, description="none: relative to the size of each head")
-    smoothness_mm: float | None = Field(default=None, gt=0, description="none: relative to the size of each head")
+    amplitude_mm: float | None = Field(
+        default=None, gt=0, description="RMS displacement; none: by the size of each head"
+    )
+    smoothness_mm: float | None = Field(
+        default=None, gt=0, description="correlation length; none: by the size of each head"
+    )
     seed: int = Field(default=0, ge=0)
 
 
@@ -104,28 +109,32 @@ class Place(Record):
 class Claim(Record):
     """A sentence that the study holds against its numbers. Everything that decides it is written down before they exist.
 
-    difference     the mean of `family` less the mean of `against` lies in `direction`
-    interaction    that difference is larger here than at `reference`, in `direction`
-    no_worse_than  the difference is no worse than `margin`
-    equivalence    the difference is within `margin`, both ways
-    does_not_run   at least the share `margin` of the family's runs fail
+    difference     the mean of `family` is worse or better than that of `against`, or either (different), by more than `margin`
+    interaction    from `reference` to here, `family` loses more (worse) or less (better) than `against`, by more than `margin`
+    no_worse_than  the mean of `family` is not worse than that of `against` by `margin` or more
+    equivalence    the two means differ by less than `margin`
+    does_not_run   more than the share `margin` of the family's runs fail
+    runs           less than the share `margin` of the family's runs fail
     """
 
     id: str = Field(pattern=NAME)
     sentence: str = Field(min_length=1, description="what is claimed, in words")
     kind: ClaimKind
     family: str
-    against: str = Field(default="", description="the other family; does_not_run needs none")
+    against: str = Field(default="", description="the other family; does_not_run and runs need none")
     where: tuple[Place, ...] = Field(min_length=1, description="it must hold at each of these places")
     reference: Place | None = Field(default=None, description="interaction: where the difference is compared with")
     metric: str = Field(default="dice_nearest_fg")
     preset: str = "strict"
     source: str = Field(default="", description="label source; none: the first that scored")
     margin: float = Field(
-        default=0.0, ge=0, description="the difference that would matter, in the metric's unit; does_not_run: a share"
+        default=0.0, ge=0, description="the difference that would matter, in the metric's unit; of failed runs: a share"
     )
     direction: Literal["worse", "better", "different"] = Field(
         default="worse", description="what is claimed of the family, of the two"
+    )
+    over_methods: bool = Field(
+        default=False, description="whether it is claimed of methods like these, or only of these: wider intervals"
     )
     note: str = Field(default="", description="what the claim does not say")
 
@@ -136,14 +145,16 @@ class Claim(Record):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        if self.kind != "does_not_run" and not self.against:
+        if self.kind not in OF_RUNS and not self.against:
             raise ValueError(f"a claim of kind {self.kind} needs 'against', the other family")
+        if self.against == self.family:
+            raise ValueError("'family' and 'against' are one")
         if (self.kind == "interaction") != (self.reference is not None):
             raise ValueError("'reference' belongs to a claim of kind interaction, and to no other")
-        if self.kind in ("no_worse_than", "equivalence", "does_not_run") and not self.margin:
+        if self.kind not in ("difference", "interaction") and not self.margin:
             raise ValueError(f"a claim of kind {self.kind} needs a 'margin' above 0")
-        if self.kind == "does_not_run" and self.margin > 1:
-            raise ValueError("does_not_run: the margin is the share of runs that fail, from 0 to 1")
+        if self.kind in OF_RUNS and self.margin > 1:
+            raise ValueError(f"{self.kind}: the margin is the share of runs that fail, from 0 to 1")
         return self
 
     @property
@@ -235,6 +246,7 @@ class StudyRecord(Record):
     data: dict[str, Path] = Field(default={}, description="dataset -> its folder")
     derivatives: dict[str, dict[str, Path]] = Field(default={}, description="dataset -> label source -> folder")
     methods: tuple[str, ...] = Field(default=(), description="only these were asked for; none: all of the study")
+    named: dict[str, str] = Field(default={}, description="method as the study names it -> name of its card")
     left_out: dict[str, str] = Field(default={}, description="dataset, track or method -> why it takes no part")
 
     @property

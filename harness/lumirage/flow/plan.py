@@ -150,7 +150,8 @@ def gpu_use(request: EvaluationRequest, methods: Sequence[MethodSource], runtime
 
 
 def _track(request: EvaluationRequest) -> Track:
-    track = load_track(request.track or ("t1w" if request.bids else "phantom"))
+    named = request.track or ("t1w" if request.bids else "phantom")
+    track = named if isinstance(named, Track) else load_track(named)
     track = filtered(track, request.bids_filter) if request.bids_filter else track
     if request.labels:
         track = track.model_copy(update={"labels": track.labels.model_copy(update={"sources": request.labels})})

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from lumirage.core.track import Track
+
 DeviceChoice = Literal["auto", "cpu", "gpu"]
 """What methods are to compute on; auto: a GPU where the method can use one and there is one."""
 
@@ -16,7 +18,8 @@ class EvaluationRequest:
     methods: tuple[str, ...]
     bids: Path | None = None
     out: Path | None = None
-    track: str | None = None
+    track: str | Track | None = None
+    """Name, file, or the track itself."""
     labels: tuple[str, ...] = ()
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     participants: tuple[str, ...] = ()

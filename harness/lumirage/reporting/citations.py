@@ -1,5 +1,6 @@
 """Writes a methods section for a paper, with its references as text and as BibTeX."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lumirage.reporting.report_inputs import Inputs
@@ -62,11 +63,20 @@ NDV = Reference(
 
 def references(inputs: Inputs) -> list[Reference]:
     """The references of the methods section, in order of citation."""
-    names = [m.metric.lower() for m in inputs.measures]
+    found = _of_metrics([m.metric for m in inputs.measures])
+    return found + ([NODES, HOLM] if "comparisons" in inputs.tables else [])
+
+
+def study_references(metrics: Iterable[str]) -> list[Reference]:
+    """The references of a study's methods section."""
+    return [*_of_metrics(metrics), NODES, HOLM]
+
+
+def _of_metrics(metrics: Iterable[str]) -> list[Reference]:
+    names = [metric.lower() for metric in metrics]
     found = [HARNESS, BIDS]
     found += [DICE] if any(n.startswith("dice") for n in names) else []
-    found += [NDV] if any(n.startswith(("ndv", "nd_")) for n in names) else []
-    return found + ([NODES, HOLM] if "comparisons" in inputs.tables else [])
+    return found + ([NDV] if any(n.startswith(("ndv", "nd_")) for n in names) else [])
 
 
 def paragraphs(inputs: Inputs) -> list[str]:
