@@ -1,6 +1,6 @@
 """Writes sentences on the effects of conditions other than the reference."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -24,18 +24,20 @@ class _Fall:
     breaks: bool
 
 
-def condition_verdicts(changes: pd.DataFrame) -> tuple[list[Verdict], list[Verdict]]:
+def condition_verdicts(
+    changes: pd.DataFrame, references: Collection[str] = SENTINELS
+) -> tuple[list[Verdict], list[Verdict]]:
     """From the rows of conditions.tsv for one measure: which conditions break a method, the largest loss first.
 
     A condition breaks a method that is better than the affine in the reference if the method is significantly worse (or,
     without an interval, just worse) and loses half or more of its gain over the affine. For every other method that was
-    tested: its largest significant loss, or that there is none.
+    tested: its largest significant loss, or that there is none. `references` are a scale, and have no verdict.
     """
     breaks: list[tuple[float, Verdict]] = []
     others: list[Verdict] = []
     rows = [row for row in records(changes) if there(row["change"])]
     affine = {str(row["condition"]): row for row in rows if row["method"] == "affine"}
-    for method in dict.fromkeys(str(row["method"]) for row in rows if row["method"] not in SENTINELS):
+    for method in dict.fromkeys(str(row["method"]) for row in rows if row["method"] not in references):
         falls = [_fall(row, affine.get(str(row["condition"]))) for row in rows if row["method"] == method]
         falls = sorted(falls, key=lambda fall: -fall.fall)
         broken = [fall for fall in falls if fall.breaks]
@@ -47,8 +49,8 @@ def condition_verdicts(changes: pd.DataFrame) -> tuple[list[Verdict], list[Verdi
 
 
 def order_verdicts(rankings: pd.DataFrame, reference: str) -> list[Verdict]:
-    """Conditions under which no method that is first in the reference is first; from one measure's rankings, no sentinels."""
-    real = rankings[~rankings["sentinel"].astype(bool) & rankings["rank"].notna()]
+    """Conditions under which no method that is first in the reference is first; from one measure's rankings, no references."""
+    real = rankings[~rankings["reference"].astype(bool) & rankings["rank"].notna()]
     leaders = {str(condition): _first(rows) for condition, rows in real.groupby("condition", sort=True)}
     before = leaders.pop(reference, [])
     found = []

@@ -11,7 +11,6 @@ from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.verdict_words import Row, Verdict, number, records, rows_of, sentence
 from lumirage.core.failure_policy import Policy
 from lumirage.core.metrics import direction, title
-from lumirage.core.model import SENTINELS
 
 NAMED = 3
 """At most this many methods are named; the others are counted."""
@@ -72,11 +71,11 @@ def headline(
 ) -> list[Verdict]:
     """Sentences of kind `headline` for one measure (track, condition, preset, settings, metric, source).
 
-    `references` are methods that serve as a scale and do not compete, such as the oracle; sentinels are treated alike.
+    `references` are the sentinels and the methods that serve as a scale and do not compete, such as the oracle.
     """
     honest = rows_of(comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)], measure)
     lists = rows_of(rankings[(rankings["scheme"] == AGGREGATE) & (rankings["policy"] == policy)], measure)
-    lists = lists[~lists["method"].isin([*SENTINELS, *references])].sort_values("rank", kind="stable")
+    lists = lists[~lists["method"].isin(list(references))].sort_values("rank", kind="stable")
     contrasts = _Contrasts(tuple(records(honest)), direction(measure["metric"]))
     parts = [
         _failures(lists),

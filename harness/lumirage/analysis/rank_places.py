@@ -17,6 +17,8 @@ class RankedBy:
 
     scheme: str
     merits: FloatArray
+    competing: schemes.BoolArray
+    """(methods,): the others have a merit, and no rank."""
     better: schemes.BoolArray | None
     drawn: FloatArray | None
     """(draws, methods)"""
@@ -37,9 +39,9 @@ class Places:
 def places_of(cell: Cell, by: RankedBy) -> Places:
     """Ranks by merit, with methods without any own value last; and places with ties for undistinguished methods."""
     nothing = np.full(len(by.merits), np.nan)
-    own = np.where(cell.without_own, np.nan, by.merits)
+    own = np.where(cell.without_own | ~by.competing, np.nan, by.merits)
     ranks = schemes.ranks_of(own)
-    last = cell.without_own & np.isfinite(by.merits)
+    last = cell.without_own & by.competing & np.isfinite(by.merits)
     ranks[last] = np.isfinite(own).sum() + 1
     first, agreement = _in_draws(cell, by.drawn, ranks)
     if by.better is None:

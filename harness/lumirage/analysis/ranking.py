@@ -1,6 +1,6 @@
 """Ranks methods by several schemes side by side, to show what depends on the scheme: rows of rankings.tsv."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Literal
@@ -19,17 +19,20 @@ from lumirage.core.model import SENTINELS
 from lumirage.core.rank_groups import place_words
 
 RANKING_COLUMNS = (
-    *KEY, "policy", "scheme", "method", "sentinel", "rank", "place", "merit", "value", "n_pairs", "dropped", "failed",
-    "filled", "rank_low", "rank_high", "first_share", "stability", "gate", "gate_value", "beyond_gate", "note",
+    *KEY, "policy", "scheme", "method", "sentinel", "reference", "rank", "place", "merit", "value", "n_pairs", "dropped",
+    "failed", "filled", "rank_low", "rank_high", "first_share", "stability", "gate", "gate_value", "beyond_gate", "note",
 )  # fmt: skip
 """Columns of rankings.tsv. `merit` is the scheme's criterion (higher is better); `value` the mean of the metric; `place`
-the rank with ties, as "2=": methods that cannot be distinguished share one."""
+the rank with ties, as "2=": methods that cannot be distinguished share one. A `reference` is a scale: it has a value, and
+no rank."""
 
 AGGREGATE = "aggregate-then-rank"
 RANK_FIRST = "rank-then-aggregate"
 TEST = "test-then-rank"
 LUMIR = "LUMIR"
 SCHEMES = (AGGREGATE, RANK_FIRST, TEST, LUMIR)
+
+NOT_RANKED = "a reference: a scale, not ranked"
 
 ALL_METRICS = "several"
 """Used as the metric in rows of a scheme that merges metrics."""
@@ -57,46 +60,53 @@ class RankSettings:
 
 @dataclass(frozen=True)
 class _Gated:
-    """The result of the gate in one track, condition and preset."""
+    """The result of the gate in one track, condition and preset, and who is a reference."""
 
     text: str
     values: dict[str, float]
     limit: float
+    references: frozenset[str]
 
     def closed_to(self, method: str) -> bool:
-        return method not in SENTINELS and self.values.get(method, 0.0) > self.limit
+        return method not in self.references and self.values.get(method, 0.0) > self.limit
+
+    def competes(self, method: str) -> bool:
+        return method not in self.references and not self.closed_to(method)
 
 
-def rank(scores: pd.DataFrame, settings: RankSettings | None = None) -> pd.DataFrame:
+def rank(scores: pd.DataFrame, settings: RankSettings | None = None, references: Collection[str] = ()) -> pd.DataFrame:
     """All rankings of a table of scores (SCORE_COLUMNS), columns RANKING_COLUMNS.
 
-    The sentinels are in every list. A method beyond the gate is listed without a rank. Metrics of regularity and of
-    similarity are not ranked by; only LUMIR's scheme, shown as documented, rewards regularity, and has no gate.
+    The sentinels and the `references` (methods that serve as a scale, such as the oracle) are in every list without a
+    rank, and change nobody's. So is a method beyond the gate. Metrics of regularity and of
+    similarity are not ranked by; only LUMIR's scheme, shown as documented, rewards regularity, and has no gate; its scores
+    are given among methods and sentinels.
     Raises DataError for a table without the needed columns.
     """
     settings = settings or RankSettings()
+    scale = frozenset((*SENTINELS, *references))
     rows: list[dict[str, object]] = []
     for _, cells in groupby(cells_of(scores), key=lambda raw: (raw.cell.key["track"], raw.cell.key["condition"])):
         together = list(cells)
         for raw in together:
             if is_accuracy(raw.cell.metric):
-                gated = _gate(together, raw.cell.key, settings.gate)
+                gated = _gate(together, raw.cell.key, settings.gate, scale)
                 rows.extend(_rank_cell(raw, gated, settings))
-        rows.extend(_rank_lumir(together, settings.policies))
+        rows.extend(_rank_lumir(together, settings.policies, scale))
     return pd.DataFrame(rows, columns=list(RANKING_COLUMNS))
 
 
 def rank_agreement(rankings: pd.DataFrame) -> pd.DataFrame:
     """How the order of methods depends on preset, label source and metric: Kendall's tau, Spearman's rho of two lists.
 
-    One row for two lists of one track, condition, policy and scheme; sentinels are left out, since they would agree
+    One row for two lists of one track, condition, policy and scheme; references are left out, since they would agree
     anyway. `varies` says how the two differ. Both values are NaN if fewer than three methods are in both lists, or
     all of them are tied in one list.
     """
     keys = ["track", "condition", "policy", "scheme"]
     names = ["metric", "preset", "settings", "source"]
     rows: list[dict[str, object]] = []
-    real = rankings[~rankings["sentinel"].astype(bool) & (rankings["metric"] != ALL_METRICS)]
+    real = rankings[~rankings["reference"].astype(bool) & (rankings["metric"] != ALL_METRICS)]
     for key, group in real.groupby(keys, sort=True):
         lists = {tuple(map(str, name)): part.set_index("method")["rank"] for name, part in group.groupby(names)}
         for i, (name_a, a) in enumerate(lists.items()):
@@ -119,7 +129,7 @@ def _correlation(both: pd.DataFrame, method: Literal["kendall", "spearman"]) -> 
     return float(both.iloc[:, 0].corr(both.iloc[:, 1], method=method))
 
 
-def _gate(together: Sequence[RawCell], key: dict[str, str], gate: Gate) -> _Gated:
+def _gate(together: Sequence[RawCell], key: dict[str, str], gate: Gate, references: frozenset[str]) -> _Gated:
     same_preset = [raw for raw in together if raw.cell.key["preset"] == key["preset"]]
     for start in gate.metrics:
         for raw in same_preset:
@@ -127,8 +137,8 @@ def _gate(together: Sequence[RawCell], key: dict[str, str], gate: Gate) -> _Gate
                 cell = raw.under("drop")
                 means = schemes.mean_merits(cell.values)
                 text = f"mean {cell.metric} at most {gate.limit:g}"
-                return _Gated(text, dict(zip(cell.methods, map(float, means), strict=True)), gate.limit)
-    return _Gated(f"none: no metric of regularity was scored with preset {key['preset']}", {}, gate.limit)
+                return _Gated(text, dict(zip(cell.methods, map(float, means), strict=True)), gate.limit, references)
+    return _Gated(f"none: no metric of regularity was scored with preset {key['preset']}", {}, gate.limit, references)
 
 
 def _rank_cell(raw: RawCell, gated: _Gated, settings: RankSettings) -> Iterator[dict[str, object]]:
@@ -142,8 +152,9 @@ def _rank_cell(raw: RawCell, gated: _Gated, settings: RankSettings) -> Iterator[
 
 def _lists(cell: Cell, gated: _Gated, settings: RankSettings) -> Iterator[dict[str, object]]:
     allowed = np.array([not gated.closed_to(m) for m in cell.methods])
-    merits = np.where(allowed[:, None], cell.direction * cell.values, np.nan)
-    level = _level_with_affine(merits, cell)
+    competing = np.array([gated.competes(m) for m in cell.methods])
+    scaled = _level_with_affine(np.where(allowed[:, None], cell.direction * cell.values, np.nan), cell)
+    merits, level = (np.where(competing[:, None], m, np.nan) for m in (cell.direction * cell.values, scaled))
     in_pairs = -schemes.ranks_in_pairs(merits)
     alpha = 1 - settings.confidence
     better, better_in_pairs = (
@@ -153,9 +164,9 @@ def _lists(cell: Cell, gated: _Gated, settings: RankSettings) -> Iterator[dict[s
     drawn = bootstrap_means(np.concatenate([level, in_pairs]).T, cell.design, settings.resampling)
     of_means, of_ranks = np.split(drawn, 2, axis=1)
     lists = (
-        RankedBy(AGGREGATE, schemes.mean_merits(level), better, of_means),
-        RankedBy(RANK_FIRST, schemes.mean_merits(in_pairs), better_in_pairs, of_ranks),
-        RankedBy(TEST, np.where(allowed, wins, np.nan), None, None),
+        RankedBy(AGGREGATE, schemes.mean_merits(scaled), competing, better, of_means),
+        RankedBy(RANK_FIRST, schemes.mean_merits(in_pairs), competing, better_in_pairs, of_ranks),
+        RankedBy(TEST, np.where(competing, wins, np.nan), competing, None, None),
     )
     for by in lists:
         yield from _rows(cell, by, gated)
@@ -183,6 +194,7 @@ def _rows(cell: Cell, by: RankedBy, gated: _Gated) -> Iterator[dict[str, object]
         yield {
             **cell.key,
             **_counts(cell, k, n_pairs),
+            "reference": method in gated.references,
             "scheme": by.scheme,
             "rank": places.ranks[k],
             "place": places.words[k],
@@ -195,12 +207,14 @@ def _rows(cell: Cell, by: RankedBy, gated: _Gated) -> Iterator[dict[str, object]
             "gate": gated.text,
             "gate_value": gated.values.get(method, np.nan),
             "beyond_gate": gated.closed_to(method),
-            "note": _note(cell, k, beyond_gate=gated.closed_to(method)),
+            "note": _note(cell, k, gated),
         }
 
 
-def _note(cell: Cell, k: int, *, beyond_gate: bool) -> str:
-    if beyond_gate:
+def _note(cell: Cell, k: int, gated: _Gated) -> str:
+    if cell.methods[k] in gated.references:
+        return NOT_RANKED
+    if gated.closed_to(cell.methods[k]):
         return "beyond the gate of regularity: listed, not ranked"
     without = ["no run ended well: last, whatever failures count as"] if cell.without_own[k] else []
     return "; ".join(filter(None, [*without, cell.design.note]))
@@ -217,7 +231,9 @@ def _counts(cell: Cell, k: int, n_pairs: npt.NDArray[np.int64]) -> dict[str, obj
     }
 
 
-def _rank_lumir(together: Sequence[RawCell], policies: Sequence[Policy]) -> Iterator[dict[str, object]]:
+def _rank_lumir(
+    together: Sequence[RawCell], policies: Sequence[Policy], references: frozenset[str]
+) -> Iterator[dict[str, object]]:
     sources = sorted({r.cell.key["source"] for r in together if r.cell.metric.startswith("dice")})
     for preset, settings in sorted({(r.cell.key["preset"], r.cell.key["settings"]) for r in together}):
         mine = [r for r in together if (r.cell.key["preset"], r.cell.key["settings"]) == (preset, settings)]
@@ -226,7 +242,7 @@ def _rank_lumir(together: Sequence[RawCell], policies: Sequence[Policy]) -> Iter
             present = {start: raw for start, raw in found.items() if raw is not None}
             if "dice" in present:
                 for policy in policies:
-                    yield from _lumir_rows(present, policy)
+                    yield from _lumir_rows(present, policy, references)
 
 
 def _first(cells: Sequence[RawCell], start: str, source: str) -> RawCell | None:
@@ -238,8 +254,10 @@ def _first(cells: Sequence[RawCell], start: str, source: str) -> RawCell | None:
     return min(fitting, key=lambda r: r.cell.metric, default=None)
 
 
-def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[str, object]]:
-    cells = {start: raw.under(policy) for start, raw in present.items()}
+def _lumir_rows(present: dict[str, RawCell], policy: Policy, references: frozenset[str]) -> Iterator[dict[str, object]]:
+    # doing nothing is in the challenge's own list, other references are not
+    listed = [m for m in present["dice"].cell.methods if m in SENTINELS or m not in references]
+    cells = {start: raw.under(policy).among(listed) for start, raw in present.items()}
     dice = cells["dice"]
     scores = {s: schemes.rank_scores(schemes.rank_sum_losses(c.direction * c.values)) for s, c in cells.items()}
     used = [start for start in schemes.LUMIR_FACTORS if start in cells]
@@ -252,13 +270,15 @@ def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[st
     notes = ["as documented: rewards regularity, so that doing nothing gains; pairs taken as independent"]
     notes += [f"without {', '.join(missing)}: not scored"] if missing else []
     n_pairs = np.isfinite(dice.values).sum(axis=1)
-    means, ranks = schemes.mean_merits(dice.values), schemes.ranks_of(score)
+    scale = np.array([m in references for m in dice.methods])
+    means, ranks = schemes.mean_merits(dice.values), schemes.ranks_of(np.where(scale, np.nan, score))
     words = place_words(ranks)
     for k in range(len(dice.methods)):
         failed = ["lowest score: some runs failed"] if incomplete[k] and policy != "drop" else []
         yield {
             **dice.key,
             **_counts(dice, k, n_pairs),
+            "reference": bool(scale[k]),
             "metric": ALL_METRICS,
             "policy": policy,
             "scheme": LUMIR,
@@ -268,5 +288,5 @@ def _lumir_rows(present: dict[str, RawCell], policy: Policy) -> Iterator[dict[st
             "value": means[k],
             "gate": "none: this scheme has no gate",
             "beyond_gate": False,
-            "note": "; ".join([*notes, *failed]),
+            "note": NOT_RANKED if scale[k] else "; ".join([*notes, *failed]),
         }

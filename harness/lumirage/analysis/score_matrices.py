@@ -3,7 +3,7 @@
 Cells include failures; `lumirage.core.failure_policy` decides what a failed run counts as.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,6 +54,12 @@ class Cell:
     def of(self, method: str) -> FloatArray:
         """The values of one method, (pairs,)."""
         return self.values[self.methods.index(method)]
+
+    def among(self, methods: Sequence[str]) -> "Cell":
+        """The cell with these methods alone."""
+        kept = [self.methods.index(method) for method in methods]
+        arrays = {name: getattr(self, name)[kept] for name in ("values", "failed", "filled", "without_own")}
+        return replace(self, methods=tuple(methods), **arrays)
 
 
 @dataclass(frozen=True)

@@ -41,23 +41,26 @@ def verdicts(
     """Sentences from the tables of `compare`, `rank` and `condition_changes`, for every track.
 
     Conditions that break a method come first: they say more about a method than its place in the reference. Then the
-    headline, for the first measure (`references` are methods that serve as a scale and do not compete). Then, for the
+    headline, for the first measure (`references` are methods that serve as a scale and do not compete: none of these is
+    about them). Then, for the
     reference condition (or the first): every method against the sentinel, and neighbours in rank against each other; the
     effect of failures, in every condition; methods beyond the gate; and the effects of the other conditions. `policy` is the
     track's: it says how failed runs count.
     """
+    scale = {*SENTINELS, *references}
     top: list[Verdict] = []
     first: list[Verdict] = []
     then: list[Verdict] = []
     honest = comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)]
     for measure in _measures(honest):
         rows, lists = rows_of(honest, measure), rows_of(rankings, measure)
-        top = top or headline(comparisons, rankings, measure, policy, references)
-        order = lists[(lists["scheme"] == AGGREGATE) & (lists["policy"] == policy)].sort_values("rank", kind="stable")
+        top = top or headline(comparisons, rankings, measure, policy, scale)
+        order = lists[(lists["scheme"] == AGGREGATE) & (lists["policy"] == policy) & ~lists["method"].isin(scale)]
+        order = order.sort_values("rank", kind="stable")
         everywhere = rows_of(rankings, {name: value for name, value in measure.items() if name != "condition"})
-        everywhere = everywhere[everywhere["scheme"] == AGGREGATE]
+        everywhere = everywhere[(everywhere["scheme"] == AGGREGATE) & ~everywhere["method"].isin(scale)]
         changed = rows_of(changes, {name: value for name, value in measure.items() if name != "condition"})
-        breaks, others = condition_verdicts(changed[changed["policy"] == policy])
+        breaks, others = condition_verdicts(changed[changed["policy"] == policy], scale)
         first += breaks
         then += [effect_verdict(row) for row in _chosen(rows, _with_answers(order))]
         for condition in _reference_first(everywhere["condition"], measure["condition"]):
@@ -154,9 +157,8 @@ def _measures(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
 
 
 def _chosen(rows: pd.DataFrame, order: Sequence[str]) -> list[Row]:
-    real = [m for m in order if m not in SENTINELS]
-    neighbours = {frozenset(two) for two in pairwise(real)}
-    against = rows["reference"].isin(SENTINELS) & rows["method"].isin(real)
+    neighbours = {frozenset(two) for two in pairwise(order)}
+    against = rows["reference"].isin(SENTINELS) & rows["method"].isin(order)
     near = [frozenset(two) in neighbours for two in zip(rows["method"], rows["reference"], strict=True)]
     return [*records(rows[against]), *records(rows[near])]
 

@@ -17,6 +17,7 @@ from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text, written_aside
 from lumirage.core.manifest import list_files
 from lumirage.core.model import Run
+from lumirage.core.references import references_of
 from lumirage.core.screen import Screen
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 
@@ -31,7 +32,8 @@ def compare(layout: Layout, screen: Screen) -> None:
         scores = pd.read_parquet(layout.score_table)
     except (OSError, ValueError) as error:
         raise DamagedFileError(layout.score_table, f"damaged, or cut off ({error})") from error
-    comparisons, rankings = compare_methods(scores), rank(scores)
+    references = references_of(evaluation)
+    comparisons, rankings = compare_methods(scores), rank(scores, references=references)
     tables = {
         "comparisons": comparisons,
         "rankings": rankings,
@@ -46,7 +48,6 @@ def compare(layout: Layout, screen: Screen) -> None:
     tables |= {"regularity_points": points, "regularity_curves": curve_summaries(points)}
     for name, table in tables.items():
         _write_table(layout.table(name), table)
-    references = [name for name, use in evaluation.methods.items() if use.card.kind == "reference"]
     found = verdicts(comparisons, rankings, tables["conditions"], evaluation.track.on_failure, references)
     sentences = [asdict(verdict) for verdict in found]
     write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")

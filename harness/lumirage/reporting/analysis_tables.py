@@ -76,9 +76,12 @@ def told_better(inputs: Inputs, measure: Measure, condition: str) -> frozenset[t
 
 
 def rankings(inputs: Inputs, measure: Measure | None, condition: str) -> pd.DataFrame:
-    """Rankings under one condition, of one measure or of all that were ranked."""
+    """Rankings under one condition, of one measure or of all that were ranked.
+
+    None from before references were taken out of the ranks: `lumirage-harness compare` makes them again.
+    """
     table = inputs.tables.get("rankings")
-    if table is None:
+    if table is None or "reference" not in table.columns:
         return pd.DataFrame(columns=["policy", "scheme", "method", "rank"])
     rows = table[table["condition"] == condition]
     return rows if measure is None else of_measure(rows, measure)

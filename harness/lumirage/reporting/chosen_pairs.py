@@ -60,7 +60,7 @@ def _harmed(inputs: Inputs) -> list[Chosen]:
     sign = -1 if measure.higher_is_better else 1
     before = inputs.matrix(measure, inputs.conditions[0])
     uses = inputs.evaluation.methods
-    ranked = [i for i, m in enumerate(inputs.methods) if m in uses and uses[m].card.kind != "reference"]
+    ranked = [i for i, m in enumerate(inputs.methods) if m in uses and m not in inputs.references]
     sizes = inputs.runs.groupby("condition")["voxels"].max()
     found: list[tuple[float, Chosen]] = []
     for condition in inputs.conditions[1:]:

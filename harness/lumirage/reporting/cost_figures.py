@@ -30,7 +30,7 @@ COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
 def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
     """Mean of a measure, failures filled, against the median cost of the successful runs, both under the reference.
 
-    A line joins the methods that none beats in both.
+    A line joins the methods that none beats in both; references are not on it.
     """
     title, tell, unit = COSTS[cost]
     spent = inputs.well(inputs.conditions[0]).groupby("method")[cost].median() / unit
@@ -45,7 +45,7 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
     marks = x_axis(x, 34, height - 46, title) + y_axis(y, 62, width - 24, measure.axis)
     floors = {m: v for m, v in means.items() if m not in known and np.isfinite(v)}
     marks += _floors({m if m in SENTINELS else f"{m}, without a cost": v for m, v in floors.items()}, y, width)
-    marks += _front(known, measure, x, y)
+    marks += _front({m: at for m, at in known.items() if m not in inputs.references}, measure, x, y)
     colors = colors_of(inputs.methods)
     for method, (spend, value) in known.items():
         filled = filled_words(of_policy[method])

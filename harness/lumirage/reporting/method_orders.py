@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from lumirage.core.model import SENTINELS
 from lumirage.core.rank_groups import groups_of, place_words
 from lumirage.reporting.analysis_tables import told_better
 from lumirage.reporting.axes import short
@@ -70,7 +69,7 @@ def order_of(inputs: Inputs, measure: Measure, condition: str, pairs: np.ndarray
     Significance is known only for all pairs: over fewer pairs no order is significant.
     """
     means = policy_means(inputs, measure, condition, pairs)
-    there = {m: v for m, v in means.items() if m not in SENTINELS and np.isfinite(v.value)}
+    there = {m: v for m, v in means.items() if m not in inputs.references and np.isfinite(v.value)}
     every = policy_means(inputs, measure, condition)
     whole = all(every[m].n_pairs == mean.n_pairs for m, mean in there.items())
     return MethodOrder(

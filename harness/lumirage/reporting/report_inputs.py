@@ -19,6 +19,7 @@ from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.log_text import last_words
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
 from lumirage.core.records import read_json
+from lumirage.core.references import references_of
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
 from lumirage.reporting.pair_warnings import read_pair_warnings
@@ -70,6 +71,11 @@ class Inputs:
         scored = set(self.values["method"].astype(str).unique())
         known = [*SENTINELS, *self.evaluation.methods]
         return [m for m in known if m in scored] + sorted(scored - set(known))
+
+    @cached_property
+    def references(self) -> tuple[str, ...]:
+        """The sentinels and the methods that serve as a scale: no rank, no verdict, not on a front."""
+        return references_of(self.evaluation)
 
     @cached_property
     def pairs(self) -> dict[str, Pair]:

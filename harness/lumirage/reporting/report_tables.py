@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lumirage.core.failure_policy import PolicyMean
-from lumirage.core.model import SENTINELS, Outcome
+from lumirage.core.model import Outcome
 from lumirage.reporting.analysis_tables import against_base, comparisons, main_ranking
 from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
 from lumirage.reporting.displayed_measures import Measure
@@ -30,7 +30,7 @@ class MethodRow:
     method: str
     version: str
     untrained: bool
-    sentinel: bool
+    reference: bool
     n: int
     """Number of pairs with an own value in the first measure."""
     dropped: int
@@ -67,7 +67,7 @@ def method_rows(inputs: Inputs, condition: str) -> list[MethodRow]:
     )
     lines = [_method_row(inputs, condition, i, [m[i] for m in matrices], found) for i in range(len(inputs.methods))]
     sign = -1 if inputs.measures[0].higher_is_better else 1
-    return sorted(lines, key=lambda s: (_last(s.rank), not s.n, _last(sign * s.means[0].value), s.method))
+    return sorted(lines, key=lambda s: (s.reference, _last(s.rank), not s.n, _last(sign * s.means[0].value), s.method))
 
 
 def _last(value: float) -> float:
@@ -93,7 +93,7 @@ def _method_row(inputs: Inputs, condition: str, i: int, values: Sequence[np.ndar
         method=method,
         version=use.card.version if use else "",
         untrained=bool(use and use.card.untrained),
-        sentinel=method in SENTINELS,
+        reference=method in inputs.references,
         n=counts[0],
         dropped=len(values[0]) - counts[0],
         means=tuple(of[method] for of in found.means),
@@ -122,12 +122,10 @@ def _number(table: pd.DataFrame, method: str, column: str, otherwise: float = fl
 
 
 def _place(ranking: pd.DataFrame, method: str) -> str:
-    """The place from the analysis; the plain rank in an older tree without ties."""
-    column = "place" if "place" in ranking.columns else "rank"
+    """The place from the analysis, as "2="; empty where there is none."""
     if method not in ranking.index:
         return ""
-    place = str(ranking[column].astype("string").fillna("").loc[method])
-    return place if column == "place" or not place else f"{float(place):g}"
+    return str(ranking["place"].astype("string").fillna("").loc[method])
 
 
 def shown_columns(measures: Sequence[Measure], lines: Sequence[MethodRow]) -> list[int]:

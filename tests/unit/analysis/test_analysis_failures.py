@@ -44,23 +44,25 @@ def test_failing_everywhere_is_last_even_where_doing_nothing_beats_the_affine(po
     rng = np.random.default_rng(0)
     base = rng.normal(0.5, 0.02, 20)
     values = {"identity": base + 0.2, "affine": base, "harms": base - 0.3, "fails": np.full(20, NAN)}
+    values |= {"as-identity": values["identity"], "as-affine": values["affine"]}
     found = ranked(scores(pairs, values), policy=policy, scheme=scheme)
     ranks = found["rank"]
     if policy != "drop":
-        assert ranks["fails"] > ranks[["identity", "affine", "harms"]].max() or scheme == "LUMIR"
-        assert ranks["fails"] >= ranks["affine"]
+        assert ranks["fails"] > ranks[["as-identity", "as-affine", "harms"]].max() or scheme == "LUMIR"
+        assert ranks["fails"] >= ranks["as-affine"]
         assert found.loc["fails", "filled"] == 20
         np.testing.assert_allclose(found.loc["fails", "value"], base.mean() - (0.3 if policy == "worst" else 0))
     else:
-        assert not ranks["fails"] < ranks["affine"]
+        assert not ranks["fails"] < ranks["as-affine"]
         assert found.loc["fails", "filled"] == 0
 
 
 def test_the_only_run_failed_and_identity_beats_the_affine():
-    table = scores([("a", "b")], {"identity": [0.7], "affine": [0.6], "fails": [NAN]})
-    found = ranked(table, policy="identity", scheme=AGGREGATE)
-    assert found["rank"].to_dict() == {"identity": 1, "affine": 2, "fails": 3}
-    assert found["place"].to_dict() == {"identity": "1=", "affine": "1=", "fails": "3"}
+    values = {"identity": [0.7], "affine": [0.6], "fails": [NAN], "as-identity": [0.7], "as-affine": [0.6]}
+    found = ranked(scores([("a", "b")], values), policy="identity", scheme=AGGREGATE)
+    assert found["rank"].dropna().to_dict() == {"as-identity": 1, "as-affine": 2, "fails": 3}
+    places = {"identity": "", "affine": "", "as-identity": "1=", "as-affine": "1=", "fails": "3"}
+    assert found["place"].to_dict() == places
     assert found.loc["fails", "value"] == 0.6
 
 
@@ -70,11 +72,11 @@ def test_left_out_failures_do_not_lift_a_method_above_the_affine():
     rng = np.random.default_rng(0)
     affine = np.where(np.arange(20) % 2, 0.8, 0.2) + rng.normal(0, 0.01, 20)
     easy = np.where(np.arange(20) % 2, affine - 0.1 + rng.normal(0, 0.01, 20), NAN)
-    found = ranked(
-        scores(pairs, {"identity": affine - 0.15, "affine": affine, "picks": easy}), policy="drop", scheme=AGGREGATE
-    )
+    values = {"identity": affine - 0.15, "affine": affine, "picks": easy, "as-affine": affine, "low": affine - 0.15}
+    found = ranked(scores(pairs, values), policy="drop", scheme=AGGREGATE)
     assert found.loc["picks", "value"] > found.loc["affine", "value"]
-    assert found["rank"].to_dict() == {"affine": 1, "picks": 2, "identity": 3}
+    assert found.loc["affine", "merit"] > found.loc["picks", "merit"] > found.loc["identity", "merit"]
+    assert found["rank"].dropna().to_dict() == {"as-affine": 1, "picks": 2, "low": 3}
 
 
 @pytest.mark.parametrize("metric", ["det_le0_percent", "inverse_consistency_mm"])
@@ -117,17 +119,17 @@ def test_methods_that_cannot_be_told_apart_share_a_place():
     pairs = pairs_of("all", 8)
     rng = np.random.default_rng(3)
     noise = {m: rng.normal(0, 0.02, 56) for m in ("a", "b", "c")}
-    values = {"affine": rng.normal(0.3, 0.02, 56), "a": 0.7 + noise["a"], "b": 0.7 + noise["b"], "c": 0.9 + noise["c"]}
+    values = {"low": rng.normal(0.3, 0.02, 56), "a": 0.7 + noise["a"], "b": 0.7 + noise["b"], "c": 0.9 + noise["c"]}
     for scheme in (AGGREGATE, RANK_FIRST):
         found = ranked(scores(pairs, values), policy="identity", scheme=scheme)
-        assert found["place"].to_dict() == {"affine": "4", "a": "2=", "b": "2=", "c": "1"}
+        assert found["place"].to_dict() == {"low": "4", "a": "2=", "b": "2=", "c": "1"}
         assert found.loc["c", ["rank_low", "rank_high"]].tolist() == [1, 1]
         assert found.loc["a", ["rank_low", "rank_high"]].tolist() == [2, 3]
 
 
 def test_two_subjects_tell_no_order():
     found = ranked(
-        scores([("a", "b"), ("b", "a")], {"affine": [0.5, 0.5], "x": [0.9, 0.8]}), policy="identity", scheme=AGGREGATE
+        scores([("a", "b"), ("b", "a")], {"low": [0.5, 0.5], "x": [0.9, 0.8]}), policy="identity", scheme=AGGREGATE
     )
     assert set(found["place"]) == {"1="}
     assert found["rank_low"].isna().all()
@@ -137,9 +139,9 @@ def test_two_subjects_tell_no_order():
 def test_a_difference_that_is_the_same_on_every_pair_is_told_and_rounding_is_not():
     pairs = pairs_of("all", 5)
     base = np.random.default_rng(0).normal(0.5, 0.05, 20)
-    values = {"affine": base, "ahead": base + 0.1, "equal": base + 1e-16 * np.arange(20)}
+    values = {"affine": base, "ahead": base + 0.1, "equal": base + 1e-16 * np.arange(20), "as-affine": base}
     found = ranked(scores(pairs, values), policy="identity", scheme=AGGREGATE)
-    assert found["place"].to_dict() == {"affine": "2=", "ahead": "1", "equal": "2="}
+    assert found["place"].to_dict() == {"affine": "", "ahead": "1", "equal": "2=", "as-affine": "2="}
     rows = compare(scores(pairs, values), CompareSettings(FAST))
     assert row(rows, method="equal", reference="affine", policy="identity", literature=False)["better"] == ""
     assert row(rows, method="ahead", reference="affine", policy="identity", literature=False)["better"] == "method"
@@ -219,3 +221,43 @@ def test_failures_under_every_condition_are_told():
     assert told[0].startswith("crop_mm-0 takes a from 0.697 to 0.396")
     assert "20 failed of a" in told[0]
     assert any(sentence.startswith("Under crop_mm-0, a failed on 20 of 20 pairs") for sentence in told)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_references_have_values_and_no_rank_and_change_nobodys(scheme):
+    """Neither the sentinels nor the oracle compete: with and without them the methods have the same list."""
+    pairs = pairs_of("all", 6)
+    rng = np.random.default_rng(4)
+    methods = {name: gain + rng.normal(0, 0.03, 30) for name, gain in {"a": 0.7, "b": 0.68, "c": 0.4}.items()}
+    scale = {"identity": np.full(30, 0.3), "affine": np.full(30, 0.69), "oracle": np.full(30, 0.99)}
+    table = scores(pairs, {**scale, **methods})
+    found = rank(table, RankSettings(FAST), references=("oracle",))
+    alone = rank(scores(pairs, methods), RankSettings(FAST))
+    mine, theirs = (
+        each[(each["policy"] == "identity") & (each["scheme"] == scheme)].set_index("method") for each in (found, alone)
+    )
+    told = ["rank", "place", "rank_low", "rank_high", "first_share"]
+    pd.testing.assert_frame_equal(mine.loc[list(methods), told], theirs.loc[list(methods), told])
+    listed = [name for name in scale if name in mine.index]
+    assert mine.loc[listed, "rank"].isna().all()
+    assert set(mine.loc[listed, "place"]) == {""}
+    assert mine.loc[listed, "reference"].all()
+    assert mine.loc["affine", "value"] == pytest.approx(0.69)
+
+
+def test_references_have_no_verdict():
+    pairs = pairs_of("all", 5)
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.5, 0.02, 20)
+    values = {"affine": base, "good": base + 0.2 + rng.normal(0, 0.01, 20), "oracle": base + 0.4}
+    values["oracle"][0] = NAN
+    table = scores(pairs, values)
+    found = verdicts(
+        compare(table, CompareSettings(FAST)),
+        rank(table, RankSettings(FAST), ("oracle",)),
+        condition_changes(table, ChangeSettings(FAST)),
+        "identity",
+        ("oracle",),
+    )
+    assert found
+    assert not [verdict.sentence for verdict in found if "oracle" in verdict.sentence]
