@@ -204,7 +204,7 @@ def test_five_lines_stand_before_an_evaluation_and_costs_are_known_after_it(
 
 def test_json_is_for_machines(done: Path, phantom: Path, harness: Command) -> None:
     answer = harness("evaluate", *METHODS, "--json", phantom, done)
-    assert json.loads(answer.stdout)["methods"]["oracle"]["runs"] == "2"
+    assert json.loads(answer.stdout)["methods"]["oracle"]["runs"] == 2
 
 
 def test_scoring_alone_adds_another_preset(done: Path, phantom: Path, tmp_path: Path, harness: Command) -> None:

@@ -38,9 +38,9 @@ def _participant(request: "EvaluationRequest", dry_run: bool, screen: "CommandSc
         return
     from lumirage.flow.evaluate import evaluate_participants
 
-    summary = evaluate_participants(request, screen)
-    screen.summary(summary)
-    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+    answer = evaluate_participants(request, screen)
+    screen.answer(answer)
+    raise typer.Exit(EXIT_SOME_FAILED if answer.failed else EXIT_OK)
 
 
 def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = False) -> None:
@@ -58,9 +58,9 @@ def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = 
         score(layout, (), ScoringSettings(workers), screen)
         compare(layout, screen)
         report(layout, screen)
-        summary = summarize(layout)
-        screen.summary(summary)
-    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+        answer = summarize(layout)
+        screen.answer(answer)
+    raise typer.Exit(EXIT_SOME_FAILED if answer.failed else EXIT_OK)
 
 
 def words_of_command(words: Sequence[str], app: typer.Typer) -> list[str]:

@@ -1,12 +1,10 @@
 """What a person sees: progress bars and the closing table with rich on stderr and stdout; or JSON for machines."""
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,20 +16,19 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from lumirage.core.screen import Screen, Unit
 
 if TYPE_CHECKING:
+    from lumirage.core.evaluation_answer import EvaluationAnswer
     from lumirage.flow.forecast.plan_overview import PlanOverview
-    from lumirage.flow.summary import Summary
 
 
 class CommandScreen(Screen, Protocol):
     """A screen that also shows the result."""
 
-    def summary(self, summary: "Summary") -> None:
+    def answer(self, answer: "EvaluationAnswer") -> None:
         """The closing table."""
 
     def plan(self, overview: "PlanOverview") -> None:
@@ -40,8 +37,6 @@ class CommandScreen(Screen, Protocol):
 
 WIDTH = 80
 """Of a log, and of whatever else is no terminal."""
-HEADS = {"runs": "runs", "device": "device", "wall s": "time (s)", "cpu s": "CPU (s)", "peak MB": "mem (GB)"}
-"""The columns that are no metric, as people read them."""
 
 
 @contextmanager
@@ -100,14 +95,17 @@ class RichScreen:
             self._tenths[what] = tenth
             self.say(f"{what}: {_counted(done, total, unit)}")
 
-    def summary(self, summary: "Summary") -> None:
-        """The closing table."""
+    def answer(self, answer: "EvaluationAnswer") -> None:
+        """The effects where they were asked for, the closing table, notes, the headline, and where the report lies."""
+        from lumirage.cli.evaluation_text import closing_lines, closing_table, effects_table
+        from lumirage.core.evaluation_answer import CompareAnswer
+
         self._progress.stop()
         console = Console(width=None if sys.stdout.isatty() else WIDTH)
-        console.print(_table(summary, console.width))
-        if summary.headline:
-            console.print(summary.headline, highlight=False, markup=False)
-        for line in summary.notes:
+        if isinstance(answer, CompareAnswer) and (effects := effects_table(answer)):
+            console.print(effects)
+        console.print(closing_table(answer, console.width))
+        for line in closing_lines(answer, console.width):
             print(line)
 
     def plan(self, overview: "PlanOverview") -> None:
@@ -116,35 +114,6 @@ class RichScreen:
 
         self._progress.stop()
         print(plan_text(overview))
-
-
-def _shown(column: str, cell: str) -> str:
-    """A cell as people read it: memory in gigabytes."""
-    return f"{float(cell) / 1000:.2f}" if column == "peak MB" and cell else cell
-
-
-def _table(summary: "Summary", width: int) -> Table:
-    """The closing table, with as many columns as a console of this width has room for; --json and the report have all."""
-    from lumirage.core.metrics import title
-
-    rows = {name: tuple(map(_shown, summary.columns, summary.marked(name))) for name in summary.rows}
-    heads = [HEADS.get(column, title(column)) for column in summary.columns]
-    widths = [max(len(cell) for cell in column) + 3 for column in zip(heads, *rows.values(), strict=True)]
-    room = width - 1 - max((len(name) for name in rows), default=6)
-    metrics = [i for i, column in enumerate(summary.columns) if column not in {*HEADS, "rank", "failed"}]
-    first = [i for i, column in enumerate(summary.columns) if column in {"rank", "failed", "wall s", "peak MB"}]
-    kept: list[int] = []
-    for index in dict.fromkeys([*metrics[:1], *first, *metrics[1:], *range(len(heads))]):
-        if widths[index] <= room:
-            room -= widths[index]
-            kept.append(index)
-    table = Table(title=summary.title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("method", overflow="fold")
-    for index in sorted(kept):
-        table.add_column(heads[index], justify="right", no_wrap=True)
-    for name, cells in rows.items():
-        table.add_row(name, *(cells[index] for index in sorted(kept)))
-    return table
 
 
 class JsonScreen:
@@ -157,9 +126,9 @@ class JsonScreen:
     def progress(self, what: str, done: int, total: int, unit: Unit = "") -> None:
         """Nothing."""
 
-    def summary(self, summary: "Summary") -> None:
+    def answer(self, answer: "EvaluationAnswer") -> None:
         """One object."""
-        print(json.dumps(summary.as_json(), indent=1))
+        print(answer.model_dump_json(indent=1))
 
     def plan(self, overview: "PlanOverview") -> None:
         """One object."""

@@ -177,9 +177,9 @@ def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: b
         return
     from lumirage.flow.evaluate import evaluate
 
-    summary = evaluate(request, stages, screen)
-    screen.summary(summary)
-    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+    answer = evaluate(request, stages, screen)
+    screen.answer(answer)
+    raise typer.Exit(EXIT_SOME_FAILED if answer.failed else EXIT_OK)
 
 
 def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "CommandScreen") -> None:
@@ -192,9 +192,9 @@ def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "C
     from lumirage.flow.evaluate import finish
     from lumirage.flow.summary import summarize
 
-    summary = finish(complete, screen) if "report" in stages else summarize(complete)
-    screen.summary(summary)
-    raise typer.Exit(EXIT_SOME_FAILED if summary.failed else EXIT_OK)
+    answer = finish(complete, screen) if "report" in stages else summarize(complete)
+    screen.answer(answer)
+    raise typer.Exit(EXIT_SOME_FAILED if answer.failed else EXIT_OK)
 
 
 def print_plan(request: "EvaluationRequest", screen: "CommandScreen") -> None:

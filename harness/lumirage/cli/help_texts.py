@@ -107,7 +107,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "methods fetch": ("methods fetch voxelmorph", "methods fetch voxelmorph --from-file cvpr2018_vm2_cc.h5"),
     "methods check": ("methods check greedy", "methods check ./my-method --page my-method.html"),
     "tracks": ("tracks list", "tracks show t1w", "tracks validate mine.yaml"),
-    "tracks list": ("tracks list",),
+    "tracks list": ("tracks list", "tracks list --json"),
     "tracks show": ("tracks show t1w", "tracks show t1w >mine.yaml"),
     "tracks validate": ("tracks validate mine.yaml",),
     "study": (

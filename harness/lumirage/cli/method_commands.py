@@ -31,16 +31,16 @@ def extra_folders() -> tuple[Path, ...]:
 def list_methods(json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
     """Every method and variant: what is built, what lacks weights, what wants a GPU, what we ran ourselves."""
     from dataclasses import asdict
-    from json import dumps
 
     from lumirage.cli.method_text import list_lines
+    from lumirage.core.command_answers import MethodListed, MethodsAnswer
     from lumirage.methods.method_list import images_here, table
     from lumirage.planning.method_cards import all_methods
 
     sources = all_methods(extra_folders()).values()
     rows = table([(source.folder, source.card) for source in sources if source.folder], images_here())
     if json:
-        print(dumps([asdict(row) for row in rows], indent=1))
+        print(MethodsAnswer(methods=tuple(MethodListed(**asdict(row)) for row in rows)).model_dump_json(indent=1))
         return
     for line in list_lines(rows):
         print(line)
@@ -49,8 +49,6 @@ def list_methods(json: Annotated[bool, typer.Option("--json", help="as JSON")] =
 @app.command()
 def show(name: Name, json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
     """All that is known of one method: parameters, variants, licence, weights, what was verified, how to cite it."""
-    from json import dumps
-
     from lumirage.cli.method_text import method_facts, show_lines
     from lumirage.methods.method_list import images_here
     from lumirage.planning.method_cards import find_method, is_path
@@ -59,7 +57,7 @@ def show(name: Name, json: Annotated[bool, typer.Option("--json", help="as JSON"
     source = find_method(name, extra_folders())
     facts = method_facts(source, images_here())
     word = name if source.dose_of or is_path(name) else ""
-    print(dumps(facts, indent=1) if json else "\n".join(show_lines(source.card, facts, word)))
+    print(facts.model_dump_json(indent=1) if json else "\n".join(show_lines(source.card, facts, word)))
 
 
 @app.command()

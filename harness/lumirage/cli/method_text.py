@@ -2,8 +2,8 @@
 
 import textwrap
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
+from lumirage.core.command_answers import MethodFacts, WeightsFacts
 from lumirage.core.model import GridNeeds, Method, Weights
 from lumirage.methods.image_build import image_name
 from lumirage.methods.method_list import Row, image_state
@@ -36,31 +36,31 @@ def _clipped(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def method_facts(source: MethodSource, images: Collection[str] | None) -> dict[str, Any]:
-    """The card's facts and what of the method is here, for machines."""
+def method_facts(source: MethodSource, images: Collection[str] | None) -> MethodFacts:
+    """The card's facts and what of the method is here."""
     card = source.card
-    return {
-        **card.model_dump(mode="json", exclude={"schema_version", "variants", "weights"}),
-        "variant_of": source.variant_of,
-        "dose_of": source.dose_of,
-        "image": image_name(source.folder, card),
-        "image_state": image_state(source.folder, card, images),
-        "variants": {
-            method.name: card.variants[method.name.removeprefix(f"{card.name}-")] for method in variants(card)
+    return MethodFacts(
+        card=card,
+        variant_of=source.variant_of,
+        dose_of=source.dose_of,
+        image=image_name(source.folder, card),
+        image_state=image_state(source.folder, card, images),
+        variants={
+            method.name: dict(card.variants[method.name.removeprefix(f"{card.name}-")]) for method in variants(card)
         },
-        "weights": [_weights(card, item) for item in card.weights],
-    }
+        weights=tuple(_weights(card, item) for item in card.weights),
+    )
 
 
-def _weights(card: Method, item: Weights) -> dict[str, Any]:
+def _weights(card: Method, item: Weights) -> WeightsFacts:
     kept = first_use(card, item.file)
-    return {
+    return WeightsFacts(
         **item.model_dump(),
-        "needed": item in needed_weights(card),
-        "here": item not in missing_weights(card) if item in needed_weights(card) else None,
-        "first_used": kept.first_used if kept else None,
-        "first_used_sha256": kept.sha256 if kept else None,
-    }
+        needed=item in needed_weights(card),
+        here=item not in missing_weights(card) if item in needed_weights(card) else None,
+        first_used=kept.first_used if kept else None,
+        first_used_sha256=kept.sha256 if kept else None,
+    )
 
 
 def _frame(needs: GridNeeds) -> str:
@@ -72,22 +72,22 @@ def _frame(needs: GridNeeds) -> str:
     return f"{needs.orientation}, {shape}, {spacing}"
 
 
-def show_lines(card: Method, facts: dict[str, Any], word: str = "") -> Iterator[str]:
+def show_lines(card: Method, facts: MethodFacts, word: str = "") -> Iterator[str]:
     """The same for a person. `word` is what --method takes for it, unless that is its name."""
     word = word or card.name
-    of = f", variant of {facts['variant_of']}" if facts["variant_of"] else ""
+    of = f", variant of {facts.variant_of}" if facts.variant_of else ""
     yield f"{card.name} {card.version} ({card.kind}, device {card.device}{of})"
     yield from _paragraph("", card.summary)
-    yield from _paragraph("image", f"{facts['image']} ({facts['image_state']})")
+    yield from _paragraph("image", f"{facts.image} ({facts.image_state})")
     if card.obtain:
         yield from _paragraph("obtain", card.obtain)
     for key, value in card.parameters.items():
         yield from _paragraph("parameters" if key == next(iter(card.parameters)) else "", f"{key}: {value}")
-    for i, (name, changed) in enumerate(facts["variants"].items()):
+    for i, (name, changed) in enumerate(facts.variants.items()):
         words = ", ".join(f"{key}: {value}" for key, value in changed.items()) or "as the card"
         yield from _paragraph("" if i else "variants", f"{name}: {words}")
-    for i, item in enumerate(facts["weights"]):
-        yield from _paragraph("" if i else "weights", _weights_words(item))
+    for i, weights in enumerate(facts.weights):
+        yield from _paragraph("" if i else "weights", _weights_words(weights))
     yield from _paragraph("frame", _frame(card.needs))
     yield from _paragraph("trained on", ", ".join(card.trained_on) or ("not said" if card.kind == "deep" else ""))
     yield from _paragraph("licence", card.licence)
@@ -97,22 +97,20 @@ def show_lines(card: Method, facts: dict[str, Any], word: str = "") -> Iterator[
     yield from _paragraph("cite", card.citation)
     number = next((name for name, value in card.parameters.items() if isinstance(value, int | float)), None)
     yield from _paragraph("use", f"lumirage-harness evaluate --method {word}")
-    if number and not facts["dose_of"]:
-        changed = f"{word}:{number}={card.parameters[number]}"
-        yield from _paragraph("", f"lumirage-harness evaluate --method {changed}")
+    if number and not facts.dose_of:
+        dose = f"{word}:{number}={card.parameters[number]}"
+        yield from _paragraph("", f"lumirage-harness evaluate --method {dose}")
 
 
-def _weights_words(item: dict[str, Any]) -> str:
-    here = {True: "here", False: "not here yet", None: "not needed"}[item["here"]]
-    if item["sha256"]:
-        known = f"SHA-256 {item['sha256']}"
-    elif item["first_used"]:
-        known = (
-            f"no SHA-256 is published; held against {item['first_used_sha256']} of its first use, {item['first_used']}"
-        )
+def _weights_words(item: WeightsFacts) -> str:
+    here = {True: "here", False: "not here yet", None: "not needed"}[item.here]
+    if item.sha256:
+        known = f"SHA-256 {item.sha256}"
+    elif item.first_used:
+        known = f"no SHA-256 is published; held against {item.first_used_sha256} of its first use, {item.first_used}"
     else:
         known = "no SHA-256 is published; it will be held against that of its first use"
-    return f"{item['file']}, {megabytes(item['bytes'])}, {item['licence']}, {here}; {item['url']}; {known}"
+    return f"{item.file}, {megabytes(item.bytes)}, {item.licence}, {here}; {item.url}; {known}"
 
 
 def _paragraph(title: str, text: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from lumirage.core.query_answer import QueryAnswer
+    from lumirage.core.command_answers import QueryAnswer
 
 WIDTH = 80
 NAMED = 6
@@ -65,8 +65,8 @@ def query(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
 
 
 def _answer(out: Path, rows: "pd.DataFrame", table: "pd.DataFrame", by: list[str], plot: Path | None) -> "QueryAnswer":
+    from lumirage.core.command_answers import QueryAnswer, QueryGroup
     from lumirage.core.metrics import METRICS, title
-    from lumirage.core.query_answer import QueryAnswer, QueryGroup
 
     def names(column: str) -> tuple[str, ...]:
         return tuple(sorted({str(name) for name in rows[column].dropna()} - {""}))

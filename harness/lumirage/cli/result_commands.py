@@ -85,7 +85,7 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
         mender = Mender(layout, screen, executes=False)
         mender.look()
         mender.over(lambda: stage.score(layout, preset, stage.ScoringSettings(workers, score_device), screen))
-        screen.summary(summarize(layout))
+        screen.answer(summarize(layout))
 
 
 def _score_case(case: Path, presets: list[str], *, as_official: bool) -> None:
@@ -132,7 +132,7 @@ def compare(
     """Compare the methods in OUT from its scores: effects, intervals, rankings. With OUT2: what differs between the two."""
     from lumirage.cli.console_output import show
     from lumirage.flow import compare as stage
-    from lumirage.flow.summary import summarize
+    from lumirage.flow.summary import effects_of, summarize
     from lumirage.flow.upkeep.mending import Mender, remake_scores
 
     if other is not None:
@@ -143,7 +143,7 @@ def compare(
         mender.look(refuse=False)
         mender.over(lambda: remake_scores(layout, screen))
         mender.over(lambda: stage.compare(layout, screen))
-        screen.summary(summarize(layout))
+        screen.answer(effects_of(layout, summarize(layout)))
 
 
 def _print_changes(first: Path, second: Path) -> None:

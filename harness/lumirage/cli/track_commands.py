@@ -1,25 +1,39 @@
 """`lumirage-harness tracks`: what experiments there are, and whether a file is one."""
 
+from typing import Annotated
+
 import typer
 
 from lumirage.cli.completion import track_names
 from lumirage.cli.swapped_words import check_track
 
+Json = Annotated[bool, typer.Option("--json", help="as JSON")]
+
 app = typer.Typer(help="The experiments that can be run.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
-def list_tracks() -> None:
+def list_tracks(json: Json = False) -> None:
     """The tracks that come with the harness, a line each."""
+    from lumirage.core.command_answers import TrackListed, TracksAnswer
     from lumirage.planning.track_files import load_track, shipped_tracks
 
-    for name in shipped_tracks():
-        print(f"{name:24} {load_track(name).summary}")
+    tracks = {name: load_track(name) for name in shipped_tracks()}
+    if json:
+        listed = [
+            TrackListed(name=name, summary=track.summary, conditions=len(track.cells()), presets=track.presets)
+            for name, track in tracks.items()
+        ]
+        print(TracksAnswer(tracks=tuple(listed)).model_dump_json(indent=1))
+        return
+    for name, track in tracks.items():
+        print(f"{name:24} {track.summary}")
 
 
 @app.command()
 def show(
     track: str = typer.Argument(help="name of a shipped track, or a YAML file", autocompletion=track_names),
+    json: Json = False,
 ) -> None:
     """A track with all its defaults filled in, as YAML."""
     import yaml
@@ -27,7 +41,11 @@ def show(
     from lumirage.planning.track_files import load_track
 
     check_track(track)
-    print(yaml.safe_dump(load_track(track).model_dump(mode="json"), sort_keys=False), end="")
+    loaded = load_track(track)
+    if json:
+        print(loaded.model_dump_json(indent=1))
+        return
+    print(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False), end="")
 
 
 @app.command()

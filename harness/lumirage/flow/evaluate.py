@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from lumirage.core.errors import DamagedFileError
+from lumirage.core.evaluation_answer import EvaluationAnswer
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Screen
@@ -19,7 +20,7 @@ from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.run import run
 from lumirage.flow.score import ScoringSettings, score, score_pairs
 from lumirage.flow.score_during_run import ScoreDuringRun
-from lumirage.flow.summary import Summary, summarize
+from lumirage.flow.summary import summarize
 from lumirage.flow.upkeep.mending import Mender
 from lumirage.planning.bids_names import check_names
 from lumirage.planning.evaluation_plan import Plan
@@ -28,7 +29,7 @@ from lumirage.running.participant_locks import lock_evaluation, lock_participant
 from lumirage.running.tree_lock import lock_tree
 
 
-def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Summary:
+def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> EvaluationAnswer:
     """Carry out the requested stages in order; completed work is not repeated."""
     installer = method_installer(request.runtime, screen, offline=request.offline)
     at_hand = methods_at_hand(installer, request.methods)  # before what is missing is got
@@ -93,7 +94,7 @@ def _changed(plan: Plan) -> bool:
     return planned != there.model_copy(update={"methods": methods, "contents": contents})
 
 
-def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary:
+def evaluate_participants(request: EvaluationRequest, screen: Screen) -> EvaluationAnswer:
     """Execute and score the pairs of some participants; other processes may do the same for others in the same OUT.
 
     Without participants it locks all of OUT. The tables are made at the group level.
@@ -122,7 +123,7 @@ def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Summary
     return summarize(layout)
 
 
-def finish(layout: Layout, screen: Screen) -> Summary:
+def finish(layout: Layout, screen: Screen) -> EvaluationAnswer:
     """Score, compare and report all complete runs."""
 
     def make() -> None:

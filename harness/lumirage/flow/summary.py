@@ -1,76 +1,55 @@
-"""The closing summary of an evaluation, from the files in OUT: one line for each method."""
+"""The answer of an evaluation, from the files in OUT: one entry for each method."""
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+import re
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from lumirage import __version__
+from lumirage.analysis.comparisons import mean_intervals
 from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.score_matrices import NEEDED, RawCell, cells_of
-from lumirage.core.failure_policy import COUNTED_AS, PolicyMean
+from lumirage.core.errors import DataError
+from lumirage.core.evaluation_answer import (
+    CompareAnswer,
+    Effect,
+    Estimate,
+    EvaluationAnswer,
+    MethodAnswer,
+    MetricAnswer,
+    Rank,
+)
+from lumirage.core.failure_policy import Policy
 from lumirage.core.layout import Layout
-from lumirage.core.metrics import is_accuracy
+from lumirage.core.metrics import METRICS, direction, is_accuracy, title
 from lumirage.core.model import SENTINELS, Outcome, Run
+from lumirage.core.references import references_of
 from lumirage.core.track import REFERENCE, Evaluation, Track
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+from lumirage.flow.summary_notes import (
+    SHOWN,
+    device_of,
+    devices_told,
+    left_out_told,
+    names_in,
+    other_sources,
+    what_is_shown,
+)
 from lumirage.reporting.pair_warnings import in_lines, read_pair_warnings
+from lumirage.reporting.report_inputs import read_table
 
-
-@dataclass(frozen=True)
-class Summary:
-    """What the closing table says; `failed` counts runs that did not end well."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: Mapping[str, tuple[str, ...]]
-    failed: int
-    notes: tuple[str, ...] = field(default=())
-    headline: str = ""
-    filled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    """Method -> column -> over how many pairs the failure policy put in a value; only where it did."""
-    left_out: Mapping[str, str] = field(default_factory=dict)
-    """Pair -> why it was left out before anything ran."""
-    pair_warnings: Mapping[str, str] = field(default_factory=dict)
-
-    def as_json(self) -> dict[str, object]:
-        """For machines."""
-        methods = {name: dict(zip(self.columns, cells, strict=True)) for name, cells in self.rows.items()}
-        filled = {name: dict(of) for name, of in self.filled.items()}
-        return {
-            "title": self.title,
-            "headline": self.headline,
-            "methods": methods,
-            "failed": self.failed,
-            "filled": filled,
-            "left_out": dict(self.left_out),
-            "notes": list(self.notes),
-            "pair_warnings": dict(self.pair_warnings),
-        }
-
-    def marked(self, method: str) -> tuple[str, ...]:
-        """The cells of a method for a reader: a mean that is in part, or wholly, the failure policy's has an asterisk."""
-        filled = self.filled.get(method, {})
-        return tuple(
-            f"{cell}*" if column in filled and cell else cell
-            for column, cell in zip(self.columns, self.rows[method], strict=True)
-        )
-
-
-_SHOWN = (
-    "dice_nearest_fg", "hd95_mm", "tre_mm_linear", "displacement_error_mm", "dice_lumir", "hd95_vox_lumir",
-    "tre_vox_lumir", "tre_mm_cubic_l2r", "dice_argmax_fg", "mi_fixed_moved", "ncc_fixed_moved",
-)  # fmt: skip
-"""In this order; likeness of the images only where nothing measures accuracy."""
 WARNINGS_SHOWN = 5
 _FOLDS = "det_le0_percent"
 _NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
-_SHARED = "rank, as 2= [1, 3]: methods that share a place cannot be told apart; in brackets the ranks that the tests leave each"
+_SHARED = "methods that share a rank, as 1=, cannot be told apart"
 
 
-def summarize(layout: Layout) -> Summary:
-    """One line for each method: how many runs, how many failed, the means of the common metrics, time and memory.
+def summarize(layout: Layout) -> EvaluationAnswer:
+    """What OUT holds: how many runs, how many failed, the means of the common metrics, ranks, time and memory.
 
     Means, time and memory are of one condition, preset and label source, which the notes name where there are more, and
     failed runs have been filled by the track's policy. The counts are of all runs.
@@ -79,49 +58,142 @@ def summarize(layout: Layout) -> Summary:
     track = evaluation.track
     runs = list(load_runs(layout, evaluation).values())
     scores = _scores(layout)
-    condition = _first(_names(scores, "condition"), [cell.name for cell in track.cells()]) or REFERENCE
+    condition = _first(names_in(scores, "condition"), [cell.name for cell in track.cells()]) or REFERENCE
     chosen = _choose(scores[scores["condition"] == condition], track)
     accuracy = any(map(is_accuracy, chosen))
-    others = _other_sources(scores[scores["condition"] == condition], chosen, track)
-    shown = [m for m in _SHOWN if m in chosen and is_accuracy(m) is accuracy]
-    means = {
-        metric: chosen[metric].runs.means(track.on_failure, metric) for metric in (*shown, *({_FOLDS} & set(chosen)))
-    }
-    places = _places(layout, chosen[shown[0]], track) if accuracy else {}
-    names = [
-        n for n in (*SENTINELS, *evaluation.methods) if n not in SENTINELS or any(n in of for of in means.values())
-    ]
-    filled = {name: {k: of[name].filled for k, of in means.items() if name in of and of[name].filled} for name in names}
-    rows = {}
-    for name in names:
-        mine = [run for run in runs if run.method == name]
-        values = [_number(of[name]) if name in of else "" for of in means.values()]
-        of_condition = [run for run in mine if run.condition == condition]
-        costs = (_device(of_condition), *_costs(of_condition))
-        rows[name] = (*([places.get(name, "")] if places else []), *_counts(mine), *values, *costs)
-    page = layout.report / "index.html"
+    names = [m for m in SHOWN if m in chosen and is_accuracy(m) is accuracy]
+    shown = {metric: chosen[metric] for metric in (*names, *({_FOLDS} & set(chosen)))}
+    ranks = _ranks(layout, chosen[names[0]], track) if accuracy else {}
     doubtful = read_pair_warnings(layout.score_table)
-    return Summary(
-        title=f"{track.name} on {evaluation.dataset_name}",
-        columns=(*(["rank"] if places else []), "runs", "failed", *means, "device", "wall s", "cpu s", "peak MB"),
-        rows=rows,
+    page = layout.report / "index.html"
+    return EvaluationAnswer(
+        harness=__version__,
+        out=str(layout.root),
+        track=track.name,
+        dataset=evaluation.dataset_name,
+        runtime=evaluation.runtime,
+        n_pairs=max((len(raw.cell.pairs) for raw in shown.values()), default=0),
+        n_subjects=_subjects(evaluation, {pair for raw in shown.values() for pair in raw.cell.pairs}),
+        condition=condition,
+        conditions=len(track.cells()),
+        repeats=evaluation.repeats,
+        policy=track.on_failure,
+        metrics={metric: _metric(raw) for metric, raw in shown.items()},
+        methods=_methods(evaluation, shown, ranks, runs, condition),
         failed=sum(run.outcome is not Outcome.OK for run in runs),
+        headline=_headline(layout),
+        left_out=evaluation.left_out,
+        pair_warnings=doubtful,
         notes=(
             *filter(None, (evaluation.caution,)),
             *((_NO_ACCURACY,) if chosen and not accuracy else ()),
-            *_what_is_shown(scores, [chosen[metric] for metric in means], runs, track),
-            *_left_out(evaluation),
-            *([_SHARED] if any("=" in place for place in places.values()) else []),
-            *others,
-            *_devices(runs),
+            *what_is_shown(scores, list(shown.values()), runs, track),
+            *left_out_told(evaluation),
+            *([_SHARED] if any("=" in rank.place for rank in ranks.values()) else []),
+            *other_sources(scores[scores["condition"] == condition], chosen, track),
+            *devices_told(runs),
             *in_lines(doubtful, WARNINGS_SHOWN),
-            *((f"report: {page}",) if page.is_file() else ()),
         ),
-        headline=_headline(layout),
-        filled={name: of for name, of in filled.items() if of},
-        left_out=evaluation.left_out,
-        pair_warnings=doubtful,
+        report=str(page) if page.is_file() else None,
     )
+
+
+def effects_of(layout: Layout, answer: EvaluationAnswer) -> CompareAnswer:
+    """The same with the comparisons of its metrics. Raises DataError before they were made."""
+    table = read_table(layout.table("comparisons"))
+    if table is None:
+        raise DataError(f"{layout.root}: no comparisons there; make them with 'lumirage-harness compare {layout.root}'")
+    rows = table[(table["condition"] == answer.condition) & (table["policy"] == answer.policy)]
+    rows = rows[~rows["literature"].astype(bool)]
+    effects = []
+    for name, metric in answer.metrics.items():
+        mine = rows[(rows["metric"] == name) & (rows["preset"] == metric.preset)]
+        mine = mine[mine["source"].astype("string").fillna("") == metric.source]
+        effects += [_effect(row) for row in mine.to_dict("records")]
+    return CompareAnswer(**dict(answer), effects=tuple(effects))
+
+
+def _effect(row: Mapping[Hashable, Any]) -> Effect:
+    numbers = {name: finite(row[name]) for name in ("difference", "ci_low", "ci_high", "p", "p_holm", "d_z")}
+    counts: dict[str, Any] = {  # so that the two can be handed on together
+        name: int(finite(row.get(name)) or 0)
+        for name in ("n_pairs", "n_subjects", "dropped", "filled_method", "filled_reference")
+    }
+    better = row["better"]
+    return Effect(
+        method=row["method"], reference=row["reference"], metric=row["metric"],
+        better=better if better in ("method", "reference") else "", confidence=float(row["confidence"]),
+        **counts | numbers,
+    )  # fmt: skip
+
+
+def finite(value: Any) -> float | None:  # whatever a table holds
+    """A number, or None for what is none."""
+    return None if value is None or pd.isna(value) or not np.isfinite(float(value)) else float(value)
+
+
+def _subjects(evaluation: Evaluation, pairs: Collection[str]) -> int:
+    scored = [pair for pair in evaluation.pairs if pair.id in pairs]
+    return len({scan.subject for pair in scored for scan in (pair.fixed, pair.moving)})
+
+
+def _metric(raw: RawCell) -> MetricAnswer:
+    known, key = METRICS.get(raw.cell.metric), raw.cell.key
+    return MetricAnswer(
+        title=title(raw.cell.metric),
+        unit=known.unit if known else "",
+        better=known.better if known else "",
+        preset=key["preset"],
+        source=key["source"],
+    )
+
+
+def _methods(
+    evaluation: Evaluation, shown: Mapping[str, RawCell], ranks: Mapping[str, Rank], runs: Sequence[Run], condition: str
+) -> dict[str, MethodAnswer]:
+    """By rank, then in the order of the evaluation; references last."""
+    policy, references = evaluation.track.on_failure, references_of(evaluation)
+    means = {metric: _estimates(raw, policy) for metric, raw in shown.items()}
+    scored = {name for of in means.values() for name in of}
+    names = [name for name in (*evaluation.methods, *SENTINELS) if name in evaluation.methods or name in scored]
+    first = next(iter(shown), "")
+
+    def order(name: str) -> tuple[bool, bool, float, float]:
+        rank, mean = ranks.get(name), means.get(first, {}).get(name)
+        number = re.sub(r"\D", "", rank.place) if rank else ""
+        value = -direction(first) * mean.mean if mean else math.inf
+        return name in references, bool(ranks) and not number, float(number or 0), value
+
+    found = {}
+    for name in sorted(names, key=order) if shown else names:
+        use, mine = evaluation.methods.get(name), [run for run in runs if run.method == name]
+        of_condition = [run for run in mine if run.condition == condition]
+        found[name] = MethodAnswer(
+            version=use.card.version if use else "",
+            kind=use.card.kind if use else "sentinel",
+            reference=name in references,
+            image=use.digest if use else "",
+            runs=len(mine),
+            failed=sum(run.outcome is not Outcome.OK for run in mine),
+            rank=ranks.get(name),
+            means={metric: of[name] for metric, of in means.items() if name in of},
+            device=device_of(of_condition),
+            **_costs(of_condition),
+        )
+    return found
+
+
+def _estimates(raw: RawCell, policy: Policy) -> dict[str, Estimate]:
+    """Method -> its mean with its interval; none for a method without any value."""
+    intervals = mean_intervals(raw, policy)
+    return {
+        method: Estimate(
+            mean=mean.value, ci_low=finite(intervals[method][0]), ci_high=finite(intervals[method][1]),
+            n_pairs=mean.n_pairs, filled=mean.filled,
+        )
+        for method, mean in raw.runs.means(policy, raw.cell.metric).items()
+        if np.isfinite(mean.value)
+    }  # fmt: skip
 
 
 def _headline(layout: Layout) -> str:
@@ -145,7 +217,7 @@ def _choose(rows: pd.DataFrame, track: Track) -> dict[str, RawCell]:
     """Metric -> its values under the first preset that knows accuracy (or the first), by the first label source."""
     known = rows[rows["value"].notna()]
     accurate = known[known["metric"].map(is_accuracy).astype(bool)]
-    preset = _first(_names(accurate if len(accurate) else known, "preset"), track.presets)
+    preset = _first(names_in(accurate if len(accurate) else known, "preset"), track.presets)
     rows = rows[rows["preset"] == preset]
     found: dict[str, RawCell] = {}
     for raw in cells_of(rows) if len(rows) else ():
@@ -154,116 +226,38 @@ def _choose(rows: pd.DataFrame, track: Track) -> dict[str, RawCell]:
     return found
 
 
-def _other_sources(rows: pd.DataFrame, chosen: Mapping[str, RawCell], track: Track) -> list[str]:
-    """The first metric of labels under the label sources that the table has no room for, a line each."""
-    metric = next((m for m in _SHOWN if m in chosen and is_accuracy(m) and chosen[m].cell.key["source"]), None)
-    if metric is None:
-        return []
-    shown = chosen[metric].cell.key
-    rows = rows[(rows["metric"] == metric) & (rows["preset"] == shown["preset"]) & (rows["source"] != shown["source"])]
-    lines = []
-    for raw in cells_of(rows) if len(rows) else ():
-        means = ", ".join(
-            f"{method} {_number(mean)}" for method, mean in raw.runs.means(track.on_failure, metric).items()
-        )
-        lines.append(f"{metric} by {raw.cell.key['source']}: {means or 'no value'}")
-    return lines
-
-
 def _first(there: Sequence[str], wanted: Sequence[str]) -> str:
     """The first of what is wanted that is there, else the first that is; empty where nothing is."""
     return next((name for name in (*wanted, *there) if name in there), "")
 
 
-def _names(rows: pd.DataFrame, column: str) -> list[str]:
-    return sorted(set(rows[column].dropna().astype(str)) - {""})
-
-
-def _places(layout: Layout, raw: RawCell, track: Track) -> dict[str, str]:
-    """Method -> its place with ties and the interval of its rank, as the analysis has them; none before it was made."""
+def _ranks(layout: Layout, raw: RawCell, track: Track) -> dict[str, Rank]:
+    """Method -> its rank with ties and interval, as the analysis has it; none before it was made."""
     path = layout.table("rankings")
     if not path.is_file():
         return {}
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    if "place" not in table.columns:  # from before there were ties
+    if "reference" not in table.columns:  # from before references were taken out of the ranks
         return {}
     wanted = raw.cell.key | {"policy": track.on_failure, "scheme": AGGREGATE}
     same = np.logical_and.reduce([table[name].replace("n/a", "") == value for name, value in wanted.items()])
-    return {str(row["method"]): _place(row) for row in table[same].to_dict("records")}
+    rows = [row for row in table[same].to_dict("records") if row["reference"] != "True"]
+    return {str(row["method"]): _rank(row) for row in rows}
 
 
-def _place(row: Mapping[Hashable, str]) -> str:
-    if row["beyond_gate"] == "True":
-        return "gate"
-    if "n/a" in (row["rank_low"], row["rank_high"]) or row["rank_low"] == row["rank_high"]:
-        return row["place"].replace("n/a", "")
-    return f"{row['place']} [{float(row['rank_low']):g}, {float(row['rank_high']):g}]"
+def _rank(row: Mapping[Hashable, str]) -> Rank:
+    beyond = row["beyond_gate"] == "True"
+    low, high = (None if row[name] in ("n/a", "") else finite(row[name]) for name in ("rank_low", "rank_high"))
+    return Rank(place="" if beyond else row["place"].replace("n/a", ""), low=low, high=high, beyond_gate=beyond)
 
 
-def _what_is_shown(scores: pd.DataFrame, shown: Sequence[RawCell], runs: Sequence[Run], track: Track) -> list[str]:
-    """In words, where the table is a part of what there is, where failures were counted, and where pairs have no value."""
-    if not shown:
-        return []
-    key = next((raw.cell.key for raw in shown if raw.cell.key["source"]), shown[0].cell.key)
-    of_metric = scores[scores["metric"] == next((raw.cell.metric for raw in shown if raw.cell.key["source"]), "")]
-    several = [(what, len(_names(scores, what))) for what in ("condition", "preset")]
-    several.append(("label source", len(_names(of_metric, "source"))))
-    parts = [f"{what} {key[what.split()[-1]]} (of {count})" for what, count in several if count > 1]
-    notes = [f"means: {', '.join(parts)}; the report has all"] if parts else []
-    if any(run.condition != key["condition"] for run in runs):
-        notes.append(f"time and memory: medians under {key['condition']}; runs and failed: of all conditions")
-    if any(raw.runs.failed.any() for raw in shown):
-        star = "; * marks means with such pairs" if track.on_failure != "drop" else ""
-        notes.append(f"a failed run {COUNTED_AS[track.on_failure]} (policy {track.on_failure}){star}")
-    return notes + [told for raw in shown if (told := _without_value(raw, track))]
-
-
-def _without_value(raw: RawCell, track: Track) -> str:
-    """Which methods have means over fewer pairs than the table has."""
-    counts = np.isfinite(raw.under(track.on_failure).values).sum(axis=1)
-    fewer = [f"{m} {n}" for m, n in zip(raw.cell.methods, counts, strict=True) if 0 < n < len(raw.cell.pairs)]
-    return f"{raw.cell.metric} is over fewer than {len(raw.cell.pairs)} pairs: {', '.join(fewer)}" if fewer else ""
-
-
-def _counts(runs: Sequence[Run]) -> tuple[str, str]:
-    return (str(len(runs)) if runs else "", str(sum(run.outcome is not Outcome.OK for run in runs)) if runs else "")
-
-
-def _devices(runs: Sequence[Run]) -> list[str]:
-    """Who computed on what; the table has the column only where there is room for it."""
-    by_method: dict[str, list[Run]] = {}
-    for run in runs:
-        by_method.setdefault(run.method, []).append(run)
-    on: dict[str, list[str]] = {}
-    for method, mine in by_method.items():
-        on.setdefault(_device(mine), []).append(method)
-    on.pop("", None)
-    parts = [device if len(on) == 1 else f"{device} ({', '.join(names)})" for device, names in sorted(on.items())]
-    return [f"computed on: {', '.join(parts)}"] if parts else []
-
-
-def _device(runs: Sequence[Run]) -> str:
-    """What they were told to compute on; both where some had a GPU and some had none."""
-    return ", ".join(sorted({run.device for run in runs} - {""}))
-
-
-def _costs(runs: Sequence[Run]) -> tuple[str, str, str]:
+def _costs(runs: Sequence[Run]) -> dict[str, float | None]:
     """Medians over the runs that ended well, as a crash costs little; CPU time and memory are those of containers."""
     well = [run for run in runs if run.outcome is Outcome.OK]
-    walls = [run.wall_s for run in well if run.wall_s is not None]
-    cpus = [run.cpu_s_per_pair for run in well if run.cpu_s_per_pair is not None]
-    peaks = [run.usage.peak_memory_bytes / 1e6 for run in well if run.usage.peak_memory_bytes is not None]
-    wall, cpu, peak = (f"{pd.Series(v).median():.1f}" if v else "" for v in (walls, cpus, peaks))
-    return wall, cpu, peak
-
-
-def _left_out(evaluation: Evaluation) -> list[str]:
-    if not evaluation.left_out:
-        return []
-    many = len(evaluation.left_out)
-    first = "; ".join(f"{pair}: {why}" for pair, why in list(evaluation.left_out.items())[:3])
-    return [f"{many} of {many + len(evaluation.pairs)} pairs left out before anything ran (on_bad_scan): {first}"]
-
-
-def _number(mean: PolicyMean) -> str:
-    return f"{mean.value:.4f}" if np.isfinite(mean.value) else ""
+    costs: dict[str, list[float | int | None]] = {
+        "wall_s": [run.wall_s for run in well],
+        "cpu_s": [run.cpu_s_per_pair for run in well],
+        "peak_memory_bytes": [run.usage.peak_memory_bytes for run in well],
+    }
+    known = {name: [value for value in values if value is not None] for name, values in costs.items()}
+    return {name: float(np.median(values)) if values else None for name, values in known.items()}

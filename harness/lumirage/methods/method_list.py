@@ -17,7 +17,7 @@ ImageState = Literal["built", "outdated", "not built", "no engine", "SIF"]
 """State of an image. SIF: no engine here has it, but Apptainer can start it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One method or variant, as `methods list` shows it."""
 
@@ -27,6 +27,7 @@ class Row:
     device: str
     image: ImageState
     weights: str
+    missing_weights_bytes: int
     verified: str
     summary: str
     variant_of: str = ""
@@ -64,6 +65,7 @@ def table(
                 device=card.device,
                 image=state,
                 weights=_weights(card, cache),
+                missing_weights_bytes=sum(item.bytes for item in missing_weights(card, cache)),
                 verified=card.verified,
                 summary=card.summary,
                 variant_of="" if own is card else own.name,

@@ -53,8 +53,8 @@ def test_show_tells_all_of_one_method(tmp_path: Path, monkeypatch: pytest.Monkey
         assert wanted in text
     assert max(len(line) for line in lines if "://" not in line) <= WIDTH
     facts = method_facts(find_method("voxelmorph-vm1"), frozenset())
-    assert facts["variant_of"] == "voxelmorph"
-    assert [item["needed"] for item in facts["weights"]] == [True, False, False]
+    assert facts.variant_of == "voxelmorph"
+    assert [item.needed for item in facts.weights] == [True, False, False]
 
 
 @pytest.mark.parametrize("word", ["clapirn:reg=0.3", "greedy", "./mine", "./mine:iterations=3"])

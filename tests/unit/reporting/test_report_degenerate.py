@@ -20,7 +20,7 @@ from lumirage.core.failure_policy import POLICIES
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Silent
 from lumirage.flow import compare as compare_stage
-from lumirage.flow.summary import summarize
+from lumirage.flow.summary import effects_of, summarize
 from lumirage.reporting import figures, overview, report_folder
 from lumirage.reporting.report_folder import ReportOptions, write_report
 from lumirage.reporting.report_inputs import read_inputs
@@ -136,7 +136,7 @@ def test_the_whole_report_of_a_degenerate_table_comes_out(
     page = write_report(layout, ReportOptions(most_pages=1), on_problem=problems.append)
     assert problems == []
     assert "Leaderboard" in page.read_text(encoding="utf-8")
-    json.dumps(summarize(layout).as_json(), allow_nan=False)
+    json.loads(effects_of(layout, summarize(layout)).model_dump_json(), parse_constant=pytest.fail)
 
 
 def test_ten_thousand_labels_have_a_page(tree: tuple[Layout, pd.DataFrame]) -> None:

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 
 from lumirage.analysis.score_queries import metric_named, structures_named
 from lumirage.cli import app
+from lumirage.core.command_answers import QueryAnswer
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.layout import Layout
-from lumirage.core.query_answer import QueryAnswer
 from lumirage.core.screen import Silent
 from lumirage.flow.compare import compare
 from lumirage.results import Results, load

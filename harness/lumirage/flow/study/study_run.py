@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from lumirage.core.errors import DataError, LumirageError, UsageError
+from lumirage.core.evaluation_answer import EvaluationAnswer
 from lumirage.core.screen import Screen
 from lumirage.core.study import StudyRecord
 from lumirage.flow.cluster.cluster_submit import submit
@@ -14,7 +15,6 @@ from lumirage.flow.study.study_datasets import given_folders
 from lumirage.flow.study.study_declaration import changes_told, declare, read_study_record
 from lumirage.flow.study.study_parts import StudyParts, study_parts
 from lumirage.flow.study.study_request import StudyRequest
-from lumirage.flow.summary import Summary
 from lumirage.running.tree_lock import lock_exclusively
 
 STAGES = ("run", "score", "compare", "report")
@@ -25,7 +25,7 @@ class StudyRun:
     """What came of it."""
 
     record: StudyRecord
-    summaries: dict[str, Summary] = field(default_factory=dict)
+    summaries: dict[str, EvaluationAnswer] = field(default_factory=dict)
     """Track -> its closing summary, of those that are complete."""
     waiting: tuple[str, ...] = ()
     """Tracks whose jobs wait or run on a cluster."""
@@ -52,7 +52,7 @@ def run_study(request: StudyRequest, screen: Screen) -> StudyRun:
         record = declare(request, parts.named, parts.left_out)
         for line in [*left_out_lines(parts.left_out), *changes_told(record)]:
             screen.say(line)
-        summaries: dict[str, Summary] = {}
+        summaries: dict[str, EvaluationAnswer] = {}
         waiting: list[str] = []
         for name, wanted in parts.tracks.items():
             screen.say(f"track {name} ({len(summaries) + len(waiting) + 1} of {len(parts.tracks)})")
@@ -79,7 +79,7 @@ def _parts(request: StudyRequest, screen: Screen, *, makes: bool) -> StudyParts:
     return study_parts(request, folders, installer, screen, makes=makes)
 
 
-def _carry_out(request: EvaluationRequest, screen: Screen) -> Summary | None:
+def _carry_out(request: EvaluationRequest, screen: Screen) -> EvaluationAnswer | None:
     """One track: here, or submitted to the cluster. None while there is something to wait for."""
     if request.executor != "slurm":
         return evaluate(request, STAGES, screen)
