@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test unit one lint types containers lock clean help
+.PHONY: demo test unit one lint types docs containers lock clean help
 
 help:
 	@echo "make demo   install, make a small dataset, compare methods on it"
@@ -11,6 +11,7 @@ help:
 	@echo "make unit   the quick tests alone"
 	@echo "make one TEST=FILE[::NAME]   one test"
 	@echo "make lint, make types"
+	@echo "make docs   build/site/index.html, the documentation"
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
@@ -23,6 +24,14 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 $(VENV)/.torch: $(VENV)/.installed requirements-torch.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-torch.lock
 	touch $@
+
+# MkDocs only for the documentation; a broken link, or anything that another host would have to give, is an error
+$(VENV)/.docs: $(VENV)/.installed requirements-docs.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+	touch $@
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 demo: $(VENV)/.installed
 	test -d demo/dataset || $(BIN)/lumirage-harness dataset phantom demo/dataset
@@ -42,7 +51,7 @@ unit: $(VENV)/.installed $(VENV)/.torch
 one: $(VENV)/.installed
 	$(BIN)/pytest -q $(TEST)
 
-test: lint types unit
+test: lint types docs unit
 	$(BIN)/pytest -q -n 2 tests/invariance
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
 

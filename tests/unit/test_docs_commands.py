@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from lumirage.cli import app, bids_app
+from lumirage.cli.typed_words import HELP
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -31,12 +32,12 @@ def parse(words: list[str]) -> None:
     """As the command line does it, up to where the command would begin."""
     here: Any = typer.main.get_command(app)
     rest = bids_app.words_of_command([word for word in words if not word.startswith(">")], app)
-    while hasattr(here, "commands"):
+    while hasattr(here, "commands") and not (rest and rest[0].startswith("-")):
         assert rest, f"{words}: a command is missing"
         assert rest[0] in here.commands, f"{words}: no command {rest[0]}"
         here, rest = here.commands[rest[0]], rest[1:]
     if rest:  # else the command is only spoken of
-        here.make_context(here.name, list(rest))
+        here.make_context(here.name, list(rest), help_option_names=list(HELP))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -51,7 +51,7 @@ class Pairing(Record):
     moving: str | None = Field(default=None, description="contrast of the moving scan; none: that of the fixed scan")
     count: int | None = Field(default=None, ge=1, description="random: how many pairs")
     seed: int = Field(default=0, description="random: seed of the draw")
-    target: str | None = Field(default=None, description="star, to: the fixed scan's subject or name")
+    target: str | None = Field(default=None, description="subject or name; star: of the moving scan, to: of the fixed")
     file: Path | None = Field(
         default=None,
         description="list: TSV with columns fixed and moving, relative to the track; or bids::PATH, within the dataset",
