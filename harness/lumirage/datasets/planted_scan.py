@@ -38,7 +38,7 @@ class PlantingRecord(Record):
     planted_from: str = Field(description="BIDS URI of the original in the same dataset")
     true_field: str = Field(description="BIDS URI; x_original = x_planted + u(x_planted), mm, RAS+")
     settings: dict[str, float | None] = Field(description="as given; null: relative to the head's size")
-    sources: dict[str, str] = Field(description="file of the source dataset -> SHA-256")
+    sources: dict[str, str] = Field(description="what of the source it was made from -> SHA-256")
     head_size_mm: float = Field(description="cube root of the volume of the foreground")
     amplitude_mm: float = Field(description="root mean square displacement that was drawn, over the image")
     smoothness_mm: float = Field(description="correlation length of the displacement")

@@ -105,7 +105,7 @@ def make_planted(out: Path, source: PlantSource, spec: PlantSpec, screen: Screen
         screen.progress("plant", done, len(source.scans))
         files = ScanFiles(out, scan, _entities(scan))
         try:
-            made_from = _digests(scan, source.root)
+            made_from = _digests(scan)
             record = _complete(files, made_from, spec)
             kept += record is not None
             if record is None:
@@ -150,11 +150,12 @@ def _entities(scan: Scan) -> tuple[str, str]:
     return original, "_".join(parts)
 
 
-def _digests(scan: Scan, root: Path) -> dict[str, str]:
-    """File, relative to the dataset -> SHA-256, of all that a scan is planted from. Raises DataError."""
-    paths = [scan.image, *(path for path, _, _ in side_files(scan)), *((scan.landmarks,) if scan.landmarks else ())]
+def _digests(scan: Scan) -> dict[str, str]:
+    """What a scan is planted from -> SHA-256 of the file; no path, as data may lie elsewhere next time. Raises DataError."""
+    paths = {"image": scan.image, "landmarks": scan.landmarks}
+    paths |= {f"{derivative} {ending}": path for path, derivative, ending in side_files(scan)}
     try:
-        return {path.relative_to(root).as_posix(): file_digest(path) for path in paths}
+        return {what: file_digest(path) for what, path in paths.items() if path}
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); fetch it first") from error
 

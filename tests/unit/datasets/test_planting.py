@@ -284,6 +284,18 @@ def test_a_scan_that_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None
         plant(tmp_path, source, name="none")
 
 
+def test_derivatives_may_be_links_to_folders_elsewhere(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "in")
+    (source / "derivatives/atlas").rename(tmp_path / "atlas")
+    (source / "derivatives/atlas").symlink_to(tmp_path / "atlas")
+    out, planted = plant(tmp_path, source)
+    assert planted.records["sub-01_T1w"].sources.keys() == {
+        "image", "landmarks", "atlas dseg", "planted desc-brain_mask",
+    }  # fmt: skip
+    (pair,) = planted_pairs(out)
+    assert pair.fixed.labels.keys() == {"atlas"}
+
+
 def test_lengths_that_do_not_fit_are_refused_with_what_to_change(tmp_path: Path) -> None:
     source = make_source(tmp_path / "in")
     with pytest.raises(UsageError, match="lower the amplitude or raise the smoothness"):
