@@ -26,7 +26,7 @@ from lumirage.reporting.scene import Scene, to_svg
 from lumirage.reporting.study_figures import claim_figure, curve_figure, family_forest
 from lumirage.reporting.study_methods import study_paragraphs
 from lumirage.reporting.study_tables import printed_tables, study_tables
-from lumirage.reporting.study_words import found_at, left_out_sentences, rule, verdict_words
+from lumirage.reporting.study_words import found_at, left_out_sentences, rule, tally, verdict_words
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ def _figures(page: StudyPage, problems: ReportProblems) -> Iterator[ReportFigure
     results, titles = page.results, page.results.family_titles
     colors = colors_of(list(dict.fromkeys(row.method for row in results.matrix)))
     wanted: list[tuple[str, str, Callable[[float], Scene]]] = [
-        ("claims", one.claim.id, partial(claim_figure, one, titles)) for one in results.claims
+        ("claims", one.claim.id, partial(claim_figure, one, titles))
+        for one in results.claims
+        if any(at.difference.value is not None for at in one.places)
     ]
     wanted += [("families", pick, partial(family_forest, rows, titles)) for pick, rows in _forests(results).items()]
     for facts in results.tracks:
@@ -121,6 +123,7 @@ def _context(page: StudyPage, drawn: list[ReportFigure]) -> dict[str, Any]:
         "study": page.record.study,
         "results": results,
         "told": left_out_sentences(results),
+        "tally": tally(results),
         "claims": [_card(one, shown, results) for one in results.claims],
         "figures": {s: [f for f in shown if f["section"] == s] for s in ("families", "resolution", "regularity")},
         "methods": methods,

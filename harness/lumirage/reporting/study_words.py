@@ -1,8 +1,8 @@
 """The sentences of a study: what was left out, what would decide a claim, and what became of it."""
 
-from lumirage.core.metrics import METRICS, title
+from lumirage.core.metrics import METRICS
 from lumirage.core.study import OF_RUNS, Claim
-from lumirage.core.study_results import ClaimAtPlace, ClaimResult, Interval, StudyResults
+from lumirage.core.study_results import ClaimAtPlace, ClaimResult, Decision, Interval, StudyResults
 from lumirage.reporting.axes import MINUS, short
 
 
@@ -11,7 +11,9 @@ def left_out_sentences(results: StudyResults) -> list[str]:
     found = [f"Left out: {what}: {why}" for what, why in results.left_out.items()]
     for (track, method), outcomes in results.fails_everywhere().items():
         counts = ", ".join(f"{count} {outcome.replace('_', ' ')}" for outcome, count in outcomes.items())
-        found.append(f"{method} failed on every run of track {track} ({counts}); it is counted by the track's policy")
+        found.append(
+            f"method {method} failed on every run of track {track} ({counts}); it is counted by the track's policy"
+        )
     found += [
         f"Track {facts.name}: {facts.planned_pairs - facts.pairs} of {facts.planned_pairs} pairs are not scored yet"
         for facts in results.tracks
@@ -20,15 +22,18 @@ def left_out_sentences(results: StudyResults) -> list[str]:
     return found
 
 
-def measured_in(claim: Claim) -> str:
-    """What a claim is measured in, as a reader knows it."""
-    return "failed runs" if claim.kind in OF_RUNS else title(claim.metric)
+def tally(results: StudyResults) -> str:
+    """How many claims are supported, refuted and open, in one sentence."""
+    decisions = [result.decision for result in results.claims]
+    kinds: tuple[Decision, ...] = ("supported", "refuted", "undecided", "not measured")
+    parts = [f"{decisions.count(kind)} {kind}" for kind in kinds if kind in decisions]
+    return f"{counted(len(decisions), 'claim')}: {', '.join(parts)}."
 
 
 def rule(claim: Claim, titles: dict[str, str]) -> str:
     """What supports a claim and what refutes it, as it was written down before looking."""
     first, second = titles.get(claim.family, claim.family), titles.get(claim.against, claim.against)
-    margin = short(claim.margin)
+    margin = f"{claim.margin:g}{_unit(claim)}"
     match claim.kind:
         case "does_not_run" | "runs":
             words = [f"{word} than {100 * claim.margin:g} %" for word in ("more", "less")]
@@ -53,7 +58,7 @@ def rule(claim: Claim, titles: dict[str, str]) -> str:
 
 
 def _by_more(claim: Claim) -> str:
-    return f", by more than {short(claim.margin)}" if claim.margin else ""
+    return f", by more than {claim.margin:g}{_unit(claim)}" if claim.margin else ""
 
 
 def found_at(result: ClaimResult, at: ClaimAtPlace, titles: dict[str, str]) -> str:
@@ -67,20 +72,32 @@ def found_at(result: ClaimResult, at: ClaimAtPlace, titles: dict[str, str]) -> s
         share = 100 * (value.value or 0.0)
         span = f" [{100 * (value.low or 0.0):.0f}, {100 * (value.high or 0.0):.0f}]"
         return f"At {at.place.name}, {share:.0f}{span} % of the runs of the {first} failed ({behind})."
-    amount = f"{short(abs(value.value or 0.0))}{_unit(claim)}"
     better = (value.value or 0.0) >= 0
+    amount = f"{_span(value if better else _turned(value))}{_unit(claim)}"
     if claim.kind == "interaction":
         said = f"the {first} lost {amount} {'less' if better else 'more'} than the {second}"
     else:
         said = f"the {first} were {amount} {'better' if better else 'worse'} than the {second}"
-    return f"At {at.place.name}, {said} ({signed(value)}; {behind})."
+    return f"At {at.place.name}, {said} ({behind})."
+
+
+def _turned(of: Interval) -> Interval:
+    """The same seen from the other side."""
+    value, low, high = (None if v is None else -v for v in (of.value, of.high, of.low))
+    return Interval(value=value, low=low, high=high)
+
+
+def _span(of: Interval) -> str:
+    if of.low is None or of.high is None:
+        return f"{short(of.value)} (no interval)"
+    return f"{short(of.value)} [{short(of.low)}, {short(of.high)}]"
 
 
 def verdict_words(result: ClaimResult) -> str:
     """Why the verdict is what it is: the corrected p, and what would decide an open claim."""
     p = "" if result.p_holm is None else f"p {probability(result.p_holm)} after Holm's correction over all claims"
     words = "; ".join(filter(None, (p, result.reason)))
-    return f"{words[:1].upper()}{words[1:]}." if words and result.decision != "not measured" else ""
+    return f"{words}." if words and result.decision != "not measured" else ""
 
 
 def shown_interval(at: ClaimAtPlace, *, over: bool) -> Interval:
@@ -90,10 +107,7 @@ def shown_interval(at: ClaimAtPlace, *, over: bool) -> Interval:
 
 def signed(value: Interval) -> str:
     """A difference with its interval, in the good direction."""
-    plus = "+" if (value.value or 0.0) > 0 else ""
-    if value.low is None or value.high is None:
-        return f"{plus}{short(value.value)}, no interval"
-    return f"{plus}{short(value.value)} [{short(value.low)}, {short(value.high)}]"
+    return ("+" if (value.value or 0.0) > 0 else "") + _span(value)
 
 
 def _unit(claim: Claim) -> str:

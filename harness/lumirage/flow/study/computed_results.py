@@ -11,7 +11,7 @@ from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.score_matrices import RawCell, cells_of
 from lumirage.core.errors import UsageError
 from lumirage.core.metrics import METRICS, is_accuracy
-from lumirage.core.model import Outcome
+from lumirage.core.model import SENTINELS, Outcome
 from lumirage.core.study import Place, StudyRecord
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import FamilyDifference, Interval, MethodOnTrack, StudyResults, TrackFacts
@@ -136,7 +136,7 @@ def _matrix(scores: StudyScores, track: ScoredTrack) -> Iterator[MethodOnTrack]:
     folds = _by_condition(track, FOLDS, chosen[1] if chosen else "strict", "")
     ranks = _ranks(track, chosen, policy) if chosen else {}
     spacings = _spacings(track)
-    for cell, method in product(track.evaluation.track.cells(), track.evaluation.methods):
+    for cell, method in product(track.evaluation.track.cells(), (*SENTINELS, *track.evaluation.methods)):
         mean, folded = (
             of[cell.name].runs.means(policy, of[cell.name].cell.metric).get(method) if cell.name in of else None
             for of in (accuracy, folds)
@@ -174,7 +174,8 @@ def _summed_up(track: ScoredTrack) -> tuple[str, str, str] | None:
 def _by_condition(track: ScoredTrack, metric: str, preset: str, source: str) -> dict[str, RawCell]:
     """Condition -> the values of one measure."""
     s = track.scores
-    found = cells_of(s[(s["metric"] == metric) & (s["preset"] == preset)])
+    rows = s[(s["metric"] == metric) & (s["preset"] == preset)]
+    found = cells_of(rows) if len(rows) else ()
     return {raw.cell.key["condition"]: raw for raw in found if raw.cell.key["source"] == source}
 
 

@@ -30,7 +30,7 @@ class StudyRequest:
             for name in names:
                 _known(option, name, self.study.datasets)
         for name in self.methods:
-            _known("--methods", name, self.study.methods)
+            _known("--method", name, self.study.methods)
 
 
 def _known(option: str, name: str, names: Mapping[str, object] | tuple[str, ...]) -> None:

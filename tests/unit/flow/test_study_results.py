@@ -1,0 +1,236 @@
+"""A study of two tracks with known numbers: verdicts, what is told at the top, the page, and what was declared when."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.unit.reporting.synthetic_out import Recipe, make_out, true_dice
+
+from lumirage.core.errors import DataError, UsageError
+from lumirage.core.model import Outcome, Run
+from lumirage.core.records import read_json
+from lumirage.core.screen import Silent
+from lumirage.core.study import Study
+from lumirage.core.study_layout import StudyLayout
+from lumirage.core.study_results import StudyResults
+from lumirage.flow.request import EvaluationRequest
+from lumirage.flow.study.study_declaration import changes_told, declare, read_study_record
+from lumirage.flow.study.study_report import report_study
+from lumirage.flow.study.study_request import StudyRequest
+
+PAIRS = 20
+GOOD: dict[str, Any] = {"family": "good", "against": "bad"}
+CLAIMS: list[dict[str, Any]] = [
+    {"id": "better", "sentence": "Alpha is better.", "kind": "difference", "direction": "better", "margin": 0.01, **GOOD,
+     "where": ["first:noise-0.05", "second:noise-0.05"]},
+    {"id": "same", "sentence": "They are the same.", "kind": "equivalence", "margin": 0.02, "where": "first:noise-0.05", **GOOD},
+    {"id": "surface", "sentence": "Alpha's surfaces are nearer.", "kind": "difference", "direction": "better", **GOOD,
+     "metric": "hd95_mm", "where": "first:noise-0.05"},
+    {"id": "loses", "sentence": "Alpha loses more.", "kind": "interaction", "margin": 0.01, **GOOD,
+     "where": "second:noise-0.05", "reference": "first:noise-0.05"},
+    {"id": "dies", "sentence": "Beta does not run.", "kind": "does_not_run", "family": "dead", "where": "second", "margin": 0.2},
+    {"id": "runs", "sentence": "Alpha runs.", "kind": "runs", "family": "good", "where": "second", "margin": 0.9},
+    {"id": "elsewhere", "sentence": "Alpha is better everywhere.", "kind": "difference", "direction": "better", **GOOD,
+     "where": ["first:noise-0.05", "third"]},
+    {"id": "nowhere", "sentence": "Alpha is better there.", "kind": "difference", "where": "third", **GOOD},
+]  # fmt: skip
+STUDY: dict[str, Any] = {
+    "name": "made-up",
+    "title": "A <made-up> study",
+    "datasets": {
+        "here": {"summary": "balls"},
+        "there": {"summary": "other balls"},
+        "gone": {"how_to_get": "Nobody has it."},
+    },
+    "tracks": {
+        "first": {"track": "t1w", "dataset": "here"},
+        "second": {"track": "t1w", "dataset": "there"},
+        "third": {"track": "t1w", "dataset": "gone"},
+    },
+    "methods": ["alpha", "beta", "gamma-untrained"],
+    "families": {
+        "good": {"title": "good methods", "methods": ["alpha"]},
+        "bad": {"title": "bad methods", "methods": ["gamma-untrained"]},
+        "dead": {"methods": ["beta"]},
+    },
+    "claims": CLAIMS,
+    "does_not_test": ["Brains."],
+}
+
+
+def asked(root: Path, study: dict[str, Any] = STUDY) -> StudyRequest:
+    made = Study.model_validate(study)
+    return StudyRequest(study=made, layout=StudyLayout(root), options=EvaluationRequest(methods=()))
+
+
+LEFT_OUT = {"dataset gone": "no folder", "track third": "dataset gone is not there"}
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> StudyLayout:
+    root = tmp_path_factory.mktemp("study")
+    layout = StudyLayout(root / "OUT")
+    declare(asked(layout.root), {}, LEFT_OUT)
+    for name in ("first", "second"):
+        made = make_out(root / name, Recipe(images=False))
+        layout.track(name).root.parent.mkdir(exist_ok=True)
+        shutil.move(made.root, layout.track(name).root)
+    _kill(layout, "second", "beta")
+    return layout
+
+
+def _kill(layout: StudyLayout, track: str, method: str) -> None:
+    """Every run of a method on a track crashes."""
+    out = layout.track(track)
+    for record in out.method(method).rglob("*_run.json"):
+        run = read_json(record, Run).model_copy(update={"outcome": Outcome.CRASHED})
+        record.write_text(run.model_dump_json())
+    scores = pd.read_parquet(out.score_table)
+    mine = scores["method"] == method
+    scores.loc[mine, ["outcome", "value"]] = ["crashed", None]
+    scores.to_parquet(out.score_table)
+
+
+@pytest.fixture(scope="module")
+def results(layout: StudyLayout) -> StudyResults:
+    return report_study(layout, Silent())
+
+
+def test_verdicts_and_numbers(results: StudyResults) -> None:
+    of = {one.claim.id: one for one in results.claims}
+    assert {name: one.decision for name, one in of.items()} == {
+        "better": "supported", "same": "refuted", "surface": "supported", "loses": "undecided", "dies": "supported",
+        "runs": "supported", "elsewhere": "undecided", "nowhere": "not measured",
+    }  # fmt: skip
+    expected = np.mean(
+        [true_dice("alpha", "noise-0.05", k) - true_dice("gamma-untrained", "noise-0.05", k) for k in range(PAIRS)]
+    )
+    for at in of["better"].places:
+        assert at.difference.value == pytest.approx(expected, abs=1e-12)
+        assert (at.n_people, at.n_pairs, at.n_methods) == (5, PAIRS, 2)
+    assert of["surface"].places[0].difference.value == pytest.approx(12 * expected, abs=1e-12), (
+        "less is better: above 0 too"
+    )
+    assert of["loses"].places[0].difference.value == pytest.approx(0.0, abs=1e-12)
+    assert of["dies"].places[0].difference.value == 1.0
+    assert of["runs"].places[0].difference.value == 0.0
+
+
+def test_what_was_not_measured_supports_nothing_and_says_why(results: StudyResults) -> None:
+    of = {one.claim.id: one for one in results.claims}
+    assert [at.alone for at in of["elsewhere"].places] == ["supported", "not measured"]
+    assert "third: track third was not measured" in of["elsewhere"].reason
+    assert of["nowhere"].p_holm is None
+
+
+def test_people_of_two_datasets_are_not_one_though_they_have_one_name(layout: StudyLayout) -> None:
+    both = STUDY | {"tracks": STUDY["tracks"] | {"second": {"track": "t1w", "dataset": "here"}}}
+    pairings = []
+    for study in (STUDY, both):
+        copy = StudyLayout(layout.root.parent / f"{len(pairings)}")
+        shutil.copytree(layout.root, copy.root)
+        copy.record.unlink()
+        declare(asked(copy.root, study), {}, {})
+        found = {one.claim.id: one for one in report_study(copy, Silent()).claims}
+        pairings.append((found["loses"].places[0].pairing, found["loses"].places[0].n_people))
+    assert pairings == [("unpaired", 10), ("paired by person", 5)]
+
+
+def test_everything_missing_stands_at_the_top(layout: StudyLayout, results: StudyResults) -> None:
+    assert results.fails_everywhere() == {("second", "beta"): {"crashed": PAIRS * 4}}
+    page = layout.page.read_text()
+    top = page[: page.index('id="claims"')]
+    for words in (
+        "dataset gone: no folder",
+        "track third: dataset gone is not there",
+        "Method beta failed on every run of track second",
+    ):
+        assert words in top
+    assert f"{PAIRS * 4} crashed" in top
+    assert "was changed after" not in page
+
+
+def test_the_page_is_whole_and_opens_offline(layout: StudyLayout, results: StudyResults) -> None:
+    page = layout.page.read_text()
+    assert "A &lt;made-up&gt; study" in page
+    assert "8 claims: 4 supported, 1 refuted, 2 undecided, 1 not measured." in page
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    for address in re.findall(r'(?:src|href)="([^"#:]+)"', page):
+        assert (layout.report / address).exists() or address.startswith("../tracks/"), address
+    for words in ("Brains.", "[holm1979]", "Avants BB", "../tracks/second/report/index.html"):
+        assert words in page
+    for claim in results.claims:
+        assert f'id="claim-{claim.claim.id}"' in page
+
+
+def test_tables_have_the_numbers_of_the_page(layout: StudyLayout, results: StudyResults) -> None:
+    claims = pd.read_csv(layout.table("claims"), sep="\t").set_index(["claim", "track"])
+    first = results.claims[0].places[0]
+    assert claims.loc[("better", "first"), "difference"] == first.difference.value
+    assert claims.loc[("better", "first"), "ci_low"] == first.difference.low
+    families = pd.read_csv(layout.table("families"), sep="\t")
+    row = families[
+        (families["metric"] == "dice_nearest_fg")
+        & (families["condition"] == "noise-0.05")
+        & (families["track"] == "first")
+    ]
+    assert row["difference"].item() == pytest.approx(first.difference.value)
+    matrix = pd.read_csv(layout.table("matrix"), sep="\t")
+    dead = matrix[(matrix["method"] == "beta") & (matrix["track"] == "second")]
+    assert (dead["failed"] == dead["runs"]).all()
+    assert (dead["filled"] == PAIRS).all()
+    for name in ("claims", "families", "matrix"):
+        text = (layout.report / "tables" / f"{name}.tex").read_text()
+        assert text.count(r"\begin{tabular}") == 1
+    assert "Alpha is better." in (layout.report / "tables" / "claims.tex").read_text()
+
+
+def test_the_same_scores_give_the_same_file(layout: StudyLayout, results: StudyResults) -> None:
+    before = layout.results.read_bytes()
+    assert json.loads(before)["name"] == "made-up"
+    report_study(layout, Silent())
+    assert layout.results.read_bytes() == before
+
+
+def test_a_later_change_of_a_claim_is_told_on_the_page_and_a_change_of_words_is_not(layout: StudyLayout) -> None:
+    copy = StudyLayout(layout.root.parent / "changed")
+    shutil.copytree(layout.root, copy.root)
+    declare(asked(copy.root, STUDY | {"summary": "Other words."}), {}, {})
+    record = read_study_record(copy)
+    assert len(record.declared) == 1
+    assert record.declared[0].runs_before == 0
+    assert record.study.summary == "Other words."
+    changed = [CLAIMS[0] | {"margin": 0.2}, *CLAIMS[2:]]
+    declare(asked(copy.root, STUDY | {"claims": changed}), {}, {})
+    (told,) = changes_told(read_study_record(copy))
+    assert f"after {2 * 3 * 4 * PAIRS} runs" in told
+    assert "claim better: margin changed" in told
+    assert "claim same removed" in told
+    report_study(copy, Silent())
+    top = copy.page.read_text().split('id="claims"')[0]
+    assert "claim better: margin changed" in top
+    assert read_json(copy.results, StudyResults).earlier_hashes == (record.declared[0].claims_hash,)
+
+
+def test_a_tree_belongs_to_one_study(layout: StudyLayout, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds the study 'made-up', not 'other'"):
+        declare(asked(layout.root, STUDY | {"name": "other"}), {}, {})
+    with pytest.raises(DataError, match="no study there"):
+        report_study(StudyLayout(tmp_path), Silent())
+    declare(asked(tmp_path), {}, {})
+    with pytest.raises(DataError, match="no track of this study has scores"):
+        report_study(StudyLayout(tmp_path), Silent())
+
+
+def test_data_and_methods_must_be_those_of_the_study(tmp_path: Path) -> None:
+    made = Study.model_validate(STUDY)
+    options = EvaluationRequest(methods=())
+    with pytest.raises(UsageError, match="--data: the study has no 'heer'; did you mean 'here'"):
+        StudyRequest(study=made, layout=StudyLayout(tmp_path), options=options, data={"heer": tmp_path})
+    with pytest.raises(UsageError, match="--method: the study has no 'alfa'; did you mean 'alpha'"):
+        StudyRequest(study=made, layout=StudyLayout(tmp_path), options=options, methods=("alfa",))
