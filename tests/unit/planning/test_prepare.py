@@ -193,6 +193,9 @@ def test_what_a_network_demands_of_the_grid_is_held_against_every_condition() ->
     assert unmet_needs(GridNeeds(shape=(160, 224, 192)), cells) == ["orientation-PIR", "shape-160x224x200"]
     assert unmet_needs(GridNeeds(divisible_by=16), cells) == ["shape-160x224x200"]
     assert unmet_needs(GridNeeds(), cells) == []
+    padded = Track.model_validate({"name": "x", "prepare": {"shape": [150, 220, 190], "divisible_by": 32}}).cells()
+    assert unmet_needs(GridNeeds(shape=(160, 224, 192), divisible_by=32), padded) == []
+    assert unmet_needs(GridNeeds(divisible_by=64), padded) == ["reference"]
     open_grid = Track.model_validate({"name": "x"}).cells()
     assert unmet_needs(GridNeeds(divisible_by=16), open_grid) == [], "nobody knows before the images are read"
 

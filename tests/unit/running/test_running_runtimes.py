@@ -8,7 +8,7 @@ from lumirage.running import runtimes
 from lumirage.running.runtimes import choose
 from lumirage.running.runtimes.apptainer import _WithTmpQuota
 from lumirage.running.runtimes.docker_state import seconds
-from lumirage.running.runtimes.local import LocalRuntime
+from lumirage.running.runtimes.local import LocalRuntime, _command
 
 
 class Absent:
@@ -87,3 +87,13 @@ def test_the_folder_for_temporary_files_is_looked_at_from_the_start_and_then_now
     (tmp_path / "bigger").write_bytes(b"1" * 200_000)
     assert patient.reason_to_stop(1e-6) is None
     assert patient.reason_to_stop(3600.0) == "quota"
+
+
+@pytest.mark.parametrize(("stream", "lines"), [("2", 12), ("1", 3)])
+def test_a_command_that_fails_is_told_by_its_last_eight_lines(stream: str, lines: int):
+    script = f"for n in $(seq {lines}); do echo line $n >&{stream}; done; exit 3"
+    with pytest.raises(UnavailableError) as told:
+        _command(["/bin/sh", "-c", script], "make it")
+    last = [f"line {n}" for n in range(1, lines + 1)][-8:]
+    assert str(told.value) == "cannot make it:\n" + "\n".join(last)
+    _command(["/bin/sh", "-c", "exit 0"], "make it")

@@ -112,3 +112,16 @@ def test_quota_counts_files(tmp_path: Path):
     for i in range(MAX_FILES + 1):
         (tmp_path / str(i)).touch()
     assert over_quota(tmp_path, 2**40)
+
+
+def test_files_in_folders_count_where_those_above_are_just_within_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(supervise_module, "MAX_FILES", 3)
+    (tmp_path / "below").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    assert not over_quota(tmp_path, 10**9)
+    (tmp_path / "below" / "c").touch()
+    assert supervise_module.folder_use(tmp_path, 10**9)[1] == 4
+    assert over_quota(tmp_path, 10**9)
