@@ -200,36 +200,47 @@ def said_of_track() -> dict[str, Said]:
 
 
 def track() -> str:
-    """The fields of a track, and the tracks that are shipped."""
+    """The fields of a track, a table for each of its records, and the tracks that are shipped."""
     said = said_of_track()
-    rows = [
-        (f"`{row.path}`", row.meaning or said[row.path].meaning, row.kind, row.unit,
-         said[row.path].range or row.range, row.default,
-         f"`{said[row.path].example}`")
-        for row in field_rows(Track)
-    ]  # fmt: skip
     tracks = [(f"`{name}`", load_track(name).summary, load_track(name).how_to_get) for name in shipped_tracks()]
-    return "\n\n".join(
-        [
-            "# Track",
-            ("A track is one experiment, a YAML file. Begin with `lumirage-harness tracks show t1w >mine.yaml`, change what "
+    parts = [
+        "# Track",
+        (
+            "A track is one experiment, a YAML file. Begin with `lumirage-harness tracks show t1w >mine.yaml`, change what "
             "you want, and check it with `lumirage-harness tracks validate mine.yaml`. Fields that you leave out have their "
             "defaults; a field that does not exist is an error that names it. What the fields are for: "
-            "[experiments](../experiments.md)."),
-            "## Fields",
-            _table(("field", "meaning", "values", "unit", "range", "default", "example"), rows),
-            "## Shipped tracks",
-            _table(("track", "what it asks", "data"), tracks),
-        ]
-    ) + "\n"  # fmt: skip
+            "[experiments](../experiments.md)."
+        ),
+    ]
+    for name, rows in _by_record(list(field_rows(Track))):
+        parts.append(f"## {name or 'The track'}")
+        if name:
+            parts.append(f"{said[name].meaning.capitalize()}, as in `{name}: {said[name].example}`.")
+        cells = [
+            (f"`{row.path.removeprefix(f'{name}.')}`", row.meaning or said[row.path].meaning,
+             _values(row, said[row.path].range), row.default, f"`{said[row.path].example}`")
+            for row in rows
+        ]  # fmt: skip
+        parts.append(_table(("field", "meaning", "values, unit, range", "default", "example"), cells))
+    parts += ["## Shipped tracks", _table(("track", "what it asks", "data"), tracks)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _by_record(rows: list[FieldRow]) -> Iterator[tuple[str, list[FieldRow]]]:
+    """Fields at the top that are no records, under no name; then those of each record."""
+    records = [row.path for row in rows if row.kind == "record" and "." not in row.path]
+    yield "", [row for row in rows if row.path.split(".")[0] not in records]
+    for name in records:
+        yield name, [row for row in rows if row.path.startswith(f"{name}.")]
+
+
+def _values(row: FieldRow, bounds: str = "") -> str:
+    return ", ".join(filter(None, (row.kind, row.unit, bounds or row.range)))
 
 
 def study() -> str:
     """The fields of a study, and the template in full."""
-    rows = [
-        (f"`{r.path}`", r.meaning, r.kind, ", ".join(filter(None, (r.unit, r.range))), r.default)
-        for r in field_rows(Study)
-    ]
+    rows = [(f"`{row.path}`", row.meaning, _values(row), row.default) for row in field_rows(Study)]
     studies = [(f"`{name}`", load_study(name).summary) for name in shipped_studies()]
     return "\n\n".join(
         [
@@ -238,7 +249,7 @@ def study() -> str:
             "looks. Begin with `lumirage-harness study show template >mine.yaml`; check it with `lumirage-harness study "
             "validate mine.yaml`."),
             "## Fields",
-            _table(("field", "meaning", "values", "unit and range", "default"), rows),
+            _table(("field", "meaning", "values, unit, range", "default"), rows),
             "## Shipped studies",
             _table(("study", "what it asks"), studies),
             "## The template",
@@ -249,10 +260,7 @@ def study() -> str:
 
 def card() -> str:
     """The fields of a method's card, and one card in full."""
-    rows = [
-        (f"`{r.path}`", r.meaning, r.kind, ", ".join(filter(None, (r.unit, r.range))), r.default)
-        for r in field_rows(Method)
-    ]
+    rows = [(f"`{row.path}`", row.meaning, _values(row), row.default) for row in field_rows(Method)]
     example = (shipped("method_containers") / "clapirn" / "method.yaml").read_text()
     return "\n\n".join(
         [
@@ -260,7 +268,7 @@ def card() -> str:
             ("`method.yaml` in the folder of a method. What the words mean: [the method contract]"
             "(../specs/method-contract.md); how to write one: [my method](../add-a-method.md)."),
             "## Fields",
-            _table(("field", "meaning", "values", "unit and range", "default"), rows),
+            _table(("field", "meaning", "values, unit, range", "default"), rows),
             "## The card of clapirn",
             f"```yaml\n{example}```",
         ]
@@ -280,13 +288,15 @@ def schemas() -> str:
             "the schema has all."
         ),
     ]
-    for file in sorted((shipped("specs") / "schemas").glob("*.schema.json")):
+    folder = shipped("specs") / "schemas"
+    for file in sorted(folder.rglob("*.schema.json"), key=lambda path: (len(path.parts), path)):
         schema = json.loads(file.read_text())
-        name = file.name.removesuffix(".schema.json")
-        parts.append(f"## {name}")
+        place = file.relative_to(folder).as_posix()
+        name = file.name.removesuffix(".schema.json").replace("-", " ")
+        parts.append(f"## {name}" if "/" not in place else f"## {name} --json")
         if schema.get("description"):
             parts.append(_escaped(str(schema["description"])))
-        parts.append(f"Schema: [{file.name}](../specs/schemas/{file.name})")
+        parts.append(f"Schema: [{place}](../specs/schemas/{place})")
         rows = [
             (f"`{key}`", str(_resolved(schema, one).get("description", "")), _json_kind(one))
             for key, one in schema.get("properties", {}).items()

@@ -27,8 +27,9 @@ def on_files(files: Files, config: Any) -> Files:  # Any: MkDocs gives untyped s
     """Add what does not lie in docs/."""
     for place, address in BROUGHT.items():
         files.append(File.generated(config, address, content=(ROOT / place).read_text()))
-    for schema in sorted((ROOT / "specs" / "schemas").glob("*.json")):
-        files.append(File.generated(config, f"specs/schemas/{schema.name}", content=schema.read_text()))
+    for schema in sorted((ROOT / "specs" / "schemas").rglob("*.json")):
+        place = schema.relative_to(ROOT).as_posix()
+        files.append(File.generated(config, place, content=schema.read_text()))
     for address, text in {**references.pages(), "decisions.md": _decisions()}.items():
         files.append(File.generated(config, address, content=text))
     return files
