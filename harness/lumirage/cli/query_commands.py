@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lumirage.cli.typed_words import between_commas
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -35,7 +37,10 @@ def query(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
             help="method, structure, pair, condition, repeat, source, fixed_subject or moving_subject; may be repeated"
         ),
     ] = ["method"],  # noqa: B006 -- typer copies it
-    method: Annotated[list[str], typer.Option("--method", "-m", help="only this method; may be repeated")] = [],  # noqa: B006
+    method: Annotated[
+        list[str],
+        typer.Option("--method", "-m", callback=between_commas, help="only this method; may be repeated, or a,b"),
+    ] = [],  # noqa: B006
     condition: Annotated[str, typer.Option(help="condition, or '*' for all; default the reference condition")] = "",
     source: Annotated[str, typer.Option(help="label source, or '*' for all; default the first")] = "",
     plot: Annotated[Path | None, typer.Option(help="also draw every value into this file: PDF, SVG or PNG")] = None,

@@ -48,13 +48,22 @@ def _leading(run: Sequence[str], belongs: Callable[[str], bool]) -> int:
 
 
 def _labels(run: Sequence[str], words: Sequence[str]) -> int:
-    """Labels end where the dataset stands; if it stands elsewhere, the last word is OUT unless the dataset has such a label."""
+    """Labels end where the dataset is; if it is elsewhere, the last word is OUT unless the dataset has such a label."""
     count = _leading(run, lambda word: bool(LABEL.fullmatch(word)) and not _is_dataset(word))
     if count < len(run) or not count or "--" in words:
         return count
     datasets = [word for word in words if _is_dataset(word)]
-    there = any(_has(Path(dataset), run[-1]) for dataset in datasets)
-    return count if there or not datasets else count - 1
+    if not datasets:  # none is given, or one that does not exist: it must not be taken for a label
+        return _leading(run, lambda word: any(letter.isdigit() for letter in word))
+    return count if any(_has(Path(dataset), run[-1]) for dataset in datasets) else count - 1
+
+
+def _sources(run: Sequence[str], words: Sequence[str]) -> int:
+    """Names of label sources end where the dataset is; if it is elsewhere, the last word is OUT."""
+    count = _leading(run, lambda word: "/" not in word and not _is_dataset(word))
+    if count < len(run) or "--" in words:
+        return count
+    return max(0, count - 1) if any(_is_dataset(word) for word in words) else 0
 
 
 def _is_dataset(word: str) -> bool:
@@ -68,6 +77,10 @@ def _has(dataset: Path, label: str) -> bool:
 
 def _methods(run: Sequence[str], _: Sequence[str]) -> int:
     return _leading(run, lambda word: not Path(word).exists() and is_method(word)) if run else 0
+
+
+def _assignments(run: Sequence[str], _: Sequence[str]) -> int:
+    return _leading(run, lambda word: "=" in word and not Path(word).exists())
 
 
 def _pairs(run: Sequence[str], _: Sequence[str]) -> int:
@@ -85,6 +98,9 @@ _LISTS: Mapping[str, Callable[[Sequence[str], Sequence[str]], int]] = {
     "--session-label": _labels,
     "--method": _methods,
     "-m": _methods,
+    "--labels": _sources,
+    "--derivatives": _assignments,
+    "--data": _assignments,
     "--pair": _pairs,
     "--preset": _presets,
 }
