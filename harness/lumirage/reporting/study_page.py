@@ -55,6 +55,8 @@ class ClaimCard:
     rule: str
     verdict: str
     found: tuple[str, ...]
+    cautions: tuple[str, ...]
+    """What the numbers of its tracks cannot say, as their datasets have it."""
     figure: dict[str, Any]
 
 
@@ -144,7 +146,9 @@ def _card(one: ClaimResult, shown: list[dict[str, Any]], results: StudyResults) 
     titles = results.family_titles
     figure = next((f for f in shown if f["section"] == "claims" and f["pick"] == one.claim.id), {})
     found = tuple(found_at(one, at, titles) for at in one.places)
-    return ClaimCard(one, rule(one.claim, titles), verdict_words(one), found, figure)
+    measured = {place.track for place in one.claim.places}
+    cautions = dict.fromkeys(facts.caution for facts in results.tracks if facts.name in measured and facts.caution)
+    return ClaimCard(one, rule(one.claim, titles), verdict_words(one), found, tuple(cautions), figure)
 
 
 def _shown(figure: ReportFigure) -> dict[str, Any]:

@@ -81,6 +81,9 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> StudyLayout:
         layout.track(name).root.parent.mkdir(exist_ok=True)
         shutil.move(made.root, layout.track(name).root)
     _kill(layout, "second", "beta")
+    evaluation = layout.track("second").evaluation
+    words = json.loads(evaluation.read_text()) | {"caution": "This dataset cannot say much."}
+    evaluation.write_text(json.dumps(words))
     return layout
 
 
@@ -166,6 +169,14 @@ def test_the_page_is_whole_and_opens_offline(layout: StudyLayout, results: Study
         assert words in page
     for claim in results.claims:
         assert f'id="claim-{claim.claim.id}"' in page
+
+
+def test_what_a_dataset_cannot_say_stands_at_each_claim_that_it_decides(layout: StudyLayout) -> None:
+    articles = dict(
+        re.findall(r'<article class="claim" id="claim-(\w+)">(.*?)</article>', layout.page.read_text(), re.DOTALL)
+    )
+    told = {claim for claim, text in articles.items() if "This dataset cannot say much." in text}
+    assert told == {"better", "loses", "dies", "runs"}
 
 
 def test_tables_have_the_numbers_of_the_page(layout: StudyLayout, results: StudyResults) -> None:
