@@ -11,8 +11,9 @@ from lumirage.reporting.axes import Scale, fit, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.dose_figures import end_labels
 from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.label_places import Area, placed
 from lumirage.reporting.report_inputs import Inputs
-from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
+from lumirage.reporting.scene import Dot, Line, Mark, Scene, text_width
 
 AGAINST = {"det_le0_percent": "folded voxels, %", "sdlogj": "SD of the logarithm of the Jacobian determinant"}
 """Titles of the metrics of regularity; less is more regular."""
@@ -122,7 +123,14 @@ def figure(inputs: Inputs, measure: Measure, regularity: str, width: float) -> S
     marks += y_axis(y, 62, right, measure.axis)
     for curve in drawn:
         marks += _curve(curve, x, y, colors[curve.name])
-    ends = [(y(curve.points[-1][1]), clip(curve.name, 18), colors[curve.name]) for curve in drawn]
+    paths = [[(x(a), y(b)) for a, b, _, _ in curve.points] for curve in drawn]
+    texts = [
+        (at, clip(text, 18), colors[curve.name])
+        for curve, path in zip(drawn, paths, strict=True)
+        for at, text in zip(path, _dose_words(curve), strict=True)
+    ]
+    marks += placed(texts, paths, Area(62, 22, right, height - 46))
+    ends = [(max(path)[1], clip(curve.name, 18), colors[curve.name]) for curve, path in zip(drawn, paths, strict=True)]
     marks += end_labels(ends, right + 10, (34, height - 46))
     alt = "; ".join(
         f"{curve.name}: "
@@ -137,12 +145,16 @@ def _curve(curve: Curve, x: Scale, y: Scale, color: str) -> list[Mark]:
     marks: list[Mark] = []
     if len(curve.points) > 1:
         marks.append(Line([(x(a), y(b)) for a, b, _, _ in curve.points], color=color, width=1.6))
-    for i, (a, b, dose, failed) in enumerate(curve.points):
+    for a, b, dose, failed in curve.points:
         told = f"{curve.name} {dose}: {short(b, 4)} at {short(a)}" + (
             f"; {failed} pairs with failed runs" if failed else ""
         )
         marks.append(Dot((x(a), y(b)), 4, color, "paper" if failed else color, told))
-        if dose:
-            text = dose if i == 0 and len(curve.points) > 1 else dose.rpartition("=")[2]  # the parameter's name once
-            marks.append(Label((x(a), y(b) - 8), clip(text, 18), "muted", 10, "middle"))
     return marks
+
+
+def _dose_words(curve: Curve) -> list[str]:
+    """The text of each dot: the parameter's value, with its name at the first."""
+    doses = [dose for _, _, dose, _ in curve.points]
+    several = len(doses) > 1
+    return [dose if several and i == 0 else dose.rpartition("=")[2] for i, dose in enumerate(doses)]
