@@ -13,13 +13,13 @@ from lumirage.reporting.dose_figures import end_labels
 from lumirage.reporting.figure_rows import clip, colors_of
 from lumirage.reporting.label_places import Area, placed
 from lumirage.reporting.report_inputs import Inputs
-from lumirage.reporting.scene import Dot, Line, Mark, Scene, text_width
+from lumirage.reporting.scene import Dot, Line, Mark, Point, Scene, text_width
 
 AGAINST = {"det_le0_percent": "folded voxels, %", "sdlogj": "SD of the logarithm of the Jacobian determinant"}
 """Titles of the metrics of regularity; less is more regular."""
 WIDE_RANGE = 30.0
 """Axes of regularity are logarithmic if the largest value is this many times the smallest, and none is 0."""
-RATE = "accuracy_at_"
+FOLDS, RATE = "det_le0_percent", "accuracy_at_"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def _read(rows: pd.DataFrame, rates: tuple[str, ...]) -> Iterator[Mapping[str, o
             "span": f"{short(_number(row['least']))} to {short(_number(row['most']))}",
             "area": short(_number(row["area"]), 4),
             "over": f"{short(_number(row['area_from']))} to {short(_number(row['area_to']))}",
-            "rates": [short(_number(row[rate]), 4) for rate in rates],
+            "rates": [short(_number(row[rate]), 4) if row["regularity"] == FOLDS else "" for rate in rates],
             "note": _text(row["note"]),
         }
 
@@ -130,7 +130,10 @@ def figure(inputs: Inputs, measure: Measure, regularity: str, width: float) -> S
         for at, text in zip(path, _dose_words(curve), strict=True)
     ]
     marks += placed(texts, paths, Area(62, 22, right, height - 46))
-    ends = [(max(path)[1], clip(curve.name, 18), colors[curve.name]) for curve, path in zip(drawn, paths, strict=True)]
+    ends = [
+        (_right_end(path)[1], clip(curve.name, 18), colors[curve.name])
+        for curve, path in zip(drawn, paths, strict=True)
+    ]
     marks += end_labels(ends, right + 10, (34, height - 46))
     alt = "; ".join(
         f"{curve.name}: "
@@ -151,6 +154,11 @@ def _curve(curve: Curve, x: Scale, y: Scale, color: str) -> list[Mark]:
         )
         marks.append(Dot((x(a), y(b)), 4, color, "paper" if failed else color, told))
     return marks
+
+
+def _right_end(path: list[Point]) -> Point:
+    """The dot farthest to the right, of several the most accurate."""
+    return max(path, key=lambda at: (at[0], -at[1]))
 
 
 def _dose_words(curve: Curve) -> list[str]:
