@@ -11,6 +11,7 @@ from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.verdict_words import Row, Verdict, number, records, rows_of, sentence
 from lumirage.core.failure_policy import Policy
 from lumirage.core.metrics import direction, title
+from lumirage.core.precision import rounded
 
 NAMED = 3
 """At most this many methods are named; the others are counted."""
@@ -79,6 +80,7 @@ def headline(
     contrasts = _Contrasts(tuple(records(honest)), direction(measure["metric"]))
     parts = [
         _failures(lists),
+        _gated(lists),
         _places(lists, contrasts, measure["metric"]),
         _limits(lists, contrasts, measure["metric"]),
     ]
@@ -134,6 +136,15 @@ def _failures(lists: pd.DataFrame) -> str:
     return _joined(failed[:NAMED]) + more
 
 
+def _gated(lists: pd.DataFrame) -> str:
+    """Who folds too much to be ranked, if anybody."""
+    names = [str(row["method"]) for row in records(lists[lists["beyond_gate"].astype(bool)])]
+    if not names:
+        return ""
+    listed = _joined(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return f"{listed} fold{'s' * (len(names) == 1)} too much to be ranked"
+
+
 def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     """The smallest difference that the data could show: half of the median interval between neighbours."""
     names = [*(str(name) for name in lists["method"]), AFFINE]
@@ -151,9 +162,7 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
 
 def digits(value: float, half: float) -> str:
     """A difference without its sign, to the first digit of half its interval; without an interval, to two digits."""
-    if math.isnan(half) or half <= 0:
-        return f"{abs(value):.2g}"
-    return f"{abs(value):.{min(max(0, -math.floor(math.log10(half))), 4)}f}"
+    return rounded(abs(value), half)
 
 
 def _joined(words: Sequence[str]) -> str:

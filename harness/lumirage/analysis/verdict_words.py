@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from lumirage.core.metrics import title
+
 Row = Mapping[str, object]
 """Column -> value."""
 
@@ -56,9 +58,11 @@ def interval_words(row: Row, *, absolute: bool = False) -> str:
 
 
 def measure_words(row: Row) -> str:
-    """The metric, and the label source if it has one."""
-    source = str(row["source"]) if there(row["source"]) else ""
-    return f"{row['metric']} ({source})" if source else str(row["metric"])
+    """The field's name of the metric, and the label source if it has one."""
+    source, name = str(row["source"]) if there(row["source"]) else "", title(str(row["metric"]))
+    if not source:
+        return name
+    return f"{name[:-1]}, {source})" if name.endswith(")") else f"{name} ({source})"
 
 
 def number(value: object) -> float:

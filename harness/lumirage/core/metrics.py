@@ -200,7 +200,11 @@ TITLES = {
     "hd95_mm": "HD95 (mm)", "hd95_vox_lumir": "HD95 (LUMIR, voxels)", "msd_mm": "surface distance (mm)",
     "nsd_1mm": "surface Dice (1 mm)", "tre_mm_linear": "TRE (mm)", "tre_mm_cubic_l2r": "TRE (Learn2Reg, mm)",
     "tre_vox_lumir": "TRE (LUMIR, voxels)", "displacement_error_mm": "true error (mm)",
-    "det_le0_percent": "folded voxels (%)", "ndv_percent": "folded volume (%)", "sdlogj": "SD log J",
+    "displacement_error_p95_mm": "true error, 95th percentile (mm)", "inverse_consistency_mm": "inverse consistency (mm)",
+    "det_le0_percent": "folded voxels (%)", "ndv_percent": "folded volume (%)", "ndv_mm3": "folded volume (mm³)",
+    "ndv_percent_lumir24": "folded volume (LUMIR24, %)", "ndv_percent_lumir25": "folded volume (LUMIR25, %)",
+    "non_diffeo_voxels": "folded voxels", "non_diffeo_tetrahedra": "folded tetrahedra",
+    "sdlogj": "SD log J", "sdlogj_offset3": "SD log J (Learn2Reg)",
     "mi_fixed_moved": "mutual information", "ncc_fixed_moved": "NCC",
 }  # fmt: skip
 """The usual names of metrics in texts for people; files have the metric's own name."""

@@ -10,7 +10,7 @@ from lumirage.core.checksums import file_checksum
 from lumirage.core.model import SENTINELS
 from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.figure_rows import clip, colors_of, jitter, make_rows
+from lumirage.reporting.figure_rows import clip, jitter, make_rows
 from lumirage.reporting.policy_means import filled_words, policy_means
 from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
@@ -46,11 +46,12 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
     floors = {m: v for m, v in means.items() if m not in known and np.isfinite(v)}
     marks += _floors({m if m in SENTINELS else f"{m}, without a cost": v for m, v in floors.items()}, y, width)
     marks += _front({m: at for m, at in known.items() if m not in inputs.references}, measure, x, y)
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     for method, (spend, value) in known.items():
         filled = filled_words(of_policy[method])
         told = f"{method}: {short(value, 4)} for {tell(spend * unit)}" + (f", {filled}" if filled else "")
-        marks.append(Dot((x(spend), y(value)), 6, colors[method], "paper" if filled else colors[method], told))
+        fill, marker = "paper" if filled else colors[method], inputs.looks[method].marker
+        marks.append(Dot((x(spend), y(value)), 6, colors[method], fill, told, marker))
         marks.append(_beside(method, x(spend), y(value), width, colors[method]))
     alt = "; ".join(f"{m}: {short(v, 4)} at {tell(c * unit)}" for m, (c, v) in known.items())
     return Scene(f"pareto-{cost}", f"{measure.title} against {title}", alt or "No cost is known.", width, height, marks)
@@ -87,7 +88,7 @@ def times(inputs: Inputs, width: float) -> Scene:
     methods = [m for m in inputs.methods if m in set(runs["method"])]
     rows = make_rows(methods, width)
     scale = fit(runs["wall_s"].tolist(), rows.left + 8, rows.right - 8, log=True)
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     marks = x_axis(scale, rows.top, rows.bottom, "seconds a pair, seen from outside") + rows.marks(colors)
     index = {pair: k for k, pair in enumerate(inputs.pairs)}
     for i, method in enumerate(methods):
@@ -97,7 +98,7 @@ def times(inputs: Inputs, width: float) -> Scene:
             told = f"{pair}: {seconds(wall_s)}, {'cold' if cold else 'warm'}"
             fill = "" if cold else colors[method]
             at = (scale(wall_s), rows.middle(i) + 18 * jitter(k))
-            marks.append(Dot(at, 3.2, colors[method], fill, told, {"pair": k}))
+            marks.append(Dot(at, 3.2, colors[method], fill, told, data={"pair": k}))
     alt = "; ".join(f"{m}: median {seconds(runs.loc[runs['method'] == m, 'wall_s'].median())}" for m in methods)
     return Scene("times", "Cold and warm times", alt or "No times were recorded.", width, rows.bottom + 42, marks)
 
@@ -112,7 +113,7 @@ def _spread(runs: pd.DataFrame) -> pd.DataFrame:
 def memory(inputs: Inputs, width: float) -> Scene:
     """Memory over time, one panel for each method: one line for each container, those with the highest peaks."""
     lines = {m: found for m in inputs.methods if (found := _lines(inputs, m))}
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     index = {pair: k for k, pair in enumerate(inputs.pairs)}
     pitch, marks = 118.0, list[Mark]()
     for i, (method, found) in enumerate(lines.items()):

@@ -1,10 +1,11 @@
 """Defines the displayed measures: a metric under a preset and a label source, with its unit and good direction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from lumirage.core.metrics import direction, is_accuracy, is_regularity
+from lumirage.core.metrics import METRICS, direction, is_accuracy, is_regularity, title
 
 DEFAULT_PRESET = "strict"
 
@@ -24,7 +25,10 @@ class Measure:
     metric: str
     source: str
     unit: str
+    name: str
+    """Its identifier, with preset, settings and source where there are several; for files."""
     title: str
+    """The same for readers: the field's name of the metric, with its unit."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -47,22 +51,21 @@ class Measure:
         return is_accuracy(self.metric)
 
     @property
-    def named(self) -> str:
-        """Title with unit, unless the name contains it."""
-        said = {"": True, "1": True, "%": "percent" in self.metric}.get(self.unit, f"_{self.unit}" in self.metric)
-        return self.title if said else f"{self.title}, {self.unit}"
+    def definition(self) -> str:
+        """What it is, for a tooltip."""
+        return METRICS[self.metric].definition if self.metric in METRICS else self.metric
 
     @property
     def axis(self) -> str:
-        """Title with unit and the better direction, for an axis."""
-        return f"{self.named} ({'more' if self.higher_is_better else 'less'} is better)"
+        """Title and the better direction, for an axis."""
+        return f"{self.title}, {'more' if self.higher_is_better else 'less'} is better"
 
 
 def measures_of(values: pd.DataFrame) -> list[Measure]:
     """All measures of a table of values, the most interesting first, those without any value last.
 
     If nothing measures accuracy, image similarity comes first, as folds alone say even less.
-    A title names preset, settings and label source only where the table has several of them.
+    Names and titles tell preset, settings and label source only where the table has several of them.
     """
     keys = ["preset", "settings", "metric", "source"]
     found = values[[*keys, "unit"]].drop_duplicates(keys)
@@ -82,9 +85,27 @@ def measures_of(values: pd.DataFrame) -> list[Measure]:
 def _measure(row: tuple[str, ...], several: dict[str, bool]) -> Measure:
     preset, settings, metric, source, unit = row
     extras = [text for key, text in (("preset", preset), ("settings", settings), ("source", source)) if several[key]]
-    title = metric + (f" [{', '.join(filter(None, extras))}]" if any(extras) else "")
-    return Measure(preset, settings, metric, source, unit, title)
+    extra = f" [{', '.join(filter(None, extras))}]" if any(extras) else ""
+    return Measure(preset, settings, metric, source, unit, metric + extra, title(metric) + extra)
 
 
 def _rank(metric: str, order: tuple[str, ...]) -> int:
     return next((i for i, start in enumerate(order) if metric.lower().startswith(start)), len(order))
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A metric for the list of definitions."""
+
+    name: str
+    title: str
+    definition: str
+    better: str
+    undefined: str
+    source: str
+
+
+def definitions_of(measures: Sequence[Measure]) -> list[Definition]:
+    """One for each metric that is shown, in order."""
+    known = [METRICS[name] for name in dict.fromkeys(m.metric for m in measures) if name in METRICS]
+    return [Definition(m.name, title(m.name), m.definition, m.better, m.undefined, m.source) for m in known]

@@ -12,7 +12,7 @@ from lumirage.core.track import REFERENCE
 from lumirage.reporting.analysis_tables import of_measure
 from lumirage.reporting.axes import Scale, fit, short, y_axis
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.figure_rows import clip
 from lumirage.reporting.policy_means import filled_means
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
@@ -103,7 +103,7 @@ def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
         color = "ink" if level.condition == REFERENCE else "muted"
         marks.append(Label((x(level.value), height - 32), clip(level.text, 14), color, 11, "middle"))
     marks.append(Label(((56 + right) / 2, height - 10), axis_words(axis), "muted", 12, "middle"))
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     failed = failures_by_condition(inputs)
     for i, method in enumerate(inputs.methods):
         marks += _spans(spans, method, [(level.condition, x(level.value)) for level in levels], y, colors[method])
@@ -118,7 +118,7 @@ def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
     alt = "; ".join(f"{m}: " + ", ".join(short(v) for v in means[:, i]) for i, m in enumerate(inputs.methods))
     names = ", ".join(level.text for level in levels)
     title = f"{measure.title} against {axis.replace('_', ' ')}"
-    return Scene(f"dose-{axis}-{measure.title}", title, f"{axis} {names}. {alt}", width, height, marks)
+    return Scene(f"dose-{axis}-{measure.name}", title, f"{axis} {names}. {alt}", width, height, marks)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from lumirage.reporting.analysis_tables import (
 )
 from lumirage.reporting.axes import Scale, fit, short, x_axis
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.figure_rows import colors_of, make_rows
+from lumirage.reporting.figure_rows import make_rows
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene
 
@@ -33,9 +33,9 @@ def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:
     lines = make_rows(methods, width, pitch=38)
     ends = [number(row, c) for row in found.values() for c in ("difference", "ci_low", "ci_high")]
     scale = fit([0.0, *ends], lines.left + 8, lines.right - 8)
-    marks = x_axis(scale, lines.top, lines.bottom, f"{measure.named}: difference to {base}")
+    marks = x_axis(scale, lines.top, lines.bottom, f"{measure.title}: difference to {base}")
     marks.append(Line([(scale(0), lines.top), (scale(0), lines.bottom)], color="muted"))
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     marks += lines.marks(colors)
     told = []
     for i, method in enumerate(methods):
@@ -44,9 +44,10 @@ def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:
             marks += _interval(naive_of[method], scale, y + 8, "muted", 1.2)
         text = effect_text(method, base, found[method])
         marks += _interval(found[method], scale, y, colors[method], 2.5)
-        marks.append(Dot((scale(number(found[method], "difference")), y), 4.5, colors[method], colors[method], text))
+        at, marker = (scale(number(found[method], "difference")), y), inputs.looks[method].marker
+        marks.append(Dot(at, 4.5, colors[method], colors[method], text, marker))
         told.append(text)
-    name = f"forest-{measure.title}"
+    name = f"forest-{measure.name}"
     return Scene(name, f"{measure.title}: effects", "; ".join(told), width, lines.bottom + 42, marks)
 
 
@@ -86,7 +87,7 @@ def stability(inputs: Inputs, measure: Measure, width: float) -> Scene:
     methods = sorted(set(rows["method"].astype(str)), key=lambda m: (best.get(m, 99.0), m))
     lines = make_rows(methods, width, pitch=44)
     scale = Scale(0.9, max(len(methods), 2) + 0.1, lines.left + 10, lines.right - 60, whole=True)
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     marks = x_axis(scale, lines.top, lines.bottom, f"rank by {measure.title}, 1 is best") + lines.marks(colors)
     told = []
     for i, method in enumerate(methods):
@@ -97,7 +98,7 @@ def stability(inputs: Inputs, measure: Measure, width: float) -> Scene:
         if own in mine:
             told.append(f"{method}: rank {short(number(mine[own], 'rank'), 2)}")
     alt = f"Under policy {own}: " + "; ".join(told)
-    return Scene(f"stability-{measure.title}", "Stability of ranks", alt, width, lines.bottom + 42, marks)
+    return Scene(f"stability-{measure.name}", "Stability of ranks", alt, width, lines.bottom + 42, marks)
 
 
 def _rank_marks(row: Row, policy: str, scale: Scale, y: float, color: str, *, filled: bool) -> list[Mark]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lumirage.core.model import Outcome
-from lumirage.reporting.figure_rows import colors_of, make_rows
+from lumirage.reporting.figure_rows import make_rows
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Box, Label, Mark, Scene
 
@@ -77,7 +77,7 @@ def matrix(inputs: Inputs, width: float) -> Scene:
     ended = dict(zip(zip(bad["method"], bad["pair"], strict=True), bad["outcome"], strict=True))
     index = {pair: k for k, pair in enumerate(inputs.pairs)}
     step = min((rows.right - rows.left) / max(len(pairs), 1), 26.0)
-    marks = rows.marks(colors_of(inputs.methods))
+    marks = rows.marks(inputs.colors)
     for i, method in enumerate(methods):
         for k, pair in enumerate(pairs):
             outcome = ended.get((method, pair))

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lumirage.core.model import SENTINELS
 from lumirage.reporting.scene import Label, Line, Mark, text_width
 
 WIDE = 760.0
@@ -69,12 +68,6 @@ def clip(text: str, most: int) -> str:
         return text
     keep = (most - 1) // 2
     return f"{text[:keep]}…{text[-keep:]}"
-
-
-def colors_of(methods: Sequence[str]) -> dict[str, str]:
-    """Method -> colour role. The sentinels are grey: they are references, not competitors."""
-    others = [m for m in methods if m not in SENTINELS]
-    return {m: "muted" for m in methods if m in SENTINELS} | {m: f"m{i % 10}" for i, m in enumerate(others)}
 
 
 def jitter(index: int) -> float:

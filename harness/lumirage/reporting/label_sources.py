@@ -9,7 +9,6 @@ import pandas as pd
 from lumirage.reporting.analysis_tables import MAIN_SCHEME
 from lumirage.reporting.axes import NONE, short
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.figure_rows import colors_of
 from lumirage.reporting.method_orders import MethodOrder, moved, order_of, slopes, tau
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Scene
@@ -117,4 +116,4 @@ def _list_name(measure: Measure) -> str:
 def figure(inputs: Inputs, sources: Sources, width: float) -> Scene:
     """The orders of one metric, one column for each source."""
     name, title = f"sources-{sources.metric}", f"{sources.metric} by label source"
-    return slopes(name, title, sources.orders, colors_of(inputs.methods), width)
+    return slopes(name, title, sources.orders, inputs.colors, width)

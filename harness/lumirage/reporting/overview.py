@@ -14,10 +14,12 @@ from lumirage.core.layout import write_text
 from lumirage.reporting.analysis_tables import MERGED, base_of, comparisons, of_measure, rankings, records
 from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
+from lumirage.reporting.displayed_measures import definitions_of
 from lumirage.reporting.failure_tables import Reason, failed_pairs, outcome_counts, reasons
-from lumirage.reporting.figure_rows import colors_of
 from lumirage.reporting.figures import SECTIONS, ReportFigure, file_name
+from lumirage.reporting.headline_figure import headline_figure
 from lumirage.reporting.label_sources import sources_of
+from lumirage.reporting.page_data import page_data
 from lumirage.reporting.page_templates import inlined, render
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.preparation_effects import change_tables
@@ -78,6 +80,7 @@ def render_overview(overview: Overview, *, one_file: bool = False) -> str:
         "evaluation": inputs.evaluation,
         "lines": overview.lines,
         **_findings(inputs),
+        "warnings_first": _warnings_first(overview),
         "tables": inputs.tables,
         "harmed": {page.choice.condition: page.choice for page in overview.pages},
         "problems": list(dict.fromkeys(problems.told)),
@@ -104,17 +107,34 @@ def _findings(inputs: Inputs) -> dict[str, list[str]]:
     }
 
 
+def _warnings_first(overview: Overview) -> list[tuple[str, str]]:
+    """What must be seen on the first screen, as a link's address and its text."""
+    inputs = overview.inputs
+    found = []
+    if inputs.evaluation.caution:
+        found.append(("#caution", "what these numbers cannot say"))
+    if doubts := len(inputs.pair_warnings):
+        found.append(("#doubts", f"{doubts} of {len(inputs.pairs)} pairs are doubtful"))
+    if lost := len(inputs.evaluation.left_out):
+        found.append(("#left-out", f"{lost} pairs were left out"))
+    if overview.problems.told:
+        found.append(("#problems", "parts of this report could not be made"))
+    return found
+
+
 def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], Any], Any]]:
     """Name in the template -> how to make it, and its substitute if that fails."""
     inputs, lines = overview.inputs, overview.lines
     return {
         "shown": (lambda: shown_columns(inputs.measures, lines), [0]),
-        "colors": (lambda: colors_of(inputs.methods), {}),
         "sparks": (lambda: _sparks(lines), {}),
+        "first_figure": (lambda: headline_figure(inputs, lines), None),
+        "looks": (lambda: inputs.looks, {}),
         "base": (lambda: base_of(comparisons(inputs, inputs.measures[0], inputs.conditions[0])), ""),
         "duels": (lambda: _duels(inputs), []),
         "ranks": (lambda: _ranks(inputs), {}),
         "rank_columns": (lambda: rank_columns(inputs), []),
+        "definitions": (lambda: definitions_of(inputs.measures), []),
         "paragraphs": (lambda: paragraphs(inputs), []),
         "references": (lambda: references(inputs), []),
         "figures": (lambda: _figures(overview.drawn_figures), {section: [] for section in SECTIONS}),
@@ -134,7 +154,7 @@ def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], A
         "repeats": (lambda: repeat_tables(inputs), []),
         "power": (lambda: _power(inputs), pd.DataFrame()),
         "hrefs": (lambda: _hrefs(overview, one_file), {}),
-        "data": (lambda: _data(overview, one_file), {}),
+        "data": (lambda: page_data(inputs, _pages(overview, one_file)), {}),
     }
 
 
@@ -254,29 +274,13 @@ def _facts(inputs: Inputs) -> dict[str, int]:
     }
 
 
+def _pages(overview: Overview, one_file: bool) -> dict[str, str]:
+    """Pair -> the address of its page under the first condition."""
+    hrefs, condition = _hrefs(overview, one_file), overview.inputs.conditions[0]
+    return {p.choice.pair: hrefs[p.choice.name] for p in overview.pages if p.choice.condition == condition}
+
+
 def _hrefs(overview: Overview, one_file: bool) -> dict[str, str]:
     """Name of a pair's page -> its address relative to the overview."""
     names = [page.choice.name for page in overview.pages]
     return {name: f"#pair-{name}" if one_file else f"pairs/{name}.html" for name in names}
-
-
-def _data(overview: Overview, one_file: bool) -> dict[str, Any]:
-    """Compact arrays: pairs by index, and for each measure the values (methods x pairs) with four digits."""
-    inputs = overview.inputs
-    condition = inputs.conditions[0]
-    hrefs = _hrefs(overview, one_file)
-    return {
-        "pairs": [
-            [id_, p.fixed.name, p.moving.name, p.fixed.subject, p.moving.subject] for id_, p in inputs.pairs.items()
-        ],
-        "pages": {
-            page.choice.pair: hrefs[page.choice.name] for page in overview.pages if page.choice.condition == condition
-        },
-        "methods": inputs.methods,
-        "measures": [[m.title, m.unit] for m in inputs.measures],
-        "values": {f"{i}/0": _compact(inputs.matrix(m, condition)) for i, m in enumerate(inputs.measures)},
-    }
-
-
-def _compact(values: np.ndarray) -> list[list[float | None]]:
-    return [[float(f"{v:.4g}") if np.isfinite(v) else None for v in row] for row in values]

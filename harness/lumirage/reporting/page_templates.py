@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from lumirage.core.failure_policy import COUNTED_AS
 from lumirage.reporting.axes import mebibytes, seconds, short
+from lumirage.reporting.method_looks import OUTLINES, Outline
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.report_tables import cell
 from lumirage.reporting.scene import DARK, LIGHT
@@ -65,13 +66,20 @@ def as_json(value: Any) -> Markup:  # whatever json takes
 
 
 def theme() -> Markup:
-    """Both palettes as CSS variables: chosen by the system's preference, or by the reader."""
+    """Both palettes as CSS variables, chosen by the system's preference or by the reader; and the markers."""
     light, dark = ("".join(f"--{role}:{color};" for role, color in palette.items()) for palette in (LIGHT, DARK))
     return Markup(
         f":root{{{light}color-scheme:light}}"
         f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
         f":root[data-theme=dark]{{{dark}color-scheme:dark}}"
+        + "".join(
+            f".mk-{marker}::before{{clip-path:polygon({_polygon(corners)})}}" for marker, corners in OUTLINES.items()
+        )
     )
+
+
+def _polygon(corners: Outline) -> str:
+    return ",".join(f"{50 + 50 * x:.0f}% {50 + 50 * y:.0f}%" for x, y in corners)
 
 
 def render(template: str, **context: Any) -> str:  # templates take anything

@@ -12,7 +12,7 @@ from lumirage.core.model import Outcome, Pair, Run
 from lumirage.core.space import Single
 from lumirage.reporting.axes import short
 from lumirage.reporting.chosen_pairs import Chosen
-from lumirage.reporting.figure_rows import colors_of
+from lumirage.reporting.method_looks import Look
 from lumirage.reporting.pair_panels import PairPlanes, PanelRow, planes_of, result_rows, shared_rows
 from lumirage.reporting.pair_pictures import read_pair_images, read_result
 from lumirage.reporting.report_inputs import Inputs, files_of, read_run
@@ -55,7 +55,7 @@ class PairPage:
     parts: tuple[MethodPart, ...]
     trouble: str
     labels: tuple[LabelTable, ...]
-    colors: dict[str, str]
+    looks: dict[str, Look]
     volumes: str
     warning: str
     """Doubts about the pair itself; empty if there are none."""
@@ -88,13 +88,13 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, p
         choice=choice,
         pair=pair,
         scores=_scores(inputs, choice),
-        measures=tuple(m.named for m in inputs.measures),
+        measures=tuple(m.title for m in inputs.measures),
         outlines=_outlines(pair_planes, problems) if pair_planes else Markup(""),
         shared=tuple(shared_rows(pair_planes, problems)) if pair_planes else (),
         parts=parts,
         trouble=trouble,
         labels=_labels(inputs, choice, label_values),
-        colors=colors_of(inputs.methods),
+        looks=inputs.looks,
         volumes=_volumes(pair_planes, moved, problems) if pair_planes else "",
         warning=inputs.pair_warnings.get(choice.pair, ""),
         caution=inputs.evaluation.caution,
@@ -115,7 +115,7 @@ def page_without(inputs: Inputs, choice: Chosen, why: str) -> PairPage:
         parts=(),
         trouble=f"This page could not be made: {why}.",
         labels=(),
-        colors=colors_of(inputs.methods),
+        looks=inputs.looks,
         volumes="",
         warning=inputs.pair_warnings.get(choice.pair, ""),
         caution=inputs.evaluation.caution,

@@ -12,7 +12,7 @@ from lumirage.reporting.axes import Scale, fit, short, x_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.dose_figures import axes_of, axis_words, is_curve
 from lumirage.reporting.effect_figures import number
-from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.figure_rows import clip
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
 
@@ -161,11 +161,11 @@ def forest(inputs: Inputs, table: ChangeTable, width: float) -> Scene:
         for k, method in enumerate(methods):
             start, end = lines.column(k)
             scale = fit([0.0, *ends], start + 4, end - 12)
-            marks += _column(lines, method, scale, colors_of(inputs.methods)[method])
+            marks += _column(lines, method, scale, inputs.colors[method])
         top = lines.bottom + 48
     title = clip(f"change of {table.measure.axis}", int(width / 6.8))
     marks.append(Label((width / 2, top - 14), title, "muted", 12, "middle"))
-    name = f"changes-{table.measure.title}"
+    name = f"changes-{table.measure.name}"
     return Scene(name, f"{table.measure.title}: changes", _alt(rows, table), width, top, marks)
 
 

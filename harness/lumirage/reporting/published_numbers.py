@@ -139,7 +139,7 @@ def _stands_for(method: str, result: Result) -> bool:
 def _named(measure: Measure) -> str:
     """The name with the label source used, even if there is only one."""
     told = not measure.source or measure.source in measure.title
-    return measure.named if told else f"{measure.named} (labels: {measure.source})"
+    return measure.title if told else f"{measure.title} (labels: {measure.source})"
 
 
 def _metric(inputs: Inputs, quantity: Quantity) -> tuple[Measure | None, str]:

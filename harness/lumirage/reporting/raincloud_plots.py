@@ -4,7 +4,7 @@ import numpy as np
 
 from lumirage.reporting.axes import Scale, fit, short, x_axis
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.figure_rows import Rows, colors_of, jitter, make_rows
+from lumirage.reporting.figure_rows import Rows, jitter, make_rows
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Cloud, Label, Line, Mark, Scene
 
@@ -19,14 +19,14 @@ def strips(inputs: Inputs, measure: Measure, condition: str, width: float) -> Sc
     methods = inputs.methods
     rows = make_rows(methods, width, pitch=PITCH)
     scale = fit(values[np.isfinite(values)].tolist(), rows.left + 6, rows.right - 6)
-    colors = colors_of(methods)
+    colors = inputs.colors
     marks = x_axis(scale, rows.top, rows.bottom, measure.axis) + rows.marks(colors)
     place = f"{inputs.measures.index(measure)}/{inputs.conditions.index(condition)}"
     for i, method in enumerate(methods):
         marks += _row(values[i], rows.middle(i), scale, colors[method])
         marks.append(_cloud(values[i], rows.middle(i), scale, colors[method], {"strip": place, "method": i}))
         marks += _missing(values[i], rows, i)
-    name = f"strips-{measure.title}-{condition}"
+    name = f"strips-{measure.name}-{condition}"
     alt = f"Values of {measure.title} for each pair. " + "; ".join(
         f"{m}: median {short(_median(v))} over {int(np.isfinite(v).sum())} pairs"
         for m, v in zip(methods, values, strict=True)

@@ -6,9 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle, Polygon, Rectangle
 
-from lumirage.reporting.scene import LIGHT, Box, Cloud, Dot, Label, Line, Mark, Scene
+from lumirage.reporting.method_looks import RING
+from lumirage.reporting.scene import LIGHT, Box, Cloud, Dot, Label, Line, Mark, Scene, corners
 
 DPI = 72
 SCALE = 2.5
@@ -34,9 +35,10 @@ def _draw(axes: Axes, mark: Mark, order: int) -> None:
         case Line():
             _draw_line(axes, mark, order)
         case Dot():
-            fill = LIGHT[mark.fill] if mark.fill else "none"
-            edge = LIGHT[mark.color]
-            axes.add_artist(Circle(mark.at, mark.radius, facecolor=fill, edgecolor=edge, linewidth=1.5, zorder=order))
+            fill = LIGHT[mark.fill] if mark.fill and mark.marker != RING else "none"
+            look = {"facecolor": fill, "edgecolor": LIGHT[mark.color], "linewidth": 1.5, "zorder": order}
+            shape = corners(mark)
+            axes.add_artist(Polygon(shape, closed=True, **look) if shape else Circle(mark.at, mark.radius, **look))
         case Cloud():
             x, y = np.array(mark.points, dtype=float).reshape(-1, 2).T
             area = (2 * mark.radius) ** 2

@@ -10,8 +10,9 @@ from lumirage.reporting.analysis_tables import of_measure, records
 from lumirage.reporting.axes import Scale, fit, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.dose_figures import end_labels
-from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.figure_rows import clip
 from lumirage.reporting.label_places import Area, placed
+from lumirage.reporting.method_looks import looks_of
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Line, Mark, Point, Scene, text_width
 
@@ -112,7 +113,7 @@ def curves(inputs: Inputs, measure: Measure, regularity: str) -> list[Curve]:
 def figure(inputs: Inputs, measure: Measure, regularity: str, width: float) -> Scene:
     """Mean accuracy against mean regularity, failures filled; a line through the doses of a method, a dot for one setting."""
     drawn = curves(inputs, measure, regularity)
-    colors = colors_of([curve.name for curve in drawn])
+    colors = {name: look.color for name, look in looks_of([c.name for c in drawn], inputs.references).items()}
     height, right = 330.0, width - 16 - max(text_width(clip(curve.name, 18), bold=True) for curve in drawn)
     across = [point[0] for curve in drawn for point in curve.points]
     wide = min(across) > 0 and max(across) > WIDE_RANGE * min(across)
@@ -140,7 +141,7 @@ def figure(inputs: Inputs, measure: Measure, regularity: str, width: float) -> S
         + ", ".join(f"{dose or 'as it is'} {short(b, 4)} at {short(a)}" for a, b, dose, _ in curve.points)
         for curve in drawn
     )
-    name = f"regularity-{regularity}-{measure.title}"
+    name = f"regularity-{regularity}-{measure.name}"
     return Scene(name, f"{measure.title} against {AGAINST[regularity]}", alt, width, height, marks)
 
 

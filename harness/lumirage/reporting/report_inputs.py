@@ -22,6 +22,7 @@ from lumirage.core.records import read_json
 from lumirage.core.references import references_of
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
+from lumirage.reporting.method_looks import Look, looks_of
 from lumirage.reporting.pair_warnings import read_pair_warnings
 
 ANALYSIS_TABLES = (
@@ -76,6 +77,16 @@ class Inputs:
     def references(self) -> tuple[str, ...]:
         """The sentinels and the methods that serve as a scale: no rank, no verdict, not on a front."""
         return references_of(self.evaluation)
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """Method -> its colour and marker."""
+        return looks_of(self.methods, self.references)
+
+    @cached_property
+    def colors(self) -> dict[str, str]:
+        """Method -> its colour role."""
+        return {method: look.color for method, look in self.looks.items()}
 
     @cached_property
     def pairs(self) -> dict[str, Pair]:

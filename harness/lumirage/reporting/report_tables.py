@@ -151,8 +151,8 @@ def leaderboard(inputs: Inputs, lines: Sequence[MethodRow]) -> pd.DataFrame:
         row |= {"mean_after_policy": s.means[0].value, "filled": s.means[0].filled, "effect": s.effect}
         row |= {"effect_low": s.effect_low, "effect_high": s.effect_high}
         for measure, mean in zip(inputs.measures, s.means, strict=True):
-            row |= {f"mean {measure.title}": mean.value, f"n {measure.title}": mean.n_pairs}
-            row |= {f"filled {measure.title}": mean.filled}
+            row |= {f"mean {measure.name}": mean.value, f"n {measure.name}": mean.n_pairs}
+            row |= {f"filled {measure.name}": mean.filled}
         row |= {"failed_runs": s.failed, "median_wall_s": s.wall_s, "median_load_s": s.load_s}
         row |= {"median_peak_memory_bytes": s.peak_memory_bytes, "device": s.device}
         rows.append(row)

@@ -10,7 +10,7 @@ from lumirage.core.model import CENSORING, Outcome
 from lumirage.reporting.axes import Scale, fit, short, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.dose_figures import end_labels, failures_by_condition
-from lumirage.reporting.figure_rows import clip, colors_of
+from lumirage.reporting.figure_rows import clip
 from lumirage.reporting.policy_means import filled_means
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.resolution_results import (
@@ -74,7 +74,7 @@ def _count(voxels: float) -> str:
 
 def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
     """Mean of a measure against voxels, failures filled; runs stopped by a limit are hollow triangles below."""
-    deaths, colors = limit_failures(inputs, CENSORING), colors_of(inputs.methods)
+    deaths, colors = limit_failures(inputs, CENSORING), inputs.colors
     frame, failed = _frame(inputs, width, deaths), failures_by_condition(inputs)
     means = {size.condition: filled_means(inputs, measure, size.condition) for size in frame.sizes}
     y = fit([v for row in means.values() for v in row.values() if np.isfinite(v)], frame.bottom, frame.top)
@@ -92,7 +92,7 @@ def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
     marks += _censored(deaths, frame, frame.bottom + 12, colors)
     marks += end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom))
     alt = f"Mean {measure.title} at {', '.join(s.text for s in frame.sizes)}. {'; '.join(d.told for d in deaths)}"
-    name, title = f"resolution-{measure.title}", f"{measure.title} against resolution"
+    name, title = f"resolution-{measure.name}", f"{measure.title} against resolution"
     return Scene(name, title, alt, width, below + 56, marks)
 
 
@@ -101,7 +101,7 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
 
     Runs stopped by this cost's own limit are hollow triangles at the limit: the cost is at least that.
     """
-    deaths, colors = limit_failures(inputs, (of.death,) if of.death else ()), colors_of(inputs.methods)
+    deaths, colors = limit_failures(inputs, (of.death,) if of.death else ()), inputs.colors
     frame = _frame(inputs, width, deaths)
     medians = {m: _medians(inputs, m, of, frame.sizes) for m in inputs.methods}
     limit = of.limit(inputs.evaluation.track.limits) if deaths else None
@@ -166,7 +166,7 @@ def _fitted(inputs: Inputs, method: str, of: Cost, scales: Scales, color: str) -
 def _names(
     inputs: Inputs, of: Cost, medians: dict[str, list[tuple[Size, float]]], y: Scale, frame: _Frame
 ) -> list[Mark]:
-    colors = colors_of(inputs.methods)
+    colors = inputs.colors
     ends = [(y(points[0][1]), m, colors[m]) for m, points in medians.items() if points]
     marks: list[Mark] = []
     for label in end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom - 8), gap=28):

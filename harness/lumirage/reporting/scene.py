@@ -9,19 +9,23 @@ from typing import Literal
 
 from markupsafe import Markup, escape
 
+from lumirage.reporting.method_looks import OUTLINES, RING
+
 LIGHT = {
     "paper": "#fbfaf7", "ink": "#1d1c1a", "muted": "#6b675f", "rule": "#d9d5cb", "wash": "#efece4",
-    "accent": "#b3341f", "good": "#2d7d4f", "bad": "#a8321f", "warn": "#9a6b08",
-    "m0": "#2f679f", "m1": "#bd5526", "m2": "#35845a", "m3": "#83569e", "m4": "#97730f",
-    "m5": "#1f8290", "m6": "#ae3f68", "m7": "#666a26", "m8": "#775039", "m9": "#4f5bbd",
+    "accent": "#b3341f", "good": "#276f46", "bad": "#a8321f", "warn": "#8a5f06",
+    "m0": "#083060", "m1": "#0068d0", "m2": "#6000b0", "m3": "#805888", "m4": "#581838",
+    "m5": "#c01858", "m6": "#d80008", "m7": "#502800", "m8": "#087818", "m9": "#007868",
 }  # fmt: skip
-"""Colours by role, on light paper. m0 to m9 are methods; all have a contrast of 3:1 with the paper."""
+"""Colours by role, on light paper. m0 to m9 are methods; all have a contrast of 4.5:1 with paper and wash, as text needs.
+
+They were searched for the largest least distance (CIEDE2000) for normal sight, protanopia and deuteranopia."""
 
 DARK = {
     "paper": "#161719", "ink": "#e6e3dc", "muted": "#a09b91", "rule": "#3a3a3b", "wash": "#222325",
     "accent": "#f0805f", "good": "#74c295", "bad": "#ee7c68", "warn": "#dcb04e",
-    "m0": "#74aee6", "m1": "#eb9062", "m2": "#6dc093", "m3": "#c397df", "m4": "#d3ae45",
-    "m5": "#5fc1cf", "m6": "#e983a6", "m7": "#b2b75c", "m8": "#c59a7e", "m9": "#98a2f5",
+    "m0": "#10a8b0", "m1": "#a8b8f8", "m2": "#b068f8", "m3": "#f83898", "m4": "#f8a0a0",
+    "m5": "#d87000", "m6": "#f8e0a0", "m7": "#90e000", "m8": "#60a068", "m9": "#50f8d8",
 }  # fmt: skip
 """The same roles on dark paper."""
 
@@ -47,13 +51,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Dot:
-    """A disc, hollow if `fill` is empty."""
+    """A disc, or another marker (`method_looks.OUTLINES`), hollow if `fill` is empty."""
 
     at: Point
     radius: float = 4.0
     color: str = "ink"
     fill: str = ""
     title: str = ""
+    marker: str = "circle"
     data: Data = field(default_factory=dict)
 
 
@@ -150,10 +155,7 @@ def _mark(mark: Mark, paint: Paint, inline: bool) -> str:
         case Line():
             return _line(mark, paint, extra)
         case Dot():
-            fill = paint(mark.fill) if mark.fill else "none"
-            at = f' cx="{num(mark.at[0])}" cy="{num(mark.at[1])}" r="{num(mark.radius)}"'
-            style = f' style="fill:{fill};stroke:{paint(mark.color)}" stroke-width="1.5"'
-            return _titled("circle", f"{at}{style}{extra}", mark.title)
+            return _dot(mark, paint, extra)
         case Cloud():
             points = mark.points if mark.inline or not inline else ()
             path = "".join(f"M{num(x)} {num(y)}h0" for x, y in points)
@@ -168,6 +170,23 @@ def _mark(mark: Mark, paint: Paint, inline: bool) -> str:
             anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
             at = f' x="{num(mark.at[0])}" y="{num(mark.at[1])}" font-size="{num(mark.size)}"'
             return f'<text{at}{anchor}{bold} style="fill:{paint(mark.color)}"{extra}>{escape(mark.text)}</text>'
+
+
+def corners(dot: Dot) -> list[Point]:
+    """The corners of a marker; none for a disc or a ring."""
+    if dot.marker not in OUTLINES or dot.marker == "circle":
+        return []
+    return [(dot.at[0] + 1.2 * dot.radius * x, dot.at[1] + 1.2 * dot.radius * y) for x, y in OUTLINES[dot.marker]]
+
+
+def _dot(mark: Dot, paint: Paint, extra: str) -> str:
+    fill = paint(mark.fill) if mark.fill and mark.marker != RING else "none"
+    style = f' style="fill:{fill};stroke:{paint(mark.color)}" stroke-width="1.5"'
+    if shape := corners(mark):
+        points = "L".join(f"{num(x)} {num(y)}" for x, y in shape)
+        return _titled("path", f' d="M{points}Z" stroke-linejoin="round"{style}{extra}', mark.title)
+    at = f' cx="{num(mark.at[0])}" cy="{num(mark.at[1])}" r="{num(mark.radius)}"'
+    return _titled("circle", f"{at}{style}{extra}", mark.title)
 
 
 def _line(mark: Line, paint: Paint, extra: str) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 from lumirage.core.track import REFERENCE
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.dose_figures import condition_words
-from lumirage.reporting.figure_rows import colors_of
 from lumirage.reporting.method_orders import MethodOrder, moved, order_of, slopes, tau
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Scene
@@ -126,4 +125,4 @@ def _part(
 def figure(inputs: Inputs, truth: Truth, width: float) -> Scene:
     """The two orders, with one line for each method."""
     orders = [truth.error_order, truth.dice_order]
-    return slopes("truth", "True error beside Dice", orders, colors_of(inputs.methods), width)
+    return slopes("truth", "True error beside Dice", orders, inputs.colors, width)

@@ -193,7 +193,7 @@ def test_a_clear_difference_is_said_with_its_interval_and_numbers():
     rng = np.random.default_rng(0)
     base = rng.normal(0.4, 0.02, 30)
     text = sentence(pairs_of("all", 6), {"affine": base, "a": base + 0.12 + rng.normal(0, 0.005, 30)})
-    assert text.startswith("a is better than affine on dice_nearest_fg (manual) by 0.1")
+    assert text.startswith("a is better than affine on Dice (manual) by 0.1")
     assert text.endswith("(n = 30 pairs, 6 subjects).")
 
 
@@ -202,7 +202,7 @@ def test_lower_distances_are_better_and_said_as_a_gain():
     text = sentence(
         pairs_of("all", 6), {"affine": rng.normal(3, 0.1, 30), "a": rng.normal(2, 0.1, 30)}, metric="hd95_mm"
     )
-    assert text.startswith("a is better than affine on hd95_mm (manual) by ")
+    assert text.startswith("a is better than affine on HD95 (mm, manual) by ")
     assert "-" not in text.split(" by ")[1]
 
 

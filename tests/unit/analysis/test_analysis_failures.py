@@ -192,10 +192,10 @@ def conditions(take, n_subjects=6, seed=0):
 
 def test_what_a_condition_breaks_is_the_first_sentence():
     told = said(conditions(take=0.64))
-    assert told[0].startswith("noise-0.2 takes greedy from 0.81 to 0.17 on dice_nearest_fg (manual), a change of -0.6")
+    assert told[0].startswith("noise-0.2 takes greedy from 0.81 to 0.17 on Dice (manual), a change of -0.6")
     assert "(n = 30 pairs, 6 subjects); the affine has 0.548 there, which is no worse." in told[0]
-    assert "Under noise-0.2 the first on dice_nearest_fg (manual) is syn, not greedy." in told
-    assert "No significant loss of syn on dice_nearest_fg (manual) under noise-0.2." in told
+    assert "Under noise-0.2 the first on Dice (manual) is syn, not greedy." in told
+    assert "No significant loss of syn on Dice (manual) under noise-0.2." in told
 
 
 def test_a_small_loss_is_told_after_the_effects():

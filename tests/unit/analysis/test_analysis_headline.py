@@ -94,3 +94,10 @@ def test_digits_are_those_that_the_interval_allows(value: float, half: float, te
 def test_references_alone_compete_with_nobody():
     text = told(scores(PAIRS, made(oracle=0.4)), ("oracle",))
     assert text.startswith("Only references were evaluated, which are a scale: no method competes.")
+
+
+def test_folding_beyond_the_gate_is_news():
+    folds = {name: np.full(len(PAIRS), 7.0 if name == "folds" else 0.0) for name in made(folds=0, greedy=0)}
+    both = [scores(PAIRS, made(folds=0.4, greedy=0.3)), scores(PAIRS, folds, metric="det_le0_percent", source="")]
+    text = told(pd.concat(both))
+    assert text.startswith("folds folds too much to be ranked. greedy reaches 0.7")

@@ -165,9 +165,9 @@ def test_a_figure_that_cannot_be_drawn_says_why_in_its_place(alone: Layout, monk
     problems: list[str] = []
     page = write_report(alone, ReportOptions(most_pages=1), on_problem=problems.append)
     text = page.read_text(encoding="utf-8")
-    assert "figure strips of dice_nearest_fg: ValueError: Too many <bins>" in problems
+    assert "figure strips of Dice: ValueError: Too many <bins>" in problems
     assert "Too many &lt;bins&gt;" in text
-    assert 'id="figure-strips-dice-nearest-fg-not-drawn-0"' in text
+    assert 'id="figure-strips-Dice-not-drawn-0"' in text
     assert len(list((page.parent / "figures").glob("strips-*-not-drawn-*.png"))) == len(read_inputs(alone).measures)
     assert "Leaderboard" in text
 
@@ -188,7 +188,7 @@ def test_a_page_that_cannot_be_made_says_why_and_the_others_are_there(
     assert len(list((page.parent / "pairs").glob("*.html"))) >= 3
 
 
-@pytest.mark.parametrize("part", ["sources_of", "change_tables", "_power", "_data", "method_rows"])
+@pytest.mark.parametrize("part", ["sources_of", "change_tables", "_power", "page_data", "method_rows"])
 def test_a_part_of_the_overview_that_cannot_be_made_leaves_the_rest(
     alone: Layout, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:

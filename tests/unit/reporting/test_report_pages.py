@@ -157,7 +157,7 @@ def test_chosen_are_the_worst_failures_best_and_median(layout: Layout) -> None:
     inputs = read_inputs(layout)
     whys = [c.why for c in choose(inputs, [], 8)]
     assert len(whys) == 8
-    assert whys[0] == "worst dice_nearest_fg of alpha"
+    assert whys[0] == "worst Dice of alpha"
     assert "a method failed on it" in whys
 
 
@@ -185,7 +185,8 @@ def test_measures_are_named_apart_only_where_needed_and_empty_ones_come_last() -
         ("strict", "s", "hd95_mm", "a", "mm", 1.0), ("strict", "s", "hd95_mm", "b", "mm", 1.0),
     ]  # fmt: skip
     measures = measures_of(pd.DataFrame(rows, columns=columns))
-    assert [m.title for m in measures] == ["tre_mm_linear", "hd95_mm [a]", "hd95_mm [b]", "dice_nearest_fg [manual]"]
+    assert [m.name for m in measures] == ["tre_mm_linear", "hd95_mm [a]", "hd95_mm [b]", "dice_nearest_fg [manual]"]
+    assert [m.title for m in measures] == ["TRE (mm)", "HD95 (mm) [a]", "HD95 (mm) [b]", "Dice [manual]"]
     assert not measures[0].higher_is_better
     assert measures[-1].higher_is_better
 

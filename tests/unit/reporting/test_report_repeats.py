@@ -20,7 +20,7 @@ def dice(factors: Inputs) -> RepeatTable:
 
 
 def test_only_what_was_made_to_vary_varies(dice: RepeatTable) -> None:
-    assert dice.pick == "dice_nearest_fg [manual]"
+    assert dice.pick == "Dice [manual]"
     own = {spread.method: spread.itself for spread in dice.spreads}
     assert list(own) == ["alpha", "beta", "gamma-untrained"], "the sentinels are scored once"
     assert own["alpha"] == pytest.approx(0, abs=1e-12)
