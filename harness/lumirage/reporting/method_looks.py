@@ -12,6 +12,8 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from lumirage.core.model import SENTINELS
+
 COLORS = tuple(f"m{k}" for k in range(10))
 """Roles of `scene.LIGHT` and `scene.DARK`; their least distance is held by a test, also as the colour-blind see them."""
 
@@ -59,6 +61,11 @@ def looks_of(methods: Collection[str], references: Collection[str]) -> dict[str,
     names = sorted({m for m in methods if m not in references}, key=lambda name: (_hash(name, "turn"), name))
     colors, markers = _served(names, COLORS, "color"), _served(names, tuple(OUTLINES), "marker")
     return {m: Look(colors[m], markers[m]) if m in colors else Look("muted", RING) for m in methods}
+
+
+def colors_of(methods: Collection[str], references: Collection[str] = SENTINELS) -> dict[str, str]:
+    """Method -> its colour role alone."""
+    return {method: look.color for method, look in looks_of(methods, references).items()}
 
 
 def _served(names: Sequence[str], choices: Sequence[str], what: str) -> dict[str, str]:

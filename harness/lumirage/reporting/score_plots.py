@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from lumirage.core.errors import UsageError, nearest
 from lumirage.core.layout import written_aside
 from lumirage.core.metrics import title
-from lumirage.reporting.figure_rows import GOLDEN, colors_of
+from lumirage.reporting.figure_rows import GOLDEN
+from lumirage.reporting.method_looks import colors_of
 from lumirage.reporting.scene import LIGHT
 
 FORMATS = ("pdf", "svg", "png")

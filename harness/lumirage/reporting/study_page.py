@@ -17,8 +17,9 @@ from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import ClaimResult, CostOnTrack, FamilyDifference, StudyResults
 from lumirage.core.track import REFERENCE
 from lumirage.reporting.citations import Reference, study_references
-from lumirage.reporting.figure_rows import NARROW, WIDE, colors_of
+from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.figures import ReportFigure, file_name, save_figures
+from lumirage.reporting.method_looks import colors_of, looks_of
 from lumirage.reporting.page_templates import ASSETS, render
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import to_latex, to_tsv
@@ -129,7 +130,7 @@ def _context(page: StudyPage, drawn: list[ReportFigure]) -> dict[str, Any]:
         "claims": [_card(one, shown, results) for one in results.claims],
         "figures": {s: [f for f in shown if f["section"] == s] for s in ("families", "resolution", "regularity")},
         "methods": methods,
-        "colors": colors_of(methods),
+        "looks": looks_of(methods, [name for name, card in page.cards.items() if card.kind == "reference"]),
         "cells": cells,
         "costs": {(cost.track, cost.method): cost for cost in page.costs},
         "best": _best(page),
