@@ -21,6 +21,7 @@ from lumirage.analysis.significance import (
     tost_p,
     wilcoxon_p,
 )
+from lumirage.analysis.skewed_intervals import skewness_words
 from lumirage.core.failure_policy import POLICIES, Policy
 from lumirage.core.metrics import nothing_is_perfect
 from lumirage.core.model import SENTINELS
@@ -31,11 +32,11 @@ COMPARISON_COLUMNS = (
     "mean_method", "mean_reference", "difference", "ci_low", "ci_high", "se",
     "p", "p_holm", "better", "interval", "jackknife_low", "jackknife_high", "d_z", "d_z_low", "d_z_high", "d_av",
     "d_av_low", "d_av_high", "p_wilcoxon", "p_sign_flip", "margin", "p_equivalence", "se_draws", "confidence",
-    "draws", "seed", "note",
+    "draws", "seed", "note", "skewness",
 )  # fmt: skip
 """Columns of comparisons.tsv; undefined values are NaN."""
 
-NODE_BOOTSTRAP = "node bootstrap over subjects, SE and t"
+NODE_BOOTSTRAP = "node bootstrap over subjects, SE and t, longer on the side of skewed effects"
 LITERATURE = "as in the literature: pairs taken as independent"
 
 
@@ -157,7 +158,8 @@ def _rows(
             "interval": NODE_BOOTSTRAP if np.isfinite(effects.se[k]) else "",
             "p_wilcoxon": wilcoxon_p(subjects[:, k]) if np.isfinite(effects.se[k]) else np.nan,
             "p_sign_flip": flips[k],
-            "note": _note(cell, pair, int(effects.n_units[k])),
+            "note": _note(cell, pair, effects, k),
+            "skewness": effects.skew[k] * np.sqrt(effects.n_units[k]),
         }
         if margin is not None:
             p = tost_p(effects.difference[k], effects.se[k], max(effects.n_units[k] - 1, 1), margin)
@@ -248,9 +250,10 @@ def _better(sign: int, effects: Effects, k: int) -> str:
     return "method" if min(low, high) > 0 else "reference"
 
 
-def _note(cell: Cell, pair: tuple[str, str], n_units: int) -> str:
+def _note(cell: Cell, pair: tuple[str, str], effects: Effects, k: int) -> str:
+    n_units = int(effects.n_units[k])
     left = replace(cell.design, units=cell.design.units[:n_units])
-    notes = [left.note]
+    notes = [left.note, skewness_words(effects.skew[k], n_units)]
     failed = any(cell.failed[cell.methods.index(m)].any() for m in pair)
     if failed and nothing_is_perfect(cell.metric):
         notes.append("failed runs have the worst value of the pair, because doing nothing is perfect here")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lumirage.analysis.estimates import Estimate, estimate
+from lumirage.analysis.estimates import Estimate, Precision, estimate
+from lumirage.analysis.joint_spread import JointSpread
 from lumirage.analysis.resampling import FloatArray
 
 
@@ -63,32 +64,35 @@ class RowEstimates:
 
     rows: ContrastRows
     means: FloatArray
-    errors: FloatArray
-    """Standard errors, subjects resampled; NaN with too few people."""
-    df: FloatArray
+    spread: JointSpread
+    """Subjects resampled."""
     confidence: float
     reason: str = ""
     """Why there are no standard errors."""
 
     def difference(self, row: int = 0) -> Estimate:
         """The families' difference, or that of another row: holds for these methods."""
-        value, se, df = (float(of[row]) for of in (self.means, self.errors, self.df))
-        return estimate(value, se, df, self.confidence, self.reason)
+        se, df, skew = (float(of[row]) for of in (self.spread.se, self.spread.df, self.spread.skew))
+        return estimate(float(self.means[row]), Precision(se, df, skew), self.confidence, self.reason)
 
     def over_methods(self) -> Estimate:
         """The difference with the methods taken as a sample of their families: holds for methods like these."""
         value, start = float(self.means[0]), 1 + self.rows.n_methods
-        parts, freedoms = [float(self.errors[0]) ** 2], [float(self.df[0])]
+        parts, freedoms = [float(self.spread.se[0]) ** 2], [float(self.spread.df[0])]
         for family in (slice(start, start + self.rows.n_first), slice(start + self.rows.n_first, None)):
             n = len(self.means[family])
             if n < 2:
                 return Estimate(value, reason="a family of one method says nothing about other methods")
-            own = float((self.means[family] ** 2 - self.errors[family] ** 2).sum())
+            own = float((self.means[family] ** 2 - self.spread.se[family] ** 2).sum())
             parts.append(max(own, 0.0) / (n - 1) / n)
             freedoms.append(n - 1.0)
         total = sum(parts)
-        df = total**2 / sum(part**2 / f for part, f in zip(parts, freedoms, strict=True)) if total > 0 else freedoms[0]
-        return estimate(value, math.sqrt(total), df, self.confidence, self.reason)
+        if not total > 0:
+            return self.difference()
+        df = total**2 / sum(part**2 / f for part, f in zip(parts, freedoms, strict=True))
+        # the methods are taken as symmetric, so the third moment is the people's
+        skew = float(self.spread.skew[0]) * (parts[0] / total) ** 1.5
+        return estimate(value, Precision(math.sqrt(total), df, skew), self.confidence, self.reason)
 
     def without_each(self, families: Sequence[tuple[str, Sequence[str]]]) -> tuple[LeftOut, ...]:
         """The difference without each method in turn; `families` are the names and methods of the first and the second."""

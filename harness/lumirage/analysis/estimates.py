@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
-from scipy import stats
+from lumirage.analysis import skewed_intervals as skewed
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,9 @@ class Estimate:
     value: float
     se: float = math.nan
     df: float = math.nan
-    """Degrees of freedom of the t interval."""
+    """Degrees of freedom."""
+    skew: float = 0.0
+    """Skewness of the estimate: that of the people's contributions, over the root of their number."""
     low: float = math.nan
     high: float = math.nan
     p: float = math.nan
@@ -24,21 +26,35 @@ class Estimate:
     def times(self, sign: int) -> "Estimate":
         """The estimate seen from the other side, if the sign is -1."""
         low, high = sorted((sign * self.low, sign * self.high)) if self.se >= 0 else (self.low, self.high)
-        return replace(self, value=sign * self.value, low=low, high=high)
+        return replace(self, value=sign * self.value, skew=sign * self.skew, low=low, high=high)
 
     def p_above(self, bound: float) -> float:
         """One-sided p of the hypothesis that the true value is not above the bound; NaN without a spread."""
-        return float(stats.t.sf((self.value - bound) / self.se, self.df)) if self.se > 0 else math.nan
+        return float(skewed.p_above((self.value - bound) / self.se, self.df, self.skew)) if self.se > 0 else math.nan
 
     def p_below(self, bound: float) -> float:
         """One-sided p of the hypothesis that the true value is not below the bound; NaN without a spread."""
-        return float(stats.t.cdf((self.value - bound) / self.se, self.df)) if self.se > 0 else math.nan
+        return float(skewed.p_below((self.value - bound) / self.se, self.df, self.skew)) if self.se > 0 else math.nan
+
+    def p_within(self, margin: float) -> float:
+        """p of two one-sided tests (TOST) that the true value lies within +/- margin; NaN without a spread or a margin."""
+        return max(self.p_above(-margin), self.p_below(margin)) if margin > 0 else math.nan
 
 
-def estimate(value: float, se: float, df: float, confidence: float, reason: str = "") -> Estimate:
-    """The estimate with its t interval, value +/- t(df) * se; without one if the standard error is NaN."""
+@dataclass(frozen=True)
+class Precision:
+    """How exactly an estimate is known."""
+
+    se: float
+    df: float
+    skew: float = 0.0
+
+
+def estimate(value: float, precision: Precision, confidence: float, reason: str = "") -> Estimate:
+    """The estimate with its interval and p (see `skewed_intervals`); without them if the standard error is NaN."""
+    se, df, skew = precision.se, precision.df, precision.skew
     if not math.isfinite(se):
         return Estimate(value, reason=reason or "no standard error")
-    half = float(stats.t.ppf(0.5 + confidence / 2, df)) * se
-    p = float(2 * stats.t.sf(abs(value) / se, df)) if se > 0 else math.nan
-    return Estimate(value, se, df, value - half, value + half, p)
+    low, high = map(float, skewed.interval(value, se, df, skew, confidence))
+    p = float(skewed.p_two_sided(value / se, df, skew)) if se > 0 else math.nan
+    return Estimate(value, se, df, skew, low, high, p)

@@ -4,15 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from lumirage.analysis.contrast_rows import ContrastRows, LeftOut, RowEstimates
 from lumirage.analysis.estimates import Estimate
 from lumirage.analysis.family_scores import FamilySettings, FamilyValues, Measure, family_values
-from lumirage.analysis.paired_effects import paired_effects
-from lumirage.analysis.resampling import FloatArray, spread
-from lumirage.analysis.significance import Literature, as_in_the_literature, check_margin, tost_p
+from lumirage.analysis.joint_spread import Table, mean_spread
+from lumirage.analysis.paired_effects import effect_sizes
+from lumirage.analysis.resampling import FloatArray
+from lumirage.analysis.significance import Literature, as_in_the_literature, check_margin
+from lumirage.analysis.skewed_intervals import skewness_words
 
 NAN = math.nan
 
@@ -102,9 +103,8 @@ def contrast_of(found: FamilyValues, settings: FamilySettings) -> FamilyContrast
         return _contrast(found, settings, Estimate(NAN, reason=found.reason))
     rows = ContrastRows.of(len(found.first), len(found.second))
     columns = rows.of_methods(found.values)
-    errors = spread(columns, found.design, settings.resampling)
-    df = np.maximum(errors.n_units - 1.0, 1.0)
-    known = RowEstimates(rows, columns.mean(axis=0), errors.node, df, settings.confidence, found.design.note)
+    spread = mean_spread(Table(columns, found.design))
+    known = RowEstimates(rows, columns.mean(axis=0), spread, settings.confidence, found.design.note)
     return _contrast(found, settings, known.difference(), known.over_methods(), known.without_each(found.families))
 
 
@@ -118,7 +118,6 @@ def _contrast(
     first, second = found.family_means()
     sizes = _effect_sizes(first, second, found, settings)
     margin = NAN if settings.margin is None else settings.margin
-    tested = difference.se > 0 and margin > 0
     return FamilyContrast(
         key=found.cell.key,
         families=dict(found.families),
@@ -133,7 +132,7 @@ def _contrast(
         d_av=sizes[1],
         literature=as_in_the_literature(first, second, settings.confidence),
         margin=margin,
-        p_equivalence=tost_p(difference.value, difference.se, difference.df, margin) if tested else NAN,
+        p_equivalence=difference.p_within(margin),
         n_pairs=len(found.pairs),
         n_people=len(found.people),
         n_units=len(found.design.units),
@@ -142,7 +141,7 @@ def _contrast(
         filled=found.counted(found.cell.filled),
         policy=settings.policy,
         design=found.design.kind.value,
-        notes=found.notes(),
+        notes=tuple(filter(None, (*found.notes(), skewness_words(difference.skew, len(found.design.units))))),
     )
 
 
@@ -151,6 +150,6 @@ def _effect_sizes(
 ) -> tuple[EffectSize, EffectSize]:
     if not len(first):
         return EffectSize(), EffectSize()
-    of = paired_effects(first[:, None], second[:, None], found.design, settings.resampling, settings.confidence)
+    of = effect_sizes(first[:, None], second[:, None], found.design, settings.confidence)
     d_z = EffectSize(float(of.d_z[0]), float(of.d_z_ci[0, 0]), float(of.d_z_ci[1, 0]))
     return d_z, EffectSize(float(of.d_av[0]), float(of.d_av_ci[0, 0]), float(of.d_av_ci[1, 0]))

@@ -4,14 +4,14 @@ A family is a set of methods under one name, such as `deep` and `iterative`. Bot
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from lumirage.analysis.designs import Design, DesignKind, detect_design
-from lumirage.analysis.resampling import FloatArray, Resampling
+from lumirage.analysis.resampling import FloatArray
 from lumirage.analysis.score_matrices import Cell, cells_of, pair_rows
 from lumirage.core.errors import UsageError
 from lumirage.core.failure_policy import Policy
@@ -41,7 +41,6 @@ class FamilySettings:
     margin: float | None = None
     """Equivalence margin, fixed in advance, in the metric's unit. A margin too small to measure raises UsageError."""
     confidence: float = 0.95
-    resampling: Resampling = field(default_factory=Resampling)
 
 
 @dataclass(frozen=True)

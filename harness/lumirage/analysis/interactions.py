@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
 import pandas as pd
 
 from lumirage.analysis.contrast_rows import ContrastRows, LeftOut, RowEstimates
 from lumirage.analysis.estimates import Estimate
 from lumirage.analysis.family_contrasts import FamilyContrast, contrast_of
 from lumirage.analysis.family_scores import FamilySettings, FamilyValues, Measure, family_values
-from lumirage.analysis.resampling import joint_spread, spread
-from lumirage.analysis.significance import check_margin, tost_p
+from lumirage.analysis.joint_spread import Table, difference_spread, mean_spread
+from lumirage.analysis.significance import check_margin
 from lumirage.core.errors import UsageError
 
 NAN = math.nan
@@ -120,11 +119,9 @@ def _changes(rows: ContrastRows, tracks: tuple[FamilyValues, FamilyValues], sett
     places = {subjects: i for i, subjects in enumerate(there.subjects)}
     if len(places) == len(there.subjects) and sorted(here.subjects) == sorted(there.subjects):
         same = columns - before[[places[subjects] for subjects in here.subjects]]
-        errors = spread(same, here.design, settings.resampling)
-        df = np.maximum(errors.n_units - 1.0, 1.0)
-        return RowEstimates(rows, means, errors.node, df, settings.confidence, reason)
-    joint = joint_spread(columns, here.design, before, there.design)
-    return RowEstimates(rows, means, joint.se, joint.df, settings.confidence, reason)
+        return RowEstimates(rows, means, mean_spread(Table(same, here.design)), settings.confidence, reason)
+    spread = difference_spread(Table(columns, here.design), Table(before, there.design))
+    return RowEstimates(rows, means, spread, settings.confidence, reason)
 
 
 def _interaction(
@@ -135,7 +132,6 @@ def _interaction(
 ) -> Interaction:
     difference, over, without = estimates
     margin = NAN if settings.margin is None else settings.margin
-    tested = difference.se > 0 and margin > 0
     pairing, words = _pairing(*tracks)
     return Interaction(
         track=contrasts[0],
@@ -145,7 +141,7 @@ def _interaction(
         over_methods=over,
         without=without,
         margin=margin,
-        p_equivalence=tost_p(difference.value, difference.se, difference.df, margin) if tested else NAN,
+        p_equivalence=difference.p_within(margin),
         n_people=len(tracks[0].people | tracks[1].people),
         n_shared=len(tracks[0].people & tracks[1].people),
         notes=(

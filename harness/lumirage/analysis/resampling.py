@@ -8,7 +8,7 @@ estimator), and no standard error is smaller than that of independent pairs. Wit
 cover 99 % and more if subjects matter little; benchmarks/intervals.md has the figures of all variants.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -43,7 +43,11 @@ class Spread:
     draws_sd: FloatArray
     """Standard deviation of the bootstrap draws, uncorrected."""
     n_units: npt.NDArray[np.int64]
-    """Units with at least one value in the column; the degrees of freedom are one less."""
+    """Units with at least one value in the column."""
+    df: FloatArray
+    """Degrees of freedom of `node`: the units' less one, or more if pairs' own noise is much of it (Satterthwaite)."""
+    skew: FloatArray
+    """Skewness of the column mean, from that of the units' contributions; 0 where these are all the same."""
 
 
 @lru_cache(maxsize=4)
@@ -89,7 +93,7 @@ def spread(values: FloatArray, design: Design, resampling: Resampling) -> Spread
     present = np.isfinite(values)
     n_values = present.sum(axis=0).astype(np.float64)
     units = _incidence(design)
-    n_units = np.asarray((units @ present.astype(np.float64) > 0).sum(axis=0), dtype=np.int64)
+    n_units = units_with_values(values, design)
     draws = bootstrap_means(values, design, resampling)
     with np.errstate(invalid="ignore", divide="ignore"):
         drawn = _nanvar(draws)
@@ -102,7 +106,20 @@ def spread(values: FloatArray, design: Design, resampling: Resampling) -> Spread
         if design.crossed:
             node, jackknife = np.maximum(node, floor), np.maximum(jackknife, floor)
         undefined = np.where(n_units < MINIMUM_UNITS, np.nan, 0.0)
-        return Spread(np.sqrt(node) + undefined, np.sqrt(jackknife) + undefined, np.sqrt(drawn) + undefined, n_units)
+        return Spread(
+            node=np.sqrt(node) + undefined,
+            jackknife=np.sqrt(jackknife) + undefined,
+            draws_sd=np.sqrt(drawn) + undefined,
+            n_units=n_units,
+            df=degrees_of_freedom(node, floor if design.crossed else 0 * floor, n - 1, n_values - 1),
+            skew=skewness_of_mean(unit_influences(values, design), n),
+        )
+
+
+def units_with_values(values: FloatArray, design: Design) -> npt.NDArray[np.int64]:
+    """Number of units with at least one value in the column, (k,)."""
+    there = _incidence(design) @ np.isfinite(values).astype(np.float64) > 0
+    return np.asarray(there.sum(axis=0), dtype=np.int64)
 
 
 def jackknife_errors(values: FloatArray, design: Design) -> FloatArray:
@@ -110,51 +127,13 @@ def jackknife_errors(values: FloatArray, design: Design) -> FloatArray:
     present = np.isfinite(values)
     n_values = present.sum(axis=0).astype(np.float64)
     units = _incidence(design)
-    n_units = np.asarray((units @ present.astype(np.float64) > 0).sum(axis=0), dtype=np.int64)
+    n_units = units_with_values(values, design)
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = _jackknife(values, present, units, n_units)
         if design.crossed:
             floor, own = _own_noise(values, present, n_values, design)
             variance = np.maximum(variance - own, floor)
         return np.asarray(np.sqrt(variance) + np.where(n_units < MINIMUM_UNITS, np.nan, 0.0))
-
-
-@dataclass(frozen=True)
-class JointSpread:
-    """Uncertainty of the difference between the column means of two tables of pairs; (k,) each."""
-
-    se: FloatArray
-    """NaN with fewer than three units in either table."""
-    df: FloatArray
-
-
-def joint_spread(a: FloatArray, design_a: Design, b: FloatArray, design_b: Design) -> JointSpread:
-    """Of mean(a) - mean(b), where the tables have pairs of their own and some or all units in common.
-
-    `a` is (n_pairs_a, k) and `b` (n_pairs_b, k), without missing values; units are matched by name. Delete-one-unit
-    jackknife: a unit in both tables leaves both at once. A pair's own noise is counted once, as in `spread`. Degrees of
-    freedom: units less one if all are in both tables, Welch's if none is, else those of the table with fewer units.
-    """
-    index = [_pair_names(design) for design in (design_a, design_b)]
-    parts = [_influences(values, design) for values, design in ((a, design_a), (b, design_b))]
-    units = _merged(design_a.units, parts[0][0], design_b.units, parts[1][0])
-    crossed = design_a.crossed or design_b.crossed
-    variance = (units**2).sum(axis=0)
-    if crossed:
-        couples = [[tuple(sorted(pair)) for pair in names] for names in index]
-        own = (_merged(couples[0], parts[0][1], couples[1], parts[1][1]) ** 2).sum(axis=0)
-        floor = (_merged(index[0], parts[0][2], index[1], parts[1][2]) ** 2).sum(axis=0)
-        variance = np.maximum(variance - own, floor)
-    n_a, n_b = len(design_a.units), len(design_b.units)
-    shared = set(design_a.units) & set(design_b.units)
-    if shared:
-        df = np.full(variance.shape, min(n_a, n_b) - 1.0)
-    else:
-        of_a, of_b = (jackknife_errors(v, d) ** 2 for v, d in ((a, design_a), (b, design_b)))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            df = (of_a + of_b) ** 2 / (of_a**2 / (n_a - 1) + of_b**2 / (n_b - 1))
-    undefined = np.nan if min(n_a, n_b) < MINIMUM_UNITS else 0.0
-    return JointSpread(np.sqrt(variance) + undefined, df)
 
 
 def unit_contributions(values: FloatArray, design: Design) -> FloatArray:
@@ -173,31 +152,36 @@ def unit_contributions(values: FloatArray, design: Design) -> FloatArray:
         return np.asarray(n * mean - (n - 1) * left)
 
 
-def _influences(values: FloatArray, design: Design) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Whose sums of squares are the jackknife variance (units), a pair's own part and that of independent pairs (pairs)."""
-    n_units, n_pairs = len(design.units), design.n_pairs
-    pseudo = unit_contributions(values, design)
+def unit_influences(values: FloatArray, design: Design) -> FloatArray:
+    """The units' contributions, centred and scaled so that their squares add up to the jackknife variance, (n_units, k)."""
+    contributions = unit_contributions(values, design)
     with np.errstate(invalid="ignore", divide="ignore"):
-        units = (pseudo - pseudo.mean(axis=0)) / np.sqrt(n_units * (n_units - 1.0))
-        residuals = (values - values.mean(axis=0)) / n_pairs
-        own = residuals if design.crossed else 0 * residuals
-        return units, own, residuals * np.sqrt(n_pairs / (n_pairs - 1.0))
+        n = np.isfinite(contributions).sum(axis=0)
+        return np.asarray((contributions - np.nansum(contributions, axis=0) / n) / np.sqrt(n * (n - 1.0)))
 
 
-def _pair_names(design: Design) -> list[tuple[str, str]]:
-    units = (*design.units, "")  # the place of NOBODY
-    return [(units[first], units[second]) for first, second in design.units_of_pair]
+def skewness_of_mean(influences: FloatArray, n_units: npt.ArrayLike) -> FloatArray:
+    """Skewness of an estimate from its units' influences (n_units, k): scipy's unbiased skewness over the root of n."""
+    n = np.asarray(n_units, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.nansum(influences**3, axis=0) / np.nansum(influences**2, axis=0) ** 1.5
+        skew = ratio * np.sqrt(n * (n - 1)) / (n - 2)
+    return np.where(np.isfinite(skew), skew, 0.0)
 
 
-def _merged(
-    names_a: Sequence[Hashable], rows_a: FloatArray, names_b: Sequence[Hashable], rows_b: FloatArray
+def degrees_of_freedom(
+    variance: FloatArray, pairs: FloatArray, of_units: npt.ArrayLike, of_pairs: npt.ArrayLike
 ) -> FloatArray:
-    """Sums of the rows of a less those of b, by name."""
-    place = {name: i for i, name in enumerate(dict.fromkeys([*names_a, *names_b]))}
-    merged = np.zeros((len(place), rows_a.shape[1]))
-    np.add.at(merged, [place[name] for name in names_a], rows_a)
-    np.subtract.at(merged, [place[name] for name in names_b], rows_b)
-    return merged
+    """Those of the units, or more where the variance is hardly above `pairs`, that of independent pairs (Satterthwaite's).
+
+    There it is the noise of pairs, of which there are more. From twice that of independent pairs on, units alone count; this
+    was chosen by simulation (benchmarks/families.md), because how a variance is split is an estimate too.
+    """
+    units = np.maximum(np.asarray(of_units, dtype=np.float64), 1.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = np.clip(2 * pairs - variance, 0, variance)
+        df = variance**2 / ((variance - own) ** 2 / units + own**2 / np.maximum(of_pairs, units))
+    return np.where(np.isfinite(df), df, units)
 
 
 def _incidence(design: Design) -> sparse.csr_array:

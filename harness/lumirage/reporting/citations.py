@@ -44,6 +44,13 @@ NODES = Reference(
     "{Snijders, Tom A. B. and Borgatti, Stephen P.},\n  journal = {Connections},\n  volume = {22},\n  number = {2},\n"
     "  pages = {161--170},\n  year = {1999}\n}",
 )
+SKEWED = Reference(
+    "hall1992",
+    "Hall P. On the removal of skewness by transformation. J R Stat Soc B 54:221-228, 1992.",
+    "@article{hall1992,\n  title = {On the removal of skewness by transformation},\n  author = {Hall, Peter},\n  journal = "
+    "{Journal of the Royal Statistical Society: Series B},\n  volume = {54},\n  number = {1},\n  pages = {221--228},\n"
+    "  year = {1992}\n}",
+)
 HOLM = Reference(
     "holm1979",
     "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 6:65-70, 1979.",
@@ -64,12 +71,12 @@ NDV = Reference(
 def references(inputs: Inputs) -> list[Reference]:
     """The references of the methods section, in order of citation."""
     found = _of_metrics([m.metric for m in inputs.measures])
-    return found + ([NODES, HOLM] if "comparisons" in inputs.tables else [])
+    return found + ([NODES, SKEWED, HOLM] if "comparisons" in inputs.tables else [])
 
 
 def study_references(metrics: Iterable[str]) -> list[Reference]:
     """The references of a study's methods section."""
-    return [*_of_metrics(metrics), NODES, HOLM]
+    return [*_of_metrics(metrics), SKEWED, HOLM]
 
 
 def _of_metrics(metrics: Iterable[str]) -> list[Reference]:
@@ -147,6 +154,6 @@ def _statistics(inputs: Inputs) -> str:
     return (
         f"Design of the pairs: {designs}. Effects are mean paired differences with intervals from resampling "
         f"subjects ({', '.join(map(str, draws))} draws, seed {', '.join(map(str, seed))}; weight of a pair w_i w_j, "
-        "standard error and t with n_subjects - 1 degrees of freedom [snijders1999]). p-values are corrected by Holm "
+        "standard error and t [snijders1999], longer on the side of skewed effects [hall1992]). p-values are corrected by Holm "
         "[holm1979] over methods and tracks."
     )

@@ -53,7 +53,7 @@ def _statistics(study: Study, results: StudyResults) -> str:
     written = f"{counted(len(study.claims), 'claim')} with margins had been written down (hash {results.claims_hash})"
     return (
         f"{written}; each was tested in both directions, and p values were corrected by Holm [holm1979] over all claims and "
-        "places. Intervals are of 95 %, from resampling subjects (weight of a pair w_i w_j [snijders1999]); the thinner ones "
-        "also take the methods as a sample of methods like them. Where two tracks share people, the interaction is paired by "
-        "person."
+        "places. Intervals are of 95 %, from leaving out one subject at a time, longer on the side of skewed effects "
+        "[hall1992]; the thinner ones also take the methods as a sample of methods like them. Where two tracks share people, "
+        "the interaction is paired by person."
     )

@@ -14,7 +14,8 @@ from lumirage.analysis.failure_shares import failure_share
 from lumirage.analysis.family_contrasts import family_contrast
 from lumirage.analysis.family_scores import FamilySettings, Measure
 from lumirage.analysis.interactions import Pairing, interaction
-from lumirage.analysis.resampling import jackknife_errors, joint_spread
+from lumirage.analysis.joint_spread import Table, difference_spread, mean_spread
+from lumirage.analysis.resampling import jackknife_errors
 from lumirage.core.errors import UsageError
 from lumirage.core.study import Claim
 
@@ -47,7 +48,7 @@ def test_interaction_is_the_contrast_of_the_losses_paired_by_person():
     assert (found.n_people, found.n_shared, found.n_pairs, found.n_methods) == (12, 12, 24, 4)
     np.testing.assert_allclose(found.difference.value, d.mean(), **CLOSE)
     np.testing.assert_allclose(found.difference.se, d.std(ddof=1) / np.sqrt(12), rtol=0.05)
-    assert found.difference.df == 11
+    assert found.difference.df == pytest.approx(11)
     assert found.track.difference.value - found.reference.difference.value == pytest.approx(found.difference.value)
 
 
@@ -57,10 +58,15 @@ def test_interaction_of_other_people_is_welchs_t():
     a, b = (np.mean([v["net-a"], v["net-b"]], 0) - np.mean([v["syn"], v["greedy"]], 0) for v in (here, there))
     test = stats.ttest_ind(a, b, equal_var=False)
     low, high = test.confidence_interval(0.95)
+    of = found.difference
     assert found.pairing is Pairing.UNPAIRED
     assert found.notes[0] == "unpaired: 12 people and 7 other people"
-    np.testing.assert_allclose([found.difference.low, found.difference.high], [low, high], **CLOSE)
-    np.testing.assert_allclose([found.difference.p, found.difference.df], [test.pvalue, test.df], **CLOSE)
+    np.testing.assert_allclose([of.value / of.se, of.df], [test.statistic, test.df], **CLOSE)
+    # the interval of t, longer on the side of the skewness
+    assert of.skew < 0
+    assert of.low < low
+    np.testing.assert_allclose(of.high, high, **CLOSE)
+    assert of.p >= test.pvalue
 
 
 def test_people_in_both_tracks_are_paired_where_only_some_are():
@@ -69,7 +75,7 @@ def test_people_in_both_tracks_are_paired_where_only_some_are():
     assert found.pairing is Pairing.PARTLY
     assert (found.n_people, found.n_shared) == (11, 6)
     assert "6 of 11 people" in found.notes[0]
-    assert found.difference.df == 7
+    assert 7 <= found.difference.df <= len(here) + len(there)
     assert found.difference.se > 0
 
 
@@ -79,9 +85,13 @@ def test_joint_spread_of_the_same_pairs_is_the_jackknife_of_the_differences():
         pairs = pairs_of(kind, 7)
         design = detect_design([f for f, _ in pairs], [m for _, m in pairs])
         a, b = np.random.default_rng(0).normal(size=(2, len(pairs), 3))
-        joint = joint_spread(a, design, b, design)
+        joint = difference_spread(Table(a, design), Table(b, design))
         np.testing.assert_allclose(joint.se, jackknife_errors(a - b, design), rtol=1e-10)
-        np.testing.assert_array_equal(joint.df, len(design.units) - 1)
+        alone = mean_spread(Table(a - b, design))
+        np.testing.assert_allclose([joint.se, joint.skew], [alone.se, alone.skew], rtol=1e-9)
+        n = len(design.units)
+        assert ((joint.df >= n - 1) & (joint.df <= 2 * len(pairs))).all()
+        assert design.crossed or (joint.df == n - 1).all()
 
 
 def test_joint_spread_of_other_people_adds_the_variances():
@@ -93,7 +103,7 @@ def test_joint_spread_of_other_people_adds_the_variances():
     index = here.units_of_pair
     a, b = (p[index[:, 0]] + p[index[:, 1]] + np.random.default_rng(2).normal(size=(30, 2)) for p in people)
     expected = np.hypot(jackknife_errors(a, here), jackknife_errors(b, there))
-    np.testing.assert_allclose(joint_spread(a, here, b, there).se, expected, rtol=1e-10)
+    np.testing.assert_allclose(difference_spread(Table(a, here), Table(b, there)).se, expected, rtol=1e-10)
 
 
 def test_methods_without_scores_in_one_track_are_left_out_of_the_interaction():

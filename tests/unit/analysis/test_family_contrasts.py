@@ -10,7 +10,6 @@ from score_tables import pairs_of, scores
 
 from lumirage.analysis.family_contrasts import family_contrast
 from lumirage.analysis.family_scores import FamilySettings, Measure
-from lumirage.analysis.resampling import Resampling
 from lumirage.core.errors import UsageError
 
 DICE = Measure("dice_nearest_fg")
@@ -47,14 +46,19 @@ def test_difference_of_the_family_means_counted_by_hand():
 
 def test_where_nobody_is_shared_it_is_the_paired_t_of_the_family_means():
     pairs, values = pairs_of("within", 20), values_of(20)
-    found = contrast(pairs, values, resampling=Resampling(draws=40_000))
+    found = contrast(pairs, values)
     a = np.mean([values[m] for m in FAMILIES["deep"]], axis=0)
     b = np.mean([values[m] for m in FAMILIES["iterative"]], axis=0)
     test = stats.ttest_rel(a, b)
     low, high = test.confidence_interval(0.95)
     assert found.difference.df == 19
-    np.testing.assert_allclose([found.difference.low, found.difference.high], [low, high], atol=0.001)
-    np.testing.assert_allclose(found.difference.p, test.pvalue, atol=0.01)
+    np.testing.assert_allclose(found.difference.value / found.difference.se, test.statistic, **CLOSE)
+    # the interval of t, longer on the side of the skewness
+    assert found.difference.skew == pytest.approx(stats.skew(a - b, bias=False) / np.sqrt(20))
+    assert found.difference.skew > 0
+    np.testing.assert_allclose(found.difference.low, low, **CLOSE)
+    assert found.difference.high > high
+    assert found.difference.p >= test.pvalue
     np.testing.assert_allclose(found.d_z.value, (a - b).mean() / (a - b).std(ddof=1), **CLOSE)
     pooled = np.sqrt((a.var(ddof=1) + b.var(ddof=1)) / 2)
     np.testing.assert_allclose(found.d_av.value, (a - b).mean() / pooled, **CLOSE)
@@ -63,12 +67,27 @@ def test_where_nobody_is_shared_it_is_the_paired_t_of_the_family_means():
     assert found.d_z.low < found.d_z.value < found.d_z.high
 
 
+def test_where_differences_are_symmetric_it_is_the_t_test_and_tost():
+    base, d = np.random.default_rng(0).normal(size=8), np.array([-4, -3, -2, -1, 1, 2, 3, 4]) * 0.01 + 0.02
+    families = {"deep": ["net-a"], "iterative": ["syn"]}
+    found = contrast(pairs_of("within", 8), {"net-a": base + d, "syn": base}, families, margin=0.05).difference
+    test = stats.ttest_1samp(d, 0)
+    low, high = test.confidence_interval(0.95)
+    np.testing.assert_allclose([found.low, found.high, found.p], [low, high, test.pvalue], **CLOSE)
+    tost = max(
+        stats.ttest_1samp(d, bound, alternative=way).pvalue for bound, way in ((-0.05, "greater"), (0.05, "less"))
+    )
+    np.testing.assert_allclose(found.p_within(0.05), tost, **CLOSE)
+
+
 def test_equivalence_is_the_larger_of_two_one_sided_tests():
     found = contrast(pairs_of("within", 20), values_of(20), margin=0.02)
     of = found.difference
     upper = stats.t.cdf((of.value - 0.02) / of.se, 19)
     lower = stats.t.sf((of.value + 0.02) / of.se, 19)
-    np.testing.assert_allclose(found.p_equivalence, max(upper, lower), **CLOSE)
+    assert found.p_equivalence >= max(upper, lower)
+    assert found.p_equivalence == of.p_within(0.02)
+    assert math.isnan(contrast(pairs_of("within", 20), values_of(20)).p_equivalence)
     with pytest.raises(UsageError, match=r"0\.0071"):
         contrast(pairs_of("within", 20), values_of(20), margin=0.001)
 
