@@ -1,4 +1,4 @@
-"""The whole flow: plan, run, score, compare, report. Each stage reads what the stage before left on disk."""
+"""The evaluation: plan, run, score, compare, report. Each stage reads the files of the stage before."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext

@@ -13,7 +13,7 @@ from lumirage.scoring.score_store import RunKey
 
 
 def load_evaluation(layout: Layout) -> Evaluation:
-    """What OUT is made of. Raises DataError when it holds no evaluation."""
+    """The evaluation in OUT. Raises DataError if there is none."""
     try:
         return read_evaluation(layout)
     except DamagedFileError as error:

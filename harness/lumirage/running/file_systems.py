@@ -7,7 +7,7 @@ IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 
 
 def in_memory(folder: Path, mounts: Path = MOUNTS) -> bool:
-    """Whether a folder, which need not exist yet, lies on a tmpfs; False where the system does not tell."""
+    """Whether a folder, which need not exist yet, is on a tmpfs; False if that is not known."""
     try:
         lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:

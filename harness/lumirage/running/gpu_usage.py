@@ -90,7 +90,7 @@ class GpuMeter:
         self.peak_bytes = max(self.peak_bytes or 0, used_bytes)
 
     def _device_bytes(self) -> int | None:
-        """In use on all GPUs of the call, by whomever; None where one of them does not tell."""
+        """Memory in use on all GPUs of the call, by all processes; None if it cannot be read for one of them."""
         found = [reading(self._nvml, None, self._nvml.nvmlDeviceGetMemoryInfo, handle) for handle in self._handles]
         return None if None in found else sum(memory.used for memory in found)
 

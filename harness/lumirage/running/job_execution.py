@@ -202,7 +202,7 @@ def _answers(written: WrittenInputs) -> list[Path]:
 
 
 def _clock_ahead_s(folder: Path) -> float:
-    """How far the clock of a folder's file system, which may be another machine's, is ahead of ours."""
+    """Seconds by which the clock of a folder's file system, which may be on another machine, is ahead of ours."""
     mark = folder / "clock"
     now = time.time()
     mark.touch()

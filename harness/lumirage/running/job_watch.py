@@ -50,7 +50,7 @@ class JobWatch:
             self.events.feed(chunk, at_s)
 
     def as_of_now(self, name: str) -> Self:
-        """A copy in which nothing more will be said of the pair of this anonymous name."""
+        """A copy that ignores further events of the pair with this anonymous name."""
         now = copy.copy(self)
         with self._lock:
             now.events = self.events.as_of_now(name)

@@ -1,4 +1,4 @@
-"""Finds processes of ours by a variable of their environment, also after the harness that started them died."""
+"""Finds processes of the harness by a variable of their environment, even if the harness that started them was killed."""
 
 import os
 

@@ -21,7 +21,7 @@ BUSY_SHARE = 1.25
 """A load average above this many runnable tasks a core means that the method waited for its turn."""
 
 UNSEEN_S = 0.5
-"""Between two samples of memory, which are due every 0.05 s; longer is confessed."""
+"""Longest time between two samples of memory, which are due every 0.05 s; a longer gap gives a warning."""
 
 
 class Source(Protocol):
@@ -61,7 +61,7 @@ class End:
 
 @dataclass(frozen=True)
 class _Host:
-    """Counters of the whole machine."""
+    """Counters of the machine."""
 
     swapped_bytes: int
     throttled: int

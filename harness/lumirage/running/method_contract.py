@@ -235,7 +235,7 @@ def _write_lumir(source: Path, target: Path) -> None:
 
 
 def _link_or_copy(source: Path, target: Path, folders: JobFolders) -> None:
-    """Put a prepared file before the method: a hard link where the mount is read-only, else a copy of its own."""
+    """Give a prepared file to the method: a hard link if the mount is read-only, else a copy."""
     if folders.private and source.stat().st_mode & 0o444 == 0o444:
         try:
             os.link(source, target)

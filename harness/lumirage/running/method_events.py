@@ -157,7 +157,7 @@ class EventReader:
         self.on_end(name)
 
     def as_of_now(self, name: str) -> Self:
-        """A copy in which nothing more will be said of one pair, nor of what came before the first."""
+        """A copy that ignores further events of one pair, and output before the first pair."""
         now = copy.copy(self)
         now.pairs = {**self.pairs, name: copy.deepcopy(self.pairs[name])}
         now.loading = copy.deepcopy(self.loading)

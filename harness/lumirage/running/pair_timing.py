@@ -9,14 +9,14 @@ from lumirage.running.job_watch import JobWatch
 from lumirage.running.method_events import PairEvents
 
 CLOCK_SLACK_S = 0.5
-"""Between what happened and the arrival of the event that says so."""
+"""Longest time between an event and its arrival."""
 MAX_POINTS = 2000
 """Longest time line of memory that is kept; of a longer one each bin keeps its highest sample."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """Begin and end of a pair on time.monotonic; None where nobody can tell."""
+    """Begin and end of a pair by time.monotonic; None if not known."""
 
     begin_s: float | None
     end_s: float | None
@@ -63,7 +63,7 @@ def times_of(watch: JobWatch, usage: Usage, events: PairEvents, changes: Changes
 
 
 def _begin(said_s: float, after_s: float | None) -> tuple[float, tuple[str, ...]]:
-    """When a pair began, and why that is not when the method said."""
+    """When a pair began, and why that differs from the method's own event."""
     if after_s is None or said_s - after_s <= CLOCK_SLACK_S:
         return said_s, ()
     late = said_s - after_s

@@ -48,7 +48,7 @@ def expected_costs(use: MethodUse, jobs: Sequence[Job], grids: GridSizes) -> Met
 
 
 def _of_card(use: MethodUse, voxels: Sequence[int]) -> MethodCosts:
-    """From the one run that the card tells of, on another machine."""
+    """From the one run that the card reports, on another machine."""
     cost = use.card.typical_cost
     if not cost.get("voxels"):
         return MethodCosts()

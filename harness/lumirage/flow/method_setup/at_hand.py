@@ -92,7 +92,7 @@ class MethodsAtHand:
 
 
 def methods_at_hand(installer: MethodInstaller, words: Sequence[str]) -> dict[str, AtHand]:
-    """How the methods of these names stand."""
+    """The state of the methods with these names."""
     methods = MethodsAtHand(installer)
     for word in words:
         methods.use(methods.find(word))

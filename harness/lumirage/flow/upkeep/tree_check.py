@@ -61,7 +61,7 @@ class Examination:
 
 
 def kind_of(layout: Layout, path: Path) -> Kind:
-    """Which kind of file lies there."""
+    """The kind of file."""
     if path == layout.evaluation:
         return "evaluation"
     if path.is_relative_to(layout.jobs):
@@ -190,7 +190,7 @@ def _examine_json(path: Path, found: Examination) -> None:
 
 
 def _read(path: Path, record: type[R], kind: Kind, found: Examination) -> R | None:
-    """A record that is whole; None where it is not."""
+    """A complete record; None if it is not complete."""
     try:
         read = read_json(path, record)
     except DamagedFileError as error:

@@ -19,7 +19,7 @@ class Observer(Protocol):
         """A record was written; once for each run."""
 
     def job_left_out(self, job: Job, error: LumirageError) -> None:
-        """It cannot be executed: its input is damaged, or its image is gone. The others go on."""
+        """It cannot be executed: its input is damaged, or its image no longer exists. The other jobs continue."""
 
 
 class BackgroundWork(Protocol):
@@ -35,7 +35,7 @@ class BackgroundWork(Protocol):
         """A record was written."""
 
     def work(self, cpu: int) -> None:
-        """Do a piece, on this CPU; called from a thread of its own. Raises nothing."""
+        """Do a piece of work on this CPU; called from a separate thread. Raises nothing."""
 
     def stop(self) -> None:
         """Kill the piece in progress; may be called from any thread."""

@@ -35,7 +35,7 @@ class Leases:
                 os.close(self._held.pop(name))
 
     def _hold(self, name: str) -> bool:
-        """Whether nobody else holds it; a system without such sockets keeps nobody from working."""
+        """Whether no other process has it; always true on a system without such sockets."""
         held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             held.bind(f"\0{self._realm}/{name}")

@@ -22,7 +22,7 @@ from lumirage.core.model import Limits, Record
 
 Kind = Literal["prepare", "run", "score", "finish"]
 GRACE_S = 90
-"""Before the time limit a task is told, so that it stops its container and keeps the pairs that had ended."""
+"""Slurm signals a task before its time limit, so that it stops its container and keeps the pairs that have ended."""
 OWN_MEMORY_BYTES = 2 * 2**30
 """For the harness itself, beside the method: it reads answers and checks them."""
 DEFAULT_ARRAY_SIZE = 1001

@@ -10,7 +10,7 @@ from lumirage.running.marked_processes import CALL_VARIABLE, OWNER_VARIABLE
 from lumirage.running.runtimes.runtime_interface import PATHS_SHOWN, Call, Mount
 
 STARTED = ".lumirage-started"
-"""Made in the call's /tmp by the last step before the entry point: it tells a method's failure from the engine's."""
+"""Made in the call's /tmp by the last step before the entry point: if it exists, the engine did not fail."""
 RUNSCRIPT = "/.singularity.d/runscript"
 BASE = ("--containall", "--cleanenv", "--no-privs")
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ class Site:
 
 @dataclass(frozen=True)
 class Place:
-    """Where one call is at home: its folder for temporary files, the image's working directory, groups to join."""
+    """The places of one call: its folder for temporary files, the image's working directory, control groups to join."""
 
     workdir: Path
     cwd: str = "/"

@@ -38,7 +38,7 @@ NO_GROUPS = "the engine's control groups are not readable here"
 
 
 class DockerRuntime:
-    """Docker, or podman through its socket. `keep` leaves the dead containers for somebody who wants to look."""
+    """Docker, or podman through its socket. `keep` leaves ended containers for inspection."""
 
     name = "docker"
     isolated = True

@@ -1,4 +1,4 @@
-"""Begin and end of a container as Docker's API tells them, and its failures as ours."""
+"""Reads when a container began and ended from Docker's API, and turns its errors into ours."""
 
 import contextlib
 import time

@@ -150,7 +150,7 @@ class _RunningProcess:
         return self.child.ended(within_s)
 
     def kill(self) -> None:
-        """The whole session, and what fled from it into a session of its own."""
+        """All processes of the session, and those that moved to a session of their own."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.child.pid, signal.SIGKILL)
         kill_marked(CALL_VARIABLE, self._name)

@@ -11,7 +11,7 @@ OWNER_LABEL = "lumirage.owner"
 CALL_LABEL = "lumirage.call"
 
 PATHS_SHOWN = "not held: /proc/self/mountinfo shows where on the host the job's folders lie, the path of OUT with it"
-"""The kernel tells a method the source of each of its mounts, so a name in that path is a name told."""
+"""A method can read the source path of each of its mounts, so names in that path are not secret."""
 
 StopReason = Literal["timeout", "memory", "quota", "interrupted"]
 """Why the harness, not the method, ended a call. Quota: it wrote more than `Limits.output_bytes`. Memory: it was seen
@@ -19,7 +19,7 @@ above the limit by a runtime that has no cgroup of its own."""
 
 
 class Stopped(Exception):  # noqa: N818 -- not an error: the user pressed Ctrl-C
-    """The harness was told to stop. The pair under way was killed and has no record; it must be executed again."""
+    """The harness was interrupted. The current pair was killed and has no record; it must be executed again."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Runtime(Protocol):
         """Return if calls can be started. Raises UnavailableError that says what to do."""
 
     def resolve(self, reference: str) -> Image:
-        """What an image reference stands for now; accepts `Image.start` too. Raises UnavailableError when absent."""
+        """The image that a reference means now; accepts `Image.start` too. Raises UnavailableError if there is none."""
 
     def prepare(self, image: str) -> None:
         """Make what `run` needs and the reference does not hold (local: the virtual environment; minutes the first
