@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from lumirage.cli.evaluate_commands import Derivatives, derivative_folders
 from lumirage.core.errors import UsageError
 
 app = typer.Typer(help="Make, plant, import and check BIDS datasets.", no_args_is_help=True, rich_markup_mode=None)
@@ -34,7 +35,7 @@ def phantom(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
 
 
 @app.command()
-def plant(
+def plant(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     bids_dir: Path = typer.Argument(help="BIDS dataset of real scans, of any contrast, species and resolution"),
     out: Path = typer.Argument(help="BIDS dataset to make; new, empty, or begun by this command"),
     amplitude: float | None = typer.Option(
@@ -44,16 +45,18 @@ def plant(
         None, help="correlation length of the displacement, mm  [default: 20 % of the size of each head]"
     ),
     seed: int = typer.Option(0, help="the same seed gives the same dataset"),
+    derivatives: Derivatives = [],  # noqa: B006 -- typer copies it
     json: bool = typer.Option(False, "--json", help="print the records of all scans as JSON"),
 ) -> None:
     """Warp each scan by a known random field, with other noise and bias: pairs with a true field, without any label."""
     from lumirage.cli.console_output import show
     from lumirage.cli.planted_text import print_planted
     from lumirage.datasets.planting import PlantSpec
-    from lumirage.flow.plant_dataset import plant_dataset
+    from lumirage.flow.plant_dataset import PlantedFrom, plant_dataset
 
     with show(json) as screen:
-        planted = plant_dataset(bids_dir, out, PlantSpec(amplitude, smoothness, seed), screen)
+        source = PlantedFrom(bids_dir, derivative_folders(derivatives))
+        planted = plant_dataset(source, out, PlantSpec(amplitude, smoothness, seed), screen)
     print_planted(planted, out, as_json=json)
     raise typer.Exit(1 if planted.left_out else 0)
 

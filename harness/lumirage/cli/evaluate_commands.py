@@ -130,7 +130,7 @@ def command_of(carry_out: "CarryOut") -> "Callable[..., None]":
     ) -> None:
         request = _request()(
             methods=tuple(method), bids=bids_dir or _from_environment(), out=out, track=track,
-            derivatives=_derivatives(derivatives), labels=tuple(labels), participants=tuple(participant_label),
+            derivatives=derivative_folders(derivatives), labels=tuple(labels), participants=tuple(participant_label),
             sessions=tuple(session_label), bids_filter=bids_filter_file, skip_validation=skip_bids_validation,
             work=work_dir, pairs=tuple(pair), limit=limit, repeats=repeats,
         )  # fmt: skip
@@ -158,7 +158,8 @@ def _from_environment() -> Path | None:
     return Path(value) if value else None
 
 
-def _derivatives(words: list[str]) -> dict[str, Path]:
+def derivative_folders(words: list[str]) -> dict[str, Path]:
+    """`aseg=/data/aseg` -> name and folder. Raises UsageError."""
     found = {}
     for word in words:
         name, equals, path = word.partition("=")

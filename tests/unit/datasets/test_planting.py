@@ -18,7 +18,7 @@ from lumirage.core.space import points
 from lumirage.core.track import Pairing, Select
 from lumirage.datasets.phantom_deformation import random_deformation
 from lumirage.datasets.planting import Planted, PlantSpec
-from lumirage.flow.plant_dataset import plant_dataset
+from lumirage.flow.plant_dataset import PlantedFrom, plant_dataset
 from lumirage.planning.pairing import located, make_pairs
 from lumirage.planning.scans import caution, find_derivatives, find_scans, with_truth
 from lumirage.scoring.known_truth import error_in, true_errors
@@ -79,7 +79,7 @@ def planted_pairs(out: Path) -> tuple[Pair, ...]:
 
 
 def plant(tmp: Path, source: Path, spec: PlantSpec = DEFAULT, name: str = "out") -> tuple[Path, Planted]:
-    return tmp / name, plant_dataset(source, tmp / name, spec)
+    return tmp / name, plant_dataset(PlantedFrom(source), tmp / name, spec)
 
 
 def files_of(root: Path) -> dict[str, bytes]:
@@ -253,22 +253,22 @@ def test_it_resumes_and_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     for gone in ("dataset_description.json", "sub-02/anat/sub-02_acq-planted_T1w.json"):
         (out / gone).unlink()
     (out / "sub-02/anat/sub-02_acq-planted_T1w.nii.gz").unlink()
-    assert plant_dataset(source, out, PlantSpec()).kept == 1
+    assert plant_dataset(PlantedFrom(source), out, PlantSpec()).kept == 1
     assert files_of(out) == whole
     with pytest.raises(UsageError, match="planted otherwise"):
-        plant_dataset(source, out, PlantSpec(seed=1))
+        plant_dataset(PlantedFrom(source), out, PlantSpec(seed=1))
     with pytest.raises(UsageError, match="planted dataset itself"):
-        plant_dataset(out, tmp_path / "twice", PlantSpec())
+        plant_dataset(PlantedFrom(out), tmp_path / "twice", PlantSpec())
     (source / "sub-02/anat/sub-02_T1w.nii.gz").write_bytes(
         (source / "sub-01/anat/sub-01_T1w.nii.gz").read_bytes() + b"\0"
     )
     with pytest.raises(UsageError, match="changed since"):
-        plant_dataset(source, out, PlantSpec())
+        plant_dataset(PlantedFrom(source), out, PlantSpec())
     shutil.rmtree(out / "derivatives/planted")
     with pytest.raises(UsageError, match="not an empty folder"):
-        plant_dataset(source, out, PlantSpec())
+        plant_dataset(PlantedFrom(source), out, PlantSpec())
     with pytest.raises(UsageError, match="in one another"):
-        plant_dataset(source, source / "derivatives/planted", PlantSpec())
+        plant_dataset(PlantedFrom(source), source / "derivatives/planted", PlantSpec())
 
 
 def test_a_scan_that_cannot_be_used_is_left_out_and_told(tmp_path: Path) -> None:
@@ -294,6 +294,15 @@ def test_derivatives_may_be_links_to_folders_elsewhere(tmp_path: Path) -> None:
     }  # fmt: skip
     (pair,) = planted_pairs(out)
     assert pair.fixed.labels.keys() == {"atlas"}
+
+
+def test_derivatives_kept_elsewhere_are_warped_along(tmp_path: Path) -> None:
+    source = make_source(tmp_path / "in")
+    whole, _ = plant(tmp_path, source)
+    (source / "derivatives/atlas").rename(tmp_path / "atlas")
+    apart = tmp_path / "apart"
+    plant_dataset(PlantedFrom(source, {"atlas": tmp_path / "atlas"}), apart, PlantSpec())
+    assert files_of(apart) == files_of(whole)
 
 
 def test_lengths_that_do_not_fit_are_refused_with_what_to_change(tmp_path: Path) -> None:

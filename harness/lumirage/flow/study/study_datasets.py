@@ -41,7 +41,7 @@ def made_dataset(request: StudyRequest, name: str, folders: Mapping[str, Path], 
     if wanted.plant:
         source = made_dataset(request, wanted.plant.of, folders, screen)
         screen.say(f"dataset {name}: planted from {wanted.plant.of} in {folder}; what is there already is kept")
-        _plant(wanted.plant, source, folder, screen)
+        _plant(wanted.plant, source, request.derivatives.get(wanted.plant.of, {}), folder, screen)
     return folder
 
 
@@ -51,11 +51,12 @@ def people_of(study: Study, name: str) -> str:
     return people_of(study, plant.of) if plant else name
 
 
-def _plant(recipe: PlantRecipe, source: Path, folder: Path, screen: Screen) -> None:
+def _plant(recipe: PlantRecipe, source: Path, derivatives: Mapping[str, Path], folder: Path, screen: Screen) -> None:
     from lumirage.datasets.planting import PlantSpec
-    from lumirage.flow.plant_dataset import plant_dataset
+    from lumirage.flow.plant_dataset import PlantedFrom, plant_dataset
 
-    planted = plant_dataset(source, folder, PlantSpec(recipe.amplitude_mm, recipe.smoothness_mm, recipe.seed), screen)
+    spec = PlantSpec(recipe.amplitude_mm, recipe.smoothness_mm, recipe.seed)
+    planted = plant_dataset(PlantedFrom(source, derivatives), folder, spec, screen)
     for scan, why in planted.left_out.items():
         screen.say(f"not planted: {scan}: {why}")
 
