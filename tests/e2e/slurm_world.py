@@ -101,4 +101,4 @@ def harness(*words: object) -> subprocess.CompletedProcess[str]:
 
 
 def count(out: Path, state: str) -> int:
-    return sum(row[state] for row in json.loads(harness("status", out, "--json").stdout).values())
+    return sum(row[state] for row in json.loads(harness("status", out, "--json").stdout)["methods"].values())

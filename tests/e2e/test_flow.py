@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.e2e.conftest import HARNESS, Command
+from tests.json_schemas import answer_of
 
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import ASIDE, Layout, shipped
@@ -159,7 +160,7 @@ def test_dry_run_prints_the_plan_and_writes_nothing(phantom: Path, tmp_path: Pat
     assert max(map(len, answer.stdout.splitlines())) <= 80
     assert "4 to do in 4 jobs, 0 complete" in " ".join(answer.stdout.split())
     asked = harness("evaluate", *METHODS, "--dry-run", "--json", phantom, tmp_path / "none", **home)
-    plan = json.loads(asked.stdout)
+    plan = answer_of(asked.stdout, "dry-run")
     assert (plan["runs_to_do"], plan["scans"], len(plan["jobs"])) == (4, 3, 4)
     unmade = harness("evaluate", "-m", "oracle", "--runtime", "local", "--dry-run", tmp_path / "bids", **home)
     assert unmade.returncode == 65, "a dataset that is named has to be there"
@@ -203,8 +204,28 @@ def test_five_lines_stand_before_an_evaluation_and_costs_are_known_after_it(
 
 
 def test_json_is_for_machines(done: Path, phantom: Path, harness: Command) -> None:
-    answer = harness("evaluate", *METHODS, "--json", phantom, done)
-    assert json.loads(answer.stdout)["methods"]["oracle"]["runs"] == 2
+    evaluated = answer_of(harness("evaluate", *METHODS, "--json", phantom, done).stdout, "evaluate")
+    assert evaluated["methods"]["oracle"]["runs"] == 2
+    assert evaluated["methods"]["oracle"]["rank"] is None, "a reference"
+    table = pd.read_csv(done / "scores.tsv", sep="\t")
+    dice = table[(table["metric"] == "dice_nearest_fg") & table["label"].isna() & (table["method"] == "oracle")]
+    assert evaluated["methods"]["oracle"]["means"]["dice_nearest_fg"]["mean"] == pytest.approx(dice["value"].mean())
+    compared = answer_of(harness("compare", done, "--json").stdout, "compare")
+    assert any((e["method"], e["reference"]) == ("oracle", "affine") and e["better"] for e in compared["effects"])
+    assert answer_of(harness("score", done, "--json").stdout, "score")["methods"] == evaluated["methods"]
+    assert answer_of(harness("query", done, "--json").stdout, "query")["groups"][0]["n"] == 2
+    assert answer_of(harness("verify", done, "--json").stdout, "verify")["to_mend"] == []
+    status = answer_of(harness("status", done, "--json").stdout, "status")
+    assert status["methods"]["oracle"]["done"] == 2
+    assert answer_of(harness("dataset", "check", phantom, "--json").stdout, "dataset-check")["scans"]
+
+
+def test_status_of_a_limit_says_what_nobody_asked_for(phantom: Path, tmp_path: Path, harness: Command) -> None:
+    words = ("run", "-m", "zero-displacement", "--runtime", "local", "--track", "phantom", "--limit", "1", phantom)
+    assert harness(*words, tmp_path / "one").returncode == 0
+    told = harness("status", tmp_path / "one").stdout
+    assert told.splitlines()[1].split() == ["zero-displacement", "1", "0", "0", "0", "0", "1"]
+    assert "1 runs of the track were not asked for: evaluate without --limit" in told
 
 
 def test_scoring_alone_adds_another_preset(done: Path, phantom: Path, tmp_path: Path, harness: Command) -> None:

@@ -22,8 +22,9 @@ from lumirage.cli import study_commands as study
 from lumirage.cli import track_commands as tracks
 from lumirage.cli.help_texts import add_help_texts
 from lumirage.cli.typed_words import HELP, CommandGroup
-from lumirage.core.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError
+from lumirage.core.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError, UsageError
 
+INTERRUPTED = "interrupted; type the same command to go on"
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 # rich's markup of help texts costs 0.25 s at every start; the plain one answers in under 0.2 s
@@ -72,20 +73,33 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler)
+    as_json = "--json" in sys.argv[1:]
     try:
-        app(args=bids_app.words_of_command(sys.argv[1:], app), standalone_mode=True)
+        ended = app(args=bids_app.words_of_command(sys.argv[1:], app), standalone_mode=not as_json)
     except SystemExit as end:
         if end.code != EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
             raise
-        print("lumirage-harness: interrupted; type the same command to go on", file=sys.stderr)
+        _tell_error(EXIT_INTERRUPTED, INTERRUPTED, as_json=as_json)
+        _leave(EXIT_INTERRUPTED)
+    except (KeyboardInterrupt, typer.Abort):  # the same, where typer leaves it to us
+        _tell_error(EXIT_INTERRUPTED, INTERRUPTED, as_json=as_json)
         _leave(EXIT_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 -- Python's own status 1 would mean that some pairs failed
         code, text, known = _explain(error)
-        print(f"lumirage-harness: {text}", file=sys.stderr)
+        _tell_error(code, text, as_json=as_json)
         if not known or os.environ.get("LUMIRAGE_DEBUG"):
             traceback.print_exception(error)
         _leave(code)
-    sys.exit(0)
+    sys.exit(ended if isinstance(ended, int) else 0)
+
+
+def _tell_error(code: int, text: str, *, as_json: bool) -> None:
+    """In words on stderr; with --json also as one line of JSON on stdout, where a program waits for the answer."""
+    print(f"lumirage-harness: {text}", file=sys.stderr)
+    if as_json:
+        from lumirage.core.command_answers import error_answer
+
+        print(error_answer(code, text).model_dump_json())
 
 
 def _leave(code: int) -> NoReturn:
@@ -99,6 +113,8 @@ def _explain(error: Exception) -> tuple[int, str, bool]:
     """Exit code, message, and whether the user can fix it (rather than a fault of the program)."""
     if isinstance(error, LumirageError):
         return error.exit_code, str(error), True
+    if hasattr(error, "format_message"):  # typer's own, only with --json: else it has been told, and ended the command
+        return int(getattr(error, "exit_code", UsageError.exit_code)), str(error.format_message()), True
     if isinstance(error, OSError) and error.errno in {*DISK_FULL, *NOT_WRITABLE}:
         where = f"{error.filename}: " if error.filename else ""
         mend = "free some space or choose another OUT, then type the same command to go on"

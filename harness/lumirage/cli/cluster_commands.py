@@ -3,11 +3,16 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lumirage.core.errors import BusyError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lumirage.core.command_answers import StatusAnswer
 
 Done = Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")]
 
@@ -40,29 +45,51 @@ def run_job(
 
 
 def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False) -> None:
-    """Count runs by state, from the files of OUT and one look into the cluster's queue.
+    """Count runs by state, from the files of OUT, who works in it here, and one look into the cluster's queue.
 
     Where no queue can be seen, those that wait or run there are counted as missing, and that is said.
     """
-    from json import dumps
-
+    from lumirage.core.command_answers import RunCounts, StatusAnswer
     from lumirage.core.evaluation_file import read_evaluation
     from lumirage.core.layout import Layout
-    from lumirage.flow.status import STATES, QueueState, evaluation_status, in_queue
+    from lumirage.flow.status import QueueState, evaluation_status, in_queue, who_works
 
     layout = Layout(out)
+    messages = []
     try:
         queued, unknown = in_queue(layout), None
     except UnavailableError as error:
         queued, unknown = QueueState(), error
-    found = evaluation_status(layout, read_evaluation(layout), queued)
-    if unknown:
-        print(f"queue unknown, so what is missing may be waiting or running there: {unknown}", file=sys.stderr)
+        messages.append(f"queue unknown, so what is missing may be waiting or running there: {unknown}")
+        print(messages[0], file=sys.stderr)
+    evaluation = read_evaluation(layout)
+    found = evaluation_status(layout, evaluation, queued)
+    working = who_works(layout)
+    missing, not_asked = found.total("missing"), found.total("not_asked")
+    if missing and not unknown and not working:
+        messages.append(f"{missing} runs are neither there nor in the queue: type the evaluation's command again")
+    if not_asked:
+        messages.append(
+            f"{not_asked} runs of the track were not asked for: evaluate without --limit or --pair to add them"
+        )
+    answer = StatusAnswer(
+        out=str(layout.root), track=evaluation.track.name, under_way=working, messages=tuple(messages),
+        methods={name: RunCounts(**counts) for name, counts in found.counts.items()},
+        queue="unknown" if unknown else "known",
+    )  # fmt: skip
     if json:
-        print(dumps({name: dict(counts) for name, counts in found.counts.items()}, indent=1))
+        print(answer.model_dump_json(indent=1))
         return
-    print(f"{'method':28}" + "".join(f"{state:>10}" for state in STATES))
-    for name, counts in found.counts.items():
-        print(f"{name:28}" + "".join(f"{counts[state]:10}" for state in STATES))
-    if found.total("missing") and not unknown:
-        print(f"{found.total('missing')} runs are neither there nor in the queue: type the evaluation's command again")
+    for line in _status_lines(answer, already_told=bool(unknown)):
+        print(line)
+
+
+def _status_lines(answer: "StatusAnswer", *, already_told: bool) -> "Iterator[str]":
+    """A line a method; runs that nobody asked for have a column only where there are some."""
+    states = ["done", "failed", "running", "pending", "missing"]
+    states += ["not_asked"] if any(counts.not_asked for counts in answer.methods.values()) else []
+    yield f"{'method':28}" + "".join(f"{state.replace('_', ' '):>10}" for state in states)
+    for name, counts in answer.methods.items():
+        yield f"{name:28}" + "".join(f"{getattr(counts, state):10}" for state in states)
+    yield from (f"under way: {each}" for each in answer.under_way)
+    yield from answer.messages[already_told:]

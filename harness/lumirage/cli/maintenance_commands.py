@@ -94,8 +94,7 @@ def verify(
     """Hold every file of OUT against its checksum; a line for each that is damaged or missing, and what evaluate would do.
 
     Nothing is changed. Exit code 0: whole; 1: something to mend."""
-    from json import dumps
-
+    from lumirage.core.command_answers import FileToMend, VerifyAnswer
     from lumirage.core.errors import DataError
     from lumirage.core.evaluation_file import no_evaluation
     from lumirage.core.layout import Layout
@@ -107,14 +106,15 @@ def verify(
         raise DataError(no_evaluation(layout))
     found = examine(layout, deep=True)
     lines = [
-        {"file": each.path.relative_to(layout.root).as_posix(), "problem": each.problem, "evaluate": each.remedy}
+        FileToMend(file=each.path.relative_to(layout.root).as_posix(), problem=each.problem, evaluate=each.remedy)
         for each in found.findings
     ]
     if json:
-        print(dumps({"checked": found.checked, "not_recorded": found.not_recorded, "to_mend": lines}, indent=1))
+        answer = VerifyAnswer(checked=found.checked, not_recorded=found.not_recorded, to_mend=tuple(lines))
+        print(answer.model_dump_json(indent=1))
     else:
         for line in lines:
-            print(f"{line['file']}: {line['problem']}; evaluate: {line['evaluate']}")
+            print(f"{line.file}: {line.problem}; evaluate: {line.evaluate}")
         print(f"{found.checked} files checked, {len(lines)} to mend")
         if found.not_recorded:
             print(

@@ -5,6 +5,7 @@ XXH3-128: as fast as memory can be read, where SHA-256 would take a tenth of the
 """
 
 import functools
+import hashlib
 from pathlib import Path
 
 import xxhash
@@ -35,3 +36,15 @@ def file_checksum_once(path: Path) -> str:
 @functools.lru_cache(maxsize=100_000)
 def _file_checksum(path: Path, _size: int, _mtime_ns: int) -> str:
     return file_checksum(path)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, 64 hex digits. A file is read again in one process only if its size or time has changed."""
+    stat = path.stat()
+    return _file_digest(path, stat.st_size, stat.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,8 +1,9 @@
 """What commands answer under --json; `core.evaluation_answer` has those of `evaluate`, `run`, `score` and `compare`.
 
-The schemas in `specs/schemas/commands` are made from these records.
+The schemas in `specs/schemas/answer-*.schema.json` are made from these records.
 """
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -42,9 +43,12 @@ class ErrorAnswer(Record):
 
 
 def error_answer(exit_code: int, message: str) -> ErrorAnswer:
-    """The error of this exit code. The remedy is what the message says after its first semicolon, else that of the code."""
+    """The error of this exit code. The remedy: what the message says after its first semicolon, and its choices; else that of
+    the code."""
     code = ERROR_CODES.get(exit_code, "internal")
-    remedy = message.partition("; ")[2] or REMEDIES[code]
+    choices = re.search(r"\((choose one of: [^()]*)\)", message)
+    parts = [choices.group(1) if choices else "", message.partition("; ")[2].partition(" (choose one of")[0]]
+    remedy = "; ".join(filter(None, parts)) or REMEDIES[code]
     return ErrorAnswer(error=Error(code=code, exit_code=exit_code, message=message, remedy=remedy))
 
 
@@ -69,6 +73,23 @@ class StatusAnswer(Record):
     under_way: tuple[str, ...] = Field(description="who works in OUT now")
     queue: Literal["known", "unknown"] = Field(description="unknown: no cluster's queue can be seen from here")
     messages: tuple[str, ...]
+
+
+class FileToMend(Record):
+    """A file of OUT that is damaged or missing."""
+
+    file: str = Field(description="relative to OUT")
+    problem: str
+    evaluate: str = Field(description="what `evaluate` would do about it")
+
+
+class VerifyAnswer(Record):
+    """`verify`: the files of OUT against their checksums."""
+
+    schema_version: Literal[1] = 1
+    checked: int
+    not_recorded: int = Field(description="files without a checksum, written by an older harness")
+    to_mend: tuple[FileToMend, ...]
 
 
 class MethodListed(Record):

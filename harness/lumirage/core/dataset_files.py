@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DataError
-from lumirage.core.layout import digest, file_digest
+from lumirage.core.layout import digest
 from lumirage.core.model import Pair
 from lumirage.core.track import Evaluation
 

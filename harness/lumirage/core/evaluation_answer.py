@@ -1,7 +1,7 @@
 """What `evaluate`, `run`, `score` and `compare` answer under --json; people are shown the same as a table.
 
-Every number is a number, with its unit in the field's name or beside it; null where there is none. The schemas in
-`specs/schemas/commands` are made from these records.
+Every number is a number, with its unit in the field's name or beside it; null where there is none. The schemas
+`specs/schemas/answer-*.schema.json` are made from these records.
 """
 
 from typing import Literal

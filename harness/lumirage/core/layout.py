@@ -23,7 +23,6 @@ OUT/
         jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
 """
 
-import functools
 import hashlib
 import os
 import re
@@ -166,6 +165,11 @@ class Layout:
         return SubmissionFiles(self.jobs / name)
 
     @property
+    def under_way(self) -> Path:
+        """What harnesses on this machine execute now: `lumirage.running.under_way`."""
+        return self.work / "under-way"
+
+    @property
     def tables_lock(self) -> Path:
         """Locked by the cluster task that makes the tables."""
         return self.root / ".lock.tables"
@@ -261,18 +265,6 @@ def digest(*parts: str | bytes) -> str:
         raw = part.encode() if isinstance(part, str) else part
         sha.update(len(raw).to_bytes(8, "little") + raw)
     return sha.hexdigest()[:16]
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's content, 64 hex digits. A file is read again in one process only if its size or time has changed."""
-    stat = path.stat()
-    return _file_digest(path, stat.st_size, stat.st_mtime_ns)
-
-
-@functools.lru_cache(maxsize=100_000)
-def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 @contextmanager

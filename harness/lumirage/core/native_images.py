@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lumirage.core import space
+from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DataError
-from lumirage.core.layout import file_digest
 from lumirage.core.model import Convention, Grid
 from lumirage.core.nifti_header import content_missing
 from lumirage.core.space import Array, Displacement, Float, Single, Volume, make_grid, points

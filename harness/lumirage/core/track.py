@@ -287,6 +287,7 @@ class Evaluation(Record):
     )
     seed: int = 0
     repeats: int = 1
+    requested: dict[str, tuple[str, ...]] = Field(default={}, description="method -> pairs asked for, if not all")
 
     def labels_of(self, source: str) -> SourceLabels:
         """The labels that are scored of a label source."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DataError, UsageError
-from lumirage.core.layout import file_digest
 from lumirage.core.model import Scan
 from lumirage.core.planted_words import CAUTION, KEY
 from lumirage.core.screen import Screen, Silent

@@ -17,6 +17,7 @@ from lumirage.flow.method_setup.install import MethodInstaller, method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.report import report
 from lumirage.flow.request import EvaluationRequest
+from lumirage.flow.requested_pairs import with_requested
 from lumirage.flow.run import run
 from lumirage.flow.score import ScoringSettings, score, score_pairs
 from lumirage.flow.score_during_run import ScoreDuringRun
@@ -42,6 +43,7 @@ def evaluate(request: EvaluationRequest, stages: Sequence[str], screen: Screen) 
         if mender.look() or _changed(plan):
             plan = plan_evaluation(request, installer, screen)
         place_work_folder(plan.layout, request.work)
+        plan = with_requested(plan)
         write_output_description(plan.layout, plan.evaluation)
         if not known and mender.look():
             plan = plan_evaluation(request, installer, screen)
@@ -91,7 +93,8 @@ def _changed(plan: Plan) -> bool:
         return False
     there, planned = read_evaluation(plan.layout), plan.evaluation
     methods, contents = {**there.methods, **planned.methods}, there.contents | planned.contents
-    return planned != there.model_copy(update={"methods": methods, "contents": contents})
+    same = {"methods": methods, "contents": contents, "requested": planned.requested}
+    return planned != there.model_copy(update=same)
 
 
 def evaluate_participants(request: EvaluationRequest, screen: Screen) -> EvaluationAnswer:
@@ -115,6 +118,7 @@ def evaluate_participants(request: EvaluationRequest, screen: Screen) -> Evaluat
                 # again: another participant may have begun the tree meanwhile
                 plan = plan_evaluation(request, installer, screen)
                 place_work_folder(layout, request.work)
+                plan = with_requested(plan)
                 write_output_description(layout, plan.evaluation)
             run(plan, installer, request.jobs, request.gpus, screen)
             score_pairs(layout, [pair.id for pair in plan.pairs], ScoringSettings(request.jobs), screen)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from lumirage.core.errors import EngineError, GpuFaultError, LumirageError
@@ -17,6 +17,7 @@ from lumirage.running.executors.observer import BackgroundWork
 from lumirage.running.executors.resource_slots import bound, resources_here
 from lumirage.running.executors.this_machine import ThisMachine
 from lumirage.running.job_execution import remove_leftovers
+from lumirage.running.under_way import Journal, journal
 
 
 def run(
@@ -48,7 +49,8 @@ def run(
             screen.say(f"-j {most}: no more than {fits} at a time, because {why}")
     here = ThisMachine(installer.runtime, resources, most)
     try:
-        here.execute(plan.jobs, inputs.for_job, context, progress, background)
+        with journal(plan.layout.under_way, plan.jobs) if plan.jobs else nullcontext() as progress.journal:
+            here.execute(plan.jobs, inputs.for_job, context, progress, background)
     finally:
         with suppress(OSError):  # another harness of this tree may use it too
             context.scratch.rmdir()
@@ -73,6 +75,7 @@ class _Progress:
     screen: Screen
     left_out: list[LumirageError] = field(default_factory=list)
     costs: CostsSeen = field(default_factory=CostsSeen)
+    journal: Journal | None = None
 
     def __post_init__(self) -> None:
         self._total = Counter[str]()
@@ -83,7 +86,9 @@ class _Progress:
             self.screen.progress(method, 0, total)
 
     def job_started(self, job: Job) -> None:
-        """Nothing to show yet."""
+        """For `status`; there is nothing to show yet."""
+        if self.journal:
+            self.journal.add("started", job)
 
     def job_retried(self, job: Job, error: EngineError) -> None:
         """Say that the engine, or a GPU, failed."""
@@ -95,6 +100,8 @@ class _Progress:
     def run_recorded(self, run: Run) -> None:
         """Count a run; report it if it failed."""
         self.costs.add(run)
+        if self.journal:
+            self.journal.add("ended", run)
         self._done[run.method] += 1
         self.screen.progress(run.method, self._done[run.method], self._total[run.method])
         if run.outcome is not Outcome.OK:
@@ -104,5 +111,7 @@ class _Progress:
 
     def job_left_out(self, job: Job, error: LumirageError) -> None:
         """Keep the error until the other jobs are done."""
+        if self.journal:
+            self.journal.add("ended", job)
         self.left_out.append(error)
         self.screen.say(f"{job.method.name}: {', '.join(job.pairs)} left out: {error}")

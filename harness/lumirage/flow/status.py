@@ -11,9 +11,8 @@ from lumirage.core.model import SENTINELS, Outcome
 from lumirage.core.records import read_json, without_checksum
 from lumirage.core.track import Evaluation
 from lumirage.running.executors.slurm import Array, Submission, queue, task_of
-
-RunName = tuple[str, str, int, str]
-"""Method, condition, repeat, pair id."""
+from lumirage.running.tree_lock import holder
+from lumirage.running.under_way import RunName, UnderWay, under_way
 
 
 @dataclass(frozen=True)
@@ -63,12 +62,13 @@ def _submitted(layout: Layout) -> Iterator[tuple[str, tuple[Array, Path]]]:
                 yield files.number(array.name).read_text().strip(), (array, files.tasks(array.name))
 
 
-STATES = ("done", "failed", "running", "pending", "missing")
+STATES = ("done", "failed", "running", "pending", "missing", "not_asked")
 
 
 @dataclass(frozen=True)
 class Status:
-    """The status of an evaluation: method -> state -> number of runs. `missing` is neither on disk nor in the queue."""
+    """The status of an evaluation: method -> state -> number of runs. `missing` was asked for, and is neither on disk nor
+    under way; `not_asked` belongs to the track, but no command has asked for it."""
 
     counts: Mapping[str, Mapping[str, int]]
 
@@ -78,20 +78,37 @@ class Status:
 
 
 def evaluation_status(layout: Layout, evaluation: Evaluation, queued: QueueState) -> Status:
-    """From the files of OUT and the queue."""
+    """From the files of OUT, the harnesses that work in it on this machine, and the queue."""
     counts: dict[str, Counter[str]] = {}
     cells = [cell.name for cell in evaluation.track.cells()]
+    here = under_way(layout.under_way)
     for method in evaluation.methods:
         counts[method] = Counter(dict.fromkeys(STATES, 0))
+        asked = set(evaluation.requested.get(method, ())) if method in evaluation.requested else None
         for cell, repeat, pair in product(cells, range(evaluation.repeats), evaluation.pairs):
             good = _outcome_is_ok(layout.run_files(method, evaluation.under(pair, cell), cell, repeat).record)
-            if good is None:
-                waits = queued.runs.get((method, cell, repeat, pair.id))
-                state = "missing" if waits is None else "pending" if waits == "PENDING" else "running"
-            else:
+            if good is not None:
                 state = "done" if good else "failed"
-            counts[method][state] += 1
+            else:
+                state = _state_of_open(here, queued, (method, cell, repeat, pair.id))
+            counts[method][state if state != "missing" or asked is None or pair.id in asked else "not_asked"] += 1
     return Status(counts)
+
+
+def who_works(layout: Layout) -> tuple[str, ...]:
+    """Who holds OUT now, in words; empty where nobody on this machine does."""
+    whole = holder(layout.lock)
+    parts = [holder(path) for path in sorted(layout.root.glob(layout.part_lock("*").name))]
+    found = tuple(filter(None, (whole, *parts)))
+    return found or (("another harness",) if under_way(layout.under_way).harnesses else ())
+
+
+def _state_of_open(here: UnderWay, queued: QueueState, run: RunName) -> str:
+    """Of a run without a record."""
+    waits = queued.runs.get(run)
+    if run in here.running or waits not in (None, "PENDING"):
+        return "running"
+    return "pending" if waits or run in here.planned else "missing"
 
 
 def unscored_pairs(layout: Layout, evaluation: Evaluation) -> list[str]:

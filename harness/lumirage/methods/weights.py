@@ -13,8 +13,9 @@ from typing import Literal
 import filelock
 from pydantic import Field
 
+from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DISK_FULL, DataError, UnavailableError, UsageError
-from lumirage.core.layout import cache_root, digest, file_digest, written_aside
+from lumirage.core.layout import cache_root, digest, written_aside
 from lumirage.core.model import Method, Record, Weights
 from lumirage.core.records import read_json, write_json
 from lumirage.methods.downloads import Address, Progress, download

@@ -15,11 +15,12 @@ import numpy as np
 from scipy import ndimage
 
 from lumirage.core import space
+from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.evaluation_file import PLACE_VARIABLE
 from lumirage.core.foreground import foreground
 from lumirage.core.label_files import PROBABILITIES, elsewhere, label_files, read_label_files
-from lumirage.core.layout import Layout, digest, file_digest
+from lumirage.core.layout import Layout, digest
 from lumirage.core.model import Grid, Pair, Prepared, Scan
 from lumirage.core.native_images import (
     NO_FRAME,

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from lumirage.core import space
+from lumirage.core.checksums import file_digest
 from lumirage.core.dataset_files import refuse_changed
 from lumirage.core.label_files import label_files, read_label_files, structure_numbers
 from lumirage.core.label_words import SourceLabels
 from lumirage.core.landmark_files import read_landmarks
-from lumirage.core.layout import file_digest
 from lumirage.core.model import Grid, Pair, Prepared, Scan
 from lumirage.core.native_images import read_image, read_label_map, read_true_displacement
 from lumirage.core.space import Displacement, Single, Volume

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lumirage.core.layout import file_digest, shipped
+from lumirage.core.checksums import file_digest
+from lumirage.core.layout import shipped
 from lumirage.core.model import Method
 from lumirage.core.records import read_yaml
 

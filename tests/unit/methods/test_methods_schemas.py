@@ -36,4 +36,4 @@ def test_schema_is_generated_from_the_model(name: str) -> None:
 
 def test_no_schema_is_left_over() -> None:
     there = {path.name.removesuffix(".schema.json") for path in (shipped("specs") / "schemas").iterdir()}
-    assert there == set(SCHEMAS)
+    assert {name for name in there if not name.startswith("answer-")} == set(SCHEMAS), "the others: test_json_answers"

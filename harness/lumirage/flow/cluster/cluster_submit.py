@@ -17,6 +17,7 @@ from lumirage.core.screen import Screen
 from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
+from lumirage.flow.requested_pairs import with_requested
 from lumirage.flow.status import QueueState, in_queue, unscored_pairs
 from lumirage.flow.upkeep.mending import Mender
 from lumirage.planning.evaluation_plan import Plan
@@ -73,6 +74,7 @@ def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) ->
         # another command may have begun the tree, or added a method, while this one waited
         plan = first if first and not layout.evaluation.is_file() else plan_evaluation(request, installer, screen)
         place_work_folder(layout, request.work)
+        plan = with_requested(plan)
         write_output_description(layout, plan.evaluation)
         lacking = mender.over(lambda: unscored_pairs(layout, plan.evaluation)) if "score" in stages else []
         work = for_stages(missing_work(plan, lacking, queued), stages)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from lumirage.core.checksums import file_digest
 from lumirage.core.errors import EngineError, UnavailableError
-from lumirage.core.layout import file_digest
 from lumirage.core.model import Limits
 from lumirage.core.sif_store import find_sif, record_of
 from lumirage.running.call_control_group import OwnGroup, kill_all, remove_groups
