@@ -122,7 +122,7 @@ def estimates(means: FloatArray, spread: JointSpread) -> Iterator[tuple[Estimate
     shaped = [of.reshape(-1, AT_ONCE) for of in (means, spread.se, spread.df, spread.skew)]
     for k in range(AT_ONCE):
         mean, se, df, skew = (of[:, k] for of in shaped)
-        known = RowEstimates(ROWS, mean, JointSpread(se, df, skew), 0.95)
+        known = RowEstimates(ROWS, mean, JointSpread(se, df, skew), 1.0, 0.95)
         yield known.difference(), known.over_methods()
 
 

@@ -17,6 +17,8 @@ from lumirage.analysis.estimates import Estimate, Precision, estimate
 from lumirage.analysis.joint_spread import JointSpread
 from lumirage.analysis.resampling import FloatArray
 
+ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -66,6 +68,8 @@ class RowEstimates:
     means: FloatArray
     spread: JointSpread
     """Subjects resampled."""
+    scale: float
+    """Size of the methods' values: a spread that is 1e-12 of it is rounding."""
     confidence: float
     reason: str = ""
     """Why there are no standard errors."""
@@ -73,7 +77,7 @@ class RowEstimates:
     def difference(self, row: int = 0) -> Estimate:
         """The families' difference, or that of another row: holds for these methods."""
         se, df, skew = (float(of[row]) for of in (self.spread.se, self.spread.df, self.spread.skew))
-        return estimate(float(self.means[row]), Precision(se, df, skew), self.confidence, self.reason)
+        return estimate(float(self.means[row]), Precision(self._spread(se), df, skew), self.confidence, self.reason)
 
     def over_methods(self) -> Estimate:
         """The difference with the methods taken as a sample of their families: holds for methods like these."""
@@ -87,12 +91,15 @@ class RowEstimates:
             parts.append(max(own, 0.0) / (n - 1) / n)
             freedoms.append(n - 1.0)
         total = sum(parts)
-        if not total > 0:
+        if self._spread(math.sqrt(total)) == 0:
             return self.difference()
         df = total**2 / sum(part**2 / f for part, f in zip(parts, freedoms, strict=True))
         # the methods are taken as symmetric, so the third moment is the people's
         skew = float(self.spread.skew[0]) * (parts[0] / total) ** 1.5
         return estimate(value, Precision(math.sqrt(total), df, skew), self.confidence, self.reason)
+
+    def _spread(self, se: float) -> float:
+        return 0.0 if se <= ROUNDING * self.scale else se
 
     def without_each(self, families: Sequence[tuple[str, Sequence[str]]]) -> tuple[LeftOut, ...]:
         """The difference without each method in turn; `families` are the names and methods of the first and the second."""

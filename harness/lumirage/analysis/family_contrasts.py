@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from lumirage.analysis.contrast_rows import ContrastRows, LeftOut, RowEstimates
@@ -104,7 +105,8 @@ def contrast_of(found: FamilyValues, settings: FamilySettings) -> FamilyContrast
     rows = ContrastRows.of(len(found.first), len(found.second))
     columns = rows.of_methods(found.values)
     spread = mean_spread(Table(columns, found.design))
-    known = RowEstimates(rows, columns.mean(axis=0), spread, settings.confidence, found.design.note)
+    scale = float(np.abs(found.values).max())
+    known = RowEstimates(rows, columns.mean(axis=0), spread, scale, settings.confidence, found.design.note)
     return _contrast(found, settings, known.difference(), known.over_methods(), known.without_each(found.families))
 
 

@@ -153,7 +153,7 @@ def family_values(
 
 def cell_of(scores: pd.DataFrame, measure: Measure, policy: Policy) -> Cell:
     """The one cell of a measure, its failures filled by the policy. Raises UsageError if there is none or more than one."""
-    of_condition = scores[scores["condition"].astype(str) == measure.condition]
+    of_condition = scores[(scores["condition"].astype(str) == measure.condition) & scores["label"].isna()]
     if of_condition.empty:
         raise UsageError(f"no scores of the condition {measure.condition}")
     fields = ("track", "metric", "preset", "settings", "source")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
 import pandas as pd
 
 from lumirage.analysis.contrast_rows import ContrastRows, LeftOut, RowEstimates
@@ -97,8 +98,10 @@ def interaction(
         check_margin(measures[0].metric, settings.margin)
     tables = (scores, reference_scores)
     alone = [family_values(t, families, m, settings) for t, m in zip(tables, measures, strict=True)]
-    common = sorted(set(alone[0].methods) & set(alone[1].methods))
-    here, there = (family_values(t, families, m, settings, common) for t, m in zip(tables, measures, strict=True))
+    here, there = alone
+    common = sorted(set(here.methods) & set(there.methods))
+    if set(here.methods) != set(there.methods):
+        here, there = (family_values(t, families, m, settings, common) for t, m in zip(tables, measures, strict=True))
     contrasts = contrast_of(here, settings), contrast_of(there, settings)
     reasons = [f"{where}: {of.reason}" for where, of in (("track", here), ("reference", there)) if of.reason]
     if reasons:
@@ -114,14 +117,15 @@ def _changes(rows: ContrastRows, tracks: tuple[FamilyValues, FamilyValues], sett
     here, there = tracks
     columns, before = rows.of_methods(here.values), rows.of_methods(there.values)
     means = columns.mean(axis=0) - before.mean(axis=0)
+    scale = float(max(np.abs(here.values).max(), np.abs(there.values).max()))
     reason = next((f"{where}: {found.design.note}" for where, found in zip(("track", "reference"), tracks, strict=True)
                    if not found.design.bootstrap_defined), "")  # fmt: skip
     places = {subjects: i for i, subjects in enumerate(there.subjects)}
     if len(places) == len(there.subjects) and sorted(here.subjects) == sorted(there.subjects):
         same = columns - before[[places[subjects] for subjects in here.subjects]]
-        return RowEstimates(rows, means, mean_spread(Table(same, here.design)), settings.confidence, reason)
+        return RowEstimates(rows, means, mean_spread(Table(same, here.design)), scale, settings.confidence, reason)
     spread = difference_spread(Table(columns, here.design), Table(before, there.design))
-    return RowEstimates(rows, means, spread, settings.confidence, reason)
+    return RowEstimates(rows, means, spread, scale, settings.confidence, reason)
 
 
 def _interaction(

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from score_tables import pairs_of, scores
 
+from lumirage.analysis.claim_verdicts import Decision, Expectation, claim_test, judge
 from lumirage.analysis.family_contrasts import family_contrast
 from lumirage.analysis.family_scores import FamilySettings, Measure
 from lumirage.core.errors import UsageError
@@ -167,13 +168,29 @@ def test_methods_without_scores_are_told():
     assert nobody.difference.reason == "no method of the family deep has a value"
 
 
-def test_the_same_difference_on_every_pair_has_no_p():
-    base = np.linspace(0.5, 0.7, 20)
-    values = {"net-a": base + 0.1, "syn": base}
-    found = contrast(pairs_of("all", 5), values, {"deep": ["net-a"], "iterative": ["syn"]})
-    assert found.difference.value == pytest.approx(0.1)
-    assert found.difference.p < 1e-6 or math.isnan(found.difference.p)
+@pytest.mark.parametrize("by", [0.1, 0.0])
+def test_the_same_difference_on_every_pair_has_no_p_and_decides_nothing(by):
+    base = np.random.default_rng(0).normal(0.6, 0.1, 20)
+    rounding = 1e-17 * np.arange(20)
+    values = {"net-a": base + by, "net-b": base + by + rounding, "syn": base, "greedy": base - rounding, "demons": base}
+    found = contrast(pairs_of("all", 5), values)
+    assert found.difference.value == pytest.approx(by)
+    for of in (found.difference, found.over_methods, *(left.difference for left in found.without)):
+        assert of.se == 0
+        assert math.isnan(of.p)
     assert math.isnan(found.d_z.value)
+    (verdict,) = judge([claim_test("better", Expectation.BETTER, [found], 0.0)])
+    assert verdict.decision is Decision.UNDECIDED
+    assert "every pair gives the same difference" in verdict.reason
+
+
+def test_one_person_gives_a_difference_alone():
+    found = contrast(pairs_of("within", 1), values_of(1))
+    assert found.n_people == 1
+    assert math.isfinite(found.difference.value)
+    assert math.isnan(found.difference.low)
+    assert math.isnan(found.over_methods.low)
+    assert found.difference.reason == "only 1 subjects to resample: no interval"
 
 
 def test_what_cannot_be_one_measure_is_refused():
