@@ -158,7 +158,8 @@ def cell_of(scores: pd.DataFrame, measure: Measure, policy: Policy) -> Cell:
         raise UsageError(f"no scores of the condition {measure.condition}")
     fields = ("track", "metric", "preset", "settings", "source")
     wanted = {name: getattr(measure, name) for name in fields if getattr(measure, name)}
-    found = [raw for raw in cells_of(of_condition) if all(raw.cell.key[k] == v for k, v in wanted.items())]
+    cells = cells_of(of_condition, measure.metric)
+    found = [raw for raw in cells if all(raw.cell.key[k] == v for k, v in wanted.items())]
     if not found:
         raise UsageError(f"no scores of {_words(wanted)} under the condition {measure.condition}")
     if len(found) > 1:

@@ -174,8 +174,8 @@ def _summed_up(track: ScoredTrack) -> tuple[str, str, str] | None:
 def _by_condition(track: ScoredTrack, metric: str, preset: str, source: str) -> dict[str, RawCell]:
     """Condition -> the values of one measure."""
     s = track.scores
-    rows = s[(s["metric"] == metric) & (s["preset"] == preset)]
-    found = cells_of(rows) if len(rows) else ()
+    rows = s[s["preset"] == preset]
+    found = cells_of(rows, metric) if len(rows) else ()
     return {raw.cell.key["condition"]: raw for raw in found if raw.cell.key["source"] == source}
 
 
