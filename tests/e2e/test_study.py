@@ -114,5 +114,5 @@ def test_a_plan_makes_nothing(folder: Path, phantom: Path, harness: Command) -> 
     shown = harness(*words(folder, phantom, "planned"), "--dry-run", LUMIRAGE_METHODS=str(folder / "methods"))
     assert shown.returncode == 0, shown.stderr
     assert not (folder / "planned").exists()
-    assert shown.stdout.count("nothing was made") == 1
+    assert shown.stdout.count("; nothing was made") == len(("near", "turned"))
     assert "left out: dataset gone" in shown.stderr

@@ -30,7 +30,7 @@ def test_the_readme_asks_the_questions_of_the_site() -> None:
         [line for line in path.read_text().splitlines() if "? | `lumirage-harness " in line]
         for path in (ROOT / "README.md", DOCS / "index.md")
     )
-    assert len(home) == 4
+    assert len(home) == 5
     assert readme == home
 
 
