@@ -9,7 +9,9 @@ from lumirage.planning.method_cards import all_methods
 
 def test_every_variant_was_started_or_says_why_not() -> None:
     page = (shipped("method_containers").parent / "docs" / "variants.md").read_text(encoding="utf-8")
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| ")
+    ]
     table = {row[0]: row[1:] for row in rows[1:]}
     assert len(rows) - 1 == len(table), "a row each"
     assert list(table) == list(all_methods()), "the cards' order"
