@@ -20,16 +20,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain as chain_of
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from intervals import ROLE_CORRELATION, all_pairs, chain
+from scipy import stats
 
 from lumirage.analysis.contrast_rows import ContrastRows, RowEstimates
 from lumirage.analysis.designs import Design, detect_design
 from lumirage.analysis.estimates import Estimate
+from lumirage.analysis.failure_shares import effective_attempts, share_interval
 from lumirage.analysis.joint_spread import JointSpread, Table, difference_spread, mean_spread
 
 FloatArray = npt.NDArray[np.float64]
@@ -161,6 +164,36 @@ def rows() -> Iterator[str]:
         yield f"| {design} | {effects} | {share} | {methods} | {' | '.join(f'{c:.3f}' for c in covered)} |"
 
 
+def failures_held(
+    design: str, people: int, spread: float, level: float, rng: np.random.Generator
+) -> tuple[float, float]:
+    """The true share of failed runs, and how often the interval holds it.
+
+    A run fails with the probability Phi(level + a_i + a_j), where the effects of the two people have the variance
+    spread^2 / 2 each.
+    """
+    graph, index = design_of(DESIGNS[design](people))
+    truth = float(stats.norm.cdf(level / np.sqrt(1 + spread**2)))
+    effects = spread / np.sqrt(2) * rng.normal(size=(EXPERIMENTS, people))
+    failed = stats.norm.cdf(level + effects[:, index[:, 0]] + effects[:, index[:, 1]]) > rng.random(
+        (EXPERIMENTS, len(index))
+    )
+    held = 0
+    for values in failed.astype(np.float64):
+        low, high = share_interval(float(values.mean()), effective_attempts(values, graph), 0.95)
+        held += low <= truth <= high
+    return truth, held / EXPERIMENTS
+
+
+def failure_rows() -> Iterator[str]:
+    """The lines of the table of shares of failed runs."""
+    rng = np.random.default_rng(SEED)
+    for design, people in product(DESIGNS, (8, 20)):
+        for spread, level in product((0.0, 1.0, 2.0), (0.0, -2.0)):
+            truth, held = failures_held(design, people, spread, level, rng)
+            yield f"| {design}, {people} people | {spread:g} | {truth:.2f} | {held:.3f} |"
+
+
 def head(seconds: float) -> str:
     """What the table is, and how it was made."""
     error = np.sqrt(0.95 * 0.05 / EXPERIMENTS)
@@ -187,10 +220,19 @@ The share of false alarms at .05 is one less the coverage: a claim is tested wit
 """
 
 
+FAILURES = """
+## The share of failed runs
+A run fails with the probability Phi(level + a_i + a_j) of its two people; the interval is that of a claim "does not run". It is
+exact, so wider than it would have to be if few runs fail or people do not matter.
+
+| design | spread of people | true share | covered |
+|---|---|---|---|"""
+
+
 def main() -> None:
     """Write families.md beside this file and print it."""
     start, lines = time.monotonic(), []
-    for line in rows():
+    for line in chain_of(rows(), [FAILURES], failure_rows()):
         lines.append(line)
         print(line, flush=True)
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_suffix(".md")

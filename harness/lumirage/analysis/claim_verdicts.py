@@ -241,7 +241,9 @@ def _reason(test: ClaimTest, evidence: Evidence, needed: int | None, alpha: floa
         words.append(f"decided alone (p {test.p:.2g}), but not after Holm's correction over {n_claims} claims")
     if needed is None:
         words.append(
-            "more people alone would not decide it" if test.over_methods else "no number of people would decide it"
+            "more people alone would not decide it: more methods would have to run"
+            if test.over_methods
+            else "no number of people would decide it"
         )
     else:
         what = "share" if isinstance(of, FailureShare) else "difference"

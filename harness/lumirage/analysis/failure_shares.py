@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from lumirage.analysis.designs import detect_design
-from lumirage.analysis.resampling import jackknife_errors
+from lumirage.analysis.designs import Design, detect_design
+from lumirage.analysis.resampling import FloatArray, jackknife_errors
 from lumirage.analysis.score_matrices import pair_rows
 from lumirage.core.errors import UsageError
 from lumirage.core.model import Outcome
@@ -91,9 +91,9 @@ def failure_share(
     ends = list(zip(pairs["fixed_subject"], pairs["moving_subject"], strict=True))
     design = detect_design([fixed for fixed, _ in ends], [moving for _, moving in ends])
     values = pairs["failed"].to_numpy(dtype=np.float64)
+    effective = effective_attempts(values, design)
     share = float(values.mean())
-    effective = _effective(share, float(jackknife_errors(values[:, None], design)[0]), len(values), len(design.units))
-    low, high = _exact(share * effective, effective, confidence)
+    low, high = share_interval(share, effective, confidence)
     return FailureShare(
         methods=tuple(sorted(set(runs["method"]))),
         track=tracks[0],
@@ -110,16 +110,19 @@ def failure_share(
     )
 
 
-def _effective(share: float, se: float, n_pairs: int, n_units: int) -> float:
+def effective_attempts(values: FloatArray, design: Design) -> float:
+    """Independent attempts that say as much about a share as the pairs' failed shares (n_pairs,), as in `failure_share`."""
+    share, n_pairs, n_units = float(values.mean()), len(values), len(design.units)
+    se = float(jackknife_errors(values[:, None], design)[0])
     if not se > 0:  # all or none failed, or too few people for a standard error
         return float(n_units)
     t = stats.t.ppf(0.975, [n_pairs - 1, n_units - 1])
     return float(np.clip(share * (1 - share) / se**2 * (t[0] / t[1]) ** 2, 1.0, n_pairs))
 
 
-def _exact(failed: float, n: float, confidence: float) -> tuple[float, float]:
-    """Clopper and Pearson's interval, with numbers that need not be whole."""
-    tail = (1 - confidence) / 2
+def share_interval(share: float, n: float, confidence: float) -> tuple[float, float]:
+    """Clopper and Pearson's interval of a share of n attempts, with numbers that need not be whole."""
+    tail, failed = (1 - confidence) / 2, share * n
     low = float(stats.beta.ppf(tail, failed, n - failed + 1)) if failed > 0 else 0.0
     high = float(stats.beta.ppf(1 - tail, failed + 1, n - failed)) if failed < n else 1.0
     return low, high

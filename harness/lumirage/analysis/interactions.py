@@ -18,6 +18,7 @@ from lumirage.analysis.family_contrasts import FamilyContrast, contrast_of
 from lumirage.analysis.family_scores import FamilySettings, FamilyValues, Measure, family_values
 from lumirage.analysis.joint_spread import Table, difference_spread, mean_spread
 from lumirage.analysis.significance import check_margin
+from lumirage.analysis.skewed_intervals import skewness_words
 from lumirage.core.errors import UsageError
 
 NAN = math.nan
@@ -137,6 +138,7 @@ def _interaction(
     difference, over, without = estimates
     margin = NAN if settings.margin is None else settings.margin
     pairing, words = _pairing(*tracks)
+    skewed = filter(None, [skewness_words(difference.skew, min(len(found.design.units) for found in tracks))])
     return Interaction(
         track=contrasts[0],
         reference=contrasts[1],
@@ -150,6 +152,7 @@ def _interaction(
         n_shared=len(tracks[0].people & tracks[1].people),
         notes=(
             words,
+            *skewed,
             *(
                 f"{where}: {note}"
                 for where, of in zip(("track", "reference"), contrasts, strict=True)

@@ -124,6 +124,17 @@ def test_interaction_without_a_family_in_one_track_says_where():
     assert "reference: no method of the family iterative" in found.difference.reason
 
 
+def test_order_of_methods_pairs_and_rows_does_not_matter_for_the_interaction():
+    here, there = pairs_of("all", 6), [pair for pair in pairs_of("all", 8) if "sub00" not in pair]
+    tables = scores(here, values_of(30)), scores(there, values_of(len(there), 1))
+    shuffled = [table.sample(frac=1, random_state=3) for table in tables]
+    families = {name: members[::-1] for name, members in reversed(FAMILIES.items())}
+    assert between(*shuffled, families) == between(*tables)
+    turned = between(*tables[::-1])
+    assert turned.difference.value == pytest.approx(-between(*tables).difference.value)
+    assert turned.difference.se == pytest.approx(between(*tables).difference.se)
+
+
 def failing(share_of, pairs):
     """Values of methods; NaN on the first pairs: `share_of` method -> number of failures."""
     return {m: [math.nan] * n + [0.7] * (len(pairs) - n) for m, n in share_of.items()}
@@ -305,6 +316,18 @@ def test_a_claim_over_methods_needs_more_than_one_method():
     (verdict,) = judge([claim_test("networks", Expectation.BETTER, [evidence], 0.0, over_methods=True)])
     assert verdict.decision is Decision.UNDECIDED
     assert "one method" in verdict.reason
+
+
+def test_a_claim_over_methods_that_differ_much_needs_more_methods_not_people():
+    pairs = pairs_of("within", 10)
+    values = values_of(10)
+    values["net-a"], values["net-b"] = values["net-a"] + 0.3, values["net-b"] - 0.2
+    evidence = family_contrast(scores(pairs, values), FAMILIES, DICE)
+    (verdict,) = judge([claim_test("networks", Expectation.BETTER, [evidence], 0.0, over_methods=True)])
+    assert evidence.difference.low > 0
+    assert verdict.decision is Decision.UNDECIDED
+    assert verdict.people_needed is None
+    assert "more methods would have to run" in verdict.reason
 
 
 def test_margins_and_evidence_that_do_not_fit_are_refused():
