@@ -153,6 +153,8 @@ class CommandGroup(TyperGroup):
         if word and not word.startswith("-") and word not in self.commands and not ctx.resilient_parsing:
             if inside := [f"{name} {word}" for name, group in self.commands.items() if word in _inside(group)]:
                 raise UsageError(f"no command '{word}'; did you mean {' or '.join(map(repr, inside))}?")
+            if word == "help":
+                raise UsageError(f"no command '{word}'; did you mean '-h', or '-h' after a command?")
             if is_method(word):
                 raise UsageError(f"no command '{word}'; did you mean 'evaluate --method {word}'?")
             if Path(word).is_dir():

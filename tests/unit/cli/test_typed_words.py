@@ -122,8 +122,13 @@ def test_a_method_for_a_track_and_the_reverse() -> None:
 
 @pytest.mark.parametrize(
     ("word", "told"),
-    [("phantom", "'dataset phantom'"), ("list", "'methods list' or 'tracks list'"), ("greedy", "'evaluate --method greedy'")],
-)  # fmt: skip
+    [
+        ("phantom", "'dataset phantom'"),
+        ("list", "'methods list' or 'tracks list'"),
+        ("greedy", "'evaluate --method greedy'"),
+        ("help", "'-h'"),
+    ],
+)
 def test_a_command_without_its_group(word: str, told: str) -> None:
     with pytest.raises(UsageError, match=told):
         app([word], standalone_mode=False)
