@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lumirage.core.layout import shipped
-from lumirage.core.metrics import METRICS
+from lumirage.core.metrics import METRICS, title
 from lumirage.core.model import SENTINELS, Method
 from lumirage.core.records import read_yaml
 from lumirage.core.track import MethodUse, Track
@@ -82,7 +82,7 @@ def test_ours_stand_beside_with_what_differs(bare: Inputs, metric: str, same: bo
     assert float(ours.values[0]) == pytest.approx(np.mean(dice), abs=1e-4)
     assert ours.values[1] == "–"  # noqa: RUF001 -- the sign for no value
     assert (found.differences[0] == "") == same
-    assert found.metrics[0].startswith(metric)
+    assert found.metrics[0].startswith(title(metric))
     assert rows["LUMIR24 test", "VFA"] == ()
     (nothing,) = rows["LUMIR24 validation", "Initial"]
     assert nothing.method == "identity"
