@@ -1,6 +1,5 @@
 """The closing table and the effects for people: as many columns as there is room for, and every line in 80 columns."""
 
-import math
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -8,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from lumirage.core.evaluation_answer import CompareAnswer, Effect, Estimate, EvaluationAnswer, MethodAnswer
+from lumirage.core.precision import decimals_of
 
 SHORTEST = 16
 """Columns that names have at least."""
@@ -98,14 +98,14 @@ def _estimate(found: Estimate | None, decimals: int, *, interval: bool) -> str:
 
 
 def _decimals(found: Sequence[Estimate]) -> int:
-    """One digit more than half of an interval allows, so that neighbours can be told apart; three without intervals."""
-    halves = [
-        (each.ci_high - each.ci_low) / 2 for each in found if each.ci_low is not None and each.ci_high is not None
-    ]
-    halves = sorted(half for half in halves if half > 0)
-    if not halves:
-        return 3
-    return min(max(1 - math.floor(math.log10(halves[len(halves) // 2])), 0), 4)
+    """Decimals that show two digits of half of the median interval; three without intervals."""
+    halves = sorted(
+        (each.ci_high - each.ci_low) / 2
+        for each in found
+        if each.ci_low is not None and each.ci_high is not None and each.ci_high > each.ci_low
+    )
+    decimals = decimals_of(halves[len(halves) // 2], 2) if halves else None
+    return 3 if decimals is None else decimals
 
 
 def _place(method: MethodAnswer) -> str:

@@ -15,7 +15,7 @@ SUMMARIES: Mapping[str, str] = {
     "compare": "Effects, intervals and ranks of OUT, or OUT against OUT2",
     "report": "Write the report of OUT again",
     "query": "Ask OUT for one metric by method, structure or pair",
-    "export": "Tables and transforms of OUT for other tools",
+    "export": "Tables, figures and transforms of OUT",
     "doctor": "Try what isolates, limits and measures on this machine",
     "clean": "Remove what can be made again",
     "verify": "Hold every file of OUT against its checksum",
@@ -83,7 +83,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "export": (
         "export results csv tables",
-        "export results latex tables",
+        "export results latex t.tex --columns rank,dice,time",
+        "export results figures pdfs",
         "export results bundle results.zip",
         "export transforms results --format ants",
     ),

@@ -12,6 +12,7 @@ from lumirage.core.errors import UsageError
 
 if TYPE_CHECKING:
     from lumirage.core.layout import Layout
+    from lumirage.reporting.paper_tables import PaperTable
 
 Done = Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")]
 Workers = Annotated[int, typer.Option("--workers", "-j", min=1, help="processes that score")]
@@ -182,22 +183,37 @@ def report(
 
 
 TRANSFORMS = "transforms"
-EXPORTS = ("csv", "parquet", "latex", "bundle", TRANSFORMS)
+EXPORTS = ("csv", "parquet", "latex", "figures", "bundle", TRANSFORMS)
 
 
-def export(
+def export(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     out: Done,
     kind: Annotated[
         str,
-        typer.Argument(help="csv, parquet, latex, transforms, or bundle: a zip file to score again from"),
+        typer.Argument(
+            help="csv, parquet, latex, figures (PDF), transforms, or bundle: a zip file to score again from"
+        ),
     ],
     target: Annotated[
-        Path | None, typer.Argument(help="folder to write, or the zip file; transforms: default OUT-transforms-FORMAT")
+        Path | None,
+        typer.Argument(help="folder or zip file; latex: also one FILE.tex; transforms: default OUT-transforms-FORMAT"),
     ] = None,
     format_: Annotated[str, typer.Option("--format", help="of transforms: itk, ants, fsl, x5 or slicer")] = "itk",
     apart: Annotated[bool, typer.Option("--apart", help="affine and deformation of a transform as two files")] = False,
+    table: Annotated[str, typer.Option(help="of latex FILE.tex: methods, or effects")] = "methods",
+    columns: Annotated[
+        str,
+        typer.Option(
+            help="of latex FILE.tex: metrics such as dice or hd95, rank, n, failed, time, cpu, memory, device; with commas"
+        ),
+    ] = "",
+    digits: Annotated[int | None, typer.Option(min=0, max=9, help="decimals; default as the intervals allow")] = None,
+    caption: Annotated[str, typer.Option(help="LaTeX; default says what a reader has to know")] = "",
+    label: Annotated[str, typer.Option(help="LaTeX label")] = "tab:lumirage",
 ) -> None:
-    """Hand the tables of OUT to other tools, or what the methods found: `export transforms OUT --format ants`."""
+    """Hand the tables of OUT to other tools, or what the methods found: `export transforms OUT --format ants`.
+
+    `latex FILE.tex` writes one table as a paper wants it, `figures FOLDER` every figure of the report as PDF."""
     if str(out) in EXPORTS:  # the two words in the other order
         out, kind = Path(kind), str(out)
     if kind == TRANSFORMS:
@@ -205,11 +221,27 @@ def export(
         return
     if target is None:
         raise UsageError(f"export {kind}: say where to, as in 'export {out} {kind} TARGET'")
+    if kind == "latex" and target.suffix == ".tex":
+        from lumirage.reporting.paper_tables import PaperTable
+
+        wanted = PaperTable(table, tuple(filter(None, map(str.strip, columns.split(",")))), digits, caption, label)
+        print(_export_paper_table(out, target, wanted))
+        return
     from lumirage.core.layout import Layout
     from lumirage.reporting.export import export as export_tables
 
     for path in export_tables(Layout(out), kind, target):
         print(path)
+
+
+def _export_paper_table(out: Path, target: Path, wanted: "PaperTable") -> Path:
+    from lumirage.core.layout import Layout, write_text
+    from lumirage.flow.summary import effects_of, summarize
+    from lumirage.reporting.paper_tables import paper_table
+
+    layout = Layout(out)
+    write_text(target, paper_table(effects_of(layout, summarize(layout)), wanted))
+    return target
 
 
 def _export_transforms(out: Path, format_: str, target: Path | None, *, apart: bool) -> None:

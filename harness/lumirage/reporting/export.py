@@ -1,4 +1,4 @@
-"""Exports an evaluation: tables as CSV, Parquet or LaTeX, or a bundle that can be scored again."""
+"""Exports an evaluation: tables as CSV, Parquet or LaTeX, figures as PDF, or a bundle that can be scored again."""
 
 import shutil
 import zipfile
@@ -10,9 +10,11 @@ import pyarrow.csv
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from lumirage.core.errors import UsageError, nearest
+from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.reporting.figures import draw_figures, file_name
+from lumirage.reporting.raster import to_pdf
 from lumirage.reporting.report_inputs import (
     ANALYSIS_TABLES,
     files_of,
@@ -20,9 +22,10 @@ from lumirage.reporting.report_inputs import (
     read_table,
     run_records,
 )
+from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import leaderboard, method_rows, to_latex
 
-Kind = Literal["csv", "parquet", "latex", "bundle"]
+Kind = Literal["csv", "parquet", "latex", "figures", "bundle"]
 ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 """Time stamp of every member, so that equal evaluations give equal bundles."""
 
@@ -30,8 +33,8 @@ ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 def export(layout: Layout, kind: str, out: Path) -> list[Path]:
     """Write the scores and the tables of the analysis; gives the paths written.
 
-    csv, parquet and latex write into the folder `out`. bundle writes the zip file `out`: the evaluation, every run with
-    its record, answer, log and time line, and all tables; unpacked, `score` works on it (given the dataset).
+    csv, parquet, latex and figures (PDF) write into the folder `out`. bundle writes the zip file `out`: the evaluation,
+    every run with its record, answer, log and time line, and all tables; unpacked, `score` works on it (given the dataset).
     Raises UsageError for an unknown kind, DataError if there is no evaluation.
     """
     if kind not in get_args(Kind):
@@ -42,6 +45,8 @@ def export(layout: Layout, kind: str, out: Path) -> list[Path]:
             return [_bundle(layout, out)]
         case "latex":
             return _latex(layout, out)
+        case "figures":
+            return list(_figures(layout, out))
         case _:
             return _plain(layout, out, kind)
 
@@ -82,6 +87,18 @@ def _latex(layout: Layout, out: Path) -> list[Path]:
         write_text(out / f"{name}.tex", to_latex(table, f"{inputs.evaluation.track.name}: {name}"))
         written.append(out / f"{name}.tex")
     return written
+
+
+def _figures(layout: Layout, out: Path) -> Iterator[Path]:
+    """Every figure of the report as a PDF of its own. Raises DataError where one cannot be drawn."""
+    problems = ReportProblems()
+    for drawn in draw_figures(read_inputs(layout), problems):
+        path = out / f"{file_name(drawn.wide)}.pdf"
+        with written_aside(path) as aside:
+            aside.write_bytes(to_pdf(drawn.wide))
+        yield path
+    if problems.told:
+        raise DataError("; ".join(problems.told))
 
 
 def _bundle(layout: Layout, out: Path) -> Path:

@@ -7,11 +7,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from synthetic_out import Recipe, make_out
+from typer.testing import CliRunner
 
+from lumirage.cli import app
 from lumirage.core.errors import UsageError
 from lumirage.core.layout import Layout
+from lumirage.flow.summary import effects_of, summarize
 from lumirage.reporting.evaluation_changes import compare_evaluations
 from lumirage.reporting.export import export
+from lumirage.reporting.figures import draw_figures
+from lumirage.reporting.paper_tables import PaperTable, paper_table
+from lumirage.reporting.raster import to_pdf
+from lumirage.reporting.report_inputs import read_inputs
+from lumirage.reporting.report_problems import ReportProblems
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -72,3 +80,88 @@ def test_pairs_in_one_only_are_counted(tmp_path: Path) -> None:
     changes = compare_evaluations(few, more)
     row = changes.scores[(changes.scores["method"] == "alpha") & (changes.scores["metric"] == "sdlogj")].iloc[0]
     assert (row["pairs"], row["only_first"], row["only_second"]) == (2, 0, 4)
+
+
+def of_tex(text: str) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows of the one table in a LaTeX text, which is sound: each row has a cell for each column."""
+    assert text.count("{") - text.count("\\{") == text.count("}") - text.count("\\}")
+    align = text.split("\\begin{tabular}{")[1].split("}", maxsplit=1)[0]
+    for rule in ("\\toprule", "\\midrule", "\\bottomrule", "\\caption{", "\\label{", "\\end{tabular}\n\\end{table}\n"):
+        assert rule in text, rule
+    body = text.split("\\toprule\n")[1].split("\\bottomrule", maxsplit=1)[0].splitlines()
+    rows = [line.removesuffix(" \\\\").split(" & ") for line in body if line.endswith("\\\\")]
+    assert {len(row) for row in rows} == {len(align)}
+    assert not [cell for row in rows for cell in row if not cell]
+    return rows[0], rows[1:]
+
+
+def test_the_table_for_a_paper_has_the_numbers_of_the_answer(layout: Layout) -> None:
+    answer = effects_of(layout, summarize(layout))
+    heads, rows = of_tex(paper_table(answer, PaperTable(digits=4)))
+    assert heads[:3] == ["Method", "Rank", "Dice [95\\,\\% CI]"]
+    assert "HD95 (mm)" in heads
+    assert heads[-2:] == ["Time (s)", "Memory (GB)"]
+    assert [row[0] for row in rows] == list(answer.methods)
+    for row in rows:
+        dice = answer.methods[row[0]].means["dice_nearest_fg"]
+        star = "$^*$" if dice.filled else ""
+        assert row[2] == f"{dice.mean:.4f}{star} [{dice.ci_low:.4f}, {dice.ci_high:.4f}]"
+    references = {name for name, method in answer.methods.items() if method.reference}
+    assert {row[0] for row in rows if row[1] == "--"} == references
+    chosen, _ = of_tex(
+        paper_table(answer, PaperTable(columns=("hd95", "failed", "n"), label="tab:x", caption="A \\& B"))
+    )
+    assert chosen == ["Method", "HD95 (mm)", "Failed", "Pairs"]
+    assert "\\caption{A \\& B}\n\\label{tab:x}" in paper_table(answer, PaperTable(label="tab:x", caption="A \\& B"))
+
+
+def test_the_table_of_effects_is_of_one_metric(layout: Layout) -> None:
+    answer = effects_of(layout, summarize(layout))
+    heads, rows = of_tex(paper_table(answer, PaperTable("effects", ("hd95",), 3)))
+    assert heads[2] == "Difference in HD95 (mm) [95\\,\\% CI]"
+    found = {(e.method, e.reference): e for e in answer.effects if e.metric == "hd95_mm"}
+    assert len(rows) >= 3
+    for row in rows:
+        effect = found[row[0], row[1]]
+        assert row[2].startswith(f"{effect.difference:.3f}".replace("-", "$-$") + " [")
+        assert row[5] == str(effect.n_pairs)
+    with pytest.raises(UsageError, match="of one metric"):
+        paper_table(answer, PaperTable("effects", ("hd95", "dice")))
+    with pytest.raises(UsageError, match=r"no column 'hd96'.*hd95_mm"):
+        paper_table(answer, PaperTable(columns=("hd96",)))
+    with pytest.raises(UsageError, match="unknown table 'method'"):
+        paper_table(answer, PaperTable("method"))
+
+
+def test_a_name_from_outside_is_escaped(layout: Layout) -> None:
+    answer = effects_of(layout, summarize(layout))
+    hostile = answer.model_copy(update={"dataset": "50 % of A_B & \\input{x}"})
+    text = paper_table(hostile, PaperTable())
+    assert "50 \\% of A\\_B \\& \\textbackslash{}input\\{x\\}" in text
+
+
+def test_figures_are_pdf_each_and_the_same_again(layout: Layout, tmp_path: Path) -> None:
+    written = export(layout, "figures", tmp_path / "a")
+    assert {"forest-dice-nearest-fg.pdf", "pareto-wall-s.pdf", "times.pdf"} <= {path.name for path in written}
+    for path in written:
+        assert path.read_bytes().startswith(b"%PDF")
+        assert b"/Type3" not in path.read_bytes(), "journals refuse fonts of type 3"
+    (first,) = [path for path in written if path.name == "times.pdf"]
+    drawn = draw_figures(read_inputs(layout), ReportProblems())
+    assert to_pdf(next(f for f in drawn if f.section == "times").wide) == first.read_bytes()
+
+
+def test_the_command_writes_one_table(layout: Layout, tmp_path: Path) -> None:
+    words = [
+        "export",
+        str(layout.root),
+        "latex",
+        str(tmp_path / "t.tex"),
+        "--columns",
+        "rank, dice,time",
+        "--digits",
+        "2",
+    ]
+    said = CliRunner().invoke(app, words)
+    assert said.output.strip() == str(tmp_path / "t.tex")
+    assert of_tex((tmp_path / "t.tex").read_text())[0] == ["Method", "Rank", "Dice [95\\,\\% CI]", "Time (s)"]
