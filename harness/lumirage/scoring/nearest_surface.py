@@ -1,8 +1,8 @@
 """Computes the squared distance from each surfel of one surface to the nearest surfel of another.
 
 Registered surfaces are close together, so the search around each surfel comes first: the other surface is a set of bit
-rows along z, and columns are visited by rising distance until none can be nearer. Distances beyond `REACH` come from a
-distance transform.
+rows along z, and columns are visited by rising distance until none can be nearer. Distances beyond `REACH` come from
+`far_surface`.
 """
 
 from typing import Any, NamedTuple
@@ -139,94 +139,3 @@ def squared_distances(points: Any, surface: Any, columns: Any) -> Any:
         if best <= columns.limit:
             result[k] = best
     return result
-
-
-FEW = 1 << 24
-"""Up to this many pairs of surfels, comparing all of them is cheaper than a distance transform."""
-
-
-def resolve(points: NDArray[np.uint64], surface: NDArray[np.uint64], spacing: NDArray[np.float64], found: Any) -> None:
-    """Computes the distances left UNRESOLVED, by a distance transform if there are many; `surface` must not be empty."""
-    far = np.flatnonzero(np.isinf(found))
-    if far.size * surface.size <= FEW:
-        _compare_all(points, far, (surface, spacing), found)
-        return
-    bounds = bounds_of(surface)
-    own = bounds_of(points[far])
-    low, high = np.minimum(bounds[0], own[0]), np.maximum(bounds[1], own[1])
-    grid = np.full(tuple(high - low + 1), np.inf)
-    _mark(surface, low, grid)
-    for axis in (2, 1, 0):
-        _transform_axis(np.moveaxis(grid, axis, -1), float(spacing[axis]))
-    _look_up(points, far, (low, grid), found)
-
-
-@njit(nogil=True, cache=True)
-def _compare_all(points: Any, which: Any, target: Any, found: Any) -> None:
-    surface, spacing = target
-    for n in range(which.size):
-        x, y, z = corner_of(points[which[n]])
-        best = np.inf
-        for k in range(surface.size):
-            i, j, m = corner_of(surface[k])
-            in_plane = ((i - x) * spacing[0]) ** 2 + ((j - y) * spacing[1]) ** 2
-            best = min(best, in_plane + ((m - z) * spacing[2]) ** 2)
-        found[which[n]] = best
-
-
-@njit(nogil=True, cache=True)
-def _mark(surface: Any, low: Any, grid: Any) -> None:
-    for k in range(surface.size):
-        x, y, z = corner_of(surface[k])
-        grid[x - low[0], y - low[1], z - low[2]] = 0.0
-
-
-@njit(nogil=True, cache=True)
-def _look_up(points: Any, which: Any, target: Any, found: Any) -> None:
-    low, grid = target
-    for n in range(which.size):
-        x, y, z = corner_of(points[which[n]])
-        found[which[n]] = grid[x - low[0], y - low[1], z - low[2]]
-
-
-@njit(nogil=True, cache=True)
-def _transform_axis(grid: Any, spacing: float) -> None:
-    """Lower envelope of parabolas along the last axis, in place (Felzenszwalb and Huttenlocher 2012)."""
-    n = grid.shape[2]
-    old, roots, edges = np.empty(n), np.empty(n, np.int64), np.empty(n + 1)
-    for i in range(grid.shape[0]):
-        for j in range(grid.shape[1]):
-            line = grid[i, j]
-            for k in range(n):
-                old[k] = line[k]
-            parabolas = _envelope(old, spacing, roots, edges)
-            if parabolas == 0:
-                continue
-            p = 0
-            for k in range(n):
-                while p + 1 < parabolas and edges[p + 1] < k * spacing:
-                    p += 1
-                step = (k - roots[p]) * spacing
-                line[k] = old[roots[p]] + step * step
-
-
-@njit(nogil=True, cache=True)
-def _envelope(values: Any, spacing: float, roots: Any, edges: Any) -> Any:
-    """The parabolas that form the lower envelope and where each begins; gives their number."""
-    count = 0
-    for k in range(values.size):
-        if values[k] == np.inf:
-            continue
-        q = k * spacing
-        begin = -np.inf
-        while count > 0:
-            r = roots[count - 1] * spacing
-            begin = ((values[k] + q * q) - (values[roots[count - 1]] + r * r)) / (2 * q - 2 * r)
-            if begin > edges[count - 1]:
-                break
-            count -= 1
-            begin = -np.inf
-        roots[count] = k
-        edges[count] = begin
-        count += 1
-    return count

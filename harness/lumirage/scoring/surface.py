@@ -7,8 +7,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from lumirage.scoring.far_surface import resolve
 from lumirage.scoring.label_maps import DenseLabels
-from lumirage.scoring.nearest_surface import Columns, bounds_of, columns_for, resolve, squared_distances
+from lumirage.scoring.nearest_surface import Columns, bounds_of, columns_for, squared_distances
 from lumirage.scoring.slabs import map_items
 from lumirage.scoring.surfels import surfel_areas, surfels
 
