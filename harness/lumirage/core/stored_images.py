@@ -38,7 +38,7 @@ def read_stored_displacement(path: Path, grid: Grid, wanted: str) -> Displacemen
     Raises DamagedFileError."""
     if wanted:
         u = _numbers(path, (*grid.shape, 3), wanted)
-        return Displacement(np.ascontiguousarray(u), np.array(grid.affine))
+        return Displacement(u, np.array(grid.affine))
     try:
         return read_displacement(path, Convention(), grid)
     except (InvalidAnswerError, OSError) as error:

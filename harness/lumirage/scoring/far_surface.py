@@ -89,7 +89,10 @@ def _between(a: Any, b: Any, spacing: Any) -> Any:
     operations are monotonic.
     """
     least = _squared(
-        max(a[0] - b[3], b[0] - a[3], 0.0), max(a[1] - b[4], b[1] - a[4], 0.0), max(a[2] - b[5], b[2] - a[5], 0.0), spacing
+        max(a[0] - b[3], b[0] - a[3], 0.0),
+        max(a[1] - b[4], b[1] - a[4], 0.0),
+        max(a[2] - b[5], b[2] - a[5], 0.0),
+        spacing,
     )
     most = _squared(
         max(a[3] - b[0], b[3] - a[0]), max(a[4] - b[1], b[4] - a[1]), max(a[5] - b[2], b[5] - a[2]), spacing

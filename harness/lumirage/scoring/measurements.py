@@ -7,15 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumirage.core.model import Grid
-from lumirage.core.space import Single, Volume, make_grid, same_grid, spacing_of
+from lumirage.core.space import Single, make_grid, spacing_of
 from lumirage.scoring.backends import Backend
-from lumirage.scoring.displacement_planes import Field, voxel_planes
+from lumirage.scoring.displacement_planes import Field, component_planes, voxel_planes
 from lumirage.scoring.known_truth import ErrorLengths, error_by_label, error_in, true_errors
-from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel, values_in
+from lumirage.scoring.label_maps import DenseLabels, LabelSet, values_in
 from lumirage.scoring.label_warp import Overlap, as_one
-from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, pull_labels
+from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, on_grid
 from lumirage.scoring.onehot import SoftOverlap, soft_overlap
-from lumirage.scoring.regularity import Regularity, mask_bits
+from lumirage.scoring.pair_constants import PairConstants
+from lumirage.scoring.regularity import Regularity
 from lumirage.scoring.score_inputs import LabelMaps, ScoreInputs
 from lumirage.scoring.similarity import Similarity, similarity
 from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
@@ -27,16 +28,18 @@ STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
 class PairMeasures:
     """Measurements of the field and the images of one pair."""
 
-    def __init__(self, inputs: ScoreInputs, backend: Backend, threads: int) -> None:
+    def __init__(
+        self, inputs: ScoreInputs, backend: Backend, threads: int, constants: PairConstants | None = None
+    ) -> None:
         self.inputs = inputs
+        self.constants = constants or PairConstants()
         self.backend = backend
         self.threads = threads
 
     @cached_property
     def field(self) -> Field:
         """The displacement in voxels of the working grid, (3, X, Y, Z)."""
-        displacement = self.inputs.displacement
-        return voxel_planes(displacement.u, displacement.affine, self.threads)
+        return voxel_planes(self.world.u, self.world.grid_affine, self.threads)
 
     @cached_property
     def grid(self) -> Grid:
@@ -44,24 +47,19 @@ class PairMeasures:
         x, y, z = self.inputs.displacement.u.shape[:3]
         return make_grid((x, y, z), self.inputs.displacement.affine)
 
-    @property
+    @cached_property
     def world(self) -> WorldMap:
         """The map from the fixed to the moving world."""
         displacement = self.inputs.displacement
-        return WorldMap(displacement.u, displacement.affine, self.inputs.affine)
+        by_component = np.moveaxis(component_planes(displacement.u), 0, -1)  # as the kernels take it: copied once
+        return WorldMap(by_component, displacement.affine, self.inputs.affine)
 
     def mask_on(self, grid: Grid) -> NDArray[np.bool_]:
         """The strict mask on a grid, nearest neighbour: the given one, else the native fixed image above 0, else all.
 
         Never from a prepared image: the mask must not depend on how a condition corrupts or scales it.
         """
-        given = self.inputs.mask or self.inputs.fixed_image
-        if given is None:
-            return np.ones(grid.shape, np.bool_)
-        if same_grid(given.grid, grid):
-            return np.asarray(given.data > 0)
-        inside = on_grid(Volume((given.data > 0).view(np.uint8), given.affine), grid, LabelSet((1,)), self.threads)
-        return np.asarray(inside.ids[1:-1, 1:-1, 1:-1] == 0)
+        return self.constants.mask(self.inputs.mask or self.inputs.fixed_image, grid, self.threads)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
@@ -72,7 +70,7 @@ class PairMeasures:
     def regularity(self) -> Regularity:
         """All Jacobian metrics inside the three masks."""
         images = self.inputs.prepared_moving, self.inputs.prepared_fixed
-        bits = mask_bits([self.mask, *images], self.grid.shape)
+        bits = self.constants.bits((self.mask, *images), self.grid)
         return self.backend.regularity(self.field, bits, 3)
 
     @cached_property
@@ -115,11 +113,11 @@ class LabelMeasures:
     @cached_property
     def native(self) -> tuple[PlacedLabels, PlacedLabels]:
         """Both maps on their native grids."""
-        fixed, moving = self.maps.fixed, self.maps.moving
-        return (
-            PlacedLabels(relabel(fixed.data, self.labels, self.pair.threads), fixed.affine),
-            PlacedLabels(relabel(moving.data, self.labels, self.pair.threads), moving.affine),
+        fixed, moving = (
+            PlacedLabels(self.pair.constants.labels(volume, self.labels, self.pair.threads), volume.affine)
+            for volume in (self.maps.fixed, self.maps.moving)
         )
+        return fixed, moving
 
     @cached_property
     def working(self) -> tuple[DenseLabels, DenseLabels]:
@@ -141,8 +139,9 @@ class LabelMeasures:
 
     def _surfaces(self, overlap: Overlap, affine: NDArray[np.float64]) -> SurfaceDistances:
         x, y, z = (float(s) for s in spacing_of(affine))
-        options = SurfaceOptions(spacing=(x, y, z))
-        return surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads)
+        options = SurfaceOptions(spacing=(x, y, z), background=False)
+        known = self.pair.constants.surfels(overlap.fixed, self.pair.threads)
+        return surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads, fixed_surfels=known)
 
     @cached_property
     def strict_groups(self) -> dict[str, tuple[Overlap, SurfaceDistances]]:
@@ -178,16 +177,3 @@ class LabelMeasures:
     def soft(self) -> SoftOverlap:
         """Dice of linearly interpolated labels."""
         return soft_overlap(*self.working, self.pair.field, self.pair.threads)
-
-
-def on_grid(
-    volume: Volume, grid: Grid, labels: LabelSet, threads: int, affine: NDArray[np.float64] | None = None
-) -> DenseLabels:
-    """A native map on a grid: unchanged if it is on it, else nearest neighbour; `affine` maps the grid's world to the
-    map's."""
-    affine = np.eye(4) if affine is None else affine
-    dense = relabel(volume.data, labels, threads)
-    if same_grid(make_grid(dense.shape, np.linalg.inv(affine) @ volume.affine), grid):
-        return dense
-    world = WorldMap.without_displacement(affine)
-    return pull_labels(PlacedLabels(dense, volume.affine), (grid.shape, np.array(grid.affine)), world, threads)

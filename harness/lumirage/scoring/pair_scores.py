@@ -15,6 +15,7 @@ from lumirage.scoring.label_warp import Overlap
 from lumirage.scoring.landmarks import error_of_centroids, error_of_points, sample_clamped, sample_cubic
 from lumirage.scoring.measurements import FIXED_ABOVE_0, MOVING_ABOVE_0, STRICT, LabelMeasures, PairMeasures
 from lumirage.scoring.overlap import dice
+from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_inputs import ScoreInputs
 from lumirage.scoring.score_rows import LabelValues, field_row, label_rows, landmark_rows, missing_row, structure_row
@@ -26,14 +27,20 @@ NO_REGIONS = "no landmark regions of both images"
 
 
 def score_pair(
-    inputs: ScoreInputs, presets: Sequence[Preset], *, threads: int = 1, device: str = "cpu"
+    inputs: ScoreInputs,
+    presets: Sequence[Preset],
+    *,
+    threads: int = 1,
+    device: str = "cpu",
+    constants: PairConstants | None = None,
 ) -> dict[str, list[Score]]:
     """The rows of each preset. Measurements shared by several presets are made once.
 
-    `threads` and `device` (cpu, cuda, cuda:N) change the speed, not the result. Raises UnavailableError
+    `threads` and `device` (cpu, cuda, cuda:N) change the speed, not the result; so do `constants`, kept between the answers to
+    one pair. Raises UnavailableError
     if torch or a GPU is requested and missing.
     """
-    pair = PairMeasures(inputs, backend_for(device, threads), threads)
+    pair = PairMeasures(inputs, backend_for(device, threads), threads, constants)
     sources = {name: LabelMeasures(pair, maps) for name, maps in sorted(inputs.labels.items())}
     return {preset.name: _score(pair, sources, preset) for preset in presets}
 

@@ -1,12 +1,13 @@
 """Scores many answers in worker processes, a few at a time: memory does not grow with their number."""
 
+import functools
 import multiprocessing
 import os
 import queue
 import signal
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Hashable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from lumirage.core.errors import BusyError
 from lumirage.core.model import Score
+from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.pair_scores import score_pair
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_files import ScoreTask
@@ -135,6 +137,12 @@ def _serve(pipe: Connection, device: str) -> None:
             pipe.send(made)
 
 
+@functools.lru_cache(maxsize=1)
+def _constants(_pair: Hashable) -> PairConstants:
+    """Those of the pair whose answers are scored one after another."""
+    return PairConstants()
+
+
 def _score(task: ScoreTask, presets: tuple[Preset, ...], device: str) -> Scored:
-    rows = score_pair(task.load(), presets, device=device)
+    rows = score_pair(task.load(), presets, device=device, constants=_constants(task.shared_with))
     return task, {preset: rows[preset.name] for preset in presets}

@@ -59,6 +59,12 @@ class ScoreTask:
         back = self.backward.checksum if self.backward else ""
         return f"{self.forward.checksum}+{back}" if back else self.forward.checksum
 
+    @property
+    def shared_with(self) -> tuple[str, ...]:
+        """The same for all answers to the same prepared images."""
+        checksums = self.forward.prepared.checksums
+        return self.pair.id, self.condition, str(self.forward.prepared.fixed), *checksums.values()
+
     def load(self) -> ScoreInputs:
         """Read everything. Raises DataError, and DamagedFileError for files of the harness."""
         pair, prepared = self.pair, self.forward.prepared
@@ -155,8 +161,9 @@ def _read_native(path: Path) -> Volume:
 
 @functools.lru_cache(maxsize=2)
 def _cached_image(path: Path, _digest: str) -> Volume:
-    """The two images of the pair whose methods are scored one after another."""
-    return read_image(path)
+    """The two images of the pair whose methods are scored one after another, in C order as the kernels read them."""
+    image = read_image(path)
+    return Volume(np.ascontiguousarray(image.data), image.affine)
 
 
 @functools.lru_cache(maxsize=2)

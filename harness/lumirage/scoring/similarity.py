@@ -9,7 +9,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lumirage.core.space import Single, Volume
-from lumirage.scoring.native_label_warp import SNAP, WorldMap, apply_affine, cell, interpolate, voxel_matrices
+from lumirage.scoring.displacement_planes import component_planes
+from lumirage.scoring.native_label_warp import (
+    SNAP,
+    WorldMap,
+    apply_affine,
+    cell,
+    interpolate_row,
+    voxel_matrices,
+)
 from lumirage.scoring.slabs import map_slabs
 
 BINS = 64
@@ -66,7 +74,7 @@ def pull_image(
     """
     mask, affine = at
     moved = np.full(mask.shape, np.nan, np.float32)
-    source = np.ascontiguousarray(moving.data), np.ascontiguousarray(world.u), mask
+    source = np.ascontiguousarray(moving.data), component_planes(world.u), np.ascontiguousarray(mask)
     matrices = voxel_matrices(world, affine, moving.affine)
     map_slabs(lambda start, stop: _pull_slab(start, stop, source, matrices, moved), mask.shape[0], threads)
     return moved
@@ -77,19 +85,31 @@ def _pull_slab(start: int, stop: int, source: Any, matrices: Any, moved: Any) ->
     image, field, mask = source
     to_grid, to_moving, step = matrices
     top_x, top_y, top_z = image.shape[0] - 1 + SNAP, image.shape[1] - 1 + SNAP, image.shape[2] - 1 + SNAP
+    u = np.empty((3, mask.shape[2]))
     for x in range(start, stop):
         for y in range(mask.shape[1]):
-            for z in range(mask.shape[2]):
+            first, last = _span(mask[x, y])
+            interpolate_row(field, to_grid, (x, y), (first, last), u)
+            for z in range(first, last):
                 if not mask[x, y, z]:
                     continue
-                g = apply_affine(to_grid, x, y, z)
-                u = interpolate(field, g[0], g[1], g[2])
                 i, j, k = apply_affine(to_moving, x, y, z)
-                i += step[0, 0] * u[0] + step[0, 1] * u[1] + step[0, 2] * u[2]
-                j += step[1, 0] * u[0] + step[1, 1] * u[1] + step[1, 2] * u[2]
-                k += step[2, 0] * u[0] + step[2, 1] * u[1] + step[2, 2] * u[2]
+                i += step[0, 0] * u[0, z] + step[0, 1] * u[1, z] + step[0, 2] * u[2, z]
+                j += step[1, 0] * u[0, z] + step[1, 1] * u[1, z] + step[1, 2] * u[2, z]
+                k += step[2, 0] * u[0, z] + step[2, 1] * u[1, z] + step[2, 2] * u[2, z]
                 if -SNAP <= i <= top_x and -SNAP <= j <= top_y and -SNAP <= k <= top_z:
                     moved[x, y, z] = _sample(image, i, j, k)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _span(inside: Any) -> Any:
+    """Where the voxels of a row that are in the mask begin and end."""
+    first, last = 0, inside.size
+    while first < last and not inside[first]:
+        first += 1
+    while last > first and not inside[last - 1]:
+        last -= 1
+    return first, last
 
 
 @njit(nogil=True, cache=True, inline="always")

@@ -11,7 +11,7 @@ from lumirage.scoring.far_surface import resolve
 from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.nearest_surface import Columns, bounds_of, columns_for, squared_distances
 from lumirage.scoring.slabs import map_items
-from lumirage.scoring.surfels import surfel_areas, surfels
+from lumirage.scoring.surfels import Surfels, surfel_areas, surfels
 
 TIE = 1e-9
 """Shares of area nearer to 0.95 than this count as 0.95: rounding errors must not decide the distance."""
@@ -28,6 +28,8 @@ class SurfaceOptions:
     """Break ties at the percentile as surface-distance's floating-point sums do, bit for bit."""
     mean: bool = True
     """Also the mean distance and the surface Dice; without them, far surfels are only measured where they matter."""
+    background: bool = True
+    """Whether label 0 is measured; without it, its values are NaN."""
     tolerance: float = 1.0
     """Tolerance of the surface Dice: distances up to this count as agreement, within `TIE`."""
 
@@ -48,14 +50,24 @@ class SurfaceDistances:
 
 
 def surface_distances(
-    fixed: DenseLabels, warped: DenseLabels, options: SurfaceOptions, threads: int = 1
+    fixed: DenseLabels,
+    warped: DenseLabels,
+    options: SurfaceOptions,
+    threads: int = 1,
+    *,
+    fixed_surfels: Surfels | None = None,
 ) -> SurfaceDistances:
-    """HD95, mean distance and surface Dice of all scored labels, after Nikolov et al. 2018 (the surface-distance library)."""
+    """HD95, mean distance and surface Dice of all scored labels, after Nikolov et al. 2018 (the surface-distance library).
+
+    `fixed_surfels`: the surfels of `fixed`, where they were made for another answer to the same pair.
+    """
     spacing = np.array(options.spacing, np.float64)
-    (a, a_begin), (b, b_begin) = surfels(fixed, threads), surfels(warped, threads)
+    (a, a_begin), (b, b_begin) = fixed_surfels or surfels(fixed, threads), surfels(warped, threads)
     search = _Search(columns_for(spacing), surfel_areas(options.spacing), spacing, options)
 
     def of_label(label: int) -> tuple[float, float, float]:
+        if fixed.labels.values[label] == 0 and not options.background:
+            return np.nan, np.nan, np.nan
         first, second = a[a_begin[label] : a_begin[label + 1]], b[b_begin[label] : b_begin[label + 1]]
         return _of_surfaces(first, second, search)
 

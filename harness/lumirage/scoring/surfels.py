@@ -57,7 +57,11 @@ def surfel_areas(spacing: tuple[float, float, float]) -> NDArray[np.float64]:
     return areas
 
 
-def surfels(dense: DenseLabels, threads: int = 1) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+Surfels = tuple[NDArray[np.uint64], NDArray[np.int64]]
+"""Packed surfels of all labels, and where each label's begin."""
+
+
+def surfels(dense: DenseLabels, threads: int = 1) -> Surfels:
     """All surfels of a label map sorted by label, and where each label's begin: label i has `packed[begin[i]:begin[i
     + 1]]`.
 

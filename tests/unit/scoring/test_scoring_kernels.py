@@ -14,12 +14,13 @@ from lumirage.core.space import Displacement, Volume
 from lumirage.scoring import nearest_surface as nearest
 from lumirage.scoring import regularity as regularity_module
 from lumirage.scoring.displacement_planes import component_planes, voxel_planes
+from lumirage.scoring.far_surface import resolve
 from lumirage.scoring.known_truth import error_by_label, error_in, inverse_consistency, true_errors
 from lumirage.scoring.label_maps import LabelSet, relabel, values_in
 from lumirage.scoring.label_warp import warp_voxels
 from lumirage.scoring.landmarks import sample_clamped, sample_cubic, sample_linear
 from lumirage.scoring.logarithm import log_row
-from lumirage.scoring.native_label_warp import WorldMap
+from lumirage.scoring.native_label_warp import WorldMap, interpolate, interpolate_row
 from lumirage.scoring.onehot import soft_overlap
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.regularity import mask_bits, regularity
@@ -155,11 +156,11 @@ def reference_distances(f: np.ndarray, w: np.ndarray, spacing: tuple) -> tuple[f
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 0.7, 2.5), (3.0, 1.0, 0.5)])
-@pytest.mark.parametrize("few", [0, nearest.FEW])
+@pytest.mark.parametrize("reach", [0, nearest.REACH])
 def test_surface_distances_are_those_of_the_definition(
-    spacing: tuple, few: int, monkeypatch: pytest.MonkeyPatch
+    spacing: tuple, reach: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nearest, "FEW", few)  # 0: far surfels by the distance transform, else by comparing all
+    monkeypatch.setattr(nearest, "REACH", reach)  # 0: all surfels that do not coincide are taken as far apart
     fixed, warped = blobs((30, 14, 18), 4, 1), blobs((30, 14, 18), 4, 2)
     fixed[-2:, -2:, -2:], warped[:2, :2, :2] = 9, 9  # far apart, at the border
     labels = LabelSet.of([0, 1, 2, 3, 9])
@@ -175,6 +176,37 @@ def test_surface_distances_are_those_of_the_definition(
     )
     assert np.array_equal(lazy.hd95, found.hd95)
     assert np.isnan(lazy.mean).all()
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.3])
+@pytest.mark.parametrize("flip", [1, -1])
+def test_a_row_of_displacements_has_the_digits_of_its_points(turn: float, flip: int) -> None:
+    u = np.random.default_rng(3).normal(size=(9, 8, 7, 3)).astype(np.float32)
+    c, s = np.cos(turn), np.sin(turn)
+    to_grid = np.array([[0.7 * c, 0, 0.7 * s, -1.2], [0.01, 0.9, 0, 0.3], [-0.6 * s, 0, flip * 0.6 * c, 3.1]])
+    row = np.full((3, 20), np.nan)
+    interpolate_row(np.ascontiguousarray(np.moveaxis(u, -1, 0)), to_grid, (4, 5), (2, 18), row)
+    for z in range(2, 18):
+        g = [to_grid[i, 0] * 4 + to_grid[i, 1] * 5 + to_grid[i, 2] * z + to_grid[i, 3] for i in range(3)]
+        assert tuple(row[:, z]) == interpolate(u, *g)
+    assert np.isnan(row[:, :2]).all()
+    assert np.isnan(row[:, 18:]).all()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.2, 0.7, 2.5)])
+def test_the_nearest_of_a_far_surface_is_found_among_many_tiles(spacing: tuple) -> None:
+    rng = np.random.default_rng(7)
+    corners = rng.integers(0, [150, 120, 140], (6000, 3))
+    corners[3000:] //= 3  # dense in one corner, thin elsewhere
+    packed = np.array([x << 26 | y << 13 | z for x, y, z in corners.tolist()], np.uint64)
+    points, surface = packed[::2], packed[1::2]
+    found = np.where(rng.random(points.size) < 0.1, 4.0, np.inf)
+    kept = np.isfinite(found)
+    resolve(points, surface, np.array(spacing), found)
+    apart = (corners[::2, None] - corners[None, 1::2]) * np.array(spacing)
+    wanted = ((apart[..., 0] ** 2 + apart[..., 1] ** 2) + apart[..., 2] ** 2).min(axis=1)
+    assert np.array_equal(found[~kept], wanted[~kept])
+    assert (found[kept] == 4.0).all()  # those that were known stay
 
 
 def test_a_small_island_far_away_counts_in_the_mean_however_far_it_lies() -> None:

@@ -12,6 +12,7 @@ from lumirage.core.errors import UsageError
 from lumirage.core.metrics import METRICS
 from lumirage.core.model import Score
 from lumirage.core.space import Displacement, Volume
+from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.pair_scores import score_pair, scores_of_failure
 from lumirage.scoring.presets import PRESETS, preset_named
 from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
@@ -100,6 +101,25 @@ def test_boxes_on_lattices_of_their_own_have_the_dice_that_one_counts(spacings: 
     rows = values(score_pair(two, [STRICT])["strict"])
     assert rows["dice_nearest_fg", "own", 1] == pytest.approx(0.9, abs=1e-12)
     assert rows["hd95_mm", "own", 1] == pytest.approx(1.0, abs=1e-9)
+
+
+def test_what_answers_share_changes_nothing() -> None:
+    """Several answers to one pair, all presets: with what they share kept, and each by itself, bit for bit."""
+    plain, presets = inputs(smooth_u()), list(PRESETS.values())
+    own = LabelMaps(box(1.0, (0, 0, 0)), box(0.5, (1, 0, 0)))
+    pair = dataclasses.replace(plain, labels={**plain.labels, "own": own})
+    turned = pair.affine @ np.array([[1, 0.02, 0, 1], [-0.02, 1, 0, 0], [0, 0, 1, 0.5], [0, 0, 0, 1]])
+    answers = [
+        pair,
+        dataclasses.replace(
+            pair, displacement=Displacement(np.zeros_like(plain.displacement.u), plain.displacement.affine)
+        ),
+        dataclasses.replace(pair, affine=turned),
+        dataclasses.replace(pair, displacement=Displacement(-2 * plain.displacement.u, plain.displacement.affine)),
+    ]
+    shared = PairConstants()
+    for answer in answers:
+        assert score_pair(answer, presets, constants=shared) == score_pair(answer, presets)
 
 
 def test_a_source_on_another_lattice_changes_nothing_for_the_others() -> None:
