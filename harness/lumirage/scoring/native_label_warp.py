@@ -170,37 +170,52 @@ def interpolate(u: Any, x: float, y: float, z: float) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def interpolate_row(planes: Any, to_grid: Any, at: Any, span: Any, out: Any) -> None:
-    """u at the voxels (x, y, z) of one row, `at` (x, y), z in start <= z < stop of `span`, into `out` (3, Z).
+def cells_of_row(to_grid: Any, at: Any, size: int, cells: Any) -> None:
+    """The cells along z of the working grid in which the voxels of row `at` (x, y) lie: low, high, part of the upper one."""
+    low, high, part = cells
+    for z in range(part.size):
+        low[z], high[z], part[z] = cell(apply_affine(to_grid, at[0], at[1], z)[2], size)
 
-    The same digits as `interpolate` at each voxel, whose operations it does in the same order; most of what the voxels of a
-    row share is done once for them all.
+
+@njit(nogil=True, cache=True)
+def interpolate_row(planes: Any, to_grid: Any, at: Any, span: Any, cells: Any, out: Any) -> None:
+    """u (3, X, Y, Z) at voxels (x, y, z) of row `at` (x, y), start <= z < stop of `span`, into `out` (3, Z).
+
+    `cells` are those of the row, which all rows share where the working grid's z depends on z alone. The digits are those
+    of `interpolate`, as the operations and their order are the same.
     """
     x, y = at
-    if to_grid[0, 2] != 0 or to_grid[1, 2] != 0:
-        for z in range(span[0], span[1]):
-            gx, gy, _ = apply_affine(to_grid, x, y, z)
-            cells = cell(gx, planes.shape[1]), cell(gy, planes.shape[2])
-            for c in range(3):
-                _blend_row(planes[c], cells, (to_grid, x, y), (z, z + 1), out[c])
+    if to_grid[0, 2] == 0 and to_grid[1, 2] == 0:
+        gx, gy, _ = apply_affine(to_grid, x, y, 0)
+        around = cell(gx, planes.shape[1]), cell(gy, planes.shape[2])
+        for c in range(3):
+            _blend_row(planes[c], around, span, cells, out[c])
         return
-    gx, gy, _ = apply_affine(to_grid, x, y, 0)
-    cells = cell(gx, planes.shape[1]), cell(gy, planes.shape[2])
-    for c in range(3):
-        _blend_row(planes[c], cells, (to_grid, x, y), span, out[c])
+    for z in range(span[0], span[1]):
+        gx, gy, _ = apply_affine(to_grid, x, y, z)
+        around = cell(gx, planes.shape[1]), cell(gy, planes.shape[2])
+        for c in range(3):
+            _blend_row(planes[c], around, (z, z + 1), cells, out[c])
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _blend_row(plane: Any, cells: Any, along: Any, span: Any, out: Any) -> None:
-    (x0, x1, px), (y0, y1, py) = cells
-    to_grid, x, y = along
+def _blend_row(plane: Any, around: Any, span: Any, cells: Any, out: Any) -> None:
+    (x0, x1, px), (y0, y1, py) = around
+    low_z, high_z, part = cells
     a, b, c, d = plane[x0, y0], plane[x0, y1], plane[x1, y0], plane[x1, y1]
     for z in range(span[0], span[1]):
-        z0, z1, pz = cell(to_grid[2, 0] * x + to_grid[2, 1] * y + to_grid[2, 2] * z + to_grid[2, 3], a.size)
+        z0, z1, pz = low_z[z], high_z[z], part[z]
         qz = 1.0 - pz
         low = (1.0 - py) * (qz * a[z0] + pz * a[z1]) + py * (qz * b[z0] + pz * b[z1])
         high = (1.0 - py) * (qz * c[z0] + pz * c[z1]) + py * (qz * d[z0] + pz * d[z1])
         out[z] = (1.0 - px) * low + px * high
+
+
+@njit(nogil=True, cache=True)
+def row_buffers(length: int) -> Any:
+    """Space for the cells of a row and its displacements (3, length)."""
+    cells = np.empty(length, np.int64), np.empty(length, np.int64), np.empty(length)
+    return cells, np.empty((3, length))
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -214,11 +229,14 @@ def _warp_slab(start: int, stop: int, call: Any, size: int) -> Any:
     joint = np.zeros((size, size), np.int64)
     nx, ny, nz = call.moving.shape[0] - 2, call.moving.shape[1] - 2, call.moving.shape[2] - 2
     step, upward = call.step, call.upward
-    u = np.empty((3, call.fixed.shape[2] - 2))
+    cells, u = row_buffers(call.fixed.shape[2] - 2)
+    tilted = call.to_grid[2, 0] != 0 or call.to_grid[2, 1] != 0
     for x in range(start, stop):
         for y in range(call.fixed.shape[1] - 2):
             fixed, out = call.fixed[x + 1, y + 1], call.warped[x + 1, y + 1]
-            interpolate_row(call.u, call.to_grid, (x, y), (0, u.shape[1]), u)
+            if tilted or (x == start and y == 0):
+                cells_of_row(call.to_grid, (x, y), call.u.shape[3], cells)
+            interpolate_row(call.u, call.to_grid, (x, y), (0, u.shape[1]), cells, u)
             for z in range(u.shape[1]):
                 cx, cy, cz = apply_affine(call.to_moving, x, y, z)
                 i = _nearest(cx + step[0, 0] * u[0, z] + step[0, 1] * u[1, z] + step[0, 2] * u[2, z], upward[0])

@@ -15,7 +15,9 @@ from lumirage.scoring.native_label_warp import (
     WorldMap,
     apply_affine,
     cell,
+    cells_of_row,
     interpolate_row,
+    row_buffers,
     voxel_matrices,
 )
 from lumirage.scoring.slabs import map_slabs
@@ -85,11 +87,14 @@ def _pull_slab(start: int, stop: int, source: Any, matrices: Any, moved: Any) ->
     image, field, mask = source
     to_grid, to_moving, step = matrices
     top_x, top_y, top_z = image.shape[0] - 1 + SNAP, image.shape[1] - 1 + SNAP, image.shape[2] - 1 + SNAP
-    u = np.empty((3, mask.shape[2]))
+    cells, u = row_buffers(mask.shape[2])
+    tilted = to_grid[2, 0] != 0 or to_grid[2, 1] != 0
     for x in range(start, stop):
         for y in range(mask.shape[1]):
             first, last = _span(mask[x, y])
-            interpolate_row(field, to_grid, (x, y), (first, last), u)
+            if tilted or (x == start and y == 0):
+                cells_of_row(to_grid, (x, y), field.shape[3], cells)
+            interpolate_row(field, to_grid, (x, y), (first, last), cells, u)
             for z in range(first, last):
                 if not mask[x, y, z]:
                     continue

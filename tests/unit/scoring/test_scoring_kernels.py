@@ -20,7 +20,7 @@ from lumirage.scoring.label_maps import LabelSet, relabel, values_in
 from lumirage.scoring.label_warp import warp_voxels
 from lumirage.scoring.landmarks import sample_clamped, sample_cubic, sample_linear
 from lumirage.scoring.logarithm import log_row
-from lumirage.scoring.native_label_warp import WorldMap, interpolate, interpolate_row
+from lumirage.scoring.native_label_warp import WorldMap, cells_of_row, interpolate, interpolate_row, row_buffers
 from lumirage.scoring.onehot import soft_overlap
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.regularity import mask_bits, regularity
@@ -184,8 +184,10 @@ def test_a_row_of_displacements_has_the_digits_of_its_points(turn: float, flip: 
     u = np.random.default_rng(3).normal(size=(9, 8, 7, 3)).astype(np.float32)
     c, s = np.cos(turn), np.sin(turn)
     to_grid = np.array([[0.7 * c, 0, 0.7 * s, -1.2], [0.01, 0.9, 0, 0.3], [-0.6 * s, 0, flip * 0.6 * c, 3.1]])
-    row = np.full((3, 20), np.nan)
-    interpolate_row(np.ascontiguousarray(np.moveaxis(u, -1, 0)), to_grid, (4, 5), (2, 18), row)
+    cells, row = row_buffers(20)
+    row[:] = np.nan
+    cells_of_row(to_grid, (4, 5), u.shape[2], cells)
+    interpolate_row(np.ascontiguousarray(np.moveaxis(u, -1, 0)), to_grid, (4, 5), (2, 18), cells, row)
     for z in range(2, 18):
         g = [to_grid[i, 0] * 4 + to_grid[i, 1] * 5 + to_grid[i, 2] * z + to_grid[i, 3] for i in range(3)]
         assert tuple(row[:, z]) == interpolate(u, *g)
