@@ -280,30 +280,40 @@ def card() -> str:
 
 def schemas() -> str:
     """What `--json` prints and what records hold: a table a schema, and the schema's file."""
-    parts = [
-        "# JSON",
-        (
-            "Each file has a JSON Schema, and tests compare what the harness writes with it. "
-            "These are the fields at the top; "
-            "the schema has all."
-        ),
-    ]
-    folder = shipped("specs") / "schemas"
-    for file in sorted(folder.rglob("*.schema.json"), key=lambda path: (len(path.parts), path)):
-        schema = json.loads(file.read_text())
-        place = file.relative_to(folder).as_posix()
-        name = file.name.removesuffix(".schema.json").replace("-", " ")
-        parts.append(f"## {name}" if "/" not in place else f"## {name} --json")
-        if schema.get("description"):
-            parts.append(_escaped(str(schema["description"])))
-        parts.append(f"Schema: [{place}](../specs/schemas/{place})")
-        rows = [
-            (f"`{key}`", str(_resolved(schema, one).get("description", "")), _json_kind(one))
-            for key, one in schema.get("properties", {}).items()
+    files = sorted((shipped("specs") / "schemas").rglob("*.schema.json"))
+    answers = [file for file in files if file.name.startswith(ANSWER)]
+    return "\n\n".join(
+        [
+            "# JSON",
+            (
+                "Whatever is printed with `--json`, and each record on disk, has a JSON Schema; tests compare what the harness "
+                "writes with it. These are the fields at the top; the schema has all."
+            ),
+            "## What `--json` prints",
+            *(part for file in answers for part in _schema(file)),
+            "## Records on disk",
+            *(part for file in files if file not in answers for part in _schema(file)),
         ]
-        if rows:
-            parts.append(_table(("field", "meaning", "type"), rows))
-    return "\n\n".join(parts) + "\n"
+    ) + "\n"  # fmt: skip
+
+
+ANSWER = "answer-"
+"""Begins the names of schemas of what commands print."""
+
+
+def _schema(file: Path) -> Iterator[str]:
+    schema = json.loads(file.read_text())
+    name = file.name.removesuffix(".schema.json")
+    yield f"### {name.removeprefix(ANSWER).replace('-', ' ')}"
+    if schema.get("description"):
+        yield _escaped(str(schema["description"]))
+    yield f"Schema: [{file.name}](../specs/schemas/{file.relative_to(shipped('specs') / 'schemas').as_posix()})"
+    rows = [
+        (f"`{key}`", str(_resolved(schema, one).get("description", "")), _json_kind(one))
+        for key, one in schema.get("properties", {}).items()
+    ]
+    if rows:
+        yield _table(("field", "meaning", "type"), rows)
 
 
 def _resolved(schema: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:

@@ -71,4 +71,5 @@ def test_pages_name_every_command_and_method() -> None:
     assert "### dataset import" in made["reference/command-line.md"]
     assert "`--participant-label`" in made["reference/command-line.md"]
     assert "| `greedy` | iterative | cpu |" in made["reference/methods.md"]
-    assert "## track" in made["reference/json.md"]
+    assert "### track" in made["reference/json.md"]
+    assert "### methods list" in made["reference/json.md"].split("## Records on disk")[0]
