@@ -81,7 +81,7 @@ def build(
     base_image: Annotated[
         str | None, typer.Option(help="image to build from; else LUMIRAGE_BASE_IMAGE, else the Dockerfile's")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="do not show what the build prints")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="progress in place of what the build prints")] = False,
     sif: Annotated[bool, typer.Option("--sif", help="also convert it to a SIF file, for Apptainer")] = False,
     from_archive: Annotated[
         Path | None, typer.Option(help="with --sif: what `docker save` wrote elsewhere, where no engine is here")
@@ -94,14 +94,17 @@ def build(
         _convert_archive(name, from_archive, sif)
         return
 
-    from lumirage.flow.method_setup.install import build_settings
+    from lumirage.cli.console_output import show
+    from lumirage.flow.method_setup.install import build_settings, build_steps
     from lumirage.methods.image_build import build_method, image_name
 
     settings = build_settings(os.environ)
     settings = replace(settings, base_image=base_image or settings.base_image)
     for source in _sources(name):
         assert source.folder is not None  # _sources gives only folders
-        image = build_method(source.folder, source.card, settings, (lambda _: None) if quiet else print)
+        with show(False) as screen:
+            tell = build_steps(screen, source.card.name) if quiet else print
+            image = build_method(source.folder, source.card, settings, tell)
         print(f"{source.card.name}: built {image_name(source.folder, source.card)} {image[:19]}")
         if sif:
             print(f"{source.card.name}: {_sif_of(image_name(source.folder, source.card))}")
@@ -136,6 +139,10 @@ def pull(
     image: Annotated[str | None, typer.Option(help="where the image is published; else what the card says")] = None,
 ) -> None:
     """Get the published image of a method from its registry."""
+    from functools import partial
+
+    from lumirage.cli.console_output import show
+    from lumirage.flow.method_setup.install import at_work
     from lumirage.methods.image_build import image_name, image_source, refuse_unobtainable
     from lumirage.methods.sif_conversion import from_registry, make_sif, pull_to_engine
     from lumirage.planning.method_cards import find_method
@@ -150,7 +157,13 @@ def pull(
             "where it is with --image"
         )
     reference = image_name(source.folder, source.card) if source.folder else published
-    made = make_sif(reference, from_registry(published), again=True) if sif else pull_to_engine(published, reference)
+    with show(False) as screen:
+        if sif:
+            with at_work(screen, f"pull {published}"):
+                made = str(make_sif(reference, from_registry(published), again=True))
+        else:
+            steps = partial(screen.progress, f"pull {published}", unit="bytes")
+            made = pull_to_engine(published, reference, steps)
     print(f"{source.card.name}: {made}")
 
 
@@ -225,7 +238,7 @@ def check(
 
     from lumirage.cli.console_output import show
     from lumirage.flow.method_setup.install import method_installer
-    from lumirage.flow.method_setup.method_trials import MethodTrials
+    from lumirage.flow.method_setup.method_trials import MethodTrials, with_progress
     from lumirage.methods.conformance import check_method
     from lumirage.methods.conformance_page import as_text, write_page
     from lumirage.methods.weights import require_weights
@@ -235,7 +248,7 @@ def check(
         source = installer.find(name)
         use = installer.use(source)
         trials = MethodTrials(use.card, use.image, installer.runtime, Path(scratch), require_weights(use.card))
-        checkup = check_method(use.card, trials, Path(scratch) / "known")
+        checkup = check_method(use.card, with_progress(trials, use.card.name, screen), Path(scratch) / "known")
     print(as_text(checkup))
     if page:
         write_page(checkup, page)

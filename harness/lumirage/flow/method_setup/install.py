@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,7 +143,12 @@ class MethodInstaller:
         card = source.card
         self._fetch_weights(card)
         image = self._image(source)
-        self.runtime.prepare(image.start)
+        if isinstance(self.runtime, LocalRuntime) and not self.runtime.is_prepared(image.start):
+            self.screen.say(f"{card.name}: its environment is made once, which can take some minutes")
+            with at_work(self.screen, f"environment of {card.name}"):
+                self.runtime.prepare(image.start)
+        else:
+            self.runtime.prepare(image.start)
         sums = checked_weights(card)
         if files := unpublished(card):
             self.screen.say(
@@ -171,24 +177,16 @@ class MethodInstaller:
         if folder is not None:
             self.screen.say(f"image {reference} is built now, which can take some minutes")
             own = card if folder == source.folder else read_yaml(folder / CARD, Method)
-            build_method(folder, own, build_settings(os.environ), self._steps_of(f"build {folder.name}"))
+            build_method(folder, own, build_settings(os.environ), build_steps(self.screen, folder.name))
         elif card.image and not self.knows(card.image):
             self._pull(card.image)
         return self._start(reference)
 
-    def _steps_of(self, name: str) -> Callable[[str], None]:
-        """Turns the lines of a build into progress."""
-
-        def follow(line: str) -> None:
-            if step := re.match(r"Step (\d+)/(\d+) :", line):
-                self.screen.progress(name, int(step[1]), int(step[2]))
-
-        return follow
-
     def _pull(self, published: str) -> None:
         self.screen.say(f"image {published} is pulled")
         if self.runtime.name == "apptainer":
-            make_sif(published, from_registry(published))
+            with at_work(self.screen, f"pull {published}"):
+                make_sif(published, from_registry(published))
         else:
             name = f"pull {published}"
             pull_to_engine(published, published, lambda done, of: self.screen.progress(name, done, of, "bytes"))
@@ -199,8 +197,27 @@ class MethodInstaller:
             there = from_engine(reference)
             if there is not None and find_sif(there.digest or "") is None:
                 self.screen.say(f"image {reference} is converted to SIF, once; this can take a minute")
-            return self.runtime.resolve(str(make_sif(reference, there)) if there else reference)
+            with at_work(self.screen, f"convert {reference}"):
+                return self.runtime.resolve(str(make_sif(reference, there)) if there else reference)
         return self.runtime.resolve(reference)
+
+
+def build_steps(screen: Screen, name: str) -> Callable[[str], None]:
+    """Turns the lines of an image's build into progress."""
+
+    def follow(line: str) -> None:
+        if step := re.match(r"Step (\d+)/(\d+) :", line):
+            screen.progress(f"build {name}", int(step[1]), int(step[2]))
+
+    return follow
+
+
+@contextmanager
+def at_work(screen: Screen, what: str) -> Iterator[None]:
+    """A bar without a length, but with the time, while something is done whose steps nobody can count."""
+    screen.progress(what, 0, 0)
+    yield
+    screen.progress(what, 1, 1)
 
 
 def _refuse_unobtainable(source: MethodSource) -> None:

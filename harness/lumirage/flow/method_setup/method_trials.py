@@ -16,8 +16,9 @@ from docker.types import LogConfig
 
 from lumirage.core.errors import EngineError
 from lumirage.core.model import Job, Limits, Method, Pair, Prepared, Scan, Usage
+from lumirage.core.screen import Screen
 from lumirage.core.space import make_grid
-from lumirage.methods.conformance import Attempt, Protection
+from lumirage.methods.conformance import Attempt, Protection, Register
 from lumirage.methods.known_warps import CheckPair, View
 from lumirage.running.container_environment import CONTAINER_TMP, environment
 from lumirage.running.container_user import hand_over
@@ -30,6 +31,25 @@ from lumirage.running.runtimes.runtime_interface import Call, Mount, Runtime
 
 FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException)
 POLL_S = 0.2
+
+
+TRIALS = 3
+"""How often a check starts a method that keeps its contract; more often where it has to find out what breaks it."""
+
+
+def with_progress(register: Register, name: str, screen: Screen) -> Register:
+    """The same, with a step of progress for each time that the method is started."""
+    done = 0
+    screen.progress(f"check {name}", 0, TRIALS)
+
+    def tell(pairs: Sequence[CheckPair], lifted: Protection | None) -> Attempt | None:
+        nonlocal done
+        attempt = register(pairs, lifted)
+        done += 1
+        screen.progress(f"check {name}", done, max(TRIALS, done))
+        return attempt
+
+    return tell
 
 
 @dataclass(frozen=True)
