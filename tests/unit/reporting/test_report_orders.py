@@ -10,8 +10,9 @@ from synthetic_out import MERGED_DICE, TRUE_ERROR_MM
 from lumirage.core.metrics import direction
 from lumirage.reporting.axes import MINUS, short
 from lumirage.reporting.dose_figures import condition_words
-from lumirage.reporting.figure_rows import NARROW, WIDE, colors_of
+from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.label_sources import sources_of
+from lumirage.reporting.method_looks import colors_of
 from lumirage.reporting.method_orders import MethodOrder, drawn_orders, moved, order_of, slopes, tau
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line
