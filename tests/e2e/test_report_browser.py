@@ -196,6 +196,123 @@ def test_another_measure_is_drawn_when_it_is_picked(page: Any) -> None:
     assert wait(page, drawn) > 50
 
 
+def test_explorer_answers_a_reader(page: Any) -> None:
+    """Sort, filter, another reference, A against B with a brush that marks pairs elsewhere, who differs, structures."""
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    def js(script: str) -> Any:
+        return page.execute_script(f"return {script}")
+
+    def pick(field: str, text: str) -> None:
+        page.execute_script(
+            "const s = document.querySelector(arguments[0]);"
+            "s.selectedIndex = [...s.options].findIndex((o) => o.text === arguments[1]);"
+            "s.dispatchEvent(new Event('change'))",
+            field,
+            text,
+        )
+
+    wait(page, "document.documentElement.dataset.explored")
+    cells = (
+        "[...document.querySelectorAll('#board tbody tr')].map((r) => parseFloat(r.querySelector('td b').textContent))"
+    )
+    head = "[...document.querySelectorAll('#board thead th')].find((h) => h.textContent.includes('Dice'))"
+    page.execute_script(f"{head}.querySelector('button').click()")
+    assert js(cells) == sorted(js(cells), reverse=True)
+    page.execute_script(f"{head}.querySelector('button').click()")
+    assert js(cells) == sorted(js(cells))
+    assert js(f"{head}.getAttribute('aria-sort')") == "ascending"
+    page.find_element("css selector", "#board .filter input").send_keys("alpha")
+    assert js("[...document.querySelectorAll('#board tbody tr:not([hidden])')].length") == 1
+
+    words = "document.querySelector('[data-told=\"alpha\"]').textContent"
+    to_affine = js(words)
+    pick("#base", "beta")
+    assert js(words) != to_affine
+    assert js("document.querySelector('[data-told=\"beta\"]').textContent") == "the reference"
+    pick("#base", "affine")
+    assert js(words) == to_affine
+
+    pick("#ex-a", "alpha")
+    pick("#ex-b", "affine")
+    assert js("document.querySelectorAll('#ex-plot circle').length") == 20
+    assert "alpha is better on 20" in js("document.querySelector('#ex-words').textContent")
+    plot = page.find_element("css selector", "#ex-plot .brush .overlay")
+    page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
+    reach = plot.rect
+    ActionChains(page).move_to_element_with_offset(
+        plot, -round(reach["width"] / 2) + 4, -round(reach["height"] / 2) + 4
+    ).click_and_hold().move_by_offset(round(reach["width"] * 0.7), round(reach["height"] * 0.7)).release().perform()
+    inside = js("document.querySelectorAll('#ex-plot circle:not(.out)').length")
+    assert inside > 0
+    assert js("document.querySelector('#found').textContent") == f"{inside} of 20 pairs are in the brush"
+    assert js("document.querySelectorAll('#pairs figure:not([hidden]) .wide .found-points').length") == 5
+
+    told = js("[...document.querySelectorAll('#ex-matrix tbody tr')].find((r) => r.textContent.startsWith('alpha'))"
+              ".querySelector('.sure-better').title")  # fmt: skip
+    assert told.startswith("alpha minus ")
+    assert "20 pairs, 5 subjects" in told
+    assert js("[...document.querySelectorAll('#st-table tbody th')].map((c) => c.textContent).sort()") == [
+        "cortex", "thalamus", "ventricle",
+    ]  # fmt: skip
+
+
+def test_two_pictures_over_one_another(chromium: Any, report: Path) -> None:
+    show(chromium, sorted((report / "pairs").glob("sub1003T1w-sub1002T1w.html"))[0])
+    wait(chromium, "!document.querySelector('.compare').hidden")
+    chromium.execute_script(
+        "const s = document.querySelector('.compare-swipe'); s.value = 30; s.dispatchEvent(new Event('input'))"
+    )
+    clip = "document.querySelector('.stage .over svg').style.clipPath"
+    assert "30%" in chromium.execute_script(f"return {clip}")
+    chromium.execute_script("document.querySelector('.compare-flicker').click()")
+    assert wait(chromium, "document.querySelector('.stage .over').style.visibility === 'hidden'")
+    chromium.execute_script("document.querySelector('.compare-flicker').click()")
+    chromium.execute_script(
+        "const s = document.querySelector('.compare-structure'); s.value = '2'; s.dispatchEvent(new Event('change'))"
+    )
+    seen = (
+        "[...new Set([...document.querySelectorAll('.contour')].filter((c) => getComputedStyle(c).display !== 'none')"
+        ".map((c) => c.dataset.label))]"
+    )
+    assert chromium.execute_script(f"return {seen}") == ["2"]
+    assert chromium.execute_script("return document.querySelectorAll('a[rel=prev], a[rel=next]').length") >= 1
+    assert_quiet(chromium)
+
+
+def test_axe_finds_no_violation(chromium: Any, report: Path) -> None:
+    import axe_core_python
+
+    axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    pair = sorted((report / "pairs").glob("sub1003T1w-sub1002T1w.html"))[0]
+    for path, dark in itertools.product((report / "index.html", pair), (False, True)):
+        show(chromium, path, dark=dark)
+        only = ", runOnly: ['color-contrast']" if dark else ""  # nothing else depends on the theme
+        chromium.execute_script(axe)
+        found = chromium.execute_async_script(
+            f"axe.run(document, {{resultTypes: ['violations'], preload: false{only}}})"
+            ".then((r) => arguments[0](r.violations.map("
+            "(v) => v.id + ': ' + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(' | '))))"
+        )
+        assert found == [], (path.name, dark)
+        assert_quiet(chromium)
+
+
+def test_print_loses_no_column(chromium: Any, report: Path) -> None:
+    """Laid out on paper, nothing is wider than the page."""
+    show(chromium, report / "index.html", width=700)
+    wait(chromium, "document.documentElement.dataset.explored")
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        wide = chromium.execute_script(
+            "return [...document.querySelectorAll('table')].filter((t) => t.offsetWidth && "
+            "t.getBoundingClientRect().right > innerWidth + 1).map((t) => t.id || t.textContent.slice(0, 60))"
+        )
+    finally:
+        chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    assert wide == []
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [1200, 400])
 def test_themes_and_widths(chromium: Any, report: Path, dark: bool, width: int) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from lumirage.reporting.headline_figure import effect_rows
 from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.structure_means import structures_of
 
 
 def page_data(inputs: Inputs, pages: Mapping[str, str]) -> dict[str, Any]:
@@ -23,6 +24,7 @@ def page_data(inputs: Inputs, pages: Mapping[str, str]) -> dict[str, Any]:
         "measures": [[m.title, m.unit, int(m.higher_is_better)] for m in inputs.measures],
         "values": {f"{i}/0": _compact(inputs.matrix(m, condition)) for i, m in enumerate(inputs.measures)},
         "effects": [effect_rows(inputs, m) for m in inputs.measures],
+        "structures": structures_of(inputs),
     }
 
 

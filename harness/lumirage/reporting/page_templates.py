@@ -16,7 +16,13 @@ from lumirage.reporting.report_tables import cell
 from lumirage.reporting.scene import DARK, LIGHT
 
 HERE = Path(__file__).parent
-ASSETS = (HERE / "static" / "style.css", HERE / "static" / "report.js", HERE / "static" / "viewer.js")
+STATIC = HERE / "static"
+D3 = STATIC / "d3"
+ASSETS = (
+    *(STATIC / name for name in ("style.css", "report.js", "tables.js", "explorer.js", "pictures.js", "viewer.js")),
+    D3 / "d3.min.js",
+    D3 / "LICENSE.d3.txt",
+)
 VIEWER = HERE / "viewer" / "niivue.umd.js"
 
 
@@ -87,9 +93,9 @@ def render(template: str, **context: Any) -> str:  # templates take anything
     return environment().get_template(template).render(**context)
 
 
-def render_pair(page: PairPage) -> str:
-    """A separate page for a pair."""
-    return render("pair.html.j2", page=page, assets="../assets/", inline=None)
+def render_pair(page: PairPage, around: tuple[str, str] = ("", "")) -> str:
+    """A separate page for a pair; `around` names the pages before and after it, empty where there is none."""
+    return render("pair.html.j2", page=page, around=around, assets="../assets/", inline=None)
 
 
 def volumes_script(page: PairPage) -> Markup:
@@ -102,5 +108,5 @@ def volumes_script(page: PairPage) -> Markup:
 
 def inlined() -> dict[str, Markup]:
     """The style and the scripts as text, for the report in one file."""
-    sources = {path.name: path.read_text(encoding="utf-8") for path in (*ASSETS, VIEWER)}
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (*ASSETS, VIEWER) if path.suffix != ".txt"}
     return {name: Markup(text.replace("</script", "<\\/script")) for name, text in sources.items()}

@@ -106,27 +106,34 @@ def _write_pairs(
         lambda: read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen]),
         lambda _: pd.DataFrame(columns=list(SCORE_COLUMNS)),
     )
+    names = ["", *(choice.name for choice in chosen), ""]
+    around = list(zip(names[:-2], names[2:], strict=True))
     for done, choice in enumerate(chosen):
         on_progress("pairs", done, len(chosen))
         page = problems.attempt(
             f"page of {choice.name}",
-            partial(_write_pair, inputs, choice, (label_values, problems), folder),
-            partial(_write_reason, inputs, choice, folder),
+            partial(_write_pair, inputs, choice, (label_values, problems), (folder, around[done])),
+            partial(_write_reason, inputs, choice, (folder, around[done])),
         )
         pages.append(page)
     on_progress("pairs", len(chosen), len(chosen))
     return pages
 
 
-def _write_pair(inputs: Inputs, choice: Chosen, kept: tuple[pd.DataFrame, ReportProblems], folder: Path) -> PairPage:
-    page = make_pair_page(inputs, choice, *kept)
-    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
+def _write_pair(
+    inputs: Inputs,
+    choice: Chosen,
+    kept: tuple[pd.DataFrame, ReportProblems],
+    place: tuple[Path, tuple[str, str]],
+) -> PairPage:
+    page, (folder, around) = make_pair_page(inputs, choice, *kept), place
+    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page, around))
     if page.volumes:
         write_text(folder / "pairs" / f"{choice.name}.volumes.js", volumes_script(page))
     return page
 
 
-def _write_reason(inputs: Inputs, choice: Chosen, folder: Path, why: str) -> PairPage:
-    page = page_without(inputs, choice, why)
-    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page))
+def _write_reason(inputs: Inputs, choice: Chosen, place: tuple[Path, tuple[str, str]], why: str) -> PairPage:
+    page, (folder, around) = page_without(inputs, choice, why), place
+    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page, around))
     return page

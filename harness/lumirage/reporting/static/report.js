@@ -208,6 +208,7 @@
 
   // -- search ---------------------------------------------------------------------------------------------------
   const find = $("#find");
+  let marked = null;
   const subjects = Array.from(new Set(data.pairs.flatMap((pair) => [pair[3], pair[4]]))).sort();
   $("#subjects").append(...subjects.slice(0, 3000).map((subject) => Object.assign(document.createElement("option"), { value: subject })));
 
@@ -222,12 +223,12 @@
   }
 
   function search() {
-    const hits = matches(find.value);
+    const typed = matches(find.value), hits = typed || (marked && marked.pairs);
     document.body.classList.toggle("searching", Boolean(hits));
     $$("path.found-points").forEach((old) => old.remove());
     $$("svg [data-pair]").forEach((mark) => mark.classList.toggle("hit", Boolean(hits) && hits.has(Number(mark.dataset.pair))));
     $$(".gallery [data-of]").forEach((link) => { link.parentElement.style.opacity = hits && !hits.has(ids.get(link.dataset.of)) ? 0.25 : ""; });
-    $("#found").textContent = hits ? hits.size + " of " + data.pairs.length + " pairs are with “" + find.value.trim() + "”" : "";
+    $("#found").textContent = hits ? hits.size + " of " + data.pairs.length + " pairs are " + (typed ? "with “" + find.value.trim() + "”" : marked.words) : "";
     if (!hits) return;
     $$("figure:not([hidden]) svg").forEach((svg) => (svg.drawn || []).forEach(({ cloud, points }) => {
       const found = document.createElementNS(SVG, "path");
@@ -239,9 +240,16 @@
       cloud.after(found);
     }));
   }
+  // What the explorer needs: the data, a pair's page, tips, and pairs to be marked in every plot.
+  window.LUMIRAGE = {
+    data, open, hideTip,
+    tip: (words, event) => showTip(words, event.clientX, event.clientY),
+    mark: (pairs, words) => { marked = pairs ? { pairs, words } : null; search(); },
+  };
   let pause = 0;
   find.addEventListener("input", () => { clearTimeout(pause); pause = setTimeout(search, 80); });
   narrow.addEventListener("change", drawSeen);
   drawSeen();
+  addEventListener("DOMContentLoaded", () => root.dataset.explored = String(Math.round(performance.now())));
   root.dataset.ready = String(Math.round(performance.now()));
 })();

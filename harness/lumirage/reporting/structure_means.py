@@ -1,0 +1,86 @@
+"""Computes the means of single structures over all pairs, hemispheres side by side, for the explorer."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from lumirage.core.metrics import METRICS
+from lumirage.reporting.displayed_measures import Measure
+from lumirage.reporting.report_inputs import Inputs
+
+MOST_MEASURES = 6
+
+SIDES = (
+    (re.compile(r"^(left|lh|l)[-_. ]+|(?<=ctx)-lh(?=-)|[-_. ]+(left|lh|l)$", re.IGNORECASE), "L"),
+    (re.compile(r"^(right|rh|r)[-_. ]+|(?<=ctx)-rh(?=-)|[-_. ]+(right|rh|r)$", re.IGNORECASE), "R"),
+)
+"""How names of structures tell their hemisphere: Left-Thalamus, ctx-lh-cuneus, lh_cuneus, thalamus_L."""
+
+GROUPS = (
+    ("cerebellum and brain stem", re.compile(r"cerebell|stem|vermis|pons", re.IGNORECASE)),
+    ("cortex", re.compile(r"ctx|cortex|gyrus|sulcus|lobe|lobule|cuneus|insula", re.IGNORECASE)),
+    ("ventricles and CSF", re.compile(r"ventric|vent\b|csf|choroid", re.IGNORECASE)),
+    ("white matter", re.compile(r"white|callosum|\bwm\b|fornix", re.IGNORECASE)),
+    ("deep grey matter", re.compile(
+        r"thalam|caudate|putamen|pallid|accumbens|hippocamp|amygdal|basal|ventraldc|striat", re.IGNORECASE)),
+)  # fmt: skip
+"""Groups by words of the name, the first that fits."""
+
+
+def structures_of(inputs: Inputs) -> list[dict[str, Any]]:
+    """For each accuracy measure of labels: rows (name, group, left or only, right), a side being its letter, the number of
+    pairs and the mean of every method over them (null: none). Failed runs have no values of structures and are left out."""
+    wanted = [m for m in inputs.measures if m.is_accuracy and m.metric in METRICS and METRICS[m.metric].of == "label"]
+    found = [(m, _means(inputs, m)) for m in wanted[:MOST_MEASURES]]
+    return [
+        {"title": m.title, "up": int(m.higher_is_better), "rows": _rows(inputs, table)}
+        for m, table in found
+        if len(table)
+    ]
+
+
+def _means(inputs: Inputs, measure: Measure) -> pd.DataFrame:
+    """Columns label, name, method, value (mean) and pairs."""
+    path, condition = inputs.layout.score_table, inputs.conditions[0]
+    same = (pc.field("metric") == measure.metric) & (pc.field("preset") == measure.preset)
+    same &= (pc.field("settings") == measure.settings) & (pc.field("condition") == condition)
+    same &= pc.field("value").is_valid() & ~pc.field("label").is_null(nan_is_null=True)
+    columns = ["label", "name", "method", "value", "source"]
+    table = ds.dataset(path).to_table(columns=columns, filter=same)
+    table = table.filter(pc.equal(pc.fill_null(pc.cast(table["source"], pa.string()), ""), measure.source))
+    table = table.filter(pc.is_finite(table["value"]))
+    grouped = table.group_by(["label", "name", "method"]).aggregate([("value", "mean"), ("value", "count")])
+    return grouped.to_pandas().rename(columns={"value_mean": "value", "value_count": "pairs"})
+
+
+def side_of(name: str) -> tuple[str, str]:
+    """The name without its hemisphere, and L, R or nothing."""
+    for pattern, side in SIDES:
+        if pattern.search(name):
+            return pattern.sub("", name, count=1), side
+    return name, ""
+
+
+def group_of(name: str) -> str:
+    """The group of a structure by its name."""
+    return next((group for group, pattern in GROUPS if pattern.search(name)), "other")
+
+
+def _rows(inputs: Inputs, table: pd.DataFrame) -> list[list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for label, of in table.groupby("label", sort=True):
+        name = str(of["name"].iloc[0] or "") or f"label {label}"
+        bare, side = side_of(name)
+        values = of.set_index(of["method"].astype(str))["value"].reindex(inputs.methods).to_numpy(dtype=np.float64)
+        cell = [side, int(of["pairs"].max()), [float(f"{v:.4g}") if np.isfinite(v) else None for v in values]]
+        row = found.setdefault(bare if side else name, [bare, group_of(name), [None, None]])
+        at = 1 if side == "R" else 0
+        if row[2][at] is not None:  # two structures of one name
+            row = found.setdefault(f"{name} {label}", [f"{name} ({label})", group_of(name), [None, None]])
+        row[2][at] = cell
+    return list(found.values())
