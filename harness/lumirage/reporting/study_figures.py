@@ -8,6 +8,7 @@ from lumirage.core.study import OF_RUNS
 from lumirage.core.study_results import ClaimResult, FamilyDifference, Interval, MethodOnTrack
 from lumirage.reporting.axes import Scale, fit, short, x_axis, y_axis
 from lumirage.reporting.figure_rows import Rows, clip, make_rows
+from lumirage.reporting.method_looks import Look
 from lumirage.reporting.scene import Box, Dot, Label, Line, Mark, Scene, text_width
 from lumirage.reporting.study_words import found_at
 
@@ -121,39 +122,39 @@ def family_forest(differences: Sequence[FamilyDifference], titles: Mapping[str, 
     )
 
 
-def curve_figure(rows: Sequence[MethodOnTrack], colors: Mapping[str, str], against: str, width: float) -> Scene:
+def curve_figure(rows: Sequence[MethodOnTrack], looks: Mapping[str, Look], against: str, width: float) -> Scene:
     """Accuracy of the methods on one track against the spacing (`against` "spacing_mm") or against folds.
 
-    A line for each method by spacing, a point for each method by folds; a hollow point: no run ended well, so that the value
-    is the failure policy's.
+    A line for each method by spacing, a point by folds, its name at its height. Hollow: no run ended well, so that
+    the value is the failure policy's.
     """
     narrow, first = width < 500, rows[0]
     names = list(dict.fromkeys(row.method for row in rows))
-    room = max(text_width(clip(n, 16), bold=True) for n in names) if against == "spacing_mm" else 20.0
+    room = max(text_width(clip(n, 16), bold=True) for n in names)
     known = [(row, _x(row, against), row.mean) for row in rows]
     points = [(row, x, y) for row, x, y in known if x is not None and y is not None]
     top, bottom = 34.0, 34.0 + TALL
     left, right = (44.0 if narrow else 62.0), width - 14 - room
     xs = [x for _, x, _ in points]
-    wide = bool(xs) and min(xs) > 0 and max(xs) / min(xs) > 4
+    wide = bool(xs) and min(xs) > 0 and max(xs) / min(xs) > 3
     x_of = fit(xs, left + 8, right - 8, log=wide)
     y_of = fit([y for _, _, y in points], bottom, top)
     words = "spacing, mm (finer to the left)" if against == "spacing_mm" else "folded voxels, %"
     marks = x_axis(x_of, top, bottom, words) + y_axis(y_of, left, right, title(first.metric))
     ends: list[tuple[float, float, str, str]] = []
     for name in names:
-        color = colors.get(name, "muted")
+        look = looks[name]
+        color = look.color
         mine = sorted(((x, y, row) for row, x, y in points if row.method == name), key=lambda point: point[0])
         if against == "spacing_mm" and len(mine) > 1:
             marks.append(Line([(x_of(x), y_of(y)) for x, y, _ in mine], color, 1.6, opacity=0.8))
         for x, y, row in mine:
             told = f"{name}: {title(row.metric)} {short(y)} at {short(x)}; {row.failed} of {row.runs} runs failed"
             died = row.runs > 0 and row.failed == row.runs
-            marks.append(Dot((x_of(x), y_of(y)), 4, color, "paper" if died else color, told))
-        if mine and against == "spacing_mm":
+            marks.append(Dot((x_of(x), y_of(y)), 4.5, color, "paper" if died else color, told, look.marker))
+        if mine:
             ends.append((x_of(mine[-1][0]), y_of(mine[-1][1]), name, color))
-    if ends:
-        marks += _names(ends, right + 8)
+    marks += _names(ends, right + 8)
     place = first.place.track
     alt = "; ".join(f"{row.method} at {short(x)}: {short(y)}" for row, x, y in points)
     kind = "resolution" if against == "spacing_mm" else "regularity"
@@ -165,7 +166,7 @@ def _x(row: MethodOnTrack, against: str) -> float | None:
 
 
 def _names(ends: Sequence[tuple[float, float, str, str]], left: float) -> list[Mark]:
-    """The names at the ends of their lines, moved apart where they would lie on one another."""
+    """The names at the right, at the height of their last points, moved apart where they would lie on one another."""
     marks: list[Mark] = []
     free = -math.inf
     for _, y, name, color in sorted(ends, key=lambda end: end[1]):

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import write_text
 from lumirage.core.metrics import title
-from lumirage.core.model import Method
+from lumirage.core.model import SENTINELS, Method
 from lumirage.core.study import StudyRecord
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import ClaimResult, CostOnTrack, FamilyDifference, StudyResults
@@ -19,7 +19,7 @@ from lumirage.core.track import REFERENCE
 from lumirage.reporting.citations import Reference, study_references
 from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.figures import ReportFigure, file_name, save_figures
-from lumirage.reporting.method_looks import colors_of, looks_of
+from lumirage.reporting.method_looks import Look, looks_of
 from lumirage.reporting.page_templates import ASSETS, render
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import to_latex, to_tsv
@@ -81,7 +81,7 @@ def write_study_page(page: StudyPage) -> list[str]:
 
 def _figures(page: StudyPage, problems: ReportProblems) -> Iterator[ReportFigure]:
     results, titles = page.results, page.results.family_titles
-    colors = colors_of(list(dict.fromkeys(row.method for row in results.matrix)))
+    looks = _looks(page)
     wanted: list[tuple[str, str, Callable[[float], Scene]]] = [
         ("claims", one.claim.id, partial(claim_figure, one, titles))
         for one in results.claims
@@ -92,10 +92,10 @@ def _figures(page: StudyPage, problems: ReportProblems) -> Iterator[ReportFigure
         rows = [row for row in results.matrix if row.place.track == facts.name]
         if len({row.spacing_mm for row in rows if row.spacing_mm is not None}) > 1:
             sized = [row for row in rows if row.spacing_mm is not None]
-            wanted.append(("resolution", facts.name, partial(curve_figure, sized, colors, "spacing_mm")))
+            wanted.append(("resolution", facts.name, partial(curve_figure, sized, looks, "spacing_mm")))
         flat = [row for row in rows if row.place.condition == REFERENCE and row.folds_percent is not None]
         if flat and any(row.mean is not None for row in flat):
-            wanted.append(("regularity", facts.name, partial(curve_figure, flat, colors, "folds")))
+            wanted.append(("regularity", facts.name, partial(curve_figure, flat, looks, "folds")))
     for section, pick, draw in wanted:
         figure = problems.attempt(
             f"figure {section} of {pick}",
@@ -104,6 +104,11 @@ def _figures(page: StudyPage, problems: ReportProblems) -> Iterator[ReportFigure
         )
         if figure is not None:
             yield figure
+
+
+def _looks(page: StudyPage) -> dict[str, Look]:
+    references = {*SENTINELS, *(name for name, card in page.cards.items() if card.kind == "reference")}
+    return looks_of(list(dict.fromkeys(row.method for row in page.results.matrix)), references)
 
 
 def _forests(results: StudyResults) -> dict[str, list[FamilyDifference]]:
@@ -130,7 +135,7 @@ def _context(page: StudyPage, drawn: list[ReportFigure]) -> dict[str, Any]:
         "claims": [_card(one, shown, results) for one in results.claims],
         "figures": {s: [f for f in shown if f["section"] == s] for s in ("families", "resolution", "regularity")},
         "methods": methods,
-        "looks": looks_of(methods, [name for name, card in page.cards.items() if card.kind == "reference"]),
+        "looks": _looks(page),
         "cells": cells,
         "costs": {(cost.track, cost.method): cost for cost in page.costs},
         "best": _best(page),

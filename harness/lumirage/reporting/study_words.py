@@ -73,7 +73,7 @@ def found_at(result: ClaimResult, at: ClaimAtPlace, titles: dict[str, str]) -> s
         span = f" [{100 * (value.low or 0.0):.0f}, {100 * (value.high or 0.0):.0f}]"
         return f"At {at.place.name}, {share:.0f}{span} % of the runs of the {first} failed ({behind})."
     better = (value.value or 0.0) >= 0
-    amount = f"{_span(value if better else _turned(value))}{_unit(claim)}"
+    amount = _span(value if better else _turned(value), _unit(claim))
     if claim.kind == "interaction":
         said = f"the {first} lost {amount} {'less' if better else 'more'} than the {second}"
     else:
@@ -87,10 +87,10 @@ def _turned(of: Interval) -> Interval:
     return Interval(value=value, low=low, high=high)
 
 
-def _span(of: Interval) -> str:
+def _span(of: Interval, unit: str = "") -> str:
     if of.low is None or of.high is None:
-        return f"{short(of.value)} (no interval)"
-    return f"{short(of.value)} [{short(of.low)}, {short(of.high)}]"
+        return f"{short(of.value)}{unit} (no interval)"
+    return f"{short(of.value)} [{short(of.low)}, {short(of.high)}]{unit}"
 
 
 def verdict_words(result: ClaimResult) -> str:
