@@ -248,6 +248,10 @@ class StudyRecord(Record):
     methods: tuple[str, ...] = Field(default=(), description="only these were asked for; none: all of the study")
     named: dict[str, str] = Field(default={}, description="method as the study names it -> name of its card")
     left_out: dict[str, str] = Field(default={}, description="dataset, track or method -> why it takes no part")
+    refused: tuple[str, ...] = Field(
+        default=(),
+        description="tracks that could not be carried out with their data: older scores of theirs do not count",
+    )
 
     @property
     def study(self) -> Study:

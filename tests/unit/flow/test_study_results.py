@@ -228,6 +228,15 @@ def test_a_later_change_of_a_claim_is_told_on_the_page_and_a_change_of_words_is_
     assert read_json(copy.results, StudyResults).earlier_hashes == (record.declared[0].claims_hash,)
 
 
+def test_older_scores_of_a_track_that_was_refused_do_not_count(layout: StudyLayout) -> None:
+    copy = StudyLayout(layout.root.parent / "refused")
+    shutil.copytree(layout.root, copy.root)
+    declare(asked(copy.root), {}, {"track second": "OUT holds another track"}, ["second"])
+    found = {one.claim.id: one.decision for one in report_study(copy, Silent()).claims}
+    assert (found["dies"], found["loses"], found["same"]) == ("not measured", "not measured", "refuted")
+    assert "track second: OUT holds another track" in copy.page.read_text().split('id="claims"')[0]
+
+
 def test_a_tree_belongs_to_one_study(layout: StudyLayout, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds the study 'made-up', not 'other'"):
         declare(asked(layout.root, STUDY | {"name": "other"}), {}, {})

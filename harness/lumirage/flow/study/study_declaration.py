@@ -1,6 +1,6 @@
 """What was written down before looking: the study's record in its output tree, and every later change of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,9 @@ def read_study_record(layout: StudyLayout) -> StudyRecord:
     return read_json(layout.record, StudyRecord)
 
 
-def declare(request: StudyRequest, named: Mapping[str, str], left_out: Mapping[str, str]) -> StudyRecord:
+def declare(
+    request: StudyRequest, named: Mapping[str, str], left_out: Mapping[str, str], refused: Iterable[str] = ()
+) -> StudyRecord:
     """Write down the study as it is now. What was declared first stays; a change of what decides a claim is added to it.
 
     Raises UsageError where the tree belongs to another study.
@@ -45,6 +47,7 @@ def declare(request: StudyRequest, named: Mapping[str, str], left_out: Mapping[s
         methods=request.methods,
         named={**(known.named if known else {}), **named},
         left_out=dict(left_out),
+        refused=tuple(refused),
     )
     write_json(layout.record, record)
     return record

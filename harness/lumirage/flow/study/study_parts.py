@@ -27,8 +27,8 @@ class StudyParts:
     """Method as the study names it -> name of its card."""
     left_out: dict[str, str]
     """'dataset x', 'method y' or 'track z' -> why."""
-    errors: list[LumirageError] = field(default_factory=list)
-    """What was wrong with tracks whose data are there; an exit code comes of them."""
+    errors: dict[str, LumirageError] = field(default_factory=dict)
+    """Track whose data are there -> what was wrong with it; an exit code comes of them."""
 
 
 def study_parts(
@@ -45,7 +45,8 @@ def study_parts(
     parts = StudyParts({}, {}, {word: of.card.name for word, of in sources.items()}, left_out)
     tracks: dict[str, EvaluationRequest] = {}
     plans: dict[str, PlanOverview] = {}
-    for name, track in study.tracks.items():
+    for done, (name, track) in enumerate(study.tracks.items(), start=1):
+        screen.progress("look at tracks", done, len(study.tracks))
         mine = tuple(word for word in methods if not track.methods or word in track.methods)
         if f"dataset {track.dataset}" in left_out:
             left_out[f"track {name}"] = f"dataset {track.dataset} is not there"
@@ -61,7 +62,7 @@ def study_parts(
             except (DataError, UsageError) as error:
                 tracks.pop(name, None)
                 left_out[f"track {name}"] = str(error)
-                parts.errors.append(error)
+                parts.errors[name] = error
     return replace(parts, tracks=tracks, plans=plans)
 
 

@@ -49,7 +49,7 @@ def run_study(request: StudyRequest, screen: Screen) -> StudyRun:
         parts = _parts(request, screen, makes=True)
         if not parts.tracks:
             raise UsageError("nothing of this study can be run:\n" + "\n".join(left_out_lines(parts.left_out)))
-        record = declare(request, parts.named, parts.left_out)
+        record = declare(request, parts.named, parts.left_out, parts.errors)
         for line in [*left_out_lines(parts.left_out), *changes_told(record)]:
             screen.say(line)
         summaries: dict[str, EvaluationAnswer] = {}
@@ -60,14 +60,14 @@ def run_study(request: StudyRequest, screen: Screen) -> StudyRun:
                 done = _carry_out(wanted, screen)
             except (DataError, UsageError) as error:
                 parts.left_out[f"track {name}"] = str(error)
-                parts.errors.append(error)
+                parts.errors[name] = error
                 continue
             if done is None:
                 waiting.append(name)
             else:
                 summaries[name] = done
-        record = declare(request, parts.named, parts.left_out)
-        return StudyRun(record, summaries, tuple(waiting), tuple(parts.errors))
+        record = declare(request, parts.named, parts.left_out, parts.errors)
+        return StudyRun(record, summaries, tuple(waiting), tuple(parts.errors.values()))
 
 
 def _parts(request: StudyRequest, screen: Screen, *, makes: bool) -> StudyParts:

@@ -73,11 +73,12 @@ class StudyScores:
 
 
 def read_study_scores(layout: StudyLayout, record: StudyRecord) -> StudyScores:
-    """What is there of a study's scores."""
+    """What is there of a study's scores. Those of a track that was refused are of another track, or of other data."""
     tracks = {}
     for name in record.study.tracks:
         track = layout.track(name)
-        if track.evaluation.is_file() and track.score_table.is_file():
+        there = track.evaluation.is_file() and track.score_table.is_file()
+        if there and name not in record.refused:
             tracks[name] = ScoredTrack(name, track, read_evaluation(track), _read(track, name))
     return StudyScores(record.study, tracks, record.named)
 
