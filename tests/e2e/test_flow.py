@@ -225,7 +225,8 @@ def test_status_of_a_limit_says_what_nobody_asked_for(phantom: Path, tmp_path: P
     assert harness(*words, tmp_path / "one").returncode == 0
     told = harness("status", tmp_path / "one").stdout
     assert told.splitlines()[1].split() == ["zero-displacement", "1", "0", "0", "0", "0", "1"]
-    assert "1 runs of the track were not asked for: evaluate without --limit" in told
+    assert max(map(len, told.splitlines())) <= 80
+    assert "1 of the track's runs were not asked for: evaluate without --limit" in " ".join(told.split())
 
 
 def test_scoring_alone_adds_another_preset(done: Path, phantom: Path, tmp_path: Path, harness: Command) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from lumirage.core.command_answers import StatusAnswer
 
+WIDTH = 80
 Done = Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")]
 
 
@@ -70,7 +72,7 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
         messages.append(f"{missing} runs are neither there nor in the queue: type the evaluation's command again")
     if not_asked:
         messages.append(
-            f"{not_asked} runs of the track were not asked for: evaluate without --limit or --pair to add them"
+            f"{not_asked} of the track's runs were not asked for: evaluate without --limit or --pair to add them"
         )
     answer = StatusAnswer(
         out=str(layout.root), track=evaluation.track.name, under_way=working, messages=tuple(messages),
@@ -88,8 +90,9 @@ def _status_lines(answer: "StatusAnswer", *, already_told: bool) -> "Iterator[st
     """A line a method; runs that nobody asked for have a column only where there are some."""
     states = ["done", "failed", "running", "pending", "missing"]
     states += ["not_asked"] if any(counts.not_asked for counts in answer.methods.values()) else []
-    yield f"{'method':28}" + "".join(f"{state.replace('_', ' '):>10}" for state in states)
+    widths = {state: max(len(state) + 2, 8) for state in states}
+    yield f"{'method':26}" + "".join(f"{state.replace('_', ' '):>{width}}" for state, width in widths.items())
     for name, counts in answer.methods.items():
-        yield f"{name:28}" + "".join(f"{getattr(counts, state):10}" for state in states)
-    yield from (f"under way: {each}" for each in answer.under_way)
-    yield from answer.messages[already_told:]
+        yield f"{name:26}" + "".join(f"{getattr(counts, state):{width}}" for state, width in widths.items())
+    for line in (*(f"under way: {each}" for each in answer.under_way), *answer.messages[already_told:]):
+        yield from textwrap.wrap(line, WIDTH, break_on_hyphens=False, break_long_words=False)
