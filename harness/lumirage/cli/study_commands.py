@@ -181,10 +181,10 @@ def status(out: Out, json: Json = False) -> None:
         return
     for line in [*unknown, *left_out_lines(record.left_out), *changes_told(record)]:
         print(line)
-    print(f"{'track':28}" + "".join(f"{state:>10}" for state in STATES))
+    print(f"{'track':20}" + "".join(f"{state.replace('_', ' '):>10}" for state in STATES))
     for name in record.study.tracks:
         counts = [found[name].total(state) if name in found else 0 for state in STATES]
-        print(f"{name:28}" + "".join(f"{count:10}" for count in counts) + ("" if name in found else "  not begun"))
+        print(f"{name:20}" + "".join(f"{count:10}" for count in counts) + ("" if name in found else "  not begun"))
 
 
 def _folders(words: list[str]) -> dict[str, Path]:
