@@ -100,7 +100,8 @@ def _places(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     if not names:
         return "No method has a place: none has answers that can be ranked"
     best, rest = names[0], names[1:]
-    equal = [best, *(name for name in rest if not contrasts.between(best, name).told)]
+    places = dict(zip(names, ranked["place"].astype(str), strict=True))
+    equal = [name for name in names if places[name] == places[best]]  # as in the tables: told apart after correction
     behind = [name for name in rest if name not in equal]
     text = f"{_joined(equal)} share the first place" if len(equal) > 1 else f"{best} is first"
     if not rest:

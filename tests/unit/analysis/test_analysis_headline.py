@@ -8,7 +8,7 @@ from score_tables import pairs_of, scores
 from lumirage.analysis.comparisons import CompareSettings, compare
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes
 from lumirage.analysis.headline import digits
-from lumirage.analysis.ranking import RankSettings, rank
+from lumirage.analysis.ranking import AGGREGATE, RankSettings, rank
 from lumirage.analysis.resampling import Resampling
 from lumirage.analysis.verdicts import verdicts
 
@@ -101,3 +101,21 @@ def test_folding_beyond_the_gate_is_news():
     both = [scores(PAIRS, made(folds=0.4, greedy=0.3)), scores(PAIRS, folds, metric="det_le0_percent", source="")]
     text = told(pd.concat(both))
     assert text.startswith("folds folds too much to be ranked. greedy reaches 0.7")
+
+
+@pytest.mark.parametrize("seed", range(6, 12))
+def test_the_first_place_is_shared_as_in_the_ranking(seed: int):
+    """Few pairs and many methods: some differences have an interval without 0, and are not told after correction."""
+    rng = np.random.default_rng(seed)
+    pairs = pairs_of("chain", 5)
+    base = rng.normal(0.5, 0.02, len(pairs))
+    gains = {"a": 0.3, "b": 0.29, "c": 0.27, "d": 0.2, "e": 0.1}
+    values = {n: base + g + rng.normal(0, 0.01, len(pairs)) for n, g in gains.items()}
+    table = scores(pairs, values | {"identity": base - 0.1, "affine": base})
+    ranks = rank(table, RankSettings(FAST))
+    rows = ranks[(ranks["scheme"] == AGGREGATE) & (ranks["policy"] == "identity") & ranks["method"].isin(list(gains))]
+    first = set(rows.loc[rows["rank"].rank() == 1, "place"])
+    sharing = set(rows.loc[rows["place"].isin(first), "method"])
+    text = told(table).split(";")[0]
+    assert ("share the first place" in text) == (len(sharing) > 1)
+    assert set(text.replace(",", "").split()) & set(gains) == sharing
