@@ -19,6 +19,8 @@ HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1200, 860
 SETTLED_S = 4.0
 """The viewer draws after its volumes are read."""
+FROM = {"report": "body", "pair": "section.pictures"}
+"""Picture -> what stands at its upper edge."""
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
     "--disable-dev-shm-usage", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
@@ -36,7 +38,7 @@ def main() -> None:
         browser = _browser(Path(profile))
         try:
             for name, page in pages.items():
-                _take(browser, page, HERE / f"{name}.webp")
+                _take(browser, page, FROM[name], HERE / f"{name}.webp")
         finally:
             browser.quit()
 
@@ -52,8 +54,9 @@ def _browser(profile: Path) -> Any:  # selenium gives untyped objects
     return browser
 
 
-def _take(browser: Any, page: Path, to: Path) -> None:
+def _take(browser: Any, page: Path, first: str, to: Path) -> None:
     browser.get(page.as_uri())
+    browser.execute_script("document.querySelector(arguments[0]).scrollIntoView()", first)
     time.sleep(SETTLED_S)
     Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB").save(to, quality=70, method=6)
     print(f"{to.relative_to(HERE.parent)}: {to.stat().st_size / 1000:.0f} kB")
