@@ -14,7 +14,7 @@ from lumirage.core.metrics import direction, title
 from lumirage.core.precision import rounded
 
 NAMED = 3
-"""At most this many methods are named; the others are counted."""
+"""At most this many methods are named, twice as many that share the first place; more are counted."""
 AFFINE = "affine"
 
 
@@ -103,7 +103,8 @@ def _places(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     places = dict(zip(names, ranked["place"].astype(str), strict=True))
     equal = [name for name in names if places[name] == places[best]]  # as in the tables: told apart after correction
     behind = [name for name in rest if name not in equal]
-    text = f"{_joined(equal)} share the first place" if len(equal) > 1 else f"{best} is first"
+    first = _joined(equal) if len(equal) <= 2 * NAMED else f"{len(equal)} methods"
+    text = f"{first} share the first place" if len(equal) > 1 else f"{best} is first"
     if not rest:
         value = ranked["value"].iloc[0]
         text = f"{best} reaches {number(value):.3g} {title(metric)}"

@@ -19,6 +19,7 @@ from lumirage.reporting.failure_tables import Reason, failed_pairs, outcome_coun
 from lumirage.reporting.figures import SECTIONS, ReportFigure, file_name
 from lumirage.reporting.headline_figure import headline_figure
 from lumirage.reporting.label_sources import sources_of
+from lumirage.reporting.mosaic import Tile
 from lumirage.reporting.page_data import page_data
 from lumirage.reporting.page_templates import inlined, render
 from lumirage.reporting.pair_page import PairPage
@@ -49,6 +50,7 @@ class Overview:
     drawn_figures: Sequence[ReportFigure]
     lines: Sequence[MethodRow]
     problems: ReportProblems
+    mosaic: tuple[Tile, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], A
         "repeats": (lambda: repeat_tables(inputs), []),
         "power": (lambda: _power(inputs), pd.DataFrame()),
         "hrefs": (lambda: _hrefs(overview, one_file), {}),
-        "data": (lambda: page_data(inputs, _pages(overview, one_file)), {}),
+        "data": (lambda: page_data(inputs, _pages(overview, one_file), overview.mosaic), {}),
     }
 
 

@@ -1,16 +1,17 @@
 """Makes the compact data for the page's script: arrays, by the index of method, pair and measure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from lumirage.reporting.headline_figure import effect_rows
+from lumirage.reporting.mosaic import FOLDER, Tile
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.structure_means import structures_of
 
 
-def page_data(inputs: Inputs, pages: Mapping[str, str]) -> dict[str, Any]:
+def page_data(inputs: Inputs, pages: Mapping[str, str], mosaic: Sequence[Tile] = ()) -> dict[str, Any]:
     """Values (methods x pairs) and effects of each measure, with four and five digits; `pages` gives pairs their addresses."""
     condition = inputs.conditions[0]
     return {
@@ -24,6 +25,7 @@ def page_data(inputs: Inputs, pages: Mapping[str, str]) -> dict[str, Any]:
         "measures": [[m.title, m.unit, int(m.higher_is_better)] for m in inputs.measures],
         "values": {f"{i}/0": _compact(inputs.matrix(m, condition)) for i, m in enumerate(inputs.measures)},
         "effects": [effect_rows(inputs, m) for m in inputs.measures],
+        "mosaic": [[tile.method, tile.pair, f"{FOLDER}/{tile.file}"] for tile in mosaic],
         "structures": structures_of(inputs),
     }
 

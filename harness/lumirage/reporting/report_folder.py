@@ -13,6 +13,7 @@ from lumirage.core.layout import Layout, write_text
 from lumirage.core.model import SCORE_COLUMNS
 from lumirage.reporting.chosen_pairs import Chosen, choose
 from lumirage.reporting.figures import draw_figures, save_figures
+from lumirage.reporting.mosaic import FOLDER, Tile, make_mosaic
 from lumirage.reporting.overview import Overview, render_overview, save_tables
 from lumirage.reporting.page_templates import ASSETS, VIEWER, render_pair, volumes_script
 from lumirage.reporting.pair_page import PairPage, make_pair_page, page_without
@@ -32,6 +33,8 @@ class ReportOptions:
     """Ids of pairs that always get a page."""
     most_pages: int = 12
     """Number of pages of pairs besides the requested ones."""
+    mosaic_s: float = 30.0
+    """Seconds for small pictures of all pairs that are not there from an earlier report."""
     one_file: bool = False
     """Also write report.html, which contains everything."""
 
@@ -69,7 +72,11 @@ def write_report(
     lines: list[MethodRow] = problems.attempt(
         "leaderboard", lambda: method_rows(inputs, inputs.conditions[0]), lambda _: []
     )
-    overview = Overview(inputs, tuple(pages), draw_figures(inputs, problems), lines, problems)
+    on_progress("small pictures", 0, 1)
+    mosaic: list[Tile] = problems.attempt(
+        "mosaic", lambda: make_mosaic(inputs, folder / FOLDER, options.mosaic_s, problems), lambda _: []
+    )
+    overview = Overview(inputs, tuple(pages), draw_figures(inputs, problems), lines, problems, tuple(mosaic))
     save_tables(overview, folder / "tables")
     save_figures(overview.drawn_figures, folder / "figures", problems)
     write_text(folder / "index.html", render_overview(overview))

@@ -14,6 +14,8 @@ from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.report_inputs import Inputs
 
 MOST_MEASURES = 6
+MOST_STRUCTURES = 500
+"""Of more, those with the lowest labels are shown; a pair's page has all of its own."""
 
 SIDES = (
     (re.compile(r"^(left|lh|l)[-_. ]+|(?<=ctx)-lh(?=-)|[-_. ]+(left|lh|l)$", re.IGNORECASE), "L"),
@@ -54,8 +56,11 @@ def _means(inputs: Inputs, measure: Measure) -> pd.DataFrame:
     table = ds.dataset(path).to_table(columns=columns, filter=same)
     table = table.filter(pc.equal(pc.fill_null(pc.cast(table["source"], pa.string()), ""), measure.source))
     table = table.filter(pc.is_finite(table["value"]))
-    grouped = table.group_by(["label", "name", "method"]).aggregate([("value", "mean"), ("value", "count")])
-    return grouped.to_pandas().rename(columns={"value_mean": "value", "value_count": "pairs"})
+    grouped = table.group_by(["label", "method"]).aggregate([("value", "mean"), ("value", "count")]).to_pandas()
+    names = table.group_by(["label", "name"]).aggregate([]).to_pandas().dropna().drop_duplicates("label")
+    found = grouped.merge(names, on="label", how="left").sort_values("label", kind="stable")
+    kept = found["label"].drop_duplicates().head(MOST_STRUCTURES)
+    return found[found["label"].isin(kept)].rename(columns={"value_mean": "value", "value_count": "pairs"})
 
 
 def side_of(name: str) -> tuple[str, str]:
@@ -74,7 +79,8 @@ def group_of(name: str) -> str:
 def _rows(inputs: Inputs, table: pd.DataFrame) -> list[list[Any]]:
     found: dict[str, list[Any]] = {}
     for label, of in table.groupby("label", sort=True):
-        name = str(of["name"].iloc[0] or "") or f"label {label}"
+        given = of["name"].iloc[0]
+        name = f"label {label}" if pd.isna(given) or not given else str(given)
         bare, side = side_of(name)
         values = of.set_index(of["method"].astype(str))["value"].reindex(inputs.methods).to_numpy(dtype=np.float64)
         cell = [side, int(of["pairs"].max()), [float(f"{v:.4g}") if np.isfinite(v) else None for v in values]]

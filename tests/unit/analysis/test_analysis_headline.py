@@ -119,3 +119,8 @@ def test_the_first_place_is_shared_as_in_the_ranking(seed: int):
     text = told(table).split(";")[0]
     assert ("share the first place" in text) == (len(sharing) > 1)
     assert set(text.replace(",", "").split()) & set(gains) == sharing
+
+
+def test_many_equals_are_counted_not_listed():
+    text = told(scores(PAIRS, made(**{f"m{k}": 0.3 for k in range(8)})))
+    assert text.startswith("8 methods share the first place; all are 0.")

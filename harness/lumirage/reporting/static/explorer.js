@@ -166,6 +166,31 @@
     structures();
   }
 
+  // -- the mosaic: pictures are asked for when they are scrolled to -------------------------------------------------
+  const mosaic = $("#mosaic");
+  if (mosaic) {
+    const which = $("#mo-method"), held = d3.group(data.mosaic, (tile) => tile[0]);
+    which.append(...Array.from(held.keys()).sort((a, b) => a - b).map((m) => option(methods[m], m)));
+    const fill = () => {
+      const m = Number(which.value), values = data.values["0/0"][m], up = data.measures[0][2] ? 1 : -1;
+      const tiles = held.get(m).slice().sort((p, q) => up * ((values[p[1]] ?? -9e9) - (values[q[1]] ?? -9e9)));
+      $("#mo-words").textContent = tiles.length + " of " + data.pairs.length + " pairs, by " + data.measures[0][0];
+      $("#mo-tiles").replaceChildren(...tiles.map(([, k, file]) => {
+        const item = document.createElement("li"), link = document.createElement("a"), image = new Image(), pair = data.pairs[k];
+        image.loading = "lazy";
+        image.alt = pair[2] + " moved onto " + pair[1] + " by " + methods[m];
+        image.src = file;
+        link.href = "#";
+        link.dataset.open = pair[0];
+        link.append(image, pair[1] + " from " + pair[2], document.createElement("br"), data.measures[0][0] + " " + (values[k] ?? "–"));
+        item.append(link);
+        return item;
+      }));
+    };
+    which.addEventListener("change", fill);
+    mosaic.addEventListener("toggle", () => { if (mosaic.open) fill(); }, { once: true });
+  }
+
   const both = () => { scatter(); matrix(); };
   choose.measure.addEventListener("change", both);
   [choose.a, choose.b].forEach((select) => select.addEventListener("change", scatter));
