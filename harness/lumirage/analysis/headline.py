@@ -16,6 +16,8 @@ from lumirage.core.precision import rounded
 NAMED = 3
 """At most this many methods are named, twice as many that share the first place; more are counted."""
 AFFINE = "affine"
+SAME_WIDTH = 1e-6
+"""Half an interval below this is rounding, not what the data could show."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
         return ""
     who = f"{pairs} pair{'s' * (pairs != 1)} of {people} {'people' if people != 1 else 'person'}"
     neighbours = [contrasts.between(a, b) for a, b in itertools.pairwise(names)]
-    halves = sorted(each.half for each in neighbours if each.has_interval)
+    # two methods that give the same on every pair have an interval of no width, which says nothing of the others
+    halves = sorted(each.half for each in neighbours if each.has_interval and each.half > SAME_WIDTH)
     if not halves:
         return f"{who} give no interval, so the differences are not tested"
     half = halves[len(halves) // 2]

@@ -124,3 +124,10 @@ def test_the_first_place_is_shared_as_in_the_ranking(seed: int):
 def test_many_equals_are_counted_not_listed():
     text = told(scores(PAIRS, made(**{f"m{k}": 0.3 for k in range(8)})))
     assert text.startswith("8 methods share the first place; all are 0.")
+
+
+def test_two_that_are_the_same_do_not_set_the_limit_of_what_could_be_shown():
+    values = made(greedy=0.3) | {"as-affine": made()["affine"]}
+    text = told(scores(PAIRS, values))
+    assert "below about 0 Dice" not in text
+    assert "cannot tell differences below about 0.0" in text
