@@ -204,7 +204,9 @@ def test_query_fits_a_log_and_tells_of_failures(out: Layout, tmp_path: Path) -> 
     words = ["query", str(out.root), "--structure", "*", "--by", "method,structure", "--plot", str(tmp_path / "p.svg")]
     said = CliRunner().invoke(app, words)
     lines = said.stdout.splitlines()
-    assert max(map(len, lines)) <= 80
+    *table, figure = lines
+    assert max(map(len, table)) <= 80
+    assert figure == f"figure: {tmp_path / 'p.svg'}", "a path stays whole, to be copied"
     assert sum(line.startswith("alpha ") for line in lines) == len(LABELS)
     assert (tmp_path / "p.svg").read_text().count("<svg") == 1
     whole = CliRunner().invoke(app, ["query", str(out.root), "--metric", "dice"]).stdout
