@@ -20,6 +20,7 @@ from lumirage.scoring.regularity import Regularity
 from lumirage.scoring.score_inputs import LabelMaps, ScoreInputs
 from lumirage.scoring.similarity import Similarity, similarity
 from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
+from lumirage.scoring.surfels import Surfels
 
 STRICT, MOVING_ABOVE_0, FIXED_ABOVE_0 = 0, 1, 2
 """Masks of the Jacobian metrics, by bit."""
@@ -132,15 +133,19 @@ class LabelMeasures:
     def strict(self) -> tuple[Overlap, SurfaceDistances]:
         """Overlap and surfaces in mm on the score grid."""
         fixed, moving = self.native
+        known = None
         if self.pair.inputs.score_grid == "working":
             fixed = PlacedLabels(self.working[0], self.pair.inputs.displacement.affine)
+        else:
+            known = self.pair.constants.surfels(fixed.dense, self.pair.threads)
         overlap = self.pair.backend.warp_world(fixed, moving, self.pair.world)
-        return overlap, self._surfaces(overlap, fixed.affine)
+        return overlap, self._surfaces(overlap, fixed.affine, known)
 
-    def _surfaces(self, overlap: Overlap, affine: NDArray[np.float64]) -> SurfaceDistances:
+    def _surfaces(
+        self, overlap: Overlap, affine: NDArray[np.float64], known: Surfels | None = None
+    ) -> SurfaceDistances:
         x, y, z = (float(s) for s in spacing_of(affine))
         options = SurfaceOptions(spacing=(x, y, z), background=False)
-        known = self.pair.constants.surfels(overlap.fixed, self.pair.threads)
         return surface_distances(overlap.fixed, overlap.warped, options, self.pair.threads, fixed_surfels=known)
 
     @cached_property

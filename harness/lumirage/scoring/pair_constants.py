@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 
 class PairConstants:
-    """Made on demand and kept. To be used for answers to one pair under one condition only."""
+    """Made on demand and kept. For answers to one pair under one condition only, and for images that are the same objects
+    each time: others would be kept once for each answer."""
 
     def __init__(self) -> None:
         self._made: dict[Hashable, Any] = {}

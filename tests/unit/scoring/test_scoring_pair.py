@@ -107,7 +107,8 @@ def test_what_answers_share_changes_nothing() -> None:
     """Several answers to one pair, all presets: with what they share kept, and each by itself, bit for bit."""
     plain, presets = inputs(smooth_u()), list(PRESETS.values())
     own = LabelMaps(box(1.0, (0, 0, 0)), box(0.5, (1, 0, 0)))
-    pair = dataclasses.replace(plain, labels={**plain.labels, "own": own})
+    grouped = dataclasses.replace(plain.labels["manual"], groups={"both": (1, 2)})
+    pair = dataclasses.replace(plain, labels={"manual": grouped, "own": own})
     turned = pair.affine @ np.array([[1, 0.02, 0, 1], [-0.02, 1, 0, 0], [0, 0, 1, 0.5], [0, 0, 0, 1]])
     answers = [
         pair,
@@ -117,9 +118,11 @@ def test_what_answers_share_changes_nothing() -> None:
         dataclasses.replace(pair, affine=turned),
         dataclasses.replace(pair, displacement=Displacement(-2 * plain.displacement.u, plain.displacement.affine)),
     ]
-    shared = PairConstants()
+    shared, kept = PairConstants(), []
     for answer in answers:
         assert score_pair(answer, presets, constants=shared) == score_pair(answer, presets)
+        kept.append(len(vars(shared)["_made"]))
+    assert len(set(kept)) == 1, "memory does not grow with the number of answers"
 
 
 def test_a_source_on_another_lattice_changes_nothing_for_the_others() -> None:
