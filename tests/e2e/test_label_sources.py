@@ -11,27 +11,34 @@ import pytest
 from tests.e2e.conftest import HARNESS
 
 METHOD = """schema_version: 1
-name: breaks
+name: {}
 version: "1"
-summary: Ends without an answer.
-kind: reference
+summary: {}
+kind: iterative
 """
+ZEROS = Path(__file__).parents[2] / "method_containers" / "zero-displacement" / "run.py"
 
 
 @pytest.fixture(scope="module")
 def done(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sources")
     merged(phantom / "derivatives" / "phantom", folder / "merged")
-    broken = folder / "breaks"
-    broken.mkdir()
-    (broken / "method.yaml").write_text(METHOD)
-    (broken / "run.py").write_text("raise SystemExit('no')\n")
-    (broken / "requirements.txt").write_text("")
-    words = ("evaluate", "-m", "oracle", "-m", "zero-displacement", "-m", str(broken), "--runtime", "local")
+    broken = method(folder / "breaks", "Ends without an answer.", "raise SystemExit('no')\n")
+    still = method(folder / "still", "Moves nothing.", ZEROS.read_text())
+    words = ("evaluate", "-m", "oracle", "-m", str(still), "-m", str(broken), "--runtime", "local")
     words = (*words, "--limit", "1", "--derivatives", f"merged={folder / 'merged'}")
     ended = subprocess.run([*HARNESS, *words, str(phantom), str(folder / "out")], check=False, timeout=600)
     assert ended.returncode == 1, "finished, and one method failed"
     return folder / "out"
+
+
+def method(folder: Path, summary: str, code: str) -> Path:
+    """No reference: those have no place in the lists that are compared."""
+    folder.mkdir()
+    (folder / "method.yaml").write_text(METHOD.format(folder.name, summary))
+    (folder / "run.py").write_text(code)
+    (folder / "requirements.txt").write_text("")
+    return folder
 
 
 def merged(source: Path, target: Path) -> None:
@@ -57,7 +64,7 @@ def test_every_method_has_a_row_for_each_source_failed_or_not(done: Path) -> Non
     counts = dice(done).groupby(["method", "source"]).size()
     assert set(counts.index.get_level_values("source")) == {"phantom", "merged"}
     assert set(counts.index.get_level_values("method")) == {
-        "identity", "affine", "oracle", "zero-displacement", "breaks",
+        "identity", "affine", "oracle", "still", "breaks",
     }  # fmt: skip
     assert (counts == 1).all()
     assert dice(done).query("method == 'breaks'")["value"].isna().all()
