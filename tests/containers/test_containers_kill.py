@@ -174,7 +174,8 @@ class Disturbed:
 
     def folders(self) -> set[Path]:
         """Of containers, under way or left."""
-        return {folder for place in self.root.glob("out */work/scratch") for folder in place.iterdir()}
+        places = (out / "work" / "scratch" for out in self.root.glob("out *"))
+        return {folder for place in places if place.is_dir() for folder in place.iterdir()}
 
     @property
     def saved(self) -> int:

@@ -25,7 +25,7 @@ from lumirage.running.executors.slurm import (
 )
 
 NEEDS = Needs(cpus=4, memory_bytes=18 * 2**30, gpus=1, minutes=72)
-FILES = SubmissionFiles(Path("/data/o u't; $x/work/jobs/one"))
+FILES = SubmissionFiles(Path("/data/o u't; $x/jobs/one"))
 SCRIPT = r"""#!/bin/bash
 
 # Parameters
@@ -37,7 +37,7 @@ SCRIPT = r"""#!/bin/bash
 #SBATCH --mem=18432M
 #SBATCH --nodes=1
 #SBATCH --open-mode=append
-#SBATCH --output='/data/o u'"'"'t; $x/work/jobs/one/logs/%A_%a_0_log.out'
+#SBATCH --output='/data/o u'"'"'t; $x/jobs/one/logs/%A_%a_0_log.out'
 #SBATCH --partition=gpu
 #SBATCH --requeue
 #SBATCH --signal=B:USR2@90
