@@ -174,7 +174,7 @@ class Disturbed:
 
     def folders(self) -> set[Path]:
         """Of containers, under way or left."""
-        places = (out / "work" / "scratch" for out in self.root.glob("out *"))
+        places = (tree / "work" / "scratch" for tree in self.root.glob("out *"))
         return {folder for place in places if place.is_dir() for folder in place.iterdir()}
 
     @property
