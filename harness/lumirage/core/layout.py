@@ -1,5 +1,5 @@
 """All paths of an output tree, and of the files that ship with the harness. No other module spells a file name, but
-`lumirage.core.study_layout` those of a study's tree around such trees.
+`lumirage.core.study_layout` and `lumirage.core.desk_layout` those of the trees around such trees.
 
 OUT/
     dataset_description.json  README.md  .bidsignore  pairs.tsv
