@@ -36,8 +36,9 @@ def means(out: Path, metric: str) -> pd.Series:
 def oasis(tmp_path_factory: pytest.TempPathFactory, engine: None) -> Path:
     out = tmp_path_factory.mktemp("oasis") / "out"
     run("methods", "fetch", "voxelmorph", *(w for f in sorted(need(WEIGHTS).glob("*.h5")) for w in ("--from-file", f)))
-    methods = ("-m", "greedy", "-m", "voxelmorph")
-    run("evaluate", *methods, "-t", OASIS, "--runtime", "docker", "-j", "2", need(SHARED / "data" / "oasis"), out)
+    data = need(SHARED / "data" / "oasis")
+    run("run", "-m", "greedy", "-t", OASIS, "--runtime", "docker", "--limit", "1", data, out)  # the dearest: one pair
+    run("evaluate", "-m", "voxelmorph", "-t", OASIS, "--runtime", "docker", "-j", "2", data, out)
     return out
 
 
@@ -56,7 +57,7 @@ def test_every_run_is_ok_and_has_its_cost(oasis: Path) -> None:
     from lumirage.core.records import read_json
 
     runs = [read_json(p, Run) for p in oasis.rglob("*_run.json")]
-    assert len(runs) == 6
+    assert len(runs) == 4
     for each in runs:
         assert each.outcome is Outcome.OK
         assert each.isolated
