@@ -11,6 +11,7 @@ import typer
 
 from lumirage import __version__
 from lumirage.cli import bids_app
+from lumirage.cli import challenge_commands as challenge
 from lumirage.cli import cluster_commands as cluster
 from lumirage.cli import dataset_commands as dataset
 from lumirage.cli import evaluate_commands as evaluation
@@ -50,6 +51,7 @@ cluster.register(app)
 app.add_typer(methods.app, name="methods")
 app.add_typer(tracks.app, name="tracks")
 app.add_typer(study.app, name="study")
+app.add_typer(challenge.app, name="challenge")
 app.add_typer(dataset.app, name="dataset")
 add_help_texts(app)
 

@@ -10,9 +10,10 @@ DESK/
     archive/ID/           a byte for byte copy of what was handed in, by the hash of its content
     runs/ID/              an image: the output tree of its evaluation, as `lumirage.core.layout` says
     runs/ID-jitter/       the same on grids turned and shifted by a little
+    runs/baseline-METHOD/ fields, scores: those of a baseline
     fields/ID/            an image under an official configuration: its answers as the challenge stores fields
     scores/ID/            scores.tsv, scores.parquet, metrics.json (official); parts by pair while it is scored
-    baselines/            the output tree of the baselines
+    prepared/             images on the working grid of a track; made again where they are missing
     site/                 the published pages
 """
 
@@ -106,10 +107,19 @@ class DeskLayout:
         """The challenge's own metrics.json of a submission."""
         return self.scores(identity).root / "metrics.json"
 
+    def baseline_runs(self, method: str) -> Layout:
+        """The output tree of a baseline."""
+        return Layout(self.root / "runs" / self.baseline(method))
+
+    @staticmethod
+    def baseline(method: str) -> str:
+        """What stands in the place of a submission's id for a baseline."""
+        return f"baseline-{method}"
+
     @property
-    def baselines(self) -> Layout:
-        """The output tree of the baselines."""
-        return Layout(self.root / "baselines")
+    def prepared(self) -> Layout:
+        """Where prepared images of a track lie."""
+        return Layout(self.root / "prepared")
 
     @property
     def jitter_table(self) -> Path:

@@ -3,7 +3,7 @@ folder."""
 
 import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +30,8 @@ from lumirage.scoring.presets import SCORER_VERSION, preset_named
 
 Numbers = dict[str, dict[str, Any]]
 """Name of an evaluation method -> mean and detailed."""
+SubmissionTask = tuple[Truth, EvalPair]
+"""One pair under one configuration."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class SubmissionOptions:
     is overwritten."""
     workers: int = 1
     """Number of processes."""
+    nothing: bool = False
+    """Score doing nothing (zero fields) instead of the folder's answers."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,23 @@ def score_submission(submission: Path, truth: Path, options: SubmissionOptions) 
     A missing, misshapen or non-finite answer gives a result that says so; with `as_official` it raises
     InvalidAnswerError. Raises DataError if the truth is damaged, UsageError for a preset that belongs to no challenge.
     """
+    yield from score_tasks(submission, submission_tasks(truth), options)
+
+
+def submission_tasks(truth: Path) -> list[SubmissionTask]:
+    """Every pair of every configuration, in order. Raises DataError if the truth is damaged."""
+    return [(t, pair) for t in read_truths(truth) for pair in t.configuration.eval_pairs]
+
+
+def score_tasks(
+    submission: Path, tasks: Sequence[SubmissionTask], options: SubmissionOptions
+) -> Generator[PairResult, None, None]:
+    """Some pairs, as `score_submission` does all."""
     preset_named(options.preset)
-    tasks = [(t, pair) for t in read_truths(truth) for pair in t.configuration.eval_pairs]
     score = partial(_score_pair, submission, options)
     if options.as_official:
         for _, pair in tasks:
-            _find(submission, pair, options)
+            find_answer(submission, pair, options)
     if options.workers <= 1:
         yield from map(score, tasks)
         return
@@ -123,12 +138,13 @@ def _aggregate(means: NDArray[np.float64], quantile: float) -> dict[str, float]:
         return {"mean": float(means.mean()), "std": float(means.std()), "30": float(np.quantile(means, quantile))}
 
 
-def _score_pair(submission: Path, options: SubmissionOptions, task: tuple[Truth, EvalPair]) -> PairResult:
+def _score_pair(submission: Path, options: SubmissionOptions, task: SubmissionTask) -> PairResult:
     truth, pair = task
     try:
-        stored = _read_field(_find(submission, pair, options))
-        subjects = "-->".join(pair.key.split("<--"))
-        field = official_field(stored, truth.configuration.expected_shape[:3], subjects)
+        if options.nothing:
+            field = np.zeros((3, *truth.configuration.expected_shape[:3]), np.float32)
+        else:
+            field = field_of(find_answer(submission, pair, options), truth, pair)
         if not options.as_official:
             refuse_not_finite(np.moveaxis(field, 0, -1))
     except InvalidAnswerError as error:
@@ -138,7 +154,13 @@ def _score_pair(submission: Path, options: SubmissionOptions, task: tuple[Truth,
     return PairResult(truth, pair, _Evaluation(truth, pair, field, options).numbers())
 
 
-def _find(submission: Path, pair: EvalPair, options: SubmissionOptions) -> Path:
+def field_of(path: Path, truth: Truth, pair: EvalPair) -> Field:
+    """A stored answer as planes (3, X, Y, Z), in voxels, whatever its values. Raises InvalidAnswerError."""
+    subjects = "-->".join(pair.key.split("<--"))
+    return official_field(_read_field(path), truth.configuration.expected_shape[:3], subjects)
+
+
+def find_answer(submission: Path, pair: EvalPair, options: SubmissionOptions) -> Path:
     """The answer's file. Raises InvalidAnswerError in the challenge's words."""
     suffixes = (".nii.gz",) if options.preset == "lumir25" else (".npz", ".nii.gz")
     names = pair.field_names(suffixes if options.as_official else (".nii.gz", ".nii", ".npz"))

@@ -79,11 +79,12 @@ class Truth:
 
 def read_truths(folder: Path) -> list[Truth]:
     """All evaluation configurations of a truth folder, by file name; landmarks before the others, as the challenge
-    merges them.
+    merges them. The path of one configuration gives that one.
 
     Raises DataError if there is none, or one is damaged.
     """
-    truths = [Truth(path, _read(path)) for path in sorted(folder.glob("*.json")) if _is_configuration(path)]
+    files = [folder] if folder.is_file() else sorted(folder.glob("*.json"))
+    truths = [Truth(path, _read(path)) for path in files if _is_configuration(path)]
     if not truths:
         raise DataError(
             f"{folder}: no evaluation configuration (.json with eval_pairs) here; give the folder that contains it"

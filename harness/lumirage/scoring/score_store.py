@@ -166,8 +166,12 @@ def assemble(
         else pd.DataFrame(columns=PART_SCHEMA.names)
     )
     table = _of_now(table, failed, answers).drop(columns="answers")
-    more = [_rows_of_failures(table, failed) if failed else None, _rows_without_inverse(table, returned, presets)]
-    table = pd.concat([table, *(rows for rows in more if rows is not None and len(rows))], ignore_index=True)
+    more = [rows_of_failures(table, failed) if failed else None, _rows_without_inverse(table, returned, presets)]
+    return write_tables(layout, pd.concat([table, *(rows for rows in more if rows is not None and len(rows))]))
+
+
+def write_tables(layout: Layout, table: pd.DataFrame) -> pd.DataFrame:
+    """Write scores.parquet, scores.tsv and their dictionary from rows in any order (STORED_COLUMNS); gives the table."""
     table = table.drop_duplicates(subset=_ORDER).sort_values(
         _ORDER, kind="stable", na_position="first", ignore_index=True
     )
@@ -194,7 +198,8 @@ def _of_now(table: pd.DataFrame, failed: Collection[RunKey], answers: Mapping[Ru
     return table[~pd.MultiIndex.from_frame(table[[*_RUN, "answers"]]).isin(gone)]
 
 
-def _rows_of_failures(table: pd.DataFrame, failed: Mapping[RunKey, Outcome]) -> pd.DataFrame:
+def rows_of_failures(table: pd.DataFrame, failed: Mapping[RunKey, Outcome]) -> pd.DataFrame:
+    """The null rows of failed runs: one for each pair-level row that doing nothing has on that pair."""
     sentinel = table[(table["method"] == "identity") & table["label"].isna()].drop(
         columns=["method", "repeat", "outcome"]
     )

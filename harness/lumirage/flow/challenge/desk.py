@@ -139,7 +139,8 @@ def _tables(desk: Desk, phase: str) -> Iterator["pd.DataFrame"]:
             table["submission"] = own.map({True: submission.id, False: ""})
             table["method"] = table["method"].where(~own, name)
             yield table
-    for layout in (desk.layout.baselines, desk.layout.scores(SENTINELS_ID)):
+    known = [SENTINELS_ID, *map(desk.layout.baseline, desk.challenge.baselines)]
+    for layout in map(desk.layout.scores, known):
         if layout.score_table.is_file():
             yield pd.read_parquet(layout.score_table).assign(team="", submission="")
 

@@ -1,0 +1,157 @@
+"""`lumirage-harness challenge`: many submissions, one leaderboard that holds."""
+
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lumirage.cli.run_options import RunOptions, with_run_options
+from lumirage.core.errors import EXIT_SOME_FAILED
+
+if TYPE_CHECKING:
+    from lumirage.core.challenge import Submission
+    from lumirage.flow.challenge.receive import Received
+
+app = typer.Typer(
+    help="Challenges: submissions validated, archived by hash, scored and ranked as declared.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+DeskFolder = Annotated[Path, typer.Argument(metavar="DESK", help="the desk's folder, with challenge.yaml")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and no progress")]
+Runtime = Annotated[
+    str, typer.Option(metavar="NAME", help="for images: docker, apptainer, local; auto takes the first")
+]
+PhaseName = Annotated[str, typer.Option("--phase", metavar="NAME", help="default: the phase that is open")]
+
+
+@app.command()
+def init(
+    desk: Annotated[Path, typer.Argument(metavar="DESK", help="a new folder")],
+    configuration: Annotated[
+        str,
+        typer.Option(help="official configuration (FILE.json, or FOLDER/ of them), or a track; relative to the desk"),
+    ] = "phantom",
+    dataset: Annotated[str, typer.Option(help="BIDS dataset, relative to the desk")] = "",
+) -> None:
+    """Begin a desk: write a challenge.yaml to fill in. The rules are hashed with the first submission."""
+    from lumirage.flow.challenge.begin_desk import begin_desk
+
+    layout = begin_desk(desk, configuration, dataset)
+    print(f"{layout.challenge}: fill it in, then 'lumirage-harness challenge add {desk} TEAM FOLDER'")
+
+
+@app.command()
+def add(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
+    desk: DeskFolder,
+    team: Annotated[str, typer.Argument(metavar="TEAM")],
+    what: Annotated[str, typer.Argument(metavar="FOLDER|IMAGE", help="fields, a method's folder, or an image")],
+    note: Annotated[str, typer.Option(help="anything that the team wants to be kept with it")] = "",
+    phase: PhaseName = "",
+    received: Annotated[
+        str, typer.Option(metavar="TIME", help="when it came, UTC, as 2026-05-01T12:00; default now")
+    ] = "",
+    runtime: Runtime = "auto",
+    json: Json = False,
+) -> None:
+    """Take a submission: validate it, archive it by its hash, write the letter to the team. Exit code 1: not accepted whole."""
+    from lumirage.cli.console_output import show
+    from lumirage.flow.challenge.desk import open_desk
+    from lumirage.flow.challenge.receive import HandedIn, add_submission
+    from lumirage.running.tree_lock import lock_exclusively
+
+    opened = open_desk(desk)
+    with show(json) as screen, lock_exclusively(opened.layout.lock):
+        done = add_submission(opened, HandedIn(team, what, note, phase, runtime, received), screen)
+    if done.known and not json:
+        print(
+            f"this was received before, on {done.submission.received[:16].replace('T', ' ')} UTC; nothing was added\n"
+        )
+    _tell(done, as_json=json)
+
+
+@app.command()
+def check(
+    what: Annotated[str, typer.Argument(metavar="FOLDER|IMAGE", help="fields, a method's folder, or an image")],
+    challenge: Annotated[Path, typer.Option("--for", metavar="CHALLENGE", help="folder with the challenge.yaml")],
+    phase: PhaseName = "",
+    runtime: Runtime = "auto",
+    json: Json = False,
+) -> None:
+    """Say what the desk would say of a submission, at home: the same verdict and letter, and nothing is kept."""
+    from lumirage.cli.console_output import show
+    from lumirage.core.layout import Layout, cache_root
+    from lumirage.flow.challenge.desk import open_desk
+    from lumirage.flow.challenge.receive import HandedIn, check_submission
+
+    folder = challenge.parent if challenge.is_file() else challenge
+    opened = open_desk(folder)
+    with show(json) as screen:
+        cache = Layout(cache_root() / "challenge" / opened.challenge.name)
+        done = check_submission(opened, HandedIn("you", what, phase=phase, runtime=runtime), cache, screen)
+    _tell(done, as_json=json)
+
+
+def _tell(done: "Received", *, as_json: bool) -> None:
+    print(done.submission.model_dump_json(indent=1) if as_json else done.letter, end="\n" if as_json else "")
+    raise typer.Exit(0 if done.submission.verdict == "accepted" else EXIT_SOME_FAILED)
+
+
+@app.command()
+@with_run_options
+def run(
+    desk: DeskFolder,
+    phase: Annotated[str, typer.Option("--phase", metavar="NAME", help="only this phase; default all")] = "",
+    options: RunOptions = RunOptions(),
+    json: Json = False,
+) -> None:
+    """Run the images and score every submission that counts. Type it again to go on where it stopped.
+
+    -j N scores with N processes, and runs N containers at a time."""
+    from lumirage.cli.console_output import show
+    from lumirage.flow.challenge.desk import open_desk
+    from lumirage.flow.challenge.desk_run import run_desk
+    from lumirage.flow.request import EvaluationRequest
+    from lumirage.running.tree_lock import lock_exclusively
+
+    opened = open_desk(desk)
+    with show(json) as screen, lock_exclusively(opened.layout.lock):
+        done = run_desk(opened, phase, options.into(EvaluationRequest(methods=())), screen)
+    if json:
+        print(dumps({"scored": done.scored, "waiting": done.waiting}))
+        return
+    print(
+        f"{done.scored} submission(s) have their scores"
+        + (f"; on the cluster: {', '.join(done.waiting)}" if done.waiting else "")
+    )
+
+
+@app.command()
+def status(desk: DeskFolder, json: Json = False) -> None:
+    """List what was handed in: team, phase, time, verdict, and whether it is scored."""
+    from lumirage.flow.challenge.desk import open_desk, rules_changed, submissions_of
+
+    opened = open_desk(desk)
+    rows = [(s, opened.layout.scores(s.id).score_table.is_file()) for s in submissions_of(opened)]
+    if json:
+        print(dumps({"rules": opened.rules(), "changed": rules_changed(opened), "submissions": [
+            s.model_dump(mode="json") | {"scored": scored} for s, scored in rows
+        ]}, indent=1))  # fmt: skip
+        return
+    for line in rules_changed(opened):
+        print(f"the rules: {line}")
+    print(f"{'team':16} {'phase':12} {'received (UTC)':17} {'kind':7} {'verdict':9} {'pairs':>5}  state")
+    for submission, scored in rows:
+        print(_row(submission, scored=scored))
+
+
+def _row(submission: "Submission", *, scored: bool) -> str:
+    state = "" if submission.verdict == "refused" else "scored" if scored else "waits for 'challenge run'"
+    pairs = str(len(submission.answers)) if submission.kind == "folder" else ""
+    late = ", late" if submission.late else ""
+    return (
+        f"{submission.team:16} {submission.phase:12} {submission.received[:16].replace('T', ' '):17} {submission.kind:7} "
+        f"{submission.verdict:9} {pairs:>5}  {state}{late}"
+    )

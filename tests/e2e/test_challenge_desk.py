@@ -1,0 +1,130 @@
+"""A challenge's desk: twelve made-up teams from the door to their scores, with whole commands where a person types them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.crowd import IMAGES, IN_TIME, TEAMS, enter, make_crowd, make_desk, make_truth
+from tests.e2e.conftest import Command
+
+from lumirage.core.errors import UsageError
+from lumirage.core.layout import Layout
+from lumirage.core.screen import Silent
+from lumirage.flow.challenge.desk import Desk, counted, open_desk, rules_changed, scores_of
+from lumirage.flow.challenge.desk_run import run_desk
+from lumirage.flow.challenge.receive import HandedIn, Received, add_submission, check_submission
+from lumirage.flow.request import EvaluationRequest
+from lumirage.scoring.challenge_submission import SubmissionOptions, metrics_json, score_submission
+
+
+class Full:
+    """A desk with twelve submissions, all scored."""
+
+    def __init__(self, phantom: Path, folder: Path) -> None:
+        self.truth = make_truth(phantom, folder / "truth")
+        self.desk: Desk = make_desk(self.truth, folder / "desk")
+        self.teams = make_crowd(phantom, folder / "teams")
+        self.received: dict[str, Received] = enter(self.desk, self.teams)
+
+
+@pytest.fixture(scope="module")
+def full(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Full:
+    return Full(phantom, tmp_path_factory.mktemp("challenge"))
+
+
+def test_every_team_gets_the_verdict_and_the_letter_that_it_deserves(full: Full) -> None:
+    submissions = {team: one.submission for team, one in full.received.items()}
+    whole = {"good", "twin", "smooth", "folded", "axes", "late", *IMAGES}
+    assert {team: s.verdict for team, s in submissions.items()} == {
+        team: "accepted" if team in whole else "partial" for team in TEAMS
+    }
+    kinds = {team: {p.kind for p in s.problems} for team, s in submissions.items()}
+    assert kinds == {
+        **{team: set() for team in ("good", "twin", "smooth", "folded", *IMAGES)},
+        "failing": {"unreadable"}, "nan": {"not_finite"}, "shape": {"shape"}, "missing": {"missing"},
+        "axes": {"convention"}, "late": {"late"},
+    }  # fmt: skip
+    assert "read as voxel (k, j, i) displacement" in full.received["axes"].letter
+    assert "marked as late" in full.received["late"].letter
+    assert "2 of 3 pairs have a valid answer" in full.received["nan"].letter
+    assert "1 NaN and 0 infinite values" in full.received["nan"].letter
+    for team, received in full.received.items():
+        files = full.desk.layout.submission(team, "test", received.submission.id)
+        assert files.letter.read_text() == received.letter
+        assert json.loads(files.letter_json.read_text())["verdict"] == received.submission.verdict
+
+
+def test_scores_are_the_official_ones_and_a_rerun_makes_nothing_again(full: Full, harness: Command) -> None:
+    desk = full.desk.layout.root
+    done = harness("challenge", "run", desk, "--runtime", "local", "--memory", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = scores_of(full.desk, "test")
+    assert set(table["team"]) == {*TEAMS, ""}
+    assert set(table.loc[table["team"] == "", "method"]) == {"identity"}
+    for team in ("good", "folded", "nan"):
+        options = SubmissionOptions(preset="lumir25")  # what `score --lumir-submission` does
+        results = list(score_submission(full.teams[team], full.truth, options))
+        theirs = json.loads(json.dumps(metrics_json(results, options)))
+        ours = json.loads(full.desk.layout.metrics(full.received[team].submission.id).read_text())
+        assert ours["cases"] == theirs["cases"]
+        assert ours["aggregates"] == theirs["aggregates"]
+        means = table[(table["team"] == team) & table["label"].isna() & (table["metric"] == "dice_lumir")]
+        found = means.dropna(subset="value").set_index("pair")["value"].to_dict()
+        assert found == {k: c["DSC"]["mean"] for k, c in theirs["cases"].items()}
+    dice = table[table["label"].isna() & (table["metric"] == "dice_lumir")].groupby("team")["value"].mean()
+    assert dice["good"] == dice["twin"] > dice["smooth"] > dice[""]
+    assert dice["axes"] < dice[""]
+    failed = table[(table["team"] == "nan") & (table["outcome"] != "ok")]
+    assert set(failed["outcome"]) == {"invalid_answer"}
+    assert failed["value"].isna().all()
+    assert failed["undefined"].str.contains("NaN").all()
+    assert set(table.loc[(table["team"] == "missing") & (table["outcome"] != "ok"), "outcome"]) == {"no_answer"}
+
+    before = {p: p.stat().st_mtime_ns for p in (desk / "scores").glob("*/pairs/*.json")}
+    gone = sorted(before)[0]
+    gone.unlink()
+    options = EvaluationRequest(methods=(), runtime="local", jobs=2, limits={"memory_bytes": 4_000_000_000})
+    assert run_desk(full.desk, "", options, Silent()).scored == len(TEAMS) - 1  # twin handed in what good did
+    after = {p: p.stat().st_mtime_ns for p in (desk / "scores").glob("*/pairs/*.json")}
+    assert {p for p in after if after[p] != before[p]} == {gone}
+    pd.testing.assert_frame_equal(scores_of(full.desk, "test"), table)
+
+
+def test_at_home_the_verdict_is_the_same(full: Full, harness: Command, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(full.truth, home / "truth")
+    for secret in ("labelsVal", "landmarksVal"):
+        shutil.rmtree(home / "truth" / secret)
+    rules = full.desk.layout.challenge.read_text().replace(str(full.truth), "truth")
+    (home / "challenge.yaml").write_text(rules)
+    done = harness("challenge", "check", full.teams["shape"], "--for", home)
+    assert done.returncode == 1
+    assert "2 of 3 pairs have a valid answer" in done.stdout
+    for team in ("good", "shape", "axes"):
+        handed = HandedIn("you", str(full.teams[team]), received=IN_TIME)
+        found = check_submission(open_desk(home), handed, Layout(tmp_path / "cache"), Silent()).submission
+        assert found.model_copy(update={"team": team, "rules": ""}) == full.received[team].submission.model_copy(
+            update={"rules": ""}
+        )
+
+
+def test_twice_is_told_and_changed_rules_are_refused(full: Full, harness: Command) -> None:
+    desk = full.desk.layout.root
+    words = ("challenge", "add", desk, "good", full.teams["good"], "--received", IN_TIME)
+    done = harness(*words)
+    assert "received before" in done.stdout
+    assert len(list(full.desk.layout.records())) == len(TEAMS)
+    rules = full.desk.layout.challenge.read_text()
+    try:
+        full.desk.layout.challenge.write_text(rules.replace("scheme: lumir25", "scheme: lumir24"))
+        done = harness("challenge", "run", desk)
+        assert done.returncode == 2
+        assert "ranking changed after the first submission" in done.stderr
+        with pytest.raises(UsageError, match="ranking changed after"):
+            add_submission(open_desk(desk), HandedIn("more", str(full.teams["late"])), Silent())
+        assert rules_changed(open_desk(desk))
+    finally:
+        full.desk.layout.challenge.write_text(rules)
+    assert len(counted(open_desk(desk), "test")) == len(TEAMS)
