@@ -51,7 +51,9 @@ unit: $(VENV)/.installed $(VENV)/.torch
 one: $(VENV)/.installed
 	$(BIN)/pytest -q $(TEST)
 
-test: lint types docs unit
+test: lint $(VENV)/.torch $(VENV)/.docs
+	$(MAKE) --no-print-directory --jobs 2 --output-sync types docs
+	$(MAKE) --no-print-directory unit
 	$(BIN)/pytest -q -n 2 tests/invariance
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
 
