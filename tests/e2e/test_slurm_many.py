@@ -12,7 +12,7 @@ from tests.e2e.slurm_world import fake_slurm, make_crowd, make_method
 SUBJECTS = 142
 JOBS = SUBJECTS * (SUBJECTS - 1)
 MOST_S, MOST_BYTES = 20.0, 500 * 10**6
-ALL_WAIT = 'for j in 2 3 4; do i=0; while [ $i -lt 10001 ]; do echo "$j|$i|PENDING"; i=$((i + 1)); done; done'
+ALL_WAIT = 'for j in 2 3 4; do i=0; while [ $i -lt 10001 ]; do echo "$j|$i|PENDING|Priority"; i=$((i + 1)); done; done'
 
 
 def measured(words: list[str], environment: dict[str, str]) -> tuple[float, int, str]:

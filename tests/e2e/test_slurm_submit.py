@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import HARNESS, Command
-from tests.e2e.slurm_world import CARD, TRACK, fake_slurm, make_crowd, make_method, wait_until
+from tests.e2e.slurm_world import CARD, FAKES, TRACK, fake_slurm, make_crowd, make_method, wait_until
 from tests.gpu.rig import build
 
+from lumirage.core.errors import UnavailableError
 from lumirage.core.layout import Layout
+from lumirage.core.manifest import list_files
 from lumirage.core.records import read_json, with_checksum, without_checksum
 from lumirage.core.screen import Silent
 from lumirage.core.track import Evaluation
 from lumirage.flow.cluster import cluster_submit as cluster
 from lumirage.flow.cluster import cluster_task
 from lumirage.flow.request import EvaluationRequest
+from lumirage.running.executors import slurm as slurm_module
 from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.running.tree_lock import lock_tree
 
@@ -114,7 +117,7 @@ def test_scripts_are_written_for_what_is_not_in_the_queue(slurm: Path, tmp_path:
     cluster.submit(order, STAGES, Silent())
     subprocess.run([tmp_path / "go.sh"], check=True)
     numbers = {path.stem: path.read_text().strip() for path in order.out.glob("work/jobs/*/*.id")}
-    (slurm / "squeue").write_text(f"#!/bin/bash\necho '{numbers['run-0']}|0|PENDING'\n")
+    (slurm / "squeue").write_text(f"#!/bin/bash\necho '{numbers['run-0']}|0|PENDING|Priority'\n")
     cluster.submit(order, STAGES, Silent())
     tasks = [path.read_text().splitlines() for path in order.out.glob("work/jobs/*/run-0.jsonl")]
     assert sorted(map(len, tasks)) == [1, 2], "first both; then all but the one that waits"
@@ -198,7 +201,7 @@ def test_a_requeued_task_removes_what_its_earlier_life_left(slurm: Path, tmp_pat
 def kill_a_task(order: EvaluationRequest) -> None:
     """SIGKILL while its method sleeps; in the task's next life the method answers at once."""
     assert order.out is not None
-    evaluation = Layout(order.out).evaluation
+    (evaluation,) = order.out.glob("work/jobs/*/evaluation.json")  # what tasks read
     text = evaluation.read_text()
     assert "lingers" in text
     _, content = without_checksum(text.encode())
@@ -236,3 +239,118 @@ def test_a_task_waits_while_somebody_holds_the_whole_tree(
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
         with pytest.raises(Stopped):
             cluster_task.run_task(layout, submission, "run-0", 1, Silent())
+
+
+def submissions(out: Path) -> dict[str, str]:
+    """Array -> number, of all submissions; arrays without a number are left out."""
+    return {path.stem: path.read_text().strip() for path in sorted(out.glob("work/jobs/*/*.id"))}
+
+
+ROOM = """left=$(cat "$FAKE/room"); [ "$left" -gt 0 ] || {{ echo 'sbatch: error: QOSMaxSubmitJobPerUserLimit' >&2; exit 1; }}
+echo $((left - 1)) >"$FAKE/room"
+{count}"""
+
+
+def test_arrays_follow_as_the_queue_has_room(slurm: Path, tmp_path: Path, harness: Command) -> None:
+    """A site may allow fewer tasks in the queue than there are: the rest is held back, told, and never submitted twice."""
+    (slurm / "sbatch").write_text("#!/bin/bash\n" + ROOM.format(count=FAKES["sbatch"]) + "\n")
+    (slurm / "room").write_text("1\n")
+    order, screen = small(tmp_path), Listening()
+    assert order.out is not None
+    cluster.submit(order, ("run", "score", "compare", "report"), screen)
+    assert any("takes no more of your tasks now" in line for line in screen.said)
+    assert list(submissions(order.out)) == ["prepare-0"]
+    told = harness("status", order.out).stdout
+    assert told.splitlines()[1].split() == ["tiny", "0", "0", "0", "2", "0"], "what is held back is not missing"
+    assert "(HeldBack)" in told
+    (slurm / "room").write_text("1\n")
+    subprocess.run([*HARNESS, "run-job", order.out, *place_of(order.out, "prepare-0"), "0"], check=True, timeout=120)
+    assert list(submissions(order.out)) == ["prepare-0", "run-0"], "a task that ends looks whether there is room"
+    (slurm / "room").write_text("9\n")
+    waiting = "\n".join(f"echo '{task}|PENDING|Dependency'" for task in ("2|0", "2|1", "3|0", "4|0"))
+    (slurm / "squeue").write_text(f"#!/bin/bash\n{waiting}\n")
+    cluster.submit(order, ("run", "score", "compare", "report"), screen)
+    assert list(submissions(order.out)) == ["finish-0", "prepare-0", "run-0", "score-0"]
+    assert (slurm / "n").read_text().strip() == "4", "nothing twice"
+    assert not [*order.out.glob("work/jobs/*/held")]
+
+
+def place_of(out: Path, array: str) -> tuple[str, str]:
+    """The submission of an array, and the array."""
+    (script,) = out.glob(f"work/jobs/*/{array}.sh")
+    return script.parent.name, array
+
+
+def test_a_site_that_allows_fewer_tasks_than_an_array_has_gets_smaller_arrays(slurm: Path, tmp_path: Path) -> None:
+    most = """for last; do :; done; grep -q "array=0-0%" "$last" || { echo AssocMaxSubmitJobLimit >&2; exit 1; }\n"""
+    (slurm / "sbatch").write_text("#!/bin/bash\n" + most + FAKES["sbatch"] + "\n")
+    order = small(tmp_path)
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    assert list(submissions(order.out)) == ["prepare-0"], "there might be room when it has ended"
+    cluster.submit(order, STAGES, Silent())  # it has ended, and there is not
+    assert [len(path.read_text().splitlines()) for path in order.out.glob("work/jobs/*/run-*.jsonl")].count(1) == 2
+    assert list(submissions(order.out)) == ["prepare-0", "run-0", "run-1"]
+
+
+def test_an_array_that_was_taken_without_an_answer_is_not_submitted_twice(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm_module, "LOOK_AGAIN_S", (0.0,))
+    lost = "echo 'Batch job submission failed: Socket timed out on send/recv operation' >&2; exit 1"
+    (slurm / "sbatch").write_text(f"#!/bin/bash\n{FAKES['sbatch']}\n{lost}\n")
+    order, screen = small(tmp_path), Listening()
+    assert order.out is not None
+    with pytest.raises(UnavailableError, match="timed out"):  # it cannot be seen in the queue yet
+        cluster.submit(order, STAGES, screen)
+    (script,) = order.out.glob("work/jobs/*/prepare-0.sh")
+    name = next(line.partition("=")[2] for line in script.read_text().splitlines() if "--job-name" in line)
+    seen = f"case $* in *--name=*) echo '1|{name}';; *) echo '1|0|PENDING|Priority';; esac"
+    (slurm / "squeue").write_text(f"#!/bin/bash\n{seen}\n")
+    (slurm / "sbatch").write_text(f"#!/bin/bash\n{FAKES['sbatch']}\n")
+    cluster.submit(order, STAGES, screen)
+    assert script.with_name("prepare-0.id").read_text() == "1\n", "found by its name"
+
+
+def test_tables_whose_task_died_are_submitted_again_and_tasks_read_nothing_of_others(
+    slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand tasks that each read all pairs, or all scores made so far, would never end."""
+    order, stages = small(tmp_path), ("run", "score", "compare", "report")
+    assert order.out is not None
+    cluster.submit(order, stages, Silent())
+    layout = Layout(order.out)
+    whole = layout.evaluation.read_bytes()
+    layout.evaluation.write_text("nobody reads this")
+    monkeypatch.setattr("lumirage.flow.score.score_parts", None)  # lists all parts of the tree
+    for array, index in (("run-0", 0), ("run-0", 1), ("score-0", 0)):
+        cluster_task.run_task(layout, *place_of(order.out, array), index, Silent())
+    parts = {path: path.stat().st_mtime_ns for path in order.out.rglob("xxh3-*.parquet")}
+    assert {path.parent.name for path in parts} == {"tiny", "identity", "affine"}
+    cluster_task.run_task(layout, *place_of(order.out, "score-0"), 0, Silent())
+    assert {path: path.stat().st_mtime_ns for path in order.out.rglob("xxh3-*.parquet")} == parts, (
+        "requeued, it does nothing"
+    )
+    monkeypatch.undo()
+    for name, value in fake_slurm(tmp_path / "more").items():
+        monkeypatch.setenv(name, value)
+    layout.evaluation.write_bytes(whole)
+    before = set(order.out.glob("work/jobs/*"))
+    assert cluster.submit(order, stages, Silent()) is None
+    (again,) = set(order.out.glob("work/jobs/*")) - before
+    assert [path.name for path in again.glob("*.id")] == ["finish-0.id"]
+    list_files(layout, "report", [])  # as the end of a report writes it
+    assert cluster.submit(order, stages, Silent()) == layout, "a report that is younger than all runs is not made again"
+
+
+def test_scratch_of_a_killed_task_is_removed_by_the_next_on_its_node(slurm: Path, tmp_path: Path) -> None:
+    order = small(tmp_path, CARD + "parameters: {mode: lingers}\n")
+    assert order.out is not None
+    cluster.submit(order, STAGES, Silent())
+    scratch = Layout(order.out).scratch("")
+    kill_a_task(order)
+    assert [*scratch.glob("*lumirage-*")]
+    given = {"SLURM_ARRAY_JOB_ID": "1", "SLURM_ARRAY_TASK_ID": "1"}  # the killed one, 1_0, continues on another node
+    subprocess.run(words_of(order.out, 1), env={**os.environ, **given}, check=True, timeout=120)
+    assert list(scratch.iterdir()) == []
+    assert methods_at_work(order) == 0

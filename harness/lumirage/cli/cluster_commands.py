@@ -55,6 +55,7 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
     from lumirage.core.evaluation_file import read_evaluation
     from lumirage.core.layout import Layout
     from lumirage.flow.status import QueueState, evaluation_status, in_queue, who_works
+    from lumirage.running.executors.slurm_reasons import waiting_lines
 
     layout = Layout(out)
     messages = []
@@ -65,6 +66,7 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
         messages.append(f"queue unknown, so what is missing may be waiting or running there: {unknown}")
         print(messages[0], file=sys.stderr)
     evaluation = read_evaluation(layout)
+    messages += waiting_lines(queued.reasons)
     found = evaluation_status(layout, evaluation, queued)
     working = who_works(layout)
     missing, not_asked = found.total("missing"), found.total("not_asked")
@@ -77,7 +79,7 @@ def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print t
     answer = StatusAnswer(
         out=str(layout.root), track=evaluation.track.name, under_way=working, messages=tuple(messages),
         methods={name: RunCounts(**counts) for name, counts in found.counts.items()},
-        queue="unknown" if unknown else "known",
+        queue="unknown" if unknown else "known", waiting=dict(queued.reasons),
     )  # fmt: skip
     if json:
         print(answer.model_dump_json(indent=1))

@@ -184,16 +184,15 @@ def _carry_out(stages: tuple[str, ...], request: "EvaluationRequest", dry_run: b
 
 
 def on_cluster(request: "EvaluationRequest", stages: tuple[str, ...], screen: "CommandScreen") -> None:
-    """Submit what is missing of these stages and return; or, with everything there, make the tables they end with."""
+    """Submit what is missing of these stages and return; or, with everything there, answer from it."""
     from lumirage.flow.cluster.cluster_submit import submit
 
     complete = submit(request, stages, screen)
     if complete is None:
         return
-    from lumirage.flow.evaluate import finish
     from lumirage.flow.summary import summarize
 
-    answer = finish(complete, screen) if "report" in stages else summarize(complete)
+    answer = summarize(complete)
     screen.answer(answer)
     raise typer.Exit(EXIT_SOME_FAILED if answer.failed else EXIT_OK)
 

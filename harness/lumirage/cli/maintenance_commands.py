@@ -60,7 +60,7 @@ def clean(
     from lumirage.core.errors import BusyError, UnavailableError
     from lumirage.core.layout import cache_root, digest
     from lumirage.flow.status import in_queue
-    from lumirage.running.executors.slurm import answers_here
+    from lumirage.running.executors.slurm_queue import answers_here
     from lumirage.running.folder_removal import remove_tree
     from lumirage.running.runtimes import RUNTIMES
     from lumirage.running.scratch import temporary

@@ -72,6 +72,10 @@ class StatusAnswer(Record):
     methods: dict[str, RunCounts]
     under_way: tuple[str, ...] = Field(description="who works in OUT now")
     queue: Literal["known", "unknown"] = Field(description="unknown: no cluster's queue can be seen from here")
+    waiting: dict[str, int] = Field(
+        default={},
+        description="why tasks of the cluster wait, in Slurm's words -> how many; HeldBack: not submitted yet",
+    )
     messages: tuple[str, ...]
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DataError
+from lumirage.core.known_digests import KnownDigests
 from lumirage.core.layout import digest
 from lumirage.core.model import Pair
 from lumirage.core.track import Evaluation
@@ -42,22 +42,26 @@ def every_pair(evaluation: Evaluation) -> list[Pair]:
     return [*evaluation.pairs, *exchanged]
 
 
-def with_contents(evaluation: Evaluation, files: Mapping[str, Path]) -> Evaluation:
-    """The evaluation with the SHA-256 of these files.
+def with_contents(evaluation: Evaluation, files: Mapping[str, Path], digests: KnownDigests | None = None) -> Evaluation:
+    """The evaluation with the SHA-256 of these files, as far as they are not among the known `digests`.
 
     A file that cannot be read is left out, such as a link of datalad whose content has not been fetched: the code that
     needs the file reports that.
     """
-    now = {name: found for name, path in files.items() if (found := _content(path, ""))}
+    known = digests or KnownDigests()
+    now = {name: found for name, path in files.items() if (found := _content(path, "", known))}
     return evaluation.model_copy(update={"contents": evaluation.contents | now})
 
 
-def changed_files(files: Mapping[str, Path], known: Mapping[str, str]) -> list[str]:
+def changed_files(
+    files: Mapping[str, Path], known: Mapping[str, str], digests: KnownDigests | None = None
+) -> list[str]:
     """The names of files whose content is not the known one. Files that are absent or not known are not checked."""
+    seen = digests or KnownDigests()
     return [
         name
         for name, path in files.items()
-        if (wanted := known.get(name)) and (found := _content(path, wanted)) and found != wanted
+        if (wanted := known.get(name)) and (found := _content(path, wanted, seen)) and found != wanted
     ]
 
 
@@ -85,10 +89,10 @@ def fingerprint(path: Path) -> str:
     return f"{size}-{digest(*blocks)}"
 
 
-def _content(path: Path, like: str) -> str:
+def _content(path: Path, like: str, digests: KnownDigests) -> str:
     """SHA-256 of a file, or its fingerprint if `like` is one; empty if it cannot be read."""
     try:
-        return fingerprint(path) if "-" in like else file_digest(path)
+        return fingerprint(path) if "-" in like else digests.of(path)
     except OSError:
         return ""
 

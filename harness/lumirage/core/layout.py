@@ -1,5 +1,6 @@
 """All paths of an output tree, and of the files that ship with the harness. No other module spells a file name, but
-`lumirage.core.study_layout` and `lumirage.core.desk_layout` those of the trees around such trees.
+`lumirage.core.submission_files` those of a submission, `lumirage.core.study_layout` and `lumirage.core.desk_layout` those of
+the trees around such trees.
 
 OUT/
     dataset_description.json  README.md  .bidsignore  pairs.tsv
@@ -20,7 +21,7 @@ OUT/
     work/                     may be deleted while nothing runs or waits on a cluster; it is made again
         affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
         scratch/<job>/        inputs and outputs of a running container, if TMPDIR cannot be used: see neutral_scratch
-        jobs/<submission>/    submission.json and, for each array of a cluster, its tasks, script, number and logs
+        jobs/<submission>/    submission.json evaluation.json; for each array of a cluster its tasks, script, number, logs
 """
 
 import hashlib
@@ -34,6 +35,7 @@ from pathlib import Path
 
 from lumirage.core.model import Pair
 from lumirage.core.set_aside import set_aside
+from lumirage.core.submission_files import SubmissionFiles
 
 ASIDE = re.compile(r"\.[0-9a-f]{32}-")  # begins the name of a file that is still being written
 
@@ -66,35 +68,6 @@ class RunFiles:
     def memory(self) -> Path:
         """Memory over time: columns seconds, bytes."""
         return self._file("_memory.tsv")
-
-
-@dataclass(frozen=True)
-class SubmissionFiles:
-    """The files of one submission to a cluster. `record` is written before anything is submitted."""
-
-    folder: Path
-
-    @property
-    def record(self) -> Path:
-        """What was submitted: `lumirage.running.executors.slurm.Submission`."""
-        return self.folder / "submission.json"
-
-    @property
-    def logs(self) -> Path:
-        """What the tasks printed."""
-        return self.folder / "logs"
-
-    def tasks(self, array: str) -> Path:
-        """The tasks of an array, one JSON line each."""
-        return self.folder / f"{array}.jsonl"
-
-    def script(self, array: str) -> Path:
-        """The batch script of an array."""
-        return self.folder / f"{array}.sh"
-
-    def number(self, array: str) -> Path:
-        """The number that the cluster gave an array. If the file exists, the array was submitted."""
-        return self.folder / f"{array}.id"
 
 
 @dataclass(frozen=True)
@@ -157,7 +130,7 @@ class Layout:
 
     @property
     def jobs(self) -> Path:
-        """Jobs of the plan as files, for a cluster."""
+        """The submissions to a cluster."""
         return self.work / "jobs"
 
     def submission(self, name: str) -> SubmissionFiles:
@@ -252,6 +225,11 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lumirage"
 
 
+def digests_kept(dataset: Path) -> Path:
+    """What is known of the contents of a dataset's files: `lumirage.core.known_digests`."""
+    return cache_root() / "digests" / f"{digest(str(dataset.resolve()))}.json"
+
+
 def shipped(name: str) -> Path:
     """The folder `specs` or `method_containers`, of the installed package or of the checkout it is installed from."""
     inside = Path(__file__).parents[1] / "_shipped" / name
@@ -269,9 +247,8 @@ def digest(*parts: str | bytes) -> str:
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success sync it and rename it over `path`, else remove it.
-
-    So a reader sees the old file, the new file or none, never a part of one."""
+    """Give a temporary path beside `path`; on success sync it and rename it over `path`, else remove it. So a reader
+    sees the old file, the new file or none, never a part of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")  # as ASIDE
     try:

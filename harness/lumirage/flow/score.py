@@ -1,9 +1,10 @@
 """The stage `score`: answers in OUT -> scores of each run, and one table of all."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import pandas as pd
@@ -12,12 +13,13 @@ from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome
 from lumirage.core.screen import Screen
+from lumirage.core.track import Evaluation
 from lumirage.flow.score_tasks import ScoringRequest, scored_before, unscored_tasks, with_reversed
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import preset_named
-from lumirage.scoring.score_store import Parts, assemble, scored_runs
+from lumirage.scoring.score_store import Parts, ScoredRow, assemble, score_parts, scored_rows
 
 Item = TypeVar("Item")
 
@@ -51,21 +53,45 @@ def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings,
     it. Several processes may do this at once for different pairs of one OUT.
     """
     evaluation = load_evaluation(layout)
-    wanted = set(pairs)
-    both = with_reversed(evaluation, wanted)
+    known = {name: scored_rows(score_parts(layout, preset_named(name))) for name in evaluation.track.presets}
+    score_known_pairs(layout, PairsToScore(evaluation, pairs, known), settings, screen)
+
+
+@dataclass(frozen=True)
+class PairsToScore:
+    """Pairs of an evaluation, or of the part of it that has them, by id; preset -> what of them is scored already; and
+    where the parts that are written are noted."""
+
+    evaluation: Evaluation
+    pairs: Sequence[str]
+    known: Mapping[str, Sequence[ScoredRow]]
+    journal: Path | None = None
+
+
+def score_known_pairs(layout: Layout, wanted: PairsToScore, settings: ScoringSettings, screen: Screen) -> None:
+    """As `score_pairs`, of what is scored already without looking at other pairs."""
+    evaluation, chosen = wanted.evaluation, set(wanted.pairs)
+    both = with_reversed(evaluation, chosen)
     presets = [preset_named(name) for name in evaluation.track.presets]
-    begun = set.intersection(*(scored_runs(layout, preset) for preset in presets))
-    chosen = [pair for pair in both if pair.id in wanted or any(key[3] == pair.id for key in begun)]
-    _score_missing(
-        layout, ScoringRequest(evaluation, chosen, load_runs(layout, evaluation, both), presets), settings, screen
-    )
+    begun = {
+        run[3] for run in set.intersection(*({row.run for row in wanted.known[preset.name]} for preset in presets))
+    }
+    pairs = [pair for pair in both if pair.id in chosen or pair.id in begun]
+    request = ScoringRequest(evaluation, pairs, load_runs(layout, evaluation, both), presets, wanted.known)
+    _score_missing(layout, request, settings, screen, wanted.journal)
 
 
-def _score_missing(layout: Layout, request: ScoringRequest, settings: ScoringSettings, screen: Screen) -> None:
+def _score_missing(
+    layout: Layout,
+    request: ScoringRequest,
+    settings: ScoringSettings,
+    screen: Screen,
+    journal: Path | None = None,
+) -> None:
     have = {preset.name: scored_before(layout, preset, request) for preset in request.presets}
     tasks = list(_unless(settings.stop, unscored_tasks(layout, request, have)))
     screen.progress("score", 0, len(tasks))
-    with Parts(layout) as parts, closing(score_many(tasks, settings.workers, settings.device)) as made:
+    with Parts(layout, journal) as parts, closing(score_many(tasks, settings.workers, settings.device)) as made:
         for done, (task, scores) in enumerate(_unless(settings.stop, made), start=1):
             parts.add(task, scores)
             screen.progress("score", done, len(tasks))

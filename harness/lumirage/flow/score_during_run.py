@@ -4,10 +4,11 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
+from lumirage.core.evaluation_part import reversed_id
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome, Run
 from lumirage.core.track import Evaluation
-from lumirage.flow.score_tasks import ScoringRequest, reversed_id, run_key, scored_before, unscored_tasks
+from lumirage.flow.score_tasks import ScoringRequest, run_key, scored_before, unscored_tasks
 from lumirage.scoring.parallel_scoring import Scorer
 from lumirage.scoring.presets import preset_named
 from lumirage.scoring.score_store import Parts, RunKey

@@ -2,11 +2,12 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import product
 
 from lumirage.core.dataset_files import files_of
 from lumirage.core.errors import DataError
+from lumirage.core.evaluation_part import reversed_id
 from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS, Outcome, Pair, Run
@@ -14,7 +15,7 @@ from lumirage.core.track import Condition, Evaluation
 from lumirage.planning.preparation import Preparer
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_files import Direction, ScoreTask
-from lumirage.scoring.score_store import INVERSE, RunKey, scored_runs
+from lumirage.scoring.score_store import INVERSE, RunKey, ScoredRow, runs_in, score_parts, scored_rows
 
 UnscoredTask = tuple[ScoreTask, tuple[Preset, ...]]
 """An answer, and the presets under which it is to be scored."""
@@ -28,36 +29,41 @@ class ScoringRequest:
     pairs: Sequence[Pair]
     runs: Mapping[RunKey, Run]
     presets: Sequence[Preset]
+    known: Mapping[str, Sequence[ScoredRow]] | None = None
+    """Preset -> what is scored of these pairs; none: all parts of the tree are read."""
 
-    @property
+    @cached_property
     def answered(self) -> set[RunKey]:
         """The runs that have an answer."""
         return {key for key, run in self.runs.items() if run.outcome is Outcome.OK}
 
-    @property
+    @cached_property
     def answered_both_ways(self) -> set[RunKey]:
         """The runs whose reversed pair has an answer too: they have an inverse consistency."""
-        answered, reverse = self.answered, {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
-        return {key for key in answered if (*key[:3], reverse[key[3]]) in answered}
+        return {key for key in self.answered if (*key[:3], self._reverse[key[3]]) in self.answered}
 
-    @property
+    @cached_property
     def answers(self) -> dict[RunKey, str]:
         """Checksums of the answers that are there, as `ScoreTask.answers` has them."""
         sums = {key: run.checksums.get("field", "") for key, run in self.runs.items()}
-        reverse = {pair.id: reversed_id(pair) for pair in self.evaluation.pairs}
-        back = {key: sums.get((*key[:3], reverse[key[3]]), "") for key in sums}
+        back = {key: sums.get((*key[:3], self._reverse[key[3]]), "") for key in sums}
         return {key: f"{own}+{back[key]}" if back[key] else own for key, own in sums.items()}
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Pair]:
+        """The pairs of the evaluation."""
+        return {pair.id: pair for pair in self.evaluation.pairs}
+
+    @cached_property
+    def _reverse(self) -> Mapping[str, str]:
+        return {name: reversed_id(pair) for name, pair in self.by_id.items()}
 
 
 def with_reversed(evaluation: Evaluation, wanted: Collection[str]) -> tuple[Pair, ...]:
     """The pairs of these ids, and those of the evaluation that are one of them the other way round."""
-    backward = {reversed_id(pair) for pair in evaluation.pairs if pair.id in wanted}
-    return tuple(pair for pair in evaluation.pairs if pair.id in wanted or pair.id in backward)
-
-
-def reversed_id(pair: Pair) -> str:
-    """Id of the pair with its two scans the other way round."""
-    return Pair(fixed=pair.moving, moving=pair.fixed).id
+    named = [(pair, pair.id) for pair in evaluation.pairs]
+    backward = {reversed_id(pair) for pair, name in named if name in wanted}
+    return tuple(pair for pair, name in named if name in wanted or name in backward)
 
 
 def run_key(task: ScoreTask) -> RunKey:
@@ -70,11 +76,13 @@ def scored_before(layout: Layout, preset: Preset, request: ScoringRequest) -> se
 
     Without those that were scored before their reversed pair was run, unless their images no longer exist.
     """
-    found = scored_runs(layout, preset, answers=request.answers)
+    rows = request.known[preset.name] if request.known is not None else scored_rows(score_parts(layout, preset))
+    found = runs_in(rows, request.answers)
     if INVERSE not in preset.metrics:
         return found
-    late = request.answered_both_ways - scored_runs(layout, preset, INVERSE, request.answers)
-    there = {pair.id for pair in request.evaluation.pairs if all(s.image.exists() for s in (pair.fixed, pair.moving))}
+    late = request.answered_both_ways - runs_in(rows, request.answers, inverse=True)
+    of_late = [request.by_id[name] for name in {key[3] for key in late}]
+    there = {pair.id for pair in of_late if all(s.image.exists() for s in (pair.fixed, pair.moving))}
     return found - {key for key in late if key[3] in there}
 
 
@@ -140,7 +148,7 @@ def _backward(layout: Layout, request: ScoringRequest, run: tuple[str, Condition
     there = request.runs.get((method, cell.name, repeat, wanted))
     if there is None or there.outcome is not Outcome.OK:
         return None
-    reverse = next(evaluation.under(other, cell.name) for other in evaluation.pairs if other.id == wanted)
+    reverse = evaluation.under(request.by_id[wanted], cell.name)
     prepared = Preparer(layout).prepared_as(there.prepared, reverse, cell.prepare)
     field_path = layout.run_files(method, reverse, cell.name, repeat).field
     return Direction(reverse, prepared, field_path, there.checksums.get("field", ""))

@@ -10,7 +10,8 @@ from lumirage import __version__
 from lumirage.core.dataset_files import changed_files, every_pair, files_of, with_contents
 from lumirage.core.errors import DamagedFileError, UsageError
 from lumirage.core.evaluation_file import read_evaluation
-from lumirage.core.layout import Layout
+from lumirage.core.known_digests import KnownDigests
+from lumirage.core.layout import Layout, digests_kept
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
 from lumirage.core.records import read_json
 from lumirage.core.set_aside import exists, was_set_aside
@@ -31,6 +32,9 @@ SHOWN = 5
 Resolve = Callable[[MethodSource], MethodUse]
 """A method's image as the chosen runtime would start it, with its digest (empty if unknown before the image is built).
 Planning knows no engine."""
+
+
+Changed = Callable[[Evaluation], list[str]]  # the names of used files whose content is not the one that it knows
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,9 @@ def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False
     wanted = wanted.model_copy(update={"methods": {source.card.name: resolve(source) for source in inputs.methods}})
     chosen = choose(wanted.pairs, inputs.pairs, inputs.participants, inputs.limit, inputs.sessions)
     files = files_of(wanted.under(pair, cell.name) for pair in chosen for cell in inputs.track.cells())
-    plan = _planned(inputs, with_contents(_merged(Layout(inputs.out), wanted, files), files))
+    with KnownDigests(digests_kept(inputs.bids) if read_images else None) as digests:
+        merged = _merged(Layout(inputs.out), wanted, lambda found: changed_files(files, found.contents, digests))
+        plan = _planned(inputs, with_contents(merged, files, digests))
     pairs = [plan.evaluation.under(pair, cell.name) for pair in plan.pairs for cell in plan.conditions]
     return replace(plan, notes=(*notes, *said, *landmark_notes({pair.id: pair for pair in pairs}.values())))
 
@@ -190,38 +196,35 @@ def _made_of(inputs: PlanInputs, name: str, pairs: tuple[Pair, ...]) -> Evaluati
     )
 
 
-def _merged(layout: Layout, wanted: Evaluation, files: Mapping[str, Path]) -> Evaluation:
+def _merged(layout: Layout, wanted: Evaluation, changed: Changed) -> Evaluation:
     """The evaluation in OUT with the new methods added, or the requested one if OUT is new.
 
-    Raises UsageError, with the differences, if OUT holds another one, or if one of these files has changed since.
+    Raises UsageError, with the differences, if OUT holds another one, or if files have `changed` since.
     """
     if not exists(layout.evaluation):
         return wanted
     found = read_evaluation(layout)
-    if differ := list(_differences(found, wanted, files)):
-        raise UsageError(
-            f"{layout.root} holds another evaluation:\n  "
-            + "\n  ".join(differ)
-            + "\ngive another OUT, or remove this one"
-        )
+    if differ := list(_differences(found, wanted, changed)):
+        told = "\n  ".join([f"{layout.root} holds another evaluation:", *differ])
+        raise UsageError(f"{told}\ngive another OUT, or remove this one")
     new = {n: use for n, use in wanted.methods.items() if use.digest or n not in found.methods}
     # the same content may be in another place now
-    here: dict[str, Any] = {name: getattr(wanted, name) for name in ("dataset", "derivatives", "pairs", "exchanged")}
-    here["track"] = wanted.track
+    names = ("dataset", "derivatives", "pairs", "exchanged", "track")
+    here: dict[str, Any] = {name: getattr(wanted, name) for name in names}
     merged = found.model_copy(
         update=here | {"methods": found.methods | new, "repeats": max(found.repeats, wanted.repeats)}
     )
     return _without(merged, found.left_out | wanted.left_out)
 
 
-def _differences(found: Evaluation, wanted: Evaluation, files: Mapping[str, Path]) -> Iterator[str]:
+def _differences(found: Evaluation, wanted: Evaluation, changed: Changed) -> Iterator[str]:
     for name in ("contract", "seed"):
         if getattr(found, name) != getattr(wanted, name):
             yield f"{name}: {getattr(found, name)} there, {getattr(wanted, name)} now"
     yield from _fields("track", _track_alone(found.track), _track_alone(wanted.track))
     if found.label_choices and found.label_choices != wanted.label_choices:
         yield "track.labels: it selects other labels now (did a mapping or a table of names change?)"
-    yield from _data_differences(found, wanted, files)
+    yield from _data_differences(found, wanted, changed)
     for name, use in wanted.methods.items():
         there = found.methods.get(name, use)
         if use.digest and there.digest != use.digest:
@@ -232,7 +235,7 @@ def _differences(found: Evaluation, wanted: Evaluation, files: Mapping[str, Path
             yield f"weights of {name}: SHA-256 {there.weights} there, {use.weights} now"
 
 
-def _data_differences(found: Evaluation, wanted: Evaluation, files: Mapping[str, Path]) -> Iterator[str]:
+def _data_differences(found: Evaluation, wanted: Evaluation, changed: Changed) -> Iterator[str]:
     before, now = ({*(pair.id for pair in those.pairs), *those.left_out} for those in (found, wanted))
     if before != now:
         yield f"pairs: {len(before - now)} of them are gone, {len(now - before)} are new (did the dataset change?)"
@@ -241,7 +244,7 @@ def _data_differences(found: Evaluation, wanted: Evaluation, files: Mapping[str,
         then, here = (files_of(every_pair(those)).keys() for those in (found, wanted))
         yield from _listed("gone", then - here)
         yield from _listed("new", here - then)
-    for line in _listed("of another content", changed_files(files, found.contents)):
+    for line in _listed("of another content", changed(found)):
         yield f"{line} (if they are damaged, fetch them again)"
 
 

@@ -11,10 +11,11 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import NamedTuple, Self
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from lumirage.core.checksums import checksum
@@ -67,23 +68,24 @@ def rows_of(task: ScoreTask, preset: Preset, scores: Iterable[Score]) -> list[di
     return [common | score.model_dump() for score in scores]
 
 
-def add_part(layout: Layout, preset: Preset, method: str, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write the scores of some runs of one method, all or nothing."""
+def add_part(layout: Layout, preset: Preset, method: str, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Write the scores of some runs of one method, all or nothing; gives the part."""
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), PART_SCHEMA), buffer, compression="zstd")
     raw = buffer.getvalue()
     path = layout.scores(preset.name, preset.settings) / method / f"{SUMMED}{checksum(raw)}.parquet"
     with written_aside(path) as aside:
         aside.write_bytes(raw)
+    return path
 
 
-def read_part(path: Path, columns: Sequence[str] | None = None, metric: str | None = None) -> pa.Table:
-    """A part, or some columns of it, or the rows of one metric. Raises DamagedFileError."""
+def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A part, or some columns of it. Raises DamagedFileError."""
     try:
         raw = path.read_bytes()
         if path.stem.startswith(SUMMED) and path.stem.removeprefix(SUMMED) != checksum(raw):
             raise DamagedFileError(path, "damaged: its content does not match its checksum")
-        table = pq.read_table(io.BytesIO(raw), filters=[("metric", "==", metric)] if metric else None)
+        table = pq.read_table(io.BytesIO(raw))
     except (OSError, ValueError, pa.ArrowException) as error:  # an ArrowInvalid is a ValueError
         raise DamagedFileError(path, f"damaged, or cut off ({error})") from error
     if "answers" not in table.column_names:  # written by an older harness
@@ -92,10 +94,13 @@ def read_part(path: Path, columns: Sequence[str] | None = None, metric: str | No
 
 
 class Parts:
-    """Gathers the scores of runs into parts that are not too small. A context manager: when it ends, all are on disk."""
+    """Gathers the scores of runs into parts that are not too small. A context manager: when it ends, all are on disk.
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    `journal`: a file to which the path of each part is added, relative to the tree.
+    """
+
+    def __init__(self, layout: Layout, journal: Path | None = None) -> None:
+        self._layout, self._journal = layout, journal
         self._pending: dict[tuple[Preset, str], list[list[dict[str, object]]]] = {}
 
     def __enter__(self) -> Self:
@@ -114,20 +119,43 @@ class Parts:
                 self._write(key)
 
     def _write(self, key: tuple[Preset, str]) -> None:
-        add_part(self._layout, *key, [row for rows in self._pending.pop(key) for row in rows])
+        part = add_part(self._layout, *key, [row for rows in self._pending.pop(key) for row in rows])
+        if self._journal:
+            with self._journal.open("a", encoding="utf-8") as lines:
+                lines.write(f"{part.relative_to(self._layout.root)}\n")
 
 
-def scored_runs(
-    layout: Layout, preset: Preset, metric: str | None = None, answers: Mapping[RunKey, str] = MappingProxyType({})
-) -> set[RunKey]:
-    """The runs that have scores, or this one, under this preset, its settings and this scorer. `answers`: the current
-    ones, by run; scores of others are ignored. Raises DamagedFileError."""
-    found: set[RunKey] = set()
-    for part in score_parts(layout, preset):
-        table = read_part(part, [*_RUN, "answers"], metric)
-        rows = set(zip(*(table.column(c).to_pylist() for c in (*_RUN, "answers")), strict=True))
-        found |= {key for *run, scored in rows if not _outdated(scored, answers.get(key := _key(run), ""))}
+class ScoredRow(NamedTuple):
+    """A run that has scores under a preset, the answers that they belong to, and whether inverse consistency is among them."""
+
+    run: RunKey
+    answers: str
+    inverse: bool
+
+
+def scored_rows(parts: Iterable[Path]) -> list[ScoredRow]:
+    """What these parts hold. Raises DamagedFileError."""
+    found: list[ScoredRow] = []
+    for part in parts:
+        table = read_part(part, [*_RUN, "answers", "metric"])
+        table = table.append_column("inverse", pc.equal(table["metric"], INVERSE))
+        runs = table.group_by([*_RUN, "answers"]).aggregate([("inverse", "any")])
+        columns = (runs.column(name).to_pylist() for name in (*_RUN, "answers", "inverse_any"))
+        found += [ScoredRow(_key(run), answers, inverse) for *run, answers, inverse in zip(*columns, strict=True)]
     return found
+
+
+def scored_runs(layout: Layout, preset: Preset, answers: Mapping[RunKey, str] = MappingProxyType({})) -> set[RunKey]:
+    """The runs that have scores under this preset, its settings and this scorer. `answers`: the current ones, by run;
+    scores of others are ignored. Raises DamagedFileError."""
+    return runs_in(scored_rows(score_parts(layout, preset)), answers)
+
+
+def runs_in(rows: Iterable[ScoredRow], answers: Mapping[RunKey, str], *, inverse: bool = False) -> set[RunKey]:
+    """The runs of these rows whose scores belong to the current answers; with `inverse`, only those that have that one."""
+    return {
+        row.run for row in rows if (row.inverse or not inverse) and not _outdated(row.answers, answers.get(row.run, ""))
+    }
 
 
 def _key(run: Sequence[object]) -> RunKey:

@@ -8,9 +8,11 @@ import pytest
 from lumirage.core.layout import Layout
 from lumirage.core.model import Limits, Method, Pair, Scan
 from lumirage.core.track import Conditions, Evaluation, MethodUse, Track
-from lumirage.flow.cluster.cluster_submit import (
+from lumirage.flow.cluster import cluster_arrays
+from lumirage.flow.cluster.cluster_arrays import (
     AT_LEAST,
     AT_MOST_MINUTES,
+    BLOCK,
     MINUTES_A_PAIR,
     SPREAD,
     MissingWork,
@@ -22,7 +24,8 @@ from lumirage.flow.cluster.cluster_task import _job
 from lumirage.flow.status import QueueState
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.jobs import JobSettings, make_jobs
-from lumirage.running.executors.slurm import Array, Kind, Task
+from lumirage.running.executors.cluster_tasks import Array, Kind, Task
+from lumirage.running.executors.slurm_site import Site
 
 LIMITS = Limits(pair_timeout_s=600, memory_bytes=2**30, cpus=2)
 OTHER = "spacing_mm-2"
@@ -60,21 +63,26 @@ def plan_of(pairs: int, *uses: MethodUse, batch: int = 1, repeats: int = 1, leve
     return Plan(Layout(Path("/out")), evaluation, chosen, cells, jobs, 0)
 
 
+STAGES = ("run", "score", "compare", "report")
+
+
 def everything(plan: Plan) -> MissingWork:
-    return missing_work(plan, [], QueueState())
+    return for_stages(missing_work(plan, [], QueueState()), STAGES)
 
 
 def of_kind(kind: Kind, found: list[tuple[Array, list[Task]]]) -> list[tuple[Array, list[Task]]]:
     return [(array, tasks) for array, tasks in found if array.kind == kind]
 
 
-def arrays(plan: Plan, work: MissingWork | None = None, most: int = 1000) -> list[tuple[Array, list[Task]]]:
-    return [(array, list(tasks)) for array, tasks in arrays_of(work or everything(plan), plan, most)]
+def arrays(
+    plan: Plan, work: MissingWork | None = None, most: int = 1000, site: Site | None = None
+) -> list[tuple[Array, list[Task]]]:
+    return [(array, list(tasks)) for array, tasks in arrays_of(work or everything(plan), plan, site or Site(), most)]
 
 
 def test_all_is_missing_at_first() -> None:
     plan = plan_of(3, use("a"), use("b"))
-    assert everything(plan) == MissingWork(plan.jobs, tuple(one.id for one in plan.pairs))
+    assert everything(plan) == MissingWork(plan.jobs, tuple(one.id for one in plan.pairs), tables=True)
 
 
 def test_what_waits_in_the_queue_is_not_missing() -> None:
@@ -124,7 +132,7 @@ def test_the_arrays_wait_for_one_another() -> None:
         "run-0": ("prepare-0",),
         "run-1": ("prepare-0",),
         "score-0": ("run-0", "run-1"),
-        "finish-0": ("run-0", "run-1", "score-0"),
+        "finish-0": ("score-0",),  # which wait for the runs
     }
     assert [array.needs.gpus for array, _ in of_kind("run", found)] == [0, 1]
     assert all(array.count == len(tasks) for array, tasks in found)
@@ -135,7 +143,7 @@ def test_the_arrays_wait_for_one_another() -> None:
     [
         (("run",), ["prepare", "run"]),
         (("run", "score"), ["prepare", "run", "score"]),
-        (("run", "score", "compare", "report"), ["prepare", "run", "score", "finish"]),
+        (STAGES, ["prepare", "run", "score", "finish"]),
     ],
 )
 def test_only_the_stages_that_were_asked_for(stages: tuple[str, ...], kinds: list[Kind]) -> None:
@@ -145,7 +153,7 @@ def test_only_the_stages_that_were_asked_for(stages: tuple[str, ...], kinds: lis
 
 def test_scores_alone_need_no_runs() -> None:
     plan = plan_of(2, use("a"))
-    found = arrays(plan, MissingWork(pairs=tuple(one.id for one in plan.pairs)))
+    found = arrays(plan, MissingWork(pairs=tuple(one.id for one in plan.pairs), tables=True))
     assert {array.name: array.after for array, _ in found} == {"score-0": (), "finish-0": ("score-0",)}
 
 
@@ -177,3 +185,58 @@ def test_tasks_of_the_harness_take_some_pairs_and_not_all_day(pairs: int, method
             assert most * minutes_a_pair <= min(array.needs.minutes, AT_MOST_MINUTES)
             work = min(pairs, AT_LEAST, AT_MOST_MINUTES // minutes_a_pair)
             assert work <= most <= max(AT_LEAST, math.ceil(pairs / SPREAD))
+
+
+def crowd_plan(people: int) -> Plan:
+    """All ordered pairs of some people."""
+    scans = [Scan(name=f"sub-{i}_T1w", subject=f"{i}", suffix="T1w", image=Path("/x")) for i in range(people)]
+    plan = plan_of(1, use("a"), use("b"))
+    pairs = tuple(Pair(fixed=one, moving=other) for one in scans for other in scans if one is not other)
+    evaluation = plan.evaluation.model_copy(update={"pairs": pairs})
+    uses = tuple(evaluation.methods.values())
+    jobs = make_jobs(uses, plan.conditions, pairs, JobSettings(LIMITS), lambda *_: False)
+    return Plan(plan.layout, evaluation, pairs, plan.conditions, jobs, 0)
+
+
+def test_a_block_waits_for_its_own_tasks_alone_and_for_a_block_some_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_arrays, "BLOCK", 6)
+    plan = crowd_plan(7)
+    found = {array.name: array for array, _ in arrays(plan, site=Site(at_once=40))}
+    assert len(found) == 7 * 3 + 1
+    assert found["run-2"].after == ("prepare-2",)
+    assert found["score-2"].after == ("run-2",)
+    assert found["prepare-3"].after == ()
+    assert found["prepare-4"].after == ("run-0",)
+    assert {array.at_once for name, array in found.items() if name != "finish-0"} == {10}
+    assert set(found["finish-0"].after) == {f"score-{i}" for i in range(7)}
+
+
+def test_both_directions_of_a_pair_are_in_one_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster_arrays, "BLOCK", 6)
+    for kind in ("prepare", "run", "score"):
+        block = {
+            pair: array.name
+            for array, tasks in of_kind(kind, arrays(crowd_plan(7)))
+            for task in tasks
+            for pair in task.pairs
+        }  # type: ignore[arg-type]
+        assert len(block) == 42
+        assert all(block[f"{a}-{b}"] == block[f"{b}-{a}"] for a, b in (name.split("-") for name in block)), kind
+
+
+def test_small_evaluations_are_one_block() -> None:
+    assert {array.at_once for array, _ in arrays(plan_of(BLOCK, use("a")))} == {None}
+
+
+def test_a_method_with_options_of_its_own_has_arrays_of_its_own() -> None:
+    site = Site.of_words(["b.partition=big"], 5)
+    runs = of_kind("run", arrays(plan_of(2, use("a"), use("b")), site=site))
+    assert [(array.method, {task.method for task in tasks}) for array, tasks in runs] == [("", {"a"}), ("b", {"b"})]
+
+
+def test_tables_alone_are_one_task() -> None:
+    """The task that was to make them has died."""
+    plan = plan_of(2, use("a"))
+    work = for_stages(MissingWork(), STAGES, tables=True)
+    assert {array.name: array.after for array, _ in arrays(plan, work)} == {"finish-0": ()}
+    assert arrays(plan, for_stages(MissingWork(), STAGES)) == []

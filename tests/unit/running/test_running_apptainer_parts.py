@@ -82,7 +82,7 @@ def test_what_a_harness_that_died_left_behind_is_counted_and_removed(
     asked = []
     monkeypatch.setattr(apptainer, "remove_groups", lambda hierarchy, prefix: asked.append(prefix) or 2)
     monkeypatch.setattr(apptainer, "kill_marked", lambda variable, value: 3 if value == "o" else 0)
-    monkeypatch.setattr(apptainer.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     for name in ("lumirage-o-1", "lumirage-other-1"):
         (tmp_path / name).mkdir()
     assert runtime.remove_stale("o") == in_groups + 3

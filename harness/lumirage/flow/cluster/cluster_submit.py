@@ -3,54 +3,34 @@
 It never waits. The tasks write the usual files; the same command, given again, submits what is still missing.
 """
 
+import shutil
 import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lumirage.core.layout import Layout, digest, write_text, written_aside
-from lumirage.core.model import SENTINELS, Job
+from lumirage.core.evaluation_part import PartMaker
+from lumirage.core.layout import Layout, write_text, written_aside
 from lumirage.core.records import write_json
 from lumirage.core.screen import Screen
+from lumirage.flow.cluster.cluster_arrays import Filled, MissingWork, arrays_of, for_stages, missing_work
+from lumirage.flow.cluster.cluster_feed import feed_all, submit_in_order
+from lumirage.flow.cluster.cluster_scores import KnownScores, tables_are_current, unscored_pairs
 from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.plan import plan_evaluation
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.requested_pairs import with_requested
-from lumirage.flow.status import QueueState, in_queue, unscored_pairs
+from lumirage.flow.status import QueueState, in_queue
 from lumirage.flow.upkeep.mending import Mender
 from lumirage.planning.evaluation_plan import Plan
 from lumirage.planning.output_description import place_work_folder, write_output_description
-from lumirage.running.executors.slurm import (
-    AT_ONCE,
-    Array,
-    Kind,
-    Needs,
-    Site,
-    Submission,
-    Task,
-    answers_here,
-    chunks,
-    driver,
-    max_array_size,
-    run_needs,
-    script,
-    submit_array,
-)
+from lumirage.running.executors.cluster_tasks import Array, Submission, Task
+from lumirage.running.executors.slurm import QueueFullError, driver, job_name, script
+from lumirage.running.executors.slurm_queue import answers_here, array_size
+from lumirage.running.executors.slurm_site import AT_ONCE, Site
 from lumirage.running.participant_locks import lock_evaluation, lock_participants
-
-SPREAD = 100
-"""Preparing and scoring are spread over about so many tasks."""
-AT_LEAST = 8
-"""Pairs that one of those tasks takes where there are so many: loading the scorers takes as long as scoring a few."""
-AT_MOST_MINUTES = 240.0
-"""Of what such a task asks for, unless a single pair asks for more: sites refuse or delay what is long."""
-PREPARING = Needs(memory_bytes=6 * 2**30, minutes=0)
-SCORING = Needs(memory_bytes=6 * 2**30, minutes=0)
-TABLES = Needs(memory_bytes=8 * 2**30, minutes=120)
-MINUTES_A_PAIR = 4.0
-"""To prepare a pair, or to score one run of it, with much to spare."""
 
 
 def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) -> Layout | None:
@@ -64,30 +44,38 @@ def submit(request: EvaluationRequest, stages: Sequence[str], screen: Screen) ->
     begun = request.out is not None and Layout(request.out).evaluation.is_file()
     # whatever is wrong with the request is said before OUT is made
     first = None if begun else plan_evaluation(request, installer, screen)
+    if first:
+        site.check_parts(first.evaluation.methods)
     layout = first.layout if first else Layout(request.out or Path())
     with lock_participants(layout.lock, []), lock_evaluation(layout.change_lock):
         mender = Mender(layout, screen, executes=True)
-        mender.look()
+        mended = mender.look()
+        most = None if request.write_sbatch else feed_all(layout, screen)
         queued = mender.over(
             lambda: _queued(layout, request)
         )  # before the files: a task that ends between the two looks is in one of them
         # another command may have begun the tree, or added a method, while this one waited
         plan = first if first and not layout.evaluation.is_file() else plan_evaluation(request, installer, screen)
+        site.check_parts(plan.evaluation.methods)
         place_work_folder(layout, request.work)
         plan = with_requested(plan)
         write_output_description(layout, plan.evaluation)
-        lacking = mender.over(lambda: unscored_pairs(layout, plan.evaluation)) if "score" in stages else []
-        work = for_stages(missing_work(plan, lacking, queued), stages)
+        presets = plan.evaluation.track.presets if "score" in stages else ()
+        known = mender.over(lambda: KnownScores.read(layout, presets))
+        lacking = unscored_pairs(layout, plan.evaluation, known) if "score" in stages else []
+        missing = missing_work(plan, lacking, queued)
+        ended = not queued.busy and not missing.jobs
+        stale = mended or not tables_are_current(layout, plan.evaluation)
+        work = for_stages(missing, stages, tables=ended and stale)
         runs = sum(len(job.pairs) for job in work.jobs)
         screen.say(f"{plan.complete} runs are complete, {len(queued.runs)} are in the queue, {runs} are missing")
         if request.write_sbatch:
-            write_scripts(plan, work, site, installer.runtime.name, request.write_sbatch)
+            write_scripts(WorkOfPlan(plan, work, known, site), installer.runtime.name, request.write_sbatch)
             screen.say(f"nothing was submitted; look at {request.write_sbatch} and the scripts it names, then run it")
             return None
-        if work.jobs or work.pairs:
-            numbers = submit_all(plan, work, site, installer.runtime.name)
-            screen.say(f"submitted: {', '.join(f'{name} {number}' for name, number in numbers.items())}")
-        if work.jobs or work.pairs or queued.busy:
+        if work.any:
+            submit_all(WorkOfPlan(plan, work, known, site), installer.runtime.name, screen, most)
+        if work.any or queued.busy:
             screen.say(f"look with 'lumirage-harness status {layout.root}'; type this again when all have ended")
             return None
     return layout
@@ -99,121 +87,80 @@ def _queued(layout: Layout, request: EvaluationRequest) -> QueueState:
 
 
 @dataclass(frozen=True)
-class MissingWork:
-    """What is to be submitted: runs that are missing, pairs that lack scores, and whether tables are made after them."""
+class WorkOfPlan:
+    """What of a plan is to be submitted, and to which site."""
 
-    jobs: tuple[Job, ...] = ()
-    pairs: tuple[str, ...] = ()
-    tables: bool = True
-
-
-def missing_work(plan: Plan, unscored_pairs: Sequence[str], queued: QueueState) -> MissingWork:
-    """What is neither on disk nor in the queue. Where runs are missing, their pairs are scored after them."""
-    left = []
-    for job in plan.jobs:
-        pairs = tuple(p for p in job.pairs if (job.method.name, job.condition, job.repeat, p) not in queued.runs)
-        if pairs == job.pairs:
-            left.append(job)
-        elif pairs:  # a task stops what an earlier life of its own id left, so no other task may have that id
-            left.append(job.model_copy(update={"id": f"{job.id}-{digest(*pairs)}", "pairs": pairs}))
-    run = {pair for job in left for pair in job.pairs}
-    score = run | {pair for pair in unscored_pairs if pair not in queued.scores}
-    return MissingWork(tuple(left), tuple(pair.id for pair in plan.pairs if pair.id in score))
+    plan: Plan
+    work: MissingWork
+    known: KnownScores
+    site: Site
 
 
-def for_stages(work: MissingWork, stages: Sequence[str]) -> MissingWork:
-    """The part of it that belongs to these stages."""
-    return replace(work, pairs=work.pairs if "score" in stages else (), tables="report" in stages)
+def submit_all(wanted: WorkOfPlan, runtime: str, screen: Screen, most: int | None = None) -> None:
+    """Write the tasks and submit the arrays, of at most `most` tasks; those for which the queue has no room follow later.
+
+    If it has not even room for the first, as a site may allow fewer tasks than an array may have, smaller ones are made.
+    Raises UnavailableError in Slurm's words.
+    """
+    size = array_size(str(wanted.site.options.get("clusters", "")))
+    most = min(size, most or size)
+    while True:
+        submission = _write(wanted, runtime, most)
+        files = wanted.plan.layout.submission(submission.name)
+        largest = max(array.count for array in submission.arrays)
+        try:
+            submit_in_order(submission.arrays, files, screen)
+        except QueueFullError:
+            if largest == 1:
+                raise
+            shutil.rmtree(files.folder)  # nothing of it was submitted
+            most = max(largest // 2, 1)
+        else:
+            return
 
 
-def arrays_of(work: MissingWork, plan: Plan, most: int) -> list[tuple[Array, Sequence[Task]]]:
-    """The arrays in order, each of at most `most` tasks: preparing, runs, scores, tables. Pure."""
-    found: list[tuple[Array, Sequence[Task]]] = []
-
-    def add(kind: Kind, tasks: Sequence[Task], needs: Needs, after: tuple[str, ...]) -> None:
-        for piece in chunks(tasks, most):
-            name = f"{kind}-{sum(array.kind == kind for array, _ in found)}"
-            found.append((Array(name=name, kind=kind, count=len(piece), needs=needs, after=after), piece))
-
-    def names(*kinds: Kind) -> tuple[str, ...]:
-        return tuple(array.name for array, _ in found if array.kind in kinds)
-
-    for condition in dict.fromkeys(job.condition for job in work.jobs):
-        pairs = dict.fromkeys(pair for job in work.jobs if job.condition == condition for pair in job.pairs)
-        size = _share(len(pairs), MINUTES_A_PAIR)
-        minutes = min(size, len(pairs)) * MINUTES_A_PAIR
-        add("prepare", _spread("prepare", list(pairs), size, condition), _timed(PREPARING, minutes), ())
-    by_needs: dict[Needs, list[Task]] = {}
-    for job in work.jobs:
-        task = Task(
-            id=job.id,
-            kind="run",
-            method=job.method.name,
-            condition=job.condition,
-            repeat=job.repeat,
-            pairs=job.pairs,
-            gpus=job.limits.gpus,
-        )
-        by_needs.setdefault(run_needs(job.limits, len(job.pairs)), []).append(task)
-    for needs, tasks in by_needs.items():
-        add("run", tasks, needs, names("prepare"))
-    runs = len(plan.conditions) * (len(plan.evaluation.methods) * plan.evaluation.repeats + len(SENTINELS))
-    size = _share(len(work.pairs), MINUTES_A_PAIR * runs)
-    minutes = min(size, len(work.pairs)) * MINUTES_A_PAIR * runs
-    add("score", _spread("score", work.pairs, size), _timed(SCORING, minutes), names("run"))
-    if found and work.tables:
-        add("finish", [Task(id="finish", kind="finish")], TABLES, names("run", "score"))
-    return found
-
-
-def _share(pairs: int, minutes_a_pair: float) -> int:
-    """Pairs that one task takes."""
-    return min(max(-(-pairs // SPREAD), AT_LEAST), max(int(AT_MOST_MINUTES / minutes_a_pair), 1))
-
-
-def _spread(kind: Kind, pairs: Sequence[str], size: int, condition: str = "") -> list[Task]:
-    starts = range(0, len(pairs), size)
-    return [
-        Task(id=f"{kind}-{condition}{start}", kind=kind, condition=condition, pairs=tuple(pairs[start : start + size]))
-        for start in starts
-    ]
-
-
-def _timed(needs: Needs, minutes: float) -> Needs:
-    return needs.model_copy(update={"minutes": 15 + int(minutes)})
-
-
-def submit_all(plan: Plan, work: MissingWork, site: Site, runtime: str) -> dict[str, str]:
-    """Write the tasks and submit the arrays; gives their numbers. Raises UnavailableError in Slurm's words."""
-    submission = _write(plan, work, site, runtime)
-    files, numbers = plan.layout.submission(submission.name), {}
-    for array in submission.arrays:
-        numbers[array.name] = submit_array(array, files)
-        write_text(files.number(array.name), numbers[array.name] + "\n")
-    return numbers
-
-
-def write_scripts(plan: Plan, work: MissingWork, site: Site, runtime: str, file: Path) -> Submission:
+def write_scripts(wanted: WorkOfPlan, runtime: str, file: Path) -> Submission:
     """Write the tasks, a batch script for each array, and `file`, which submits them; nothing is submitted."""
-    submission = _write(plan, work, site, runtime)
-    write_text(file, driver(submission.arrays, plan.layout.submission(submission.name)))
+    most = array_size(str(wanted.site.options.get("clusters", "")))
+    submission = _write(wanted, runtime, most)
+    write_text(file, driver(submission.arrays, wanted.plan.layout.submission(submission.name)))
     file.chmod(0o755)
     return submission
 
 
-def _write(plan: Plan, work: MissingWork, site: Site, runtime: str) -> Submission:
+def _write(wanted: WorkOfPlan, runtime: str, most: int) -> Submission:
+    plan, site = wanted.plan, wanted.site
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
     layout = Layout(plan.layout.root.resolve())
-    files, arrays = layout.submission(name), arrays_of(work, plan, max_array_size())
+    files = layout.submission(name)
+    named = [_named(filled, site, layout, name) for filled in arrays_of(wanted.work, plan, site, most)]
     files.logs.mkdir(parents=True)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    submission = Submission(name=name, created=created, runtime=runtime, arrays=tuple(array for array, _ in arrays))
-    for array, tasks in arrays:
+    submission = Submission(name=name, created=created, runtime=runtime, arrays=tuple(array for array, _ in named))
+    parts = PartMaker(plan.evaluation)
+    write_json(files.evaluation, parts.rest)
+    for array, tasks in named:
         with written_aside(files.tasks(array.name)) as aside, aside.open("w", encoding="utf-8") as lines:
-            lines.writelines(task.model_dump_json(exclude_defaults=True) + "\n" for task in tasks)
+            lines.writelines(_line(task, parts, wanted.known) for task in tasks)
         write_text(files.script(array.name), script(array, site, files, _command(layout, submission, array)))
     write_json(files.record, submission)
     return submission
+
+
+def _named(filled: Filled, site: Site, layout: Layout, submission: str) -> Filled:
+    array, tasks = filled
+    said = site.of_array(array).options
+    where = {"job_name": job_name(array, layout.submission(submission), site), "clusters": said.get("clusters", "")}
+    return array.model_copy(update=where), tasks
+
+
+def _line(task: Task, parts: PartMaker, known: KnownScores) -> str:
+    """The task with its part of the evaluation, and of the scores; the one for the tables reads all of them."""
+    if task.kind != "finish":
+        part = parts.part(task.pairs, reverse=task.kind == "score")
+        scored = known.of(pair.id for pair in part.pairs) if task.kind == "score" else {}
+        task = task.model_copy(update={"part": part, "scored": scored})
+    return task.model_dump_json(exclude_defaults=True) + "\n"
 
 
 def _command(layout: Layout, submission: Submission, array: Array) -> list[str]:

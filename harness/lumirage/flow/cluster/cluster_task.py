@@ -11,28 +11,26 @@ from pathlib import Path
 
 from lumirage.core.errors import BusyError, EngineError, GpuFaultError, UnavailableError
 from lumirage.core.evaluation_file import read_evaluation
+from lumirage.core.evaluation_part import with_part
 from lumirage.core.layout import Layout
 from lumirage.core.model import Job, Limits
 from lumirage.core.records import read_json
 from lumirage.core.screen import Screen
 from lumirage.core.track import Evaluation
+from lumirage.flow.cluster.cluster_feed import feed_after_task
 from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.methods.weights import require_weights
 from lumirage.planning.jobs import limits_of, seed_of
-from lumirage.running.executors.slurm import (
-    Submission,
-    Task,
-    cpus_of_task,
-    number_of_task,
-    processes_of_task,
-    read_task,
-)
+from lumirage.running.dead_tasks import alive, remove_dead
+from lumirage.running.executors.cluster_tasks import Submission, Task, read_task
+from lumirage.running.executors.slurm import cpus_of_task, number_of_task, processes_of_task
 from lumirage.running.executors.this_machine import PAUSES_S
 from lumirage.running.gpu_devices import gpus_of_task, list_gpus
-from lumirage.running.job_execution import execute_job, remove_leftovers
+from lumirage.running.job_execution import RunContext, execute_job, remove_leftovers
+from lumirage.running.method_contract import PairInput
 from lumirage.running.participant_locks import lock_participants
 from lumirage.running.runtimes import choose
-from lumirage.running.runtimes.runtime_interface import Stopped
+from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
 
 LOOK_S = 5.0
 """How often a task checks whether the tree is free, and how long before it gives up."""
@@ -47,7 +45,7 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
     """
     files = layout.submission(submission)
     task = read_task(files.tasks(array), index)
-    evaluation = read_evaluation(layout)
+    evaluation = with_part(read_json(files.evaluation, Evaluation), task.part) if task.part else read_evaluation(layout)
     runtime = read_json(files.record, Submission).runtime
     parts = [layout.tables_lock] if task.kind == "finish" else []
     with _told_to_stop() as stop, _in_turn(layout, parts, stop):
@@ -60,9 +58,7 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
             case "run":
                 _run(task, layout, evaluation, runtime, stop)
             case "score":
-                from lumirage.flow.score import ScoringSettings, score_pairs  # late: most tasks do not score
-
-                score_pairs(layout, task.pairs, ScoringSettings(processes_of_task(os.environ), stop=stop), screen)
+                _score(task, layout, evaluation, files.scored(array, index), stop, screen)
             case "finish":
                 from lumirage.flow.compare import compare
                 from lumirage.flow.report import report
@@ -71,6 +67,35 @@ def run_task(layout: Layout, submission: str, array: str, index: int, screen: Sc
                 score(layout, (), ScoringSettings(stop=stop), screen)
                 compare(layout, screen)
                 report(layout, screen)
+    feed_after_task(files)
+
+
+def _score(
+    task: Task, layout: Layout, evaluation: Evaluation, journal: Path, stop: threading.Event, screen: Screen
+) -> None:
+    from lumirage.flow.score import (  # late: few tasks score
+        PairsToScore,
+        ScoringSettings,
+        score_known_pairs,
+        score_pairs,
+    )
+    from lumirage.scoring.presets import preset_named
+    from lumirage.scoring.score_store import ScoredRow, scored_rows
+
+    settings = ScoringSettings(processes_of_task(os.environ), stop=stop)
+    if task.part is None:  # submitted by an older harness
+        score_pairs(layout, task.pairs, settings, screen)
+        return
+    earlier = [layout.root / line for line in journal.read_text().splitlines()] if journal.is_file() else []
+    known: dict[str, list[ScoredRow]] = {}
+    for name in evaluation.track.presets:
+        preset = preset_named(name)
+        place = layout.scores(preset.name, preset.settings)
+        known[name] = [
+            ScoredRow((m, c, r, p), answers, back) for m, c, r, p, answers, back in task.scored.get(name, ())
+        ]
+        known[name] += scored_rows(part for part in earlier if part.is_relative_to(place) and part.is_file())
+    score_known_pairs(layout, PairsToScore(evaluation, task.pairs, known, journal), settings, screen)
 
 
 @contextmanager
@@ -118,17 +143,23 @@ def _run(task: Task, layout: Layout, evaluation: Evaluation, runtime_name: str, 
         gpus=_gpus(job.limits, os.environ),
         stop=stop,
     )
-    remove_leftovers(context, runtime)
-    inputs = InputPreparer(layout, evaluation).for_job(job)
+    with alive(context):
+        remove_leftovers(context, runtime)
+        remove_dead(context.scratch, runtime)
+        _execute(job, InputPreparer(layout, evaluation).for_job(job), context, runtime)
+
+
+def _execute(job: Job, inputs: Mapping[str, PairInput], context: RunContext, runtime: Runtime) -> None:
+    """The job, again where the engine or a GPU failed."""
     for pause_s in PAUSES_S:
-        _unless(stop)
+        _unless(context.stop)
         try:
             execute_job(job, inputs, context, runtime)
         except GpuFaultError as fault:  # this task has no other; another one may
             context = replace(context, gpu_faults=(*context.gpu_faults, str(fault)))
-            stop.wait(pause_s)
+            context.stop.wait(pause_s)
         except EngineError:
-            stop.wait(pause_s)
+            context.stop.wait(pause_s)
         else:
             return
     execute_job(job, inputs, context, runtime)

@@ -7,7 +7,7 @@ from lumirage.core.evaluation_answer import EvaluationAnswer
 from lumirage.core.screen import Screen
 from lumirage.core.study import StudyRecord
 from lumirage.flow.cluster.cluster_submit import submit
-from lumirage.flow.evaluate import evaluate, finish
+from lumirage.flow.evaluate import evaluate
 from lumirage.flow.forecast.plan_overview import PlanOverview
 from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.request import EvaluationRequest
@@ -15,6 +15,7 @@ from lumirage.flow.study.study_datasets import given_folders
 from lumirage.flow.study.study_declaration import changes_told, declare, read_study_record
 from lumirage.flow.study.study_parts import StudyParts, study_parts
 from lumirage.flow.study.study_request import StudyRequest
+from lumirage.flow.summary import summarize
 from lumirage.running.tree_lock import lock_exclusively
 
 STAGES = ("run", "score", "compare", "report")
@@ -84,7 +85,7 @@ def _carry_out(request: EvaluationRequest, screen: Screen) -> EvaluationAnswer |
     if request.executor != "slurm":
         return evaluate(request, STAGES, screen)
     complete = submit(request, STAGES, screen)
-    return finish(complete, screen) if complete else None
+    return summarize(complete) if complete else None
 
 
 def left_out_lines(left_out: dict[str, str]) -> list[str]:

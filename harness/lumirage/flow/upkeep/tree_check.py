@@ -20,7 +20,7 @@ from lumirage.core.model import Outcome, Prepared, Record, Run
 from lumirage.core.records import read_json, without_checksum
 from lumirage.core.set_aside import exists
 from lumirage.core.track import Evaluation
-from lumirage.running.executors.slurm import Submission
+from lumirage.running.executors.cluster_tasks import Submission
 
 Kind = Literal["evaluation", "record", "answer", "log", "prepared", "scores", "table", "submission"]
 R = TypeVar("R", bound=Record)

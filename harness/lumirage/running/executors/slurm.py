@@ -1,131 +1,51 @@
-"""Job arrays for Slurm: their resources, their batch scripts (by submitit), and the tasks in the queue.
-
-Results are read from files, never from Slurm. Each command calls Slurm once, for its limits or for its queue.
-"""
+"""Job arrays for Slurm: their batch scripts (by submitit), how they are submitted, and what a task knows of itself."""
 
 import math
 import os
 import re
 import shlex
-import shutil
-import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Literal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
-from pydantic import Field, ValidationError
 from submitit.slurm import slurm as submitit_slurm
 
-from lumirage.core.errors import DamagedFileError, UnavailableError, UsageError
-from lumirage.core.layout import SubmissionFiles
-from lumirage.core.model import Limits, Record
+from lumirage.core.errors import UnavailableError
+from lumirage.core.layout import digest
+from lumirage.core.submission_files import SubmissionFiles
+from lumirage.running.executors.cluster_tasks import GRACE_S, Array
+from lumirage.running.executors.slurm_queue import ask, numbers_of
+from lumirage.running.executors.slurm_site import MEMORY, Site, gives_gpus, overriding_variables, submitting_environment
 
-Kind = Literal["prepare", "run", "score", "finish"]
-GRACE_S = 90
-"""Slurm signals a task before its time limit, so that it stops its container and keeps the pairs that have ended."""
-OWN_MEMORY_BYTES = 2 * 2**30
-"""For the harness itself, beside the method: it reads answers and checks them."""
-DEFAULT_ARRAY_SIZE = 1001
-"""Slurm's own, taken where scripts are written on a machine without Slurm."""
-AT_ONCE = 256
-SETUP = "setup"
-OTHER_MEMORY = ("mem_per_cpu", "mem_per_gpu")
-"""Slurm takes one of these and `mem`, not both."""
+_NO_ROOM = re.compile(r"SubmitJobs?(PerUser)?Limit|MaxSubmit|temporarily un|MaxJobCount", re.IGNORECASE)
+"""In sbatch's words: this user, or the cluster, has as many tasks in the queue as may be there."""
 
 
-class Needs(Record):
-    """What one task of an array asks for."""
-
-    cpus: int = 1
-    memory_bytes: int
-    gpus: int = 0
-    minutes: int
+_LOST = re.compile(r"timed out|contact|connection|unexpected|zero bytes", re.IGNORECASE)
+"""The answer to sbatch did not arrive: whether the array was taken is not known."""
+LOOK_AGAIN_S = (0.0, 2.0, 8.0)
 
 
-class Task(Record):
-    """One task of an array: a line of its file. A task of kind `run` is one job."""
-
-    id: str
-    kind: Kind
-    method: str = ""
-    condition: str = ""
-    repeat: int = 0
-    pairs: tuple[str, ...] = ()
-    gpus: int | None = Field(default=None, description="that the job is to have; none: as card and track say")
+class QueueFullError(UnavailableError):
+    """The queue takes no more tasks now."""
 
 
-class Array(Record):
-    """Tasks of one kind with the same needs. `after` are the arrays that must have ended, well or not."""
-
-    name: str
-    kind: Kind
-    count: int
-    needs: Needs
-    after: tuple[str, ...] = ()
-
-
-class Submission(Record):
-    """What one command submitted, or wrote scripts for."""
-
-    schema_version: Literal[1] = 1
-    name: str
-    created: str = Field(description="UTC, ISO 8601")
-    runtime: str
-    arrays: tuple[Array, ...]
-
-
-class Site(Record):
-    """What the user says of the cluster: `options` are sbatch's, by their long names with _ for -, True where they take
-    no value; `setup` are shell lines."""
-
-    options: dict[str, str | Literal[True]] = {}
-    setup: tuple[str, ...] = ()
-    at_once: int = AT_ONCE
-
-    @classmethod
-    def of_words(cls, words: Sequence[str], at_once: int) -> "Site":
-        """From the words KEY=VALUE and KEY; setup=COMMAND may be repeated. Raises UsageError."""
-        options: dict[str, str | Literal[True]] = {}
-        setup = []
-        for word in words:
-            key, equals, value = word.partition("=")
-            name = key.removeprefix("--").replace("-", "_")  # as ours are spelled, so that it takes their place
-            if not name.isidentifier() or (name == SETUP and not equals):
-                raise UsageError(f"--slurm {word}: KEY=VALUE or KEY is wanted, such as --slurm partition=gpu")
-            if name == SETUP:
-                setup.append(value)
-            else:
-                options[name] = value if equals else True
-        return cls(options=options, setup=tuple(setup), at_once=at_once)
-
-
-def run_needs(limits: Limits, pairs: int) -> Needs:
-    """Of a task that registers so many pairs in a row. Ten minutes are for the queue's own start and for preparing."""
-    method_s = limits.container_timeout_s or pairs * limits.pair_timeout_s
-    return Needs(
-        cpus=limits.cpus,
-        memory_bytes=limits.memory_bytes + OWN_MEMORY_BYTES,
-        gpus=limits.gpus,
-        minutes=math.ceil((method_s + GRACE_S) / 60) + 10,
-    )
-
-
-def chunks(tasks: Sequence[Task], size: int) -> Iterator[Sequence[Task]]:
-    """Tasks in pieces that one array can hold."""
-    for start in range(0, len(tasks), size):
-        yield tasks[start : start + size]
+def job_name(array: Array, files: SubmissionFiles, site: Site) -> str:
+    """The array's name in the queue, which no other array has, of this tree or another; empty if the user gives one."""
+    named = "job_name" in site.of_array(array).options
+    return "" if named else f"lumirage-{array.name}-{digest(str(files.folder))}"
 
 
 def parameters(array: Array, site: Site, files: SubmissionFiles) -> dict[str, object]:
     """The array in submitit's words. What tasks print goes to its own place, whatever folder names look like."""
-    needs = array.needs
+    needs, said = array.needs, site.of_array(array)
     given: dict[str, object] = {
-        "job_name": f"lumirage-{array.name}",
+        "job_name": job_name(array, files, site),
         "time": needs.minutes,
         "cpus_per_task": needs.cpus,
         "mem": f"{math.ceil(needs.memory_bytes / 2**20)}M",
         "map_count": array.count,
-        "array_parallelism": site.at_once,
+        "array_parallelism": said.at_once,
         "stderr_to_stdout": True,
         "use_srun": False,
         "wckey": None,
@@ -133,15 +53,15 @@ def parameters(array: Array, site: Site, files: SubmissionFiles) -> dict[str, ob
             "requeue": True,
             "signal": f"B:USR2@{GRACE_S}",
             "output": f"{files.logs}/".replace("%", "%%") + "%A_%a_0_log.out",
-            **site.options,
+            **said.options,
         },
     }
-    if any(name in site.options for name in OTHER_MEMORY):
+    if any(name in said.options for name in MEMORY):
         del given["mem"]
-    if needs.gpus:
+    if needs.gpus and not gives_gpus(said.options):
         given["gpus_per_node"] = needs.gpus
-    if site.setup:
-        given["setup"] = list(site.setup)
+    if said.setup:
+        given["setup"] = list(said.setup)
     return given
 
 
@@ -156,89 +76,64 @@ def script(array: Array, site: Site, files: SubmissionFiles, command: Sequence[s
 def driver(arrays: Sequence[Array], files: SubmissionFiles) -> str:
     """A shell script that submits the arrays in their order, for sites that want to see what is submitted.
 
-    If it was interrupted, running it again submits the rest: an array with a number is not submitted twice.
+    If it was interrupted, running it again submits the rest: an array that has a number, or is in the queue by its name, is
+    not submitted twice.
     """
     lines = ["#!/bin/sh", "# Submits what lumirage-harness planned; each script below may be edited first.", "set -eu"]
+    scripts = [files.script(array.name).read_text(encoding="utf-8") for array in arrays]
+    gone = sorted({name for text in scripts for name in overriding_variables(text)})
+    lines += ["# variables of the site that would take the place of what the scripts say", f"unset {' '.join(gone)}"]
     for array in arrays:
         name = array.name.replace("-", "_")
-        waits = "".join(f":${one.replace('-', '_')}" for one in array.after)
+        waits = "".join(f":${{{one.replace('-', '_')}%%;*}}" for one in array.after)
         option = f" --dependency=afterany{waits}" if waits else ""
+        if array.clusters and array.after:
+            option += f' --clusters="${{{array.after[0].replace("-", "_")}##*;}}"'
         place, number = shlex.quote(str(files.script(array.name))), shlex.quote(str(files.number(array.name)))
+        look = f"squeue -h --name={array.job_name} -o %F 2>/dev/null | sed -n 1p | grep . || " if array.job_name else ""
         lines += [
-            f"{name}=$(cat {number} 2>/dev/null || sbatch --parsable{option} {place})",
-            f"{name}=${{{name}%%;*}}",
+            f"{name}=$(cat {number} 2>/dev/null || {look}sbatch --parsable{option} {place})",
             f'echo "${name}" >{number}',
-            f'echo "{array.name}: ${name}"',
+            f'echo "{array.name}: ${{{name}%%;*}}"',
         ]
     return "\n".join(lines) + "\n"
 
 
-def submit_array(array: Array, files: SubmissionFiles) -> str:
-    """Submit an array by its script; gives its number. Raises UnavailableError in Slurm's own words."""
-    waits = "".join(f":{files.number(one).read_text().strip()}" for one in array.after)
-    options = [f"--dependency=afterany{waits}"] if waits else []
-    told = _ask(["sbatch", "--parsable", *options, str(files.script(array.name))])
-    return told.strip().partition(";")[0]  # of several clusters it also tells which
+def submit_array(array: Array, files: SubmissionFiles, after: Sequence[str]) -> str:
+    """Submit an array by its script, to start when the arrays of these numbers have ended; gives its number.
 
-
-def max_array_size() -> int:
-    """How many tasks one array of this cluster may have."""
-    if shutil.which("scontrol") is None:
-        return DEFAULT_ARRAY_SIZE
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _ask(["scontrol", "show", "config"]), re.MULTILINE)
-    return int(found[1]) if found else DEFAULT_ARRAY_SIZE
-
-
-def answers_here() -> bool:
-    """Whether this machine can look into a Slurm's queue."""
-    return shutil.which("squeue") is not None
-
-
-def queue(numbers: Iterable[str]) -> dict[tuple[str, int], str]:
-    """(array number, task) -> state, for all tasks of these arrays that are in the queue, from one call of squeue.
-
-    Tasks that are not in it have ended. Raises UnavailableError if Slurm does not answer.
+    Where sbatch fails, the array is looked for in the queue by its name: it may have been taken, and the answer lost. Raises
+    QueueFullError, UnavailableError in Slurm's own words.
     """
-    wanted = set(numbers)
-    if not wanted:
-        return {}
-    argv = ["squeue", "--noheader", "--all", "--array", f"--jobs={','.join(sorted(wanted))}", "--format", "%F|%K|%T"]
+    options = [f"--dependency=afterany:{':'.join(job for job, _ in map(_parts, after))}"] if after else []
+    clusters = {cluster for _, cluster in map(_parts, after) if cluster}
+    if clusters:  # what waits for others must be where they are
+        options.append(f"--clusters={clusters.pop()}")
+    place = files.script(array.name)
+    environment = submitting_environment(os.environ, place.read_text(encoding="utf-8"))
     try:
-        lines = _ask(argv).splitlines()
+        return ask(["sbatch", "--parsable", *options, str(place)], environment).strip()
     except UnavailableError as error:
-        if "Invalid job id" not in str(error):
-            raise
-        lines = []  # asked for one array that it has forgotten, squeue fails; for several, it leaves them out
-    rows = (line.strip().split("|") for line in lines)
-    return {(row[0], int(row[1])): row[2] for row in rows if len(row) == 3 and row[0] in wanted and row[1].isdigit()}
+        if _NO_ROOM.search(str(error)):
+            raise QueueFullError(str(error)) from error
+        if array.job_name and (number := _taken(array, str(error))):
+            return number
+        raise
 
 
-def _ask(argv: list[str]) -> str:
-    if shutil.which(argv[0]) is None:
-        raise UnavailableError(f"there is no {argv[0]} here; --executor slurm wants a machine that submits to Slurm")
-    # a user's own view of the queue, such as SQUEUE_STATES, must not hide tasks
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SQUEUE_")}
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment)
-    if done.returncode:
-        raise UnavailableError(f"{argv[0]}: {done.stderr.strip() or f'exit code {done.returncode}'}")
-    return done.stdout
+def _taken(array: Array, said: str) -> str:
+    """The number of an array that the queue has although sbatch failed; empty if it is not there."""
+    for pause_s in LOOK_AGAIN_S if _LOST.search(said) else (0.0,):
+        time.sleep(pause_s)
+        with suppress(UnavailableError):
+            if found := numbers_of({array.job_name: array.clusters}):
+                return found[array.job_name]
+    return ""
 
 
-def read_task(path: Path, index: int) -> Task:
-    """One line of an array's file. Raises UsageError for a number beyond its end."""
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines):
-            if number == index:
-                return task_of(path, line)
-    raise UsageError(f"{path}: has no task {index}")
-
-
-def task_of(path: Path, line: str) -> Task:
-    """A task from a line of an array's file. Raises DamagedFileError."""
-    try:
-        return Task.model_validate_json(line)
-    except ValidationError as error:
-        raise DamagedFileError(path, "damaged, or cut off; submit again, by the same command") from error
+def _parts(number: str) -> tuple[str, str]:
+    job, _, cluster = number.partition(";")
+    return job, cluster
 
 
 def cpus_of_task(environment: Mapping[str, str], affinity: Iterable[int]) -> tuple[int, ...]:

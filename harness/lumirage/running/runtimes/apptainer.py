@@ -33,6 +33,7 @@ from lumirage.running.runtimes.apptainer_argv import (
 )
 from lumirage.running.runtimes.apptainer_process import Container, Starting
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, StopReason, Watch
+from lumirage.running.scratch import temporary
 from lumirage.running.supervision import Watched, over_quota, pump, supervise
 
 PROGRAMS = ("apptainer", "singularity")
@@ -163,7 +164,7 @@ class ApptainerRuntime:
         """See Runtime. Found by their control groups, and by a variable of their environment."""
         killed = remove_groups(self._hierarchy, f"{owner}-") if self._hierarchy.can_own() else 0
         killed += kill_marked(OWNER_VARIABLE, owner)
-        for folder in Path(tempfile.gettempdir()).glob(f"lumirage-{owner}-*"):
+        for folder in temporary(os.environ).glob(f"lumirage-{owner}-*"):
             remove_tree(folder)
         return killed
 
@@ -201,8 +202,10 @@ class _WithTmpQuota:
 
 @contextlib.contextmanager
 def _workdir(call: Call) -> Iterator[Path]:
-    """The call's own /tmp and home, on the disk that TMPDIR names."""
-    folder = Path(tempfile.mkdtemp(prefix=f"lumirage-{call.owner}-"))
+    """The call's own /tmp and home, on disk: where TMPDIR says, else in /var/tmp."""
+    place = temporary(os.environ)
+    place.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"lumirage-{call.owner}-", dir=place))
     try:
         home = folder / "tmp" / "home"
         home.mkdir(parents=True)
