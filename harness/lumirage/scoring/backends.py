@@ -1,4 +1,4 @@
-"""Selects the backend of the three heavy measurements: compiled CPU kernels, or torch on a GPU. The results agree."""
+"""Selects the backend of the heavy measurements: compiled CPU kernels, or torch on a GPU. The results agree."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from lumirage.scoring.displacement_planes import Field
 from lumirage.scoring.label_maps import DenseLabels
 from lumirage.scoring.label_warp import Overlap, warp_voxels
 from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, warp_world
-from lumirage.scoring.regularity import Regularity, regularity
+from lumirage.scoring.regularity import MaskedRegularity, Regularity, masked_regularity, regularity
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Backend:
     warp_voxels: Callable[[DenseLabels, DenseLabels, Field], Overlap]
     warp_world: Callable[[PlacedLabels, PlacedLabels, WorldMap], Overlap]
     regularity: Callable[[Field, NDArray[np.uint8], int], Regularity]
+    masked_regularity: Callable[[Field, NDArray[np.uint8]], MaskedRegularity]
 
 
 def backend_for(device: str, threads: int) -> Backend:
@@ -35,6 +36,7 @@ def backend_for(device: str, threads: int) -> Backend:
             partial(warp_voxels, threads=threads),
             partial(warp_world, threads=threads),
             partial(regularity, threads=threads),
+            partial(masked_regularity, threads=threads),
         )
     if device != "torch" and device.partition(":")[0] != "cuda":
         raise UsageError(f"no score device '{device}'; choose cpu, cuda or cuda:N")
@@ -56,4 +58,5 @@ def _on_torch(device: str) -> Backend:
         partial(warp_voxels_torch, device=place),
         partial(warp_world_torch, device=place),
         partial(regularity_torch, device=place),
+        lambda field, bits: regularity_torch(field, bits, 1, place).masked,
     )

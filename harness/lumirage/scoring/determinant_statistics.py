@@ -76,21 +76,25 @@ def add_row(row: Any, origin: Any, sums: Any) -> None:
 @njit(nogil=True, cache=True)
 def logarithms(row: Any, work: Any, origin: Any, exact: bool, logs: Any) -> None:
     """logs[0] = log(det), logs[1] = log(det + 3), clipped, from the origin. `work`: (3, row length). `exact` can handle NaN."""
-    clipped = work[0]
-    for offset in range(2):
-        out = logs[offset]
+    log_from(row, work, (0.0, origin.log), exact, logs[0])
+    log_from(row, work, (3.0, origin.log_offset3), exact, logs[1])
+
+
+@njit(nogil=True, cache=True)
+def log_from(row: Any, work: Any, shift: Any, exact: bool, out: Any) -> None:
+    """out = log(det + offset), clipped, less a typical value: `shift` is (offset, typical value)."""
+    clipped, (offset, away) = work[0], shift
+    for k in range(row.size):
+        d = row[k] + offset
+        d = _LOWEST if d < _LOWEST else d
+        clipped[k] = _HIGHEST if d > _HIGHEST else d
+    if exact:
         for k in range(row.size):
-            d = row[k] + 3.0 * offset
-            d = _LOWEST if d < _LOWEST else d
-            clipped[k] = _HIGHEST if d > _HIGHEST else d
-        if exact:
-            for k in range(row.size):
-                out[k] = math.log(clipped[k])
-        else:
-            log_row(clipped, work[1:3], out)
-        away = origin.log_offset3 if offset else origin.log
-        for k in range(row.size):
-            out[k] -= away
+            out[k] = math.log(clipped[k])
+    else:
+        log_row(clipped, work[1:3], out)
+    for k in range(row.size):
+        out[k] -= away
 
 
 @njit(nogil=True, cache=True)
@@ -102,9 +106,13 @@ def add_moments(values: Any, first: Any, second: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def add_masked(row: Any, bits: Any, logs: Any, sums: Any) -> None:
-    """Adds number, logarithm and its square of the positive determinants inside the first mask."""
-    count, first, second = sums[0], sums[1], sums[2]
+def add_masked(values: Any, bits: Any, at: int, sums: Any) -> None:
+    """Adds number, logarithm and its square of the positive determinants inside the first mask.
+
+    `values`: determinants and logarithms of part of a row; `at`: where it begins in the sums.
+    """
+    row, logs = values
+    count, first, second = sums[0, at : at + row.size], sums[1, at : at + row.size], sums[2, at : at + row.size]
     for k in range(row.size):
         weight = np.float64((row[k] > 0) & ((bits[k] & 1) == 1))
         count[k] += weight

@@ -75,14 +75,15 @@ def determinants_at(field: Any, x: int, y: int, z: int, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def central_row(field: Any, x: int, y: int, out: Any) -> None:
-    """Central-difference determinants of the inner voxels of one row: out[k] is at z = k + 1."""
-    x0, x1, x2 = field[0, x - 1, y, 1:-1], field[1, x - 1, y, 1:-1], field[2, x - 1, y, 1:-1]
-    u0, u1, u2 = field[0, x + 1, y, 1:-1], field[1, x + 1, y, 1:-1], field[2, x + 1, y, 1:-1]
-    y0, y1, y2 = field[0, x, y - 1, 1:-1], field[1, x, y - 1, 1:-1], field[2, x, y - 1, 1:-1]
-    v0, v1, v2 = field[0, x, y + 1, 1:-1], field[1, x, y + 1, 1:-1], field[2, x, y + 1, 1:-1]
-    z0, z1, z2 = field[0, x, y, :-2], field[1, x, y, :-2], field[2, x, y, :-2]
-    w0, w1, w2 = field[0, x, y, 2:], field[1, x, y, 2:], field[2, x, y, 2:]
+def central_row(field: Any, x: int, y: int, first: int, out: Any) -> None:
+    """Central-difference determinants of inner voxels of one row: out[k] is at z = first + k + 1."""
+    low, here, high = (first, first + out.size), (first + 1, first + 1 + out.size), (first + 2, first + 2 + out.size)
+    x0, x1, x2 = _part(field, 0, x - 1, y, here), _part(field, 1, x - 1, y, here), _part(field, 2, x - 1, y, here)
+    u0, u1, u2 = _part(field, 0, x + 1, y, here), _part(field, 1, x + 1, y, here), _part(field, 2, x + 1, y, here)
+    y0, y1, y2 = _part(field, 0, x, y - 1, here), _part(field, 1, x, y - 1, here), _part(field, 2, x, y - 1, here)
+    v0, v1, v2 = _part(field, 0, x, y + 1, here), _part(field, 1, x, y + 1, here), _part(field, 2, x, y + 1, here)
+    z0, z1, z2 = _part(field, 0, x, y, low), _part(field, 1, x, y, low), _part(field, 2, x, y, low)
+    w0, w1, w2 = _part(field, 0, x, y, high), _part(field, 1, x, y, high), _part(field, 2, x, y, high)
     for k in range(out.size):
         xx = 0.5 * np.float64(u0[k]) - 0.5 * np.float64(x0[k]) + 1.0
         xy = 0.5 * np.float64(u1[k]) - 0.5 * np.float64(x1[k])
@@ -96,12 +97,18 @@ def central_row(field: Any, x: int, y: int, out: Any) -> None:
         out[k] = xx * (yy * zz - yz * zy) - yx * (xy * zz - xz * zy) + zx * (xy * yz - xz * yy)
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _part(field: Any, component: int, x: int, y: int, span: Any) -> Any:
+    """Part of one row of one component."""
+    return field[component, x, y, span[0] : span[1]]
+
+
 @njit(nogil=True, cache=True)
-def _reach_row(field: Any, here: Any, x: int, y: int, out: Any) -> None:
-    """out = max(out, sum over components of |d(x, y, :) - d(here)|): both differences of one axis."""
-    hx, hy = here
-    a0, a1, a2 = field[0, x, y, 1:-1], field[1, x, y, 1:-1], field[2, x, y, 1:-1]
-    c0, c1, c2 = field[0, hx, hy, 1:-1], field[1, hx, hy, 1:-1], field[2, hx, hy, 1:-1]
+def _reach_row(field: Any, here: Any, there: Any, span: Any, out: Any) -> None:
+    """out = max(out, sum over components of |d(there) - d(here)|), both (x, y): both differences of one axis."""
+    (hx, hy), (x, y) = here, there
+    a0, a1, a2 = _part(field, 0, x, y, span), _part(field, 1, x, y, span), _part(field, 2, x, y, span)
+    c0, c1, c2 = _part(field, 0, hx, hy, span), _part(field, 1, hx, hy, span), _part(field, 2, hx, hy, span)
     for k in range(out.size):
         step = (
             abs(np.float32(a0[k]) - np.float32(c0[k]))
@@ -112,11 +119,12 @@ def _reach_row(field: Any, here: Any, x: int, y: int, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _reach_along(field: Any, x: int, y: int, out: Any) -> None:
+def _reach_along(field: Any, at: Any, span: Any, out: Any) -> None:
     """The same for both differences along z."""
+    x, y = at
     for c in range(3):
-        a, b, d = field[c, x, y, :-2], field[c, x, y, 1:-1], field[c, x, y, 2:]
-        down, up = out[1], out[2]
+        a, b = field[c, x, y, span[0] - 1 : span[1] - 1], _part(field, c, x, y, span)
+        d, down, up = field[c, x, y, span[0] + 1 : span[1] + 1], out[1], out[2]
         for k in range(out.shape[1]):
             down[k] += abs(np.float32(a[k]) - np.float32(b[k]))
             up[k] += abs(np.float32(d[k]) - np.float32(b[k]))
@@ -126,30 +134,35 @@ def _reach_along(field: Any, x: int, y: int, out: Any) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _reach_cell(field: Any, x: int, y: int, side: int, out: Any) -> None:
+def _reach_cell(field: Any, at: Any, side: int, span: Any, out: Any) -> None:
     """Adds to `out` the three diagonal differences that span the tetrahedron towards `side` (-1 or 1)."""
-    nz = field.shape[3]
+    x, y = at
+    beside = span[0] + side, span[1] + side
     for c in range(3):
-        here = field[c, x, y, 1:-1]
-        a = field[c, x + side, y + side, 1:-1]
-        b = field[c, x + side, y, 1 + side : nz - 1 + side]
-        d = field[c, x, y + side, 1 + side : nz - 1 + side]
+        here = _part(field, c, x, y, span)
+        a = _part(field, c, x + side, y + side, span)
+        b = _part(field, c, x + side, y, beside)
+        d = _part(field, c, x, y + side, beside)
         for k in range(out.size):
             h = np.float32(here[k])
             out[k] += abs(np.float32(a[k]) - h) + abs(np.float32(b[k]) - h) + abs(np.float32(d[k]) - h)
 
 
 @njit(nogil=True, cache=True)
-def safe_row(field: Any, x: int, y: int, work: Any, safe: Any) -> None:
-    """safe[k] = 1 if all determinants of voxel (x, y, k + 1) are certain to be positive. `work`: float32, (5, nz - 2)."""
+def safe_row(field: Any, x: int, y: int, first: int, work: Any, safe: Any) -> None:
+    """safe[k] = 1 if all determinants of voxel (x, y, first + k + 1) are certain to be positive.
+
+    `work`: float32, (5, length of `safe`).
+    """
     work[:] = 0
-    _reach_row(field, (x, y), x - 1, y, work[0])
-    _reach_row(field, (x, y), x + 1, y, work[0])
-    _reach_row(field, (x, y), x, y - 1, work[0])
-    _reach_row(field, (x, y), x, y + 1, work[0])
-    _reach_along(field, x, y, work)
-    _reach_cell(field, x, y, -1, work[3])
-    _reach_cell(field, x, y, 1, work[4])
-    axes, first, second = work[0], work[3], work[4]
+    here, span = (x, y), (first + 1, first + 1 + safe.size)
+    _reach_row(field, here, (x - 1, y), span, work[0])
+    _reach_row(field, here, (x + 1, y), span, work[0])
+    _reach_row(field, here, (x, y - 1), span, work[0])
+    _reach_row(field, here, (x, y + 1), span, work[0])
+    _reach_along(field, here, span, work)
+    _reach_cell(field, here, -1, span, work[3])
+    _reach_cell(field, here, 1, span, work[4])
+    axes, near, far = work[0], work[3], work[4]
     for k in range(safe.size):
-        safe[k] = np.uint8((axes[k] < SAFE_CORNER) & (first[k] < SAFE_TETRAHEDRON) & (second[k] < SAFE_TETRAHEDRON))
+        safe[k] = np.uint8((axes[k] < SAFE_CORNER) & (near[k] < SAFE_TETRAHEDRON) & (far[k] < SAFE_TETRAHEDRON))

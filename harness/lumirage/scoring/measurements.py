@@ -16,7 +16,7 @@ from lumirage.scoring.label_warp import Overlap, as_one
 from lumirage.scoring.native_label_warp import PlacedLabels, WorldMap, on_grid
 from lumirage.scoring.onehot import SoftOverlap, soft_overlap
 from lumirage.scoring.pair_constants import PairConstants
-from lumirage.scoring.regularity import Regularity
+from lumirage.scoring.regularity import MaskedRegularity, Regularity
 from lumirage.scoring.score_inputs import LabelMaps, ScoreInputs
 from lumirage.scoring.similarity import Similarity, similarity
 from lumirage.scoring.surface import SurfaceDistances, SurfaceOptions, surface_distances
@@ -30,12 +30,19 @@ class PairMeasures:
     """Measurements of the field and the images of one pair."""
 
     def __init__(
-        self, inputs: ScoreInputs, backend: Backend, threads: int, constants: PairConstants | None = None
+        self,
+        inputs: ScoreInputs,
+        backend: Backend,
+        threads: int,
+        constants: PairConstants | None = None,
+        *,
+        whole_field: bool = False,
     ) -> None:
         self.inputs = inputs
         self.constants = constants or PairConstants()
         self.backend = backend
         self.threads = threads
+        self.whole_field = whole_field  # whether `regularity` is needed anyway
 
     @cached_property
     def field(self) -> Field:
@@ -73,6 +80,13 @@ class PairMeasures:
         images = self.inputs.prepared_moving, self.inputs.prepared_fixed
         bits = self.constants.bits((self.mask, *images), self.grid)
         return self.backend.regularity(self.field, bits, 3)
+
+    @cached_property
+    def strict_regularity(self) -> MaskedRegularity:
+        """The Jacobian metrics inside the strict mask; only there is the field looked at, unless all of it is anyway."""
+        if self.whole_field:
+            return self.regularity.masked
+        return self.backend.masked_regularity(self.field, self.constants.bits((self.mask,), self.grid))
 
     @cached_property
     def true_errors(self) -> tuple[Single, Grid] | None:

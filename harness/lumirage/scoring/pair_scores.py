@@ -13,10 +13,11 @@ from lumirage.scoring.backends import backend_for
 from lumirage.scoring.known_truth import inverse_consistency
 from lumirage.scoring.label_warp import Overlap
 from lumirage.scoring.landmarks import error_of_centroids, error_of_points, sample_clamped, sample_cubic
-from lumirage.scoring.measurements import FIXED_ABOVE_0, MOVING_ABOVE_0, STRICT, LabelMeasures, PairMeasures
+from lumirage.scoring.measurements import FIXED_ABOVE_0, MOVING_ABOVE_0, LabelMeasures, PairMeasures
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.presets import Preset
+from lumirage.scoring.regularity import Folding
 from lumirage.scoring.score_inputs import ScoreInputs
 from lumirage.scoring.score_rows import LabelValues, field_row, label_rows, landmark_rows, missing_row, structure_row
 from lumirage.scoring.surface import SurfaceDistances
@@ -40,7 +41,8 @@ def score_pair(
     one pair. Raises UnavailableError
     if torch or a GPU is requested and missing.
     """
-    pair = PairMeasures(inputs, backend_for(device, threads), threads, constants)
+    whole = any(metric in WHOLE_FIELD_METRICS for preset in presets for metric in preset.metrics)
+    pair = PairMeasures(inputs, backend_for(device, threads), threads, constants, whole_field=whole)
     sources = {name: LabelMeasures(pair, maps) for name, maps in sorted(inputs.labels.items())}
     return {preset.name: _score(pair, sources, preset) for preset in presets}
 
@@ -190,17 +192,21 @@ FieldValue = tuple[float, int | None] | None
 """Value and number of voxels; None if there is nothing to measure against, and so no row."""
 
 
-def _folding(mask: int, of: str) -> Callable[[PairMeasures], FieldValue]:
+def _folding(of: str, folding_of: Callable[[PairMeasures], Folding]) -> Callable[[PairMeasures], FieldValue]:
     def value(pair: PairMeasures) -> FieldValue:
-        folding = pair.regularity.foldings[mask]
+        folding = folding_of(pair)
         measured = float(getattr(folding, of)) if folding.mask_voxels else math.nan
         return measured, folding.mask_voxels
 
     return value
 
 
+def _strict_folding(of: str) -> Callable[[PairMeasures], FieldValue]:
+    return _folding(of, lambda pair: pair.strict_regularity.folding)
+
+
 def _volume_mm3(pair: PairMeasures) -> FieldValue:
-    voxels, n = _folding(STRICT, "volume")(pair) or (math.nan, None)
+    voxels, n = _strict_folding("volume")(pair) or (math.nan, None)
     return voxels * abs(float(np.linalg.det(pair.inputs.displacement.affine[:3, :3]))), n
 
 
@@ -242,16 +248,20 @@ def _likeness(of: str) -> Callable[[PairMeasures], FieldValue]:
     return value
 
 
-FIELD_METRICS: dict[str, Callable[[PairMeasures], FieldValue]] = {
-    "ndv_percent": _folding(STRICT, "percent"),
-    "ndv_mm3": _volume_mm3,
-    "non_diffeo_voxels": _folding(STRICT, "voxels"),
-    "non_diffeo_tetrahedra": _folding(STRICT, "tetrahedra"),
-    "det_le0_percent": _folding(STRICT, "voxels_percent"),
-    "sdlogj": lambda pair: (pair.regularity.sd_log_masked, pair.regularity.foldings[STRICT].mask_voxels),
-    "ndv_percent_lumir24": _folding(MOVING_ABOVE_0, "percent"),
-    "ndv_percent_lumir25": _folding(FIXED_ABOVE_0, "percent"),
+WHOLE_FIELD_METRICS: dict[str, Callable[[PairMeasures], FieldValue]] = {
+    "ndv_percent_lumir24": _folding("percent", lambda pair: pair.regularity.foldings[MOVING_ABOVE_0]),
+    "ndv_percent_lumir25": _folding("percent", lambda pair: pair.regularity.foldings[FIXED_ABOVE_0]),
     "sdlogj_offset3": lambda pair: (pair.regularity.inner.sd_log_offset3, pair.regularity.inner.count),
+}
+
+FIELD_METRICS: dict[str, Callable[[PairMeasures], FieldValue]] = {
+    "ndv_percent": _strict_folding("percent"),
+    "ndv_mm3": _volume_mm3,
+    "non_diffeo_voxels": _strict_folding("voxels"),
+    "non_diffeo_tetrahedra": _strict_folding("tetrahedra"),
+    "det_le0_percent": _strict_folding("voxels_percent"),
+    "sdlogj": lambda pair: (pair.strict_regularity.sd_log, pair.strict_regularity.folding.mask_voxels),
+    **WHOLE_FIELD_METRICS,
     **{metric: _of_truth(of) for metric, of in TRUTH_METRICS.items()},
     "inverse_consistency_mm": _inverse,
     "ncc_fixed_moved": _likeness("ncc"),

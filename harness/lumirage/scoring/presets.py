@@ -10,7 +10,7 @@ from typing import Literal
 from lumirage.core.errors import UsageError, nearest
 from lumirage.core.metrics import METRICS, Metric
 
-SCORER_VERSION = "5"
+SCORER_VERSION = "6"
 """Increased whenever a number may change or a row is added. In every row, and in every settings hash."""
 
 

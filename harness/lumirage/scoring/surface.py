@@ -7,16 +7,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from lumirage.scoring.far_surface import resolve
 from lumirage.scoring.label_maps import DenseLabels
-from lumirage.scoring.nearest_surface import Columns, bounds_of, columns_for, squared_distances
+from lumirage.scoring.nearest_surface import Squares, bounds_of, squared_distances, squares_for
 from lumirage.scoring.slabs import map_items
 from lumirage.scoring.surfels import Surfels, surfel_areas, surfels
 
 TIE = 1e-9
 """Shares of area nearer to 0.95 than this count as 0.95: rounding errors must not decide the distance."""
 
-BINS = 1024
+NEAR = 10
+"""Voxels, of the largest spacing, within which the 95th percentile of a good answer lies."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class SurfaceOptions:
     official_ties: bool = False
     """Break ties at the percentile as surface-distance's floating-point sums do, bit for bit."""
     mean: bool = True
-    """Also the mean distance and the surface Dice; without them, far surfels are only measured where they matter."""
+    """Also the mean distance and the surface Dice."""
     background: bool = True
     """Whether label 0 is measured; without it, its values are NaN."""
     tolerance: float = 1.0
@@ -63,7 +63,8 @@ def surface_distances(
     """
     spacing = np.array(options.spacing, np.float64)
     (a, a_begin), (b, b_begin) = fixed_surfels or surfels(fixed, threads), surfels(warped, threads)
-    search = _Search(columns_for(spacing), surfel_areas(options.spacing), spacing, options)
+    squares, near = squares_for(fixed.ids.shape, options.spacing), (NEAR * max(options.spacing)) ** 2
+    search = _Search(squares, surfel_areas(options.spacing), near, options)
 
     def of_label(label: int) -> tuple[float, float, float]:
         if fixed.labels.values[label] == 0 and not options.background:
@@ -92,9 +93,10 @@ def _diagonal(surface: NDArray[np.uint64], spacing: NDArray[np.float64]) -> floa
 
 @dataclass(frozen=True)
 class _Search:
-    columns: Columns
+    squares: Squares
     areas: NDArray[np.float64]
-    spacing: NDArray[np.float64]
+    near: float
+    """Squared distance up to which the percentile is looked for first: registered surfaces lie close together."""
     options: SurfaceOptions
 
 
@@ -114,12 +116,9 @@ def _directed(
     points: NDArray[np.uint64], surface: NDArray[np.uint64], search: _Search
 ) -> tuple[float, float, float, float]:
     """For one direction: 95th percentile, sum of distance times area, area within the tolerance, area."""
-    squared = squared_distances(points, surface, search.columns)
-    if search.options.mean:
-        resolve(points, surface, search.spacing, squared)
-    percentile, tie, area = _percentile(points, squared, search.areas, search.columns.limit)
+    squared = squared_distances(points, surface, search.squares)
+    percentile, tie, area = _percentile(points, squared, search.areas, search.near)
     if np.isinf(percentile):
-        resolve(points, surface, search.spacing, squared)
         percentile, tie, area = _percentile(points, squared, search.areas, float(squared.max()))
     if tie and search.options.official_ties:
         percentile = _percentile_as_official(squared, search.areas[(points >> np.uint64(40)) & np.uint64(255)])

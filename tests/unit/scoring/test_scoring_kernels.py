@@ -11,19 +11,18 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from lumirage.core.space import Displacement, Volume
-from lumirage.scoring import nearest_surface as nearest
 from lumirage.scoring import regularity as regularity_module
 from lumirage.scoring.displacement_planes import component_planes, voxel_planes
-from lumirage.scoring.far_surface import resolve
 from lumirage.scoring.known_truth import error_by_label, error_in, inverse_consistency, true_errors
 from lumirage.scoring.label_maps import LabelSet, relabel, values_in
 from lumirage.scoring.label_warp import warp_voxels
 from lumirage.scoring.landmarks import sample_clamped, sample_cubic, sample_linear
 from lumirage.scoring.logarithm import log_row
 from lumirage.scoring.native_label_warp import WorldMap, cells_of_row, interpolate, interpolate_row, row_buffers
+from lumirage.scoring.nearest_surface import squared_distances, squares_for
 from lumirage.scoring.onehot import soft_overlap
 from lumirage.scoring.overlap import dice
-from lumirage.scoring.regularity import mask_bits, regularity
+from lumirage.scoring.regularity import mask_bits, masked_regularity, regularity
 from lumirage.scoring.similarity import pull_image, similarity
 from lumirage.scoring.surface import SurfaceOptions, surface_distances
 from lumirage.scoring.surfels import surfel_areas, surfels
@@ -156,11 +155,7 @@ def reference_distances(f: np.ndarray, w: np.ndarray, spacing: tuple) -> tuple[f
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.0, 0.7, 2.5), (3.0, 1.0, 0.5)])
-@pytest.mark.parametrize("reach", [0, nearest.REACH])
-def test_surface_distances_are_those_of_the_definition(
-    spacing: tuple, reach: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nearest, "REACH", reach)  # 0: all surfels that do not coincide are taken as far apart
+def test_surface_distances_are_those_of_the_definition(spacing: tuple) -> None:
     fixed, warped = blobs((30, 14, 18), 4, 1), blobs((30, 14, 18), 4, 2)
     fixed[-2:, -2:, -2:], warped[:2, :2, :2] = 9, 9  # far apart, at the border
     labels = LabelSet.of([0, 1, 2, 3, 9])
@@ -195,20 +190,28 @@ def test_a_row_of_displacements_has_the_digits_of_its_points(turn: float, flip: 
     assert np.isnan(row[:, 18:]).all()
 
 
-@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (1.2, 0.7, 2.5)])
-def test_the_nearest_of_a_far_surface_is_found_among_many_tiles(spacing: tuple) -> None:
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 1.0, 2.0), (0.8, 0.8, 0.8), (1.2, 0.7, 2.5)])
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("shrunk", [1, 3, 20])
+def test_the_nearest_point_of_a_surface_is_found_to_the_last_digit(spacing: tuple, ordered: bool, shrunk: int) -> None:
     rng = np.random.default_rng(7)
-    corners = rng.integers(0, [150, 120, 140], (6000, 3))
-    corners[3000:] //= 3  # dense in one corner, thin elsewhere
-    packed = np.array([x << 26 | y << 13 | z for x, y, z in corners.tolist()], np.uint64)
-    points, surface = packed[::2], packed[1::2]
-    found = np.where(rng.random(points.size) < 0.1, 4.0, np.inf)
-    kept = np.isfinite(found)
-    resolve(points, surface, np.array(spacing), found)
-    apart = (corners[::2, None] - corners[None, 1::2]) * np.array(spacing)
+    shape = (150, 120, 140)
+    corners, surface = rng.integers(0, shape, (800, 3)), rng.integers(0, shape, (800, 3)) // shrunk
+    corners[:300] = surface[:300] + rng.integers(0, 2, (300, 3))  # near, others up to 130 away, on either side
+    corners[300:400, :2] = corners[300, :2]  # a row of points
+    if ordered:
+        corners = corners[np.lexsort(corners.T[::-1])]
+    packed = [np.array([x << 26 | y << 13 | z for x, y, z in at.tolist()], np.uint64) for at in (corners, surface)]
+    found = squared_distances(*packed, squares_for(shape, spacing))
+    apart = (corners[:, None] - surface[None]) * np.array(spacing)
     wanted = ((apart[..., 0] ** 2 + apart[..., 1] ** 2) + apart[..., 2] ** 2).min(axis=1)
-    assert np.array_equal(found[~kept], wanted[~kept])
-    assert (found[kept] == 4.0).all()  # those that were known stay
+    assert np.array_equal(found, wanted)
+
+
+def test_distances_are_exact_where_float32_would_round_them() -> None:
+    shape = (8000, 3, 3)
+    points, surface = (np.array([x << 26 | 2 << 13 | z], np.uint64) for x, z in ((1, 0), (7999, 1)))
+    assert squared_distances(points, surface, squares_for(shape, (1.0, 1.0, 1.0)))[0] == 7998**2 + 1
 
 
 def test_a_small_island_far_away_counts_in_the_mean_however_far_it_lies() -> None:
@@ -320,6 +323,16 @@ def test_the_short_cut_for_safe_voxels_changes_no_number(seed: int, size: float)
     assert short.foldings[0].volume == pytest.approx(full.foldings[0].volume, rel=1e-13)
     assert short.any_corner_nonpositive == full.any_corner_nonpositive
     assert short.inner.sd_log_offset3 == pytest.approx(full.inner.sd_log_offset3, rel=1e-12)
+
+
+@SLOW
+@given(seed=st.integers(0, 2**32 - 1), size=st.sampled_from([0.05, 0.3, 1.5, 3000.0]), share=st.floats(0, 1))
+def test_what_is_measured_in_the_mask_alone_has_the_digits_of_the_whole(seed: int, size: float, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    field = (rng.normal(size=(3, 18, 7, 9)) * size).astype(np.float32)
+    bits = mask_bits([rng.random(field.shape[1:]) < share, None], field.shape[1:])
+    alone, whole = masked_regularity(field, bits), regularity(field, bits, 2).masked
+    assert repr(alone) == repr(whole)  # as NaN differs from itself
 
 
 def test_a_grid_without_inside_has_no_determinants() -> None:
