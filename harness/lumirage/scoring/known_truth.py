@@ -7,8 +7,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lumirage.core.space import Displacement, Single
+from lumirage.scoring.displacement_rows import apply_affine, interpolate
 from lumirage.scoring.label_maps import DenseLabels
-from lumirage.scoring.native_label_warp import WorldMap, apply_affine, interpolate
+from lumirage.scoring.native_label_warp import WorldMap
 from lumirage.scoring.slabs import map_slabs
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lumirage.core.model import Grid
 from lumirage.core.space import Volume, make_grid, same_grid
 from lumirage.scoring.displacement_planes import component_planes
+from lumirage.scoring.displacement_rows import apply_affine, cells_of_row, interpolate_row, row_buffers
 from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel
 from lumirage.scoring.label_warp import Overlap, overlap_of
 from lumirage.scoring.slabs import map_slabs
@@ -64,6 +65,8 @@ class _WorldWarp(NamedTuple):
     fixed: Any
     warped: Any
     background: int
+    place: Any
+    """An array of the integers that count the voxels of the moving map."""
 
 
 def warp_world(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, threads: int = 1) -> Overlap:
@@ -77,6 +80,7 @@ def warp_world(fixed: PlacedLabels, moving: PlacedLabels, world: WorldMap, threa
     call = _WorldWarp(
         component_planes(world.u), *voxel_matrices(world, fixed.affine, moving.affine),
         np.array(upward_axes(moving.affine)), moving.dense.ids, fixed.dense.ids, warped, labels.background,
+        np.empty(0, np.int32 if moving.dense.ids.size < 2**31 else np.int64),
     )  # fmt: skip
     size = labels.other + 1
     parts = map_slabs(lambda start, stop: _warp_slab(start, stop, call, size), fixed.dense.shape[0], threads)
@@ -130,121 +134,48 @@ def on_grid(
     return pull_labels(PlacedLabels(dense, volume.affine), (grid.shape, np.array(grid.affine)), world, threads)
 
 
-@njit(nogil=True, cache=True, inline="always")
-def apply_affine(m: Any, x: float, y: float, z: float) -> Any:
-    """A matrix of at least three rows applied to a point."""
-    return (
-        m[0, 0] * x + m[0, 1] * y + m[0, 2] * z + m[0, 3],
-        m[1, 0] * x + m[1, 1] * y + m[1, 2] * z + m[1, 3],
-        m[2, 0] * x + m[2, 1] * y + m[2, 2] * z + m[2, 3],
-    )
-
-
-@njit(nogil=True, cache=True, inline="always")
-def cell(coordinate: Any, n: Any) -> Any:
-    """Lower neighbour, upper neighbour and the share of the upper one, the coordinate clipped to 0..n-1."""
-    held = min(max(coordinate, 0.0), n - 1.0)
-    low = min(np.int64(held), max(n - 2, 0))
-    return low, min(low + 1, n - 1), held - low
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _blend(a: Any, b: Any, part: float) -> Any:
-    rest = 1.0 - part
-    return (
-        rest * np.float64(a[0]) + part * np.float64(b[0]),
-        rest * np.float64(a[1]) + part * np.float64(b[1]),
-        rest * np.float64(a[2]) + part * np.float64(b[2]),
-    )
+@njit(nogil=True, cache=True)
+def _warp_slab(start: int, stop: int, call: Any, size: int) -> Any:
+    joint = np.zeros((size, size), np.int64)
+    cells, u = row_buffers(call.fixed.shape[2] - 2)
+    tilted = call.to_grid[2, 0] != 0 or call.to_grid[2, 1] != 0
+    at, labels = np.empty(u.shape[1], call.place.dtype), call.moving.ravel()
+    for x in range(start, stop):
+        for y in range(call.fixed.shape[1] - 2):
+            fixed, out = call.fixed[x + 1, y + 1, 1:-1], call.warped[x + 1, y + 1, 1:-1]
+            if tilted or (x == start and y == 0):
+                cells_of_row(call.to_grid, (x, y), call.u.shape[3], cells)
+            interpolate_row(call.u, call.to_grid, (x, y), (0, u.shape[1]), cells, u)
+            _nearest_of_row(call, (x, y), u, at)
+            for z in range(at.size):
+                label = np.int64(labels[np.uint64(at[z])]) if at[z] >= 0 else np.int64(call.background)
+                out[z] = label
+                joint[np.uint64(fixed[z]), np.uint64(label)] += 1
+    return joint
 
 
 @njit(nogil=True, cache=True)
-def interpolate(u: Any, x: float, y: float, z: float) -> Any:
-    """u (X, Y, Z, 3) at a voxel point, trilinear, edge value outside."""
-    x0, x1, px = cell(x, u.shape[0])
-    y0, y1, py = cell(y, u.shape[1])
-    z0, z1, pz = cell(z, u.shape[2])
-    low = _blend(_blend(u[x0, y0, z0], u[x0, y0, z1], pz), _blend(u[x0, y1, z0], u[x0, y1, z1], pz), py)
-    high = _blend(_blend(u[x1, y0, z0], u[x1, y0, z1], pz), _blend(u[x1, y1, z0], u[x1, y1, z1], pz), py)
-    return _blend(low, high, px)
+def _nearest_of_row(call: Any, row: Any, u: Any, at: Any) -> None:
+    """The position in the framed moving map that each voxel of row (x, y) comes from, -1 outside the moving volume.
 
-
-@njit(nogil=True, cache=True)
-def cells_of_row(to_grid: Any, at: Any, size: int, cells: Any) -> None:
-    """The cells along z of the working grid in which the voxels of row `at` (x, y) lie: low, high, part of the upper one."""
-    low, high, part = cells
-    for z in range(part.size):
-        low[z], high[z], part[z] = cell(apply_affine(to_grid, at[0], at[1], z)[2], size)
-
-
-@njit(nogil=True, cache=True)
-def interpolate_row(planes: Any, to_grid: Any, at: Any, span: Any, cells: Any, out: Any) -> None:
-    """u (3, X, Y, Z) at voxels (x, y, z) of row `at` (x, y), start <= z < stop of `span`, into `out` (3, Z).
-
-    `cells` are those of the row, which all rows share where the working grid's z depends on z alone. The digits are those
-    of `interpolate`, as the operations and their order are the same.
+    In floating point, whose comparisons also hold for the coordinates of a field that explodes.
     """
-    x, y = at
-    if to_grid[0, 2] == 0 and to_grid[1, 2] == 0:
-        gx, gy, _ = apply_affine(to_grid, x, y, 0)
-        around = cell(gx, planes.shape[1]), cell(gy, planes.shape[2])
-        for c in range(3):
-            _blend_row(planes[c], around, span, cells, out[c])
-        return
-    for z in range(span[0], span[1]):
-        gx, gy, _ = apply_affine(to_grid, x, y, z)
-        around = cell(gx, planes.shape[1]), cell(gy, planes.shape[2])
-        for c in range(3):
-            _blend_row(planes[c], around, (z, z + 1), cells, out[c])
-
-
-@njit(nogil=True, cache=True, inline="always")
-def _blend_row(plane: Any, around: Any, span: Any, cells: Any, out: Any) -> None:
-    (x0, x1, px), (y0, y1, py) = around
-    low_z, high_z, part = cells
-    a, b, c, d = plane[x0, y0], plane[x0, y1], plane[x1, y0], plane[x1, y1]
-    for z in range(span[0], span[1]):
-        z0, z1, pz = low_z[z], high_z[z], part[z]
-        qz = 1.0 - pz
-        low = (1.0 - py) * (qz * a[z0] + pz * a[z1]) + py * (qz * b[z0] + pz * b[z1])
-        high = (1.0 - py) * (qz * c[z0] + pz * c[z1]) + py * (qz * d[z0] + pz * d[z1])
-        out[z] = (1.0 - px) * low + px * high
-
-
-@njit(nogil=True, cache=True)
-def row_buffers(length: int) -> Any:
-    """Space for the cells of a row and its displacements (3, length)."""
-    cells = np.empty(length, np.int64), np.empty(length, np.int64), np.empty(length)
-    return cells, np.empty((3, length))
+    x, y = row
+    nx, ny, nz = call.moving.shape
+    m, step, upward = call.to_moving, call.step, call.upward
+    up_x, up_y, up_z = upward[0], upward[1], upward[2]
+    ux, uy, uz = u[0], u[1], u[2]
+    for z in range(at.size):
+        cx, cy, cz = apply_affine(m, x, y, z)
+        i = _nearest(cx + step[0, 0] * ux[z] + step[0, 1] * uy[z] + step[0, 2] * uz[z], up_x)
+        j = _nearest(cy + step[1, 0] * ux[z] + step[1, 1] * uy[z] + step[1, 2] * uz[z], up_y)
+        k = _nearest(cz + step[2, 0] * ux[z] + step[2, 1] * uy[z] + step[2, 2] * uz[z], up_z)
+        inside = (i >= 0) & (i < nx - 2) & (j >= 0) & (j < ny - 2) & (k >= 0) & (k < nz - 2)
+        place = ((i + 1.0) * ny + (j + 1.0)) * nz + (k + 1.0)
+        at[z] = place if inside else -1.0
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _nearest(coordinate: Any, upward: Any) -> Any:
-    """The nearest index; half-way rounds up or down as given."""
-    return np.int64(np.floor(coordinate + 0.5 + SNAP)) if upward else np.int64(np.ceil(coordinate - 0.5 - SNAP))
-
-
-@njit(nogil=True, cache=True)
-def _warp_slab(start: int, stop: int, call: Any, size: int) -> Any:
-    joint = np.zeros((size, size), np.int64)
-    nx, ny, nz = call.moving.shape[0] - 2, call.moving.shape[1] - 2, call.moving.shape[2] - 2
-    step, upward = call.step, call.upward
-    cells, u = row_buffers(call.fixed.shape[2] - 2)
-    tilted = call.to_grid[2, 0] != 0 or call.to_grid[2, 1] != 0
-    for x in range(start, stop):
-        for y in range(call.fixed.shape[1] - 2):
-            fixed, out = call.fixed[x + 1, y + 1], call.warped[x + 1, y + 1]
-            if tilted or (x == start and y == 0):
-                cells_of_row(call.to_grid, (x, y), call.u.shape[3], cells)
-            interpolate_row(call.u, call.to_grid, (x, y), (0, u.shape[1]), cells, u)
-            for z in range(u.shape[1]):
-                cx, cy, cz = apply_affine(call.to_moving, x, y, z)
-                i = _nearest(cx + step[0, 0] * u[0, z] + step[0, 1] * u[1, z] + step[0, 2] * u[2, z], upward[0])
-                j = _nearest(cy + step[1, 0] * u[0, z] + step[1, 1] * u[1, z] + step[1, 2] * u[2, z], upward[1])
-                k = _nearest(cz + step[2, 0] * u[0, z] + step[2, 1] * u[1, z] + step[2, 2] * u[2, z], upward[2])
-                label = np.int64(call.background)
-                if 0 <= i < nx and 0 <= j < ny and 0 <= k < nz:
-                    label = np.int64(call.moving[i + 1, j + 1, k + 1])
-                out[z + 1] = label
-                joint[fixed[z + 1], label] += 1
-    return joint
+    """The nearest index, a float; half-way rounds up or down as given."""
+    return np.floor(coordinate + 0.5 + SNAP) if upward else np.ceil(coordinate - 0.5 - SNAP)

@@ -10,16 +10,9 @@ from numpy.typing import NDArray
 
 from lumirage.core.space import Single, Volume
 from lumirage.scoring.displacement_planes import component_planes
-from lumirage.scoring.native_label_warp import (
-    SNAP,
-    WorldMap,
-    apply_affine,
-    cell,
-    cells_of_row,
-    interpolate_row,
-    row_buffers,
-    voxel_matrices,
-)
+from lumirage.scoring.displacement_rows import apply_affine, cell, cells_of_row, interpolate_row, row_buffers
+from lumirage.scoring.native_label_warp import SNAP, WorldMap, voxel_matrices
+from lumirage.scoring.order_statistics import percentiles
 from lumirage.scoring.slabs import map_slabs
 
 BINS = 64
@@ -43,13 +36,10 @@ class Similarity(NamedTuple):
 
 def similarity(fixed: Volume, moving: Volume, world: WorldMap, mask: NDArray[np.bool_], threads: int = 1) -> Similarity:
     """Similarity of the fixed image and the warped moving image, inside a mask on the fixed grid (X, Y, Z)."""
-    moved = pull_image(moving, (mask, fixed.affine), world, threads)
-    kept = np.isfinite(moved)
-    a, b = fixed.data[kept].astype(np.float64), moved[kept].astype(np.float64)
+    a, b = _both(fixed, pull_image(moving, (mask, fixed.affine), world, threads), threads)
     if not a.size or a.min() == a.max() or b.min() == b.max():
         return Similarity(math.nan, math.nan, a.size)
-    cells = _bin(a) * BINS + _bin(b)
-    joint = np.bincount(cells, minlength=BINS * BINS).reshape(BINS, BINS) / a.size
+    joint = _joint_histogram(a, b, _range(a), _range(b)) / a.size
     outer = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
     filled = joint > 0
     mi = float((joint[filled] * np.log(joint[filled] / outer[filled])).sum())
@@ -59,12 +49,20 @@ def similarity(fixed: Volume, moving: Volume, world: WorldMap, mask: NDArray[np.
     return Similarity(float((a * b).sum() / math.sqrt((a * a).sum() * (b * b).sum())), mi, a.size)
 
 
-def _bin(values: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The index of each value among BINS equal intervals; the first and the last include values beyond them."""
-    low, high = np.percentile(values, (TAIL_PERCENT, 100 - TAIL_PERCENT))
+def _both(fixed: Volume, moved: Single, threads: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The intensities of both images where the moved one has any."""
+    data = np.ascontiguousarray(fixed.data)
+    parts = map_slabs(lambda start, stop: _both_slab(start, stop, data, moved), moved.shape[0], threads)
+    first, second = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return first, second
+
+
+def _range(values: NDArray[np.float64]) -> tuple[float, float]:
+    """From where to where the bins reach; the first and the last also have the values beyond."""
+    low, high = percentiles(values, (TAIL_PERCENT, 100 - TAIL_PERCENT))
     if low == high:  # nearly all voxels are equal: then the few others define the range
-        low, high = values.min(), values.max()
-    return np.clip((values - low) * (BINS / (high - low)), 0, BINS - 1).astype(np.int64)
+        return float(values.min()), float(values.max())
+    return low, high
 
 
 def pull_image(
@@ -104,6 +102,33 @@ def _pull_slab(start: int, stop: int, source: Any, matrices: Any, moved: Any) ->
                 k += step[2, 0] * u[0, z] + step[2, 1] * u[1, z] + step[2, 2] * u[2, z]
                 if -SNAP <= i <= top_x and -SNAP <= j <= top_y and -SNAP <= k <= top_z:
                     moved[x, y, z] = _sample(image, i, j, k)
+
+
+@njit(nogil=True, cache=True)
+def _both_slab(start: int, stop: int, fixed: Any, moved: Any) -> Any:
+    first, second = fixed[start:stop].ravel(), moved[start:stop].ravel()
+    size = 0
+    for k in range(second.size):
+        size += np.isfinite(second[k])
+    a, b = np.empty(size), np.empty(size)
+    size = 0
+    for k in range(second.size):
+        if np.isfinite(second[k]):
+            a[size], b[size] = first[k], second[k]
+            size += 1
+    return a, b
+
+
+@njit(nogil=True, cache=True)
+def _joint_histogram(a: Any, b: Any, range_a: Any, range_b: Any) -> Any:
+    """Of BINS equal intervals of each image."""
+    joint = np.zeros((BINS, BINS), np.int64)
+    scale_a, scale_b = BINS / (range_a[1] - range_a[0]), BINS / (range_b[1] - range_b[0])
+    for k in range(a.size):
+        i = np.int64(min(max((a[k] - range_a[0]) * scale_a, 0.0), BINS - 1.0))
+        j = np.int64(min(max((b[k] - range_b[0]) * scale_b, 0.0), BINS - 1.0))
+        joint[i, j] += 1
+    return joint
 
 
 @njit(nogil=True, cache=True, inline="always")

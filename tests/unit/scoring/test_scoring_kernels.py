@@ -13,14 +13,16 @@ from scipy import ndimage
 from lumirage.core.space import Displacement, Volume
 from lumirage.scoring import regularity as regularity_module
 from lumirage.scoring.displacement_planes import component_planes, voxel_planes
+from lumirage.scoring.displacement_rows import cells_of_row, interpolate, interpolate_row, row_buffers
 from lumirage.scoring.known_truth import error_by_label, error_in, inverse_consistency, true_errors
 from lumirage.scoring.label_maps import LabelSet, relabel, values_in
 from lumirage.scoring.label_warp import warp_voxels
 from lumirage.scoring.landmarks import sample_clamped, sample_cubic, sample_linear
 from lumirage.scoring.logarithm import log_row
-from lumirage.scoring.native_label_warp import WorldMap, cells_of_row, interpolate, interpolate_row, row_buffers
+from lumirage.scoring.native_label_warp import WorldMap
 from lumirage.scoring.nearest_surface import squared_distances, squares_for
 from lumirage.scoring.onehot import soft_overlap
+from lumirage.scoring.order_statistics import percentiles
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.regularity import mask_bits, masked_regularity, regularity
 from lumirage.scoring.similarity import pull_image, similarity
@@ -173,12 +175,12 @@ def test_surface_distances_are_those_of_the_definition(spacing: tuple) -> None:
     assert np.isnan(lazy.mean).all()
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.3])
+@pytest.mark.parametrize(("turn", "spacing"), [(0.0, 0.6), (0.3, 0.6), (0.0, 1.0)])
 @pytest.mark.parametrize("flip", [1, -1])
-def test_a_row_of_displacements_has_the_digits_of_its_points(turn: float, flip: int) -> None:
+def test_a_row_of_displacements_has_the_digits_of_its_points(turn: float, spacing: float, flip: int) -> None:
     u = np.random.default_rng(3).normal(size=(9, 8, 7, 3)).astype(np.float32)
     c, s = np.cos(turn), np.sin(turn)
-    to_grid = np.array([[0.7 * c, 0, 0.7 * s, -1.2], [0.01, 0.9, 0, 0.3], [-0.6 * s, 0, flip * 0.6 * c, 3.1]])
+    to_grid = np.array([[0.7 * c, 0, 0.7 * s, -1.2], [0.01, 0.9, 0, 0.3], [-0.6 * s, 0, flip * spacing * c, 3.1]])
     cells, row = row_buffers(20)
     row[:] = np.nan
     cells_of_row(to_grid, (4, 5), u.shape[2], cells)
@@ -425,6 +427,19 @@ def test_a_shift_by_whole_voxels_is_undone_and_what_leaves_the_image_leaves_the_
     )
     assert found.ncc == pytest.approx(1.0)
     assert found.voxels == 7 * 8 * 7
+
+
+@SLOW
+@given(seed=st.integers(0, 2**32 - 1), size=st.integers(2, 3000), kind=st.sampled_from(["even", "ties", "outlier"]))
+def test_percentiles_are_numpys_to_the_last_digit(seed: int, size: int, kind: str) -> None:
+    values = np.random.default_rng(seed).normal(size=size) * 7
+    if kind == "ties":
+        values = np.round(values)
+    if kind == "outlier":
+        values[0] = 1e9
+    values[-1] = values[0] + 1  # not all equal
+    wanted = np.percentile(values, (0, 0.1, 30, 99.9, 100))
+    assert percentiles(values, (0, 0.1, 30, 99.9, 100)) == tuple(wanted)
 
 
 def test_one_voxel_far_too_bright_leaves_mutual_information_as_it_was() -> None:
