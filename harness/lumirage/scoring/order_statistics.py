@@ -34,7 +34,7 @@ def _ranked(values: NDArray[np.float64], ends: tuple[float, float], below: NDArr
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _bin_of(value: float, low: float, scale: float) -> int:
+def _bin_of(value: float, low: float, scale: float) -> Any:
     return min(np.int64((value - low) * scale), BINS - 1)
 
 
