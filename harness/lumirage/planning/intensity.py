@@ -28,7 +28,7 @@ def spoil_and_scale(picture: Single, native_foreground: Array, prepare: Prepare,
     if prepare.inverted:
         top = picture[inside].max(initial=0.0)
         picture = np.where(inside, top - picture, picture)
-    return np.ascontiguousarray(picture, dtype=np.float32)
+    return np.asarray(picture, dtype=np.float32)
 
 
 def _scale(picture: Single, inside: Array, prepare: Prepare) -> Single:

@@ -41,6 +41,7 @@ from lumirage.core.stored_images import check_prepared, with_checksums
 from lumirage.core.track import Prepare
 from lumirage.planning.affine_alignment import ALIGN_VERSION, Alignment, align
 from lumirage.planning.intensity import spoil_and_scale
+from lumirage.planning.linear_resampling import affine_resampled
 from lumirage.planning.working_grid import about_centre, working_grid
 
 TRIES = 3
@@ -287,6 +288,4 @@ def resample(volume: Volume, to_native: Float, grid: Grid) -> Single:
     data = volume.data
     if (step > 1.01).any():
         data = ndimage.gaussian_filter(data, np.where(step > 1.01, (step - 1) / 2, 0.0), mode="nearest", truncate=3)
-    return ndimage.affine_transform(
-        data, to_voxel[:3, :3], to_voxel[:3, 3], grid.shape, np.float32, 1, mode="grid-constant"
-    )
+    return affine_resampled(data, to_voxel[:3, :3], to_voxel[:3, 3], grid.shape)

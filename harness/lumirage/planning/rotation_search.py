@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from lumirage.core.space import Array, Float, Volume, points
+from lumirage.planning.linear_resampling import joint_counts
 
 SAMPLED_MM = 8.0
 BINS = 16
@@ -64,9 +64,7 @@ class Agreement:
         """Mutual information in nats, fixed world to moving world; outside the moving image the intensity is 0."""
         world, fixed = self._samples
         to_voxel = np.linalg.inv(self.moving.affine) @ affine
-        pulled = ndimage.map_coordinates(self.moving.data, points(to_voxel, world).T, order=1, mode="constant")
-        joint = np.bincount((fixed * BINS + _binned(pulled)).astype(np.intp), minlength=BINS * BINS) / len(fixed)
-        joint = joint.reshape(BINS, BINS)
+        joint = joint_counts(self.moving.data, points(to_voxel, world), fixed, BINS) / len(fixed)
         return _entropy(joint.sum(axis=1)) + _entropy(joint.sum(axis=0)) - _entropy(joint.ravel())
 
     def turned(self, rotation: Float) -> Float:
