@@ -65,10 +65,11 @@ def _in_draws(cell: Cell, drawn: FloatArray | None, ranks: FloatArray) -> tuple[
     if not len(again):
         return first, float("nan")
     first[ranked] = (again == 1).mean(axis=0)
-    return first, _mean_correlation(again, ranks[ranked])
+    return first, mean_correlation(again, ranks[ranked])
 
 
-def _mean_correlation(drawn: FloatArray, ranks: FloatArray) -> float:
+def mean_correlation(drawn: FloatArray, ranks: FloatArray) -> float:
+    """Mean Spearman correlation of the draws' ranks (draws, methods) with a list's; NaN if all are tied."""
     a = drawn - drawn.mean(axis=1, keepdims=True)
     b = ranks - ranks.mean()
     with np.errstate(invalid="ignore", divide="ignore"):
