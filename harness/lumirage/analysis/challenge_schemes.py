@@ -29,10 +29,22 @@ NOTHING = "identity"
 
 
 @dataclass(frozen=True)
+class RankBy:
+    """A metric that a challenge declares to rank by."""
+
+    metric: str
+    weight: float = 1.0
+    source: str = ""
+    """The label source; empty: the first."""
+
+
+@dataclass(frozen=True)
 class FactorRule:
     """One factor: the prefix of its metric's name."""
 
     metric: str
+    weight: float = 1.0
+    source: str = ""
     each_label: bool = False
     """The values of single labels or landmarks instead of the pairs' means."""
     hardest: bool = False
@@ -118,12 +130,20 @@ class ScoreTable:
         return pair.split("/", 1)[0]
 
 
-def factors_of(scheme: ChallengeScheme, table: ScoreTable, policy: Policy, source: str = "") -> list[Factor]:
-    """The factors that were measured, in the scheme's order; failures filled by the policy."""
+def factors_of(
+    scheme: ChallengeScheme, table: ScoreTable, policy: Policy, declared: tuple[str, Sequence[RankBy]] = ("", ())
+) -> list[Factor]:
+    """The factors that were measured, in the scheme's order; failures filled by the policy.
+
+    `declared`: a preset and metrics to take instead of the scheme's own; empty for those of the scheme.
+    """
     rows = table.rows
-    preset = scheme.preset if (rows["preset"] == scheme.preset).any() else str(rows["preset"].iloc[0])
-    of_preset = replace(table, rows=rows[rows["preset"] == preset])
-    return [factor for rule in scheme.factors for factor in _factors(rule, of_preset, policy, source)]
+    preset = declared[0] or scheme.preset
+    of_preset = rows[rows["preset"] == (preset if (rows["preset"] == preset).any() else rows["preset"].min())]
+    by_label = any(rule.each_label for rule in scheme.factors)
+    rules = tuple(FactorRule(by.metric, by.weight, by.source, each_label=by_label) for by in declared[1])
+    chosen = replace(table, rows=of_preset)
+    return [factor for rule in rules or scheme.factors for factor in _factors(rule, chosen, policy)]
 
 
 def missing_factors(scheme: ChallengeScheme, factors: Sequence[Factor]) -> list[str]:
@@ -133,8 +153,8 @@ def missing_factors(scheme: ChallengeScheme, factors: Sequence[Factor]) -> list[
     return [name for name in wanted if name not in names]
 
 
-def _factors(rule: FactorRule, table: ScoreTable, policy: Policy, source: str) -> Iterator[Factor]:
-    rows = _rows_of(rule, table.rows, source)
+def _factors(rule: FactorRule, table: ScoreTable, policy: Policy) -> Iterator[Factor]:
+    rows = _rows_of(rule, table.rows)
     if rows.empty:
         return
     metric = str(rows["metric"].iloc[0])
@@ -150,7 +170,7 @@ def _factors(rule: FactorRule, table: ScoreTable, policy: Policy, source: str) -
                 continue
             chosen = _lowest(values[table.methods.index(NOTHING)])
             values, pairs, name = values[:, chosen], pairs[chosen], f"{name} (30 %)"
-        yield Factor(name, direction(metric) * values, pairs, len(table.pairs))
+        yield Factor(name, direction(metric) * values, pairs, len(table.pairs), rule.weight)
 
 
 def _short(metric: str) -> str:
@@ -159,14 +179,14 @@ def _short(metric: str) -> str:
     )
 
 
-def _rows_of(rule: FactorRule, rows: pd.DataFrame, source: str) -> pd.DataFrame:
+def _rows_of(rule: FactorRule, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of the rule's metric; of the wanted label source, or the first. Single labels only if there are any."""
     mine = rows[rows["metric"].str.startswith(rule.metric)]
     if mine.empty:
         return mine
     mine = mine[mine["metric"] == min(mine["metric"])]
     sources = sorted(set(mine["source"]))
-    mine = mine[mine["source"] == (source if source in sources else sources[0])]
+    mine = mine[mine["source"] == (rule.source if rule.source in sources else sources[0])]
     single = mine[mine["label"].notna()]
     return single if rule.each_label and len(single) else mine[mine["label"].isna()]
 
@@ -189,7 +209,8 @@ def _matrix(
     not_ok = frozenset((m, unit, r) for m, pair, r in table.attempts.not_ok for unit in units_of.get(pair, ()))
     attempts = replace(table.attempts, not_ok=not_ok)
     raw = RawValues.of(rows.assign(pair=units), attempts, names)
-    lacking = ~raw.failed & ~np.isfinite(raw.values) & np.isfinite(raw.values).any(axis=0)[None]
+    known_to_some = np.asarray(np.isfinite(raw.values).any(axis=0))
+    lacking = ~raw.failed & ~np.isfinite(raw.values) & known_to_some[None]
     worst = replace(raw, failed=lacking).under("worst", metric)
     values = np.where(lacking.any(axis=2), worst, raw.under(policy, metric))
     place = {pair: i for i, pair in enumerate(table.pairs)}

@@ -8,21 +8,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from lumirage.analysis import ranking_schemes as schemes
-from lumirage.analysis.challenge_lists import (
-    OURS,
-    SCHEME_NAMES,
-    RankingRules,
-    TeamList,
-    kind_of,
-    main_cell,
-    team_list,
-)
-from lumirage.analysis.challenge_schemes import ScoreTable
+from lumirage.analysis.challenge_lists import OURS, SCHEME_NAMES, RankingRules, main_cell, pooled, team_list
+from lumirage.analysis.challenge_schemes import RankBy, ScoreTable
 from lumirage.analysis.resampling import FloatArray, Resampling
 from lumirage.analysis.score_matrices import Cell
+from lumirage.analysis.team_lists import TeamList, kind_of
 from lumirage.core.errors import DataError
 from lumirage.core.failure_policy import POLICIES
-from lumirage.core.metrics import is_accuracy, title
+from lumirage.core.metrics import METRICS, is_accuracy, title
 
 QUICK = Resampling(draws=400)
 """Draws for the tests of lists that are shown only beside the declared one."""
@@ -61,8 +54,12 @@ class ChallengeRanking:
     failures: pd.DataFrame
     """FAILURE_COLUMNS, for the teams with failures: what these cost in the main metric."""
     significance: Significance
+    pair_values: FloatArray
+    """(teams with a rank, pairs): the main metric, failures filled."""
     pair_ranks: FloatArray
-    """(teams with a rank, pairs): ranks in single pairs by the main metric; ties share the middle."""
+    """The same: ranks in single pairs; ties share the middle."""
+    means: pd.DataFrame
+    """Columns team, metric, source, mean, n_pairs: every measured metric of the preset, failures filled."""
 
 
 def challenge_ranking(scores: pd.DataFrame, rules: RankingRules) -> ChallengeRanking:
@@ -94,7 +91,9 @@ def challenge_ranking(scores: pd.DataFrame, rules: RankingRules) -> ChallengeRan
         ),
         failures=_failures(table, rules, declared),
         significance=_significance(cell, rules),
+        pair_values=cell.values[places],
         pair_ranks=schemes.ranks_in_pairs((cell.direction * cell.values)[places]),
+        means=_means(table, rules, cell.key["preset"]),
     )
 
 
@@ -103,7 +102,7 @@ def _schemes(table: ScoreTable, rules: RankingRules) -> Iterator[TeamList]:
     for name in SCHEME_NAMES:
         if name != rules.scheme:
             try:
-                yield team_list(table, replace(rules, scheme=name, resampling=QUICK))
+                yield team_list(table, replace(rules, scheme=name, metrics=(), preset="", resampling=QUICK))
             except DataError:
                 continue
 
@@ -118,7 +117,7 @@ def _variations(table: ScoreTable, rules: RankingRules) -> Iterator[tuple[str, s
     for row in measured.itertuples():
         if not is_accuracy(str(row.metric)):
             continue
-        by = replace(ours, metric=str(row.metric), preset=str(row.preset), source=str(row.source))
+        by = replace(ours, metrics=(RankBy(str(row.metric), source=str(row.source)),), preset=str(row.preset))
         if row.metric != main["metric"]:
             if row.source in (main["source"], "", "landmarks"):
                 yield "metric", title(str(row.metric)), team_list(table, by)
@@ -130,16 +129,29 @@ def _variations(table: ScoreTable, rules: RankingRules) -> Iterator[tuple[str, s
                 yield "failures", policy, team_list(table, replace(quick, policy=policy))
 
 
+def _means(table: ScoreTable, rules: RankingRules, preset: str) -> pd.DataFrame:
+    """Means of all metrics of a preset under the failure policy; of accuracy first, as the table of metrics has them."""
+    rows = table.rows[table.rows["label"].isna() & (table.rows["preset"] == preset)]
+    found = []
+    for (metric, source), mine in rows.groupby(["metric", "source"], sort=True):
+        if metric in METRICS and mine["value"].notna().any():
+            cell = pooled(mine).under(rules.policy)
+            means, n = schemes.mean_merits(cell.values), np.isfinite(cell.values).sum(axis=1)
+            found += [
+                {"team": m, "metric": metric, "source": source, "mean": means[k], "n_pairs": int(n[k])}
+                for k, m in enumerate(cell.methods)
+            ]
+    made = pd.DataFrame(found, columns=["team", "metric", "source", "mean", "n_pairs"])
+    order = {name: i for i, name in enumerate(sorted(METRICS, key=lambda name: not is_accuracy(name)))}
+    return made.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+
+
 def _agreement(made: TeamList, declared: TeamList) -> dict[str, object]:
-    both = pd.concat([_ranks(made), _ranks(declared)], axis=1, join="inner").dropna()
+    both = pd.concat([made.ranks, declared.ranks], axis=1, join="inner").dropna()
     first = ", ".join(made.table.loc[made.table["rank"] == 1, "team"])
     if len(both) < 3 or (both.nunique() == 1).any():
         return {"kendall_tau": float("nan"), "first": first}
     return {"kendall_tau": float(both.iloc[:, 0].corr(both.iloc[:, 1], method="kendall")), "first": first}
-
-
-def _ranks(made: TeamList) -> "pd.Series[float]":
-    return made.table[made.table["kind"] == "team"].set_index("team")["rank"]
 
 
 def _failures(table: ScoreTable, rules: RankingRules, declared: TeamList) -> pd.DataFrame:

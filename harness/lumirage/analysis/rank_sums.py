@@ -24,6 +24,7 @@ class Factor:
     pair_of_unit: npt.NDArray[np.int64]
     """(units,): index of the pair that a value belongs to."""
     n_pairs: int
+    weight: float = 1.0
 
 
 def losses_in_draws(factor: Factor, weights: FloatArray, alpha: float = LUMIR_ALPHA) -> FloatArray:

@@ -9,11 +9,12 @@ from scipy import stats
 from score_tables import pairs_of, scores
 
 from lumirage.analysis import ranking_schemes
-from lumirage.analysis.challenge_lists import INCOMPLETE, LIST_COLUMNS, SCHEME_NAMES, RankingRules, TeamList, team_list
-from lumirage.analysis.challenge_schemes import SCHEMES, ScoreTable, factors_of
+from lumirage.analysis.challenge_lists import OURS, SCHEME_NAMES, RankingRules, team_list
+from lumirage.analysis.challenge_schemes import SCHEMES, RankBy, ScoreTable, factors_of
 from lumirage.analysis.challenge_sensitivity import challenge_ranking
 from lumirage.analysis.rank_sums import Factor, losses_in_draws, rank_scores_in_draws
 from lumirage.analysis.resampling import Resampling
+from lumirage.analysis.team_lists import INCOMPLETE, LIST_COLUMNS, TeamList
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.failure_policy import POLICIES
 
@@ -156,7 +157,7 @@ def test_a_label_that_the_warp_lost_is_the_worst_value_and_no_gap():
     assert found["HD95"].merits.shape == (6, 30)
     good = found["HD95"].merits[ScoreTable.of(table).methods.index("good")]
     np.testing.assert_allclose(good.min(), found["HD95"].merits.min(axis=1)[0])  # as nothing, the worst on that pair
-    means = listed(table, metric="hd95_vox_lumir").table.set_index("team")
+    means = listed(table, metrics=(RankBy("hd95_vox_lumir"),)).table.set_index("team")
     np.testing.assert_allclose(means.loc["good", "value"], 2.95 + 4.0 / 30)  # 10 (1 - .705), and 7 instead of 3 once
 
 
@@ -187,7 +188,7 @@ def test_the_team_that_leaves_out_its_hard_pairs_does_not_win(scheme, policy):
     assert found.loc["leaver", "rank"] >= found.loc["full", "rank"]  # leaving out never helps
     assert found.loc["leaver", "place"].rstrip("=") != "1"
     assert found.loc["leaver", "failed"] == 3
-    if scheme != "lumirage" or policy == "drop":
+    if scheme != OURS or policy == "drop":
         assert found.loc["leaver", "rank"] == 4
         assert found.loc["leaver", "note"] == INCOMPLETE
 
@@ -237,6 +238,44 @@ def test_too_few_subjects_give_no_draws_and_say_so():
     assert ranks(made)["good"] == 1
 
 
+def test_several_metrics_are_ranked_by_the_weighted_mean_of_their_ranks():
+    pairs, dice = far_apart()
+    turned = scores(pairs, {m: -v for m, v in dice.items()}, metric="hd95_vox_lumir", preset="lumir25")
+    table = pd.concat(
+        [scores(pairs, dice, metric="dice_lumir", preset="lumir25"), turned.assign(value=-turned["value"])]
+    )
+    # by Dice good, fair, poor; by HD95 the other way round
+    for weight, order in ((0.5, ["good", "fair", "poor"]), (2.0, ["poor", "fair", "good"])):
+        made = listed(table, metrics=(RankBy("dice_lumir"), RankBy("hd95_vox_lumir", weight)))
+        assert list(made.table["team"][:3]) == order
+        assert list(made.table["place"][:3]) == ["1=", "1=", "1="]  # one is better in one, the other in the other
+    score = made.table.set_index("team")["score"]
+    # of three teams first by Dice and last by HD95, which counts twice; the baseline has the place it would have
+    assert score["good"] == pytest.approx(-(1 + 2 * 3) / 3)
+    assert score["zoo"] == pytest.approx(-(2 + 2 * 3) / 3)
+    alone = listed(table[table["method"] != "zoo"], metrics=(RankBy("dice_lumir"), RankBy("hd95_vox_lumir", weight)))
+    assert alone.table.set_index("team")["score"].drop("identity").equals(score.drop(["zoo", "identity"]))
+
+
+def test_the_centre_of_a_star_is_not_named():
+    pairs = pairs_of("star", 5)
+    dice = {"identity": np.full(5, 0.1), "good": np.array([0.5, 0.6, 0.7, 0.5, 0.6]), "poor": np.full(5, 0.3)}
+    for scheme in (OURS, "lumir24"):
+        notes = " ".join(listed(scores(pairs, dice, metric="dice_lumir"), scheme=scheme).notes)
+        assert "conditional on one subject" in notes
+        assert "atlas" not in notes
+
+
+def test_declared_weights_are_those_of_the_geometric_mean():
+    pairs, dice = far_apart()
+    made = listed(
+        table_of(pairs, dice), scheme="lumir24", metrics=(RankBy("dice_lumir", 3.0), RankBy("ndv_percent_lumir25"))
+    )
+    score = made.table.set_index("team")["score"]
+    np.testing.assert_allclose(score["fair"], (0.55**3 * 0.4375) ** 0.25)
+    np.testing.assert_allclose(score["identity"], (0.1**3 * 1.0) ** 0.25)
+
+
 def test_beyond_the_gate_is_listed_without_a_rank():
     pairs, dice = far_apart()
     folds = {m: 0.0 if m in ("identity", "affine") else 7.0 if m == "good" else 0.1 for m in dice}
@@ -252,7 +291,7 @@ def test_what_a_list_depends_on():
     table = pd.concat(
         [table_of(pairs, dice), scores(pairs, other, metric="dice_lumir", preset="lumir25", source="synthseg")]
     )
-    found = challenge_ranking(table, replace(RULES, source="manual"))
+    found = challenge_ranking(table, replace(RULES, metrics=(RankBy("dice_lumir", source="manual"),)))
     assert [made.scheme for made in found.other_lists] == ["lumir24", "lumir25", "learn2reg"]
     agreement = found.agreement.set_index(["varies", "name"])
     assert agreement.loc[("label source", "synthseg"), "kendall_tau"] == -1.0
@@ -282,7 +321,7 @@ def test_the_effect_of_failures_by_hand():
 
 def test_unknown_schemes_and_absent_metrics_are_told():
     pairs, dice = far_apart()
-    with pytest.raises(UsageError, match="unknown ranking scheme 'lumir26'; choose one of lumirage, lumir24"):
+    with pytest.raises(UsageError, match="unknown ranking scheme 'lumir26'; choose one of subject-ranks, lumir24"):
         listed(table_of(pairs, dice), scheme="lumir26")
     with pytest.raises(DataError, match="nothing to rank by"):
         listed(scores(pairs, dice, metric="ncc_fixed_moved"))
