@@ -19,7 +19,7 @@ from lumirage.analysis.designs import Design, detect_design
 from lumirage.analysis.rank_sums import losses_in_draws, rank_scores_in_draws
 from lumirage.analysis.ranking import Gate
 from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means, pair_weights
-from lumirage.analysis.score_matrices import Cell, RawCell, cells_of
+from lumirage.analysis.score_matrices import Cell
 from lumirage.analysis.team_lists import Scored, TeamList, kind_of, listed
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.failure_policy import Policy
@@ -63,29 +63,12 @@ def main_cell(table: ScoreTable, rules: RankingRules) -> Cell:
 
 
 def _cell(table: ScoreTable, rules: RankingRules, by: RankBy) -> Cell:
-    rows = table.rows[table.rows["label"].isna()]
-    found = rows[["metric", "preset", "source"]].drop_duplicates()
-    found = found[found["metric"].map(is_accuracy) & found["metric"].str.startswith(by.metric)]
-    if found.empty:
+    found = [key for key in table.cells if is_accuracy(key.metric) and key.metric.startswith(by.metric)]
+    if not found:
         raise DataError(f"no score of {title(by.metric) or 'accuracy'} in this challenge: nothing to rank by")
-    for column, wanted in (("preset", rules.preset), ("source", by.source)):
-        found = found[found[column] == wanted] if (found[column] == wanted).any() else found
-    found = found.assign(other=~found["metric"].str.startswith("dice")).sort_values(
-        ["other", "preset", "metric", "source"]
-    )
-    first = found.iloc[0]
-    mine = rows[(rows[["metric", "preset", "source"]] == first[["metric", "preset", "source"]]).all(axis=1)]
-    return pooled(mine).under(rules.policy)
-
-
-def pooled(rows: pd.DataFrame) -> RawCell:
-    """One metric, all tracks as one. A value that a run lacks, though it ended well and another has one, is infinite: it
-    counts as a failure."""
-    means = rows.assign(track="", condition="", settings="")
-    known = means.groupby("pair", observed=True)["value"].transform("count") > 0
-    lacking = means["value"].isna() & (means["outcome"].astype(str) == "ok") & known
-    means["value"] = means["value"].mask(lacking, np.inf)
-    return next(cells_of(means))
+    found = [key for key in found if key.preset == rules.preset] or found
+    found = [key for key in found if key.source == by.source] or found
+    return table.cells[found[0]].under(rules.policy)
 
 
 def _ours(table: ScoreTable, rules: RankingRules) -> Scored:
@@ -116,7 +99,7 @@ def _ours(table: ScoreTable, rules: RankingRules) -> Scored:
         _together(drawn, competing, weights),
         schemes.mean_merits(main.values),
         np.isfinite(main.values).sum(axis=1),
-        told.any(axis=0) & ~told.any(axis=0).T,
+        np.asarray(told.any(axis=0) & ~told.any(axis=0).T),
         frozenset(last),
         closed,
         notes=tuple(filter(None, [f"by {names}; failed runs: {rules.policy}", _note(main.design)])),
@@ -140,14 +123,14 @@ def _among(merits: FloatArray, competing: npt.NDArray[np.bool_]) -> FloatArray:
 def _beyond_gate(table: ScoreTable, cell: Cell) -> dict[str, str]:
     """Method -> how far its fields are beyond the gate of regularity."""
     gate = Gate()
-    rows = table.rows[table.rows["label"].isna() & (table.rows["preset"] == cell.key["preset"])]
+    same_preset = [key for key in table.cells if key.preset == cell.key["preset"]]
     for start in gate.metrics:
-        mine = rows[rows["metric"].str.startswith(start)]
-        if mine["value"].notna().any():
-            of = next(cells_of(mine.assign(track="", condition="", settings=""))).under("drop")
-            means = dict(zip(of.methods, schemes.mean_merits(of.values), strict=True))
-            text = "beyond the gate of regularity (mean {} at most {:g}): {:.3g}"
-            return {m: text.format(title(of.metric), gate.limit, v) for m, v in means.items() if v > gate.limit}
+        for key in same_preset:
+            if key.metric.startswith(start):
+                of = table.cells[key].under("drop")
+                means = dict(zip(of.methods, schemes.mean_merits(of.values), strict=True))
+                text = f"beyond the gate of regularity (mean {title(key.metric)} at most {gate.limit:g})"
+                return {m: f"{text}: {v:.3g}" for m, v in means.items() if v > gate.limit}
     return {}
 
 

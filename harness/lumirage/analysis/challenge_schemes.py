@@ -11,6 +11,8 @@ which its evaluation measures, are an assumption.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +20,9 @@ import pandas as pd
 
 from lumirage.analysis.rank_sums import Factor
 from lumirage.analysis.resampling import FloatArray
+from lumirage.analysis.score_matrices import RawCell, cells_of
 from lumirage.core.failure_policy import Attempts, Policy, RawValues
-from lumirage.core.metrics import direction, title
+from lumirage.core.metrics import METRICS, direction, is_accuracy, title
 
 HARDEST_SHARE = 0.3
 """Learn2Reg's "30" takes this share of the values, the lowest before registration."""
@@ -90,6 +93,27 @@ SCHEMES: dict[str, ChallengeScheme] = {
 }  # fmt: skip
 
 
+class CellKey(NamedTuple):
+    """What a cell is of."""
+
+    preset: str
+    metric: str
+    source: str
+
+
+def _importance(key: CellKey) -> tuple[bool, bool, int]:
+    order = list(METRICS)
+    place = order.index(key.metric) if key.metric in METRICS else len(order)
+    return not is_accuracy(key.metric), not key.metric.startswith("dice"), place
+
+
+def _pooled(means: pd.DataFrame) -> RawCell:
+    """One metric. A value that a run lacks, though it ended well and another has one, is infinite: it counts as a failure."""
+    known = means.groupby("pair", observed=True)["value"].transform("count") > 0
+    lacking = means["value"].isna() & (means["outcome"].astype(str) == "ok") & known
+    return next(cells_of(means.assign(value=means["value"].mask(lacking, np.inf))))
+
+
 @dataclass(frozen=True)
 class ScoreTable:
     """Scores of one challenge: all tracks, of one condition."""
@@ -124,6 +148,14 @@ class ScoreTable:
         """Method -> its number of pairs with a failed run."""
         found = {(m, p) for m, p, _ in self.attempts.not_ok}
         return {method: sum(1 for m, _ in found if m == method) for method in self.methods}
+
+    @cached_property
+    def cells(self) -> dict[CellKey, RawCell]:
+        """The pairs' means of every metric that somebody has a value of, all tracks as one; of accuracy first."""
+        means = self.rows[self.rows["label"].isna()].assign(track="", condition="", settings="")
+        of = means.groupby(["preset", "metric", "source"], sort=True)
+        found = {CellKey(*map(str, key)): _pooled(rows) for key, rows in of if rows["value"].notna().any()}
+        return dict(sorted(found.items(), key=lambda item: _importance(item[0])))
 
     def track_of(self, pair: str) -> str:
         """The track of a pair."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from lumirage.analysis import ranking_schemes as schemes
-from lumirage.analysis.challenge_lists import OURS, SCHEME_NAMES, RankingRules, main_cell, pooled, team_list
+from lumirage.analysis.challenge_lists import OURS, SCHEME_NAMES, RankingRules, main_cell, team_list
 from lumirage.analysis.challenge_schemes import RankBy, ScoreTable
 from lumirage.analysis.resampling import FloatArray, Resampling
 from lumirage.analysis.score_matrices import Cell
@@ -54,10 +54,13 @@ class ChallengeRanking:
     failures: pd.DataFrame
     """FAILURE_COLUMNS, for the teams with failures: what these cost in the main metric."""
     significance: Significance
-    pair_values: FloatArray
-    """(teams with a rank, pairs): the main metric, failures filled."""
+    methods: tuple[str, ...]
+    pairs: tuple[str, ...]
+    """TRACK/PAIR"""
+    values: FloatArray
+    """(methods, pairs): the main metric, failures filled."""
     pair_ranks: FloatArray
-    """The same: ranks in single pairs; ties share the middle."""
+    """(teams with a rank, pairs): ranks in single pairs; ties share the middle."""
     means: pd.DataFrame
     """Columns team, metric, source, mean, n_pairs: every measured metric of the preset, failures filled."""
 
@@ -91,7 +94,9 @@ def challenge_ranking(scores: pd.DataFrame, rules: RankingRules) -> ChallengeRan
         ),
         failures=_failures(table, rules, declared),
         significance=_significance(cell, rules),
-        pair_values=cell.values[places],
+        methods=cell.methods,
+        pairs=cell.pairs,
+        values=cell.values,
         pair_ranks=schemes.ranks_in_pairs((cell.direction * cell.values)[places]),
         means=_means(table, rules, cell.key["preset"]),
     )
@@ -112,17 +117,15 @@ def _variations(table: ScoreTable, rules: RankingRules) -> Iterator[tuple[str, s
     quick = replace(rules, resampling=QUICK, in_draws=False)
     ours = replace(quick, scheme=OURS)
     main = main_cell(table, rules).key
-    means = table.rows[table.rows["label"].isna() & table.rows["value"].notna()]
-    measured = means[["metric", "preset", "source"]].drop_duplicates().sort_values(["preset", "metric", "source"])
-    for row in measured.itertuples():
-        if not is_accuracy(str(row.metric)):
+    for key in table.cells:
+        if not is_accuracy(key.metric):
             continue
-        by = replace(ours, metrics=(RankBy(str(row.metric), source=str(row.source)),), preset=str(row.preset))
-        if row.metric != main["metric"]:
-            if row.source in (main["source"], "", "landmarks"):
-                yield "metric", title(str(row.metric)), team_list(table, by)
-        elif row.source != main["source"] and row.preset == main["preset"]:
-            yield "label source", str(row.source), team_list(table, by)
+        by = replace(ours, metrics=(RankBy(key.metric, source=key.source),), preset=key.preset)
+        if key.metric != main["metric"]:
+            if key.source in (main["source"], "", "landmarks"):
+                yield "metric", title(key.metric), team_list(table, by)
+        elif key.source != main["source"] and key.preset == main["preset"]:
+            yield "label source", key.source, team_list(table, by)
     if any(table.failed().values()):
         for policy in POLICIES:
             if policy != rules.policy:
@@ -131,19 +134,16 @@ def _variations(table: ScoreTable, rules: RankingRules) -> Iterator[tuple[str, s
 
 def _means(table: ScoreTable, rules: RankingRules, preset: str) -> pd.DataFrame:
     """Means of all metrics of a preset under the failure policy; of accuracy first, as the table of metrics has them."""
-    rows = table.rows[table.rows["label"].isna() & (table.rows["preset"] == preset)]
     found = []
-    for (metric, source), mine in rows.groupby(["metric", "source"], sort=True):
-        if metric in METRICS and mine["value"].notna().any():
-            cell = pooled(mine).under(rules.policy)
+    for key, raw in table.cells.items():
+        if key.preset == preset and key.metric in METRICS:
+            cell = raw.under(rules.policy)
             means, n = schemes.mean_merits(cell.values), np.isfinite(cell.values).sum(axis=1)
             found += [
-                {"team": m, "metric": metric, "source": source, "mean": means[k], "n_pairs": int(n[k])}
+                {"team": m, "metric": key.metric, "source": key.source, "mean": means[k], "n_pairs": int(n[k])}
                 for k, m in enumerate(cell.methods)
             ]
-    made = pd.DataFrame(found, columns=["team", "metric", "source", "mean", "n_pairs"])
-    order = {name: i for i, name in enumerate(sorted(METRICS, key=lambda name: not is_accuracy(name)))}
-    return made.sort_values("metric", key=lambda names: names.map(order), kind="stable", ignore_index=True)
+    return pd.DataFrame(found, columns=["team", "metric", "source", "mean", "n_pairs"])
 
 
 def _agreement(made: TeamList, declared: TeamList) -> dict[str, object]:
@@ -175,7 +175,8 @@ def _failures(table: ScoreTable, rules: RankingRules, declared: TeamList) -> pd.
             }
         )  # fmt: skip
     order = {team: i for i, team in enumerate(declared.table["team"])}
-    return pd.DataFrame(sorted(rows, key=lambda row: order[str(row["team"])]), columns=list(FAILURE_COLUMNS))
+    costs = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    return costs.sort_values("team", key=lambda teams: teams.map(order), ignore_index=True)
 
 
 def _significance(cell: Cell, rules: RankingRules) -> Significance:

@@ -130,3 +130,31 @@ class DeskLayout:
     def site(self) -> Path:
         """The published pages, unless another folder is named."""
         return self.root / "site"
+
+
+@dataclass(frozen=True)
+class PublishedSite:
+    """What is published of a phase: a page for everybody, and a folder for each team that only this team gets.
+
+    OUT/
+        public/index.html  results.json  figures/  tables/  assets/
+        teams/TEAM/index.html  pairs.tsv  assets/
+        published.json        every file with its size and SHA-256
+    """
+
+    root: Path
+
+    @property
+    def listing(self) -> Path:
+        """`lumirage.core.challenge_results.Published`; written last."""
+        return self.root / "published.json"
+
+    @staticmethod
+    def public(name: str) -> str:
+        """A file for everybody, relative to the root."""
+        return f"public/{name}"
+
+    @staticmethod
+    def of_team(team: str, name: str) -> str:
+        """A file for one team, relative to the root."""
+        return f"teams/{team}/{name}"

@@ -19,7 +19,7 @@ from lumirage.core.errors import DataError, UsageError
 from lumirage.core.failure_policy import POLICIES
 
 NAN = float("nan")
-FAST = Resampling(draws=100, seed=3)
+FAST = Resampling(draws=40, seed=3)
 ZOO = frozenset({"zoo"})
 RULES = RankingRules(resampling=FAST, baselines=ZOO)
 
@@ -224,7 +224,7 @@ def test_equal_teams_share_a_place_and_ranks_of_draws_are_of_teams():
         found = made.table.set_index("team")
         assert (found.loc["good", "place"], found.loc["twin", "place"]) == ("1=", "1=")
         assert found.loc["fair", "place"] == "3"
-        np.testing.assert_array_equal(made.draws, np.tile([3.0, 1, 4, 1], (100, 1)))  # fair, good, poor, twin
+        np.testing.assert_array_equal(made.draws, np.tile([3.0, 1, 4, 1], (40, 1)))  # fair, good, poor, twin
         assert found.loc["good", "first_share"] == 1
         np.testing.assert_allclose(made.stability, 1)
 

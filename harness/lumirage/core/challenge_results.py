@@ -1,0 +1,156 @@
+"""What a challenge publishes of a phase: the declared list, what it depends on, and what was handed in. No pair, no label."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from lumirage.core.model import Record
+
+Kind = Literal["team", "baseline", "sentinel"]
+
+
+class ListedTeam(Record):
+    """One entry of a list."""
+
+    team: str = Field(description="of a baseline the method")
+    kind: Kind
+    rank: float | None = Field(description="among teams, 1 is best; null: not ranked")
+    place: str = Field(description="the rank with ties, such as 2=: who cannot be told apart shares one")
+    score: float | None = Field(description="what the scheme ranks by, higher is better")
+    value: float | None = Field(description="mean of the main metric, failed runs counted by the policy")
+    n_pairs: int
+    failed: int = Field(description="pairs without a valid answer")
+    rank_low: float | None = Field(description="lowest rank in 95 % of the draws of subjects")
+    rank_high: float | None
+    first_share: float | None = Field(description="share of draws in which it is first")
+    note: str = ""
+
+
+class FactorScore(Record):
+    """One factor of a challenge's score for one entry."""
+
+    team: str
+    factor: str
+    mean: float | None
+    rank_score: float = Field(description="from .1 to 1")
+
+
+class RankedList(Record):
+    """A list under one scheme."""
+
+    scheme: str
+    entries: tuple[ListedTeam, ...]
+    stability: float | None = Field(description="mean Spearman correlation of a draw's list with the list")
+    notes: tuple[str, ...] = ()
+    factors: tuple[FactorScore, ...] = ()
+    rank_shares: dict[str, tuple[float, ...]] = Field(
+        default={}, description="team -> share of the draws of subjects in which it has rank 1, 2, ..."
+    )
+
+    @property
+    def ranked(self) -> list[ListedTeam]:
+        """The teams with a rank, in its order."""
+        return [entry for entry in self.entries if entry.rank is not None]
+
+
+class ListBeside(Record):
+    """Another list beside the declared one."""
+
+    varies: Literal["scheme", "metric", "label source", "failures"]
+    name: str
+    kendall_tau: float | None = Field(description="agreement with the declared list; null below three teams")
+    places: dict[str, str] = Field(description="team -> place")
+    ranks: dict[str, float] = Field(description="team -> rank")
+
+
+class FailureCost(Record):
+    """What a team's failures cost it in the main metric."""
+
+    team: str
+    failed: int
+    of: int
+    mean: float | None
+    mean_of_answered: float | None
+    rank: float | None = Field(description="by the mean")
+    rank_without_failures: float | None = Field(description="by the mean of what it answered")
+
+
+class MetricMean(Record):
+    """A mean over pairs."""
+
+    team: str
+    metric: str
+    source: str = Field(description="label source")
+    mean: float | None
+    n_pairs: int
+
+
+class Told(Record):
+    """Which entries are told apart in the main metric: subjects resampled, Holm over all couples."""
+
+    names: tuple[str, ...]
+    better: tuple[tuple[bool, ...], ...] = Field(description="row better than column")
+    difference: tuple[tuple[float | None, ...], ...]
+
+
+class HandedIn(Record):
+    """A submission that was not refused, as the public may know it."""
+
+    team: str
+    id: str = Field(description="first 16 hex digits of the hash of its content")
+    kind: Literal["folder", "image"]
+    received: str
+    harness: str
+    rules: str
+    late: bool
+    verdict: str
+    ranked: bool
+
+
+class ChallengeResults(Record):
+    """results.json of a published phase."""
+
+    schema_version: Literal[1] = 1
+    harness: str
+    name: str
+    title: str
+    summary: str
+    contact: str
+    phase: str
+    phase_text: str
+    rules: str = Field(description="hash of the declared rules")
+    rules_now: str = Field(description="hash of the rules with which this was ranked")
+    declared_when: str
+    rule_words: tuple[str, ...] = Field(description="the declared rules as sentences")
+    changes: tuple[str, ...] = Field(description="rules that were changed after the first submission")
+    metric: str
+    source: str
+    n_pairs: int
+    n_subjects: int
+    draws: int
+    declared: RankedList
+    others: tuple[RankedList, ...]
+    beside: tuple[ListBeside, ...]
+    failures: tuple[FailureCost, ...]
+    means: tuple[MetricMean, ...]
+    told: Told
+    submissions: tuple[HandedIn, ...]
+
+
+class PublishedFile(Record):
+    """One published file."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class Published(Record):
+    """published.json: what was published, and of which rules."""
+
+    schema_version: Literal[1] = 1
+    harness: str
+    name: str
+    phase: str
+    rules: str
+    files: tuple[PublishedFile, ...]
