@@ -1,5 +1,6 @@
 """A challenge's desk: twelve made-up teams from the door to their scores, with whole commands where a person types them."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests.crowd import IMAGES, IN_TIME, TEAMS, enter, make_crowd, make_desk, make_truth
 from tests.e2e.conftest import Command
 
+from lumirage.core.challenge_results import ChallengeResults
 from lumirage.core.errors import UsageError
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Silent
@@ -128,3 +130,39 @@ def test_twice_is_told_and_changed_rules_are_refused(full: Full, harness: Comman
     finally:
         full.desk.layout.challenge.write_text(rules)
     assert len(counted(open_desk(desk), "test")) == len(TEAMS)
+
+
+def hashes(path: Path) -> set[str]:
+    content = path.read_bytes()
+    return {getattr(hashlib, name)(content).hexdigest() for name in ("md5", "sha1", "sha256")}
+
+
+def test_the_site_ranks_everybody_and_tells_nothing_of_the_truth(full: Full, harness: Command, tmp_path: Path) -> None:
+    desk, site = full.desk.layout.root, tmp_path / "site"
+    done = harness("challenge", "publish", desk, site, "--yes")
+    assert done.returncode == 0, done.stderr
+    results = ChallengeResults.model_validate_json((site / "public/results.json").read_text())
+    lists = {of.scheme: {e.team: e for e in of.entries} for of in (results.declared, *results.others)}
+    assert set(lists) == {"lumir25", "lumir24", "learn2reg", "subject-ranks"}
+    for entries in lists.values():
+        assert set(entries) - {"identity"} == set(TEAMS)
+        assert entries["identity"].rank is None
+        assert entries["good"].rank == entries["twin"].rank
+        assert entries["failing"].rank > entries["good"].rank  # it leaves out its hard pair, and is best on all others
+        assert entries["failing"].place.rstrip("=") != "1"
+        assert [team for team, entry in entries.items() if entry.late] == ["late"]
+    cost = {row.team: row for row in results.failures}
+    assert cost["failing"].rank_without_failures == 1
+    assert {team for team, row in cost.items() if row.failed == 1} == {"failing", "nan", "shape", "missing"}
+
+    assert {path.name for path in (site / "teams").iterdir()} == set(TEAMS)
+    assert "1 pair: invalid answer" in (site / "teams/nan/index.html").read_text()
+    secret = set().union(*(hashes(path) for path in full.truth.rglob("*.nii.gz")))
+    secret |= {
+        s for row in scores_of(full.desk, "test")[["pair", "fixed", "moving"]].itertuples(index=False) for s in row
+    }
+    secret |= {"LUMIRMRI", "labelsVal", "landmarksVal", "imagesVal", str(full.truth)}
+    for path in (path for path in site.rglob("*") if path.is_file()):
+        text = path.read_bytes().decode(errors="replace")
+        assert not [word for word in secret if word in text], path
+        assert path.suffix in (".html", ".json", ".tsv", ".svg", ".png", ".css", ".js"), path

@@ -3,7 +3,7 @@
 Baselines and sentinels are in every list, marked and without a rank. Under the schemes of the challenges they count as
 competitors of the teams, as they did there (the affine did not, and has no score); under ours they change nobody's rank.
 A submission that lacks answers never ranks above a complete one under the schemes of the challenges, whose evaluations stop
-at a missing file, nor where failures are left out; under ours it shares no place with a complete one above it.
+at a missing file, nor where failures are left out; under ours it shares no place.
 """
 
 from collections.abc import Callable, Sequence

@@ -23,6 +23,7 @@ from lumirage.analysis.resampling import FloatArray
 from lumirage.analysis.score_matrices import RawCell, cells_of
 from lumirage.core.failure_policy import Attempts, Policy, RawValues
 from lumirage.core.metrics import METRICS, direction, is_accuracy, title
+from lumirage.core.track import REFERENCE
 
 HARDEST_SHARE = 0.3
 """Learn2Reg's "30" takes this share of the values, the lowest before registration."""
@@ -93,6 +94,15 @@ SCHEMES: dict[str, ChallengeScheme] = {
 }  # fmt: skip
 
 
+def pair_keys(scores: pd.DataFrame) -> "pd.Series[str]":
+    """PART/PAIR of each row. The part is the challenge's track, such as OOD, which stands as the condition; else the track.
+
+    One pair of images can be in several tracks.
+    """
+    condition = scores["condition"].astype(str)
+    return condition.where(condition != REFERENCE, scores["track"].astype(str)) + "/" + scores["pair"].astype(str)
+
+
 class CellKey(NamedTuple):
     """What a cell is of."""
 
@@ -119,7 +129,7 @@ class ScoreTable:
     """Scores of one challenge: all tracks, of one condition."""
 
     rows: pd.DataFrame
-    """SCORE_COLUMNS; `pair` is unique over the tracks."""
+    """SCORE_COLUMNS; `pair` is that of `pair_keys`."""
     methods: tuple[str, ...]
     """Sentinels first."""
     pairs: tuple[str, ...]
@@ -130,7 +140,7 @@ class ScoreTable:
         """From a table with SCORE_COLUMNS. A value that a method lacks and another has is not finite afterwards."""
         rows = scores.copy()
         rows["repeat"] = pd.to_numeric(rows["repeat"]).fillna(0).astype("int64")
-        rows["pair"] = rows["track"].astype(str) + "/" + rows["pair"].astype(str)
+        rows["pair"] = pair_keys(rows)
         rows["value"] = pd.to_numeric(rows["value"]).astype("float64")
         for column in ("preset", "settings", "source", "metric", "method"):
             rows[column] = rows[column].astype("string").fillna("").astype(str)
@@ -146,7 +156,7 @@ class ScoreTable:
 
     def failed(self) -> dict[str, int]:
         """Method -> its number of pairs with a failed run."""
-        found = {(m, p) for m, p, _ in self.attempts.not_ok}
+        found = {(m, p.split("/", 1)[1]) for m, p, _ in self.attempts.not_ok}
         return {method: sum(1 for m, _ in found if m == method) for method in self.methods}
 
     @cached_property
@@ -156,10 +166,6 @@ class ScoreTable:
         of = means.groupby(["preset", "metric", "source"], sort=True)
         found = {CellKey(*map(str, key)): _pooled(rows) for key, rows in of if rows["value"].notna().any()}
         return dict(sorted(found.items(), key=lambda item: _importance(item[0])))
-
-    def track_of(self, pair: str) -> str:
-        """The track of a pair."""
-        return pair.split("/", 1)[0]
 
 
 def factors_of(
@@ -190,7 +196,7 @@ def _factors(rule: FactorRule, table: ScoreTable, policy: Policy) -> Iterator[Fa
     if rows.empty:
         return
     metric = str(rows["metric"].iloc[0])
-    tracks = sorted({table.track_of(pair) for pair in set(rows["pair"])}) if rule.by_track else [""]
+    tracks = sorted({pair.split("/", 1)[0] for pair in set(rows["pair"])}) if rule.by_track else [""]
     for track in tracks:
         mine = rows[rows["pair"].str.startswith(f"{track}/")] if track else rows
         values, pairs = _matrix(mine, table, policy, metric)

@@ -22,6 +22,7 @@ LIST_COLUMNS = (
 `rank_low` to `rank_high` the ranks in 95 % of the draws. `kind` is team, baseline or sentinel."""
 
 INCOMPLETE = "lacks answers: ranked after the complete submissions"
+ALONE = "lacks answers: shares no place"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def listed(scored: Scored, failed: dict[str, int], baselines: Collection[str]) -
                 "score": scored.scores[k], "value": scored.values[k], "n_pairs": int(scored.n_pairs[k]),
                 "failed": failed[method], "rank_low": low, "rank_high": high,
                 "first_share": (mine == 1).mean() if mine.size else np.nan,
-                "note": NOT_RANKED if of < 0 else scored.said.get(method) or INCOMPLETE * (method in scored.last),
+                "note": NOT_RANKED if of < 0 else _note(scored, method, failed[method]),
             }
         )  # fmt: skip
     table = pd.DataFrame(rows, columns=list(LIST_COLUMNS))
@@ -114,6 +115,12 @@ def listed(scored: Scored, failed: dict[str, int], baselines: Collection[str]) -
     )
 
 
+def _note(scored: Scored, method: str, failed: int) -> str:
+    if method in scored.said:
+        return scored.said[method]
+    return INCOMPLETE if method in scored.last else ALONE * (failed > 0 and scored.better is not None)
+
+
 def _ranks(scores: FloatArray, last: npt.NDArray[np.bool_]) -> FloatArray:
     """Ranks by score along the last axis, those in `last` after all others."""
     first, then = schemes.ranks_of(np.where(last, np.nan, scores)), schemes.ranks_of(np.where(last, scores, np.nan))
@@ -121,8 +128,11 @@ def _ranks(scores: FloatArray, last: npt.NDArray[np.bool_]) -> FloatArray:
 
 
 def _places(scored: Scored, at: Sequence[int], ranks: FloatArray, lacks: npt.NDArray[np.bool_]) -> list[str]:
+    """Shared where the tests do not tell two apart; who lacks answers shares none, and has its rank."""
     if scored.better is None:
         return place_words(ranks)
-    above = ranks[:, None] < ranks[None, :]
-    better = scored.better[np.ix_(at, at)] & ~(lacks[:, None] & lacks[None, :] & ~above)
-    return place_words(groups_of(ranks, better | (above & ~lacks[:, None] & lacks[None, :])))
+    groups = groups_of(np.where(lacks, np.nan, ranks), scored.better[np.ix_(at, at)])
+    first = {group: ranks[groups == group].min() for group in set(groups[np.isfinite(groups)].tolist())}
+    return place_words(
+        [float(ranks[k]) if lacks[k] else first.get(group, np.nan) for k, group in enumerate(groups.tolist())]
+    )

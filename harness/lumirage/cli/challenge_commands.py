@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lumirage.cli.leaderboard_commands import publish, rank
 from lumirage.cli.run_options import RunOptions, with_run_options
 from lumirage.core.errors import EXIT_SOME_FAILED
 
@@ -145,6 +146,10 @@ def status(desk: DeskFolder, json: Json = False) -> None:
     print(f"{'team':16} {'phase':12} {'received (UTC)':17} {'kind':7} {'verdict':9} {'pairs':>5}  state")
     for submission, scored in rows:
         print(_row(submission, scored=scored))
+
+
+app.command()(rank)
+app.command()(publish)
 
 
 def _row(submission: "Submission", *, scored: bool) -> str:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumirage.cli.run_options import DryRun, Json
 from lumirage.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,6 +12,7 @@ if TYPE_CHECKING:
     from lumirage.flow.challenge.ranked_desk import RankedPhase
 
 DeskFolder = Annotated[Path, typer.Argument(metavar="DESK", help="folder of a challenge, with challenge.yaml")]
+Json = Annotated[bool, typer.Option("--json", help="print the result as JSON, and nothing else")]
 PhaseName = Annotated[str, typer.Option("--phase", metavar="NAME", help="default: the last phase with scores")]
 
 
@@ -40,7 +40,7 @@ def publish(
     out: Annotated[Path | None, typer.Argument(metavar="OUT", help="folder of the pages; default DESK/site")] = None,
     phase: PhaseName = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="write what is listed")] = False,
-    dry_run: DryRun = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="list what would be published, and stop")] = False,
 ) -> None:
     """Write the public page and a page for each team. What would be published is listed first; --yes writes it."""
     from lumirage.flow.challenge.publish import listing, prepare_site, write_site
@@ -89,6 +89,7 @@ def rank_lines(results: "ChallengeResults", waiting: tuple[str, ...] = ()) -> li
 
 def _line(entry: "ListedTeam") -> str:
     kind = "" if entry.kind == "team" else f" ({entry.kind})"
+    kind += " (late)" * entry.late
     ranks = "" if entry.rank_low is None else f"{entry.rank_low:g} to {entry.rank_high:g}"
     first = "" if entry.first_share is None else f"{100 * entry.first_share:.0f} %"
     score, value = ("-" if v is None else f"{v:.4f}" for v in (entry.score, entry.value))

@@ -23,6 +23,7 @@ class ListedTeam(Record):
     rank_low: float | None = Field(description="lowest rank in 95 % of the draws of subjects")
     rank_high: float | None
     first_share: float | None = Field(description="share of draws in which it is first")
+    late: bool = Field(default=False, description="handed in after the end of the phase")
     note: str = ""
 
 

@@ -14,7 +14,7 @@ from lumirage.analysis.challenge_schemes import SCHEMES, RankBy, ScoreTable, fac
 from lumirage.analysis.challenge_sensitivity import challenge_ranking
 from lumirage.analysis.rank_sums import Factor, losses_in_draws, rank_scores_in_draws
 from lumirage.analysis.resampling import Resampling
-from lumirage.analysis.team_lists import INCOMPLETE, LIST_COLUMNS, TeamList
+from lumirage.analysis.team_lists import ALONE, INCOMPLETE, LIST_COLUMNS, TeamList
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.failure_policy import POLICIES
 
@@ -198,6 +198,19 @@ def test_a_single_missing_answer_does_not_hide_in_a_tie():
     made = listed(table_of(pairs, dice))
     places = dict(zip(made.table["team"], made.table["place"], strict=True))
     assert places["leaver"].rstrip("=") != "1"
+
+
+def test_who_lacks_answers_shares_no_place_even_if_nobody_can_be_told_apart():
+    pairs = pairs_of("all", 3)
+    rng = np.random.default_rng(2)
+    dice = {"identity": np.full(6, 0.2)} | {team: 0.5 + rng.normal(0, 0.02, 6) for team in ("a", "b", "c")}
+    dice["leaver"] = np.array([NAN, 0.55, 0.55, 0.55, 0.55, 0.55])
+    dice["a"] = np.array([0.9, 0.1, 0.8, 0.1, 0.7, 0.05])  # below the leaver, and not told from those above it
+    found = listed(scores(pairs, dice, metric="dice_lumir")).table.set_index("team")
+    assert found.loc["leaver", "rank"] == 3
+    assert found.loc["leaver", "place"] == "3"
+    assert found.loc["leaver", "note"] == ALONE
+    assert [found.loc[team, "place"] for team in ("b", "c", "a")] == ["1=", "1=", "1="]
 
 
 def test_baselines_and_sentinels_are_in_every_list_and_have_no_rank():

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from made_up_desk import make_desk, values_of_teams
 
+from lumirage.cli.leaderboard_commands import publish, rank_lines
 from lumirage.core.challenge_results import ChallengeResults, Published
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.records import read_json
@@ -185,3 +186,21 @@ def test_a_declared_metric_that_is_turned_round_is_refused(tmp_path: Path) -> No
     turned = {"ranking": {"metrics": [{"metric": "dice_lumir", "better": "lower"}]}}
     with pytest.raises(UsageError, match="of dice_lumir higher is better"):
         rank_desk(make_desk(tmp_path / "d", dice, pairs, **turned))
+
+
+def test_rank_prints_the_list_in_80_columns(prepared: Prepared) -> None:
+    lines = rank_lines(prepared.ranked.results, ("slow",))
+    table = lines[1:9]
+    assert max(map(len, table)) <= 80
+    assert [line.split()[:2] for line in table[1:3]] == [["1=", "good"], ["1=", "twin"]]
+    assert table[-1].split()[:3] == ["-", "identity", "(sentinel)"]
+    assert "leaver: lacks answers: shares no place" in lines
+    assert lines[-1] == "not scored yet: slow"
+    assert any(line.startswith("by scheme lumir24: first good, twin, agreement") for line in lines)
+
+
+def test_nothing_is_written_before_yes(desk_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(UsageError, match="type the same command with --yes"):
+        publish(desk_folder, tmp_path / "site")
+    assert "public/index.html" in capsys.readouterr().out
+    assert not (tmp_path / "site").exists()

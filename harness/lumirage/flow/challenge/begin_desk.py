@@ -19,7 +19,7 @@ configuration: {configuration}
 {dataset}
 phases:
 # shows: aggregates, or own_pairs; late: mark, or refuse; pairs: [ids], none: all. Dates are UTC.
-- {{name: validation, shows: own_pairs}}
+- {{name: validation, shows: aggregates}}
 {presets}
 ranking:
   scheme: {scheme}  # lumir24, lumir25, learn2reg, or subject-ranks

@@ -149,6 +149,7 @@ def _results(desk: Desk, phase: Phase, ranking: "ChallengeRanking") -> Challenge
     challenge, declared = desk.challenge, declaration_of(desk)
     now = desk.rules()
     ranked = {s.id for s in counted(desk, phase.name)} - {s.id for s in unscored(desk, phase.name)}
+    late = _late(desk, phase)
     told = ranking.significance
     return ChallengeResults(
         harness=lumirage.__version__,
@@ -168,8 +169,8 @@ def _results(desk: Desk, phase: Phase, ranking: "ChallengeRanking") -> Challenge
         n_pairs=ranking.n_pairs,
         n_subjects=ranking.n_subjects,
         draws=len(ranking.declared.draws),
-        declared=_list(ranking.declared),
-        others=tuple(_list(made) for made in ranking.other_lists),
+        declared=_list(ranking.declared, late),
+        others=tuple(_list(made, late) for made in ranking.other_lists),
         beside=tuple(_beside(ranking)),
         failures=_read(FailureCost, ranking.failures),
         means=_read(MetricMean, ranking.means),
@@ -189,7 +190,13 @@ def _results(desk: Desk, phase: Phase, ranking: "ChallengeRanking") -> Challenge
     )  # fmt: skip
 
 
-def _list(made: "TeamList") -> RankedList:
+def _late(desk: Desk, phase: Phase) -> set[str]:
+    """The entries that were handed in late; as `scores_of` names them."""
+    every = desk.challenge.counts == "every"
+    return {f"{s.team}-{s.id[:6]}" if every else s.team for s in counted(desk, phase.name) if s.late}
+
+
+def _list(made: "TeamList", late: set[str]) -> RankedList:
     n = len(made.teams)
     shares = {
         team: tuple(float((made.draws[:, k] == rank).mean()) for rank in range(1, n + 1))
@@ -198,7 +205,7 @@ def _list(made: "TeamList") -> RankedList:
     }
     return RankedList(
         scheme=made.scheme,
-        entries=_read(ListedTeam, made.table.drop(columns="scheme")),
+        entries=_read(ListedTeam, made.table.drop(columns="scheme").assign(late=made.table["team"].isin(late))),
         stability=None if isnan(made.stability) else made.stability,
         notes=made.notes,
         factors=_read(FactorScore, made.factors),

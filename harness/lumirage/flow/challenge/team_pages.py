@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from lumirage.analysis.challenge_schemes import pair_keys
 from lumirage.core.challenge import Submission
 from lumirage.core.layout import digest
 from lumirage.flow.challenge.desk import counted, submissions_of, unscored
@@ -38,16 +39,15 @@ def team_pages(ranked: RankedPhase) -> Iterator[TeamPage]:
         )
 
 
-def pair_names(ranked: RankedPhase) -> dict[tuple[str, str], str]:
-    """Track and pair -> a name in an order that tells nothing, the same for all teams."""
-    pairs = set(zip(ranked.scores["track"].astype(str), ranked.scores["pair"].astype(str), strict=True))
-    shuffled = sorted(pairs, key=lambda pair: digest(ranked.results.rules, *pair))
+def pair_names(ranked: RankedPhase) -> dict[str, str]:
+    """Key of a pair -> a name in an order that tells nothing, the same for all teams."""
+    shuffled = sorted(map(str, ranked.values.columns), key=lambda pair: digest(ranked.results.rules, pair))
     return {pair: f"pair {k}" for k, pair in enumerate(shuffled, start=1)}
 
 
 def _means(ranked: RankedPhase) -> "pd.DataFrame":
     means = ranked.scores[ranked.scores["label"].isna()]
-    return means.assign(source=means["source"].astype(object).where(means["source"].notna(), ""))
+    return means.assign(key=pair_keys(means), source=means["source"].astype(object).where(means["source"].notna(), ""))
 
 
 def _own(submission: Submission, *, ranked: bool) -> OwnSubmission:
@@ -59,7 +59,7 @@ def _own(submission: Submission, *, ranked: bool) -> OwnSubmission:
 
 
 def _failures(rows: "pd.DataFrame") -> tuple[tuple[str, int], ...]:
-    runs = rows.drop_duplicates(["method", "track", "pair"])
+    runs = rows.drop_duplicates(["method", "pair"])
     outcomes = Counter(str(outcome).replace("_", " ") for outcome in runs["outcome"] if str(outcome) != "ok")
     return tuple(sorted(outcomes.items()))
 
@@ -71,22 +71,26 @@ def _pairs(ranked: RankedPhase, means: "pd.DataFrame", method: str) -> "list[Own
     mine = means[means["method"].astype(str) == method]
     teams = [e.team for e in results.declared.entries if e.kind == "team" and e.team in ranked.values.index]
     medians = ranked.values.loc[teams].median()
-    of_pair: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
-    outcomes: dict[tuple[str, str], str] = {}
-    fields = ["track", "pair", "outcome", "metric", "source", "value"]
-    for track, pair, outcome, metric, source, value in mine[fields].itertuples(index=False):
-        at = (str(track), str(pair))
-        outcomes[at] = str(outcome).replace("_", " ")
-        of_pair.setdefault(at, {})[str(metric), str(source or "")] = float("nan") if value is None else float(value)
+    counts = dict(zip(map(str, ranked.values.columns), ranked.values.loc[method].to_numpy(dtype=float), strict=True))
+    outcomes = {str(k): str(o).replace("_", " ") for k, o in zip(mine["key"], mine["outcome"], strict=True)}
+    words = mine[["key", "pair", "metric", "source"]].astype(str)
+    of_key: dict[str, dict[tuple[str, str], float]] = {}
+    of_pair: dict[str, dict[tuple[str, str], float]] = {}  # landmarks belong to no track
+    for (key, pair, metric, source), value in zip(
+        words.itertuples(index=False), mine["value"].astype(float), strict=True
+    ):
+        of_key.setdefault(key, {})[metric, source] = value
+        of_pair.setdefault(pair, {})[metric, source] = value
     found = [
         OwnPair(
-            name=names[at],
-            outcome=outcomes[at],
-            value=float(ranked.values.at[method, "/".join(at)]),
-            of_all=float(medians["/".join(at)]) if len(teams) >= FEWEST_TEAMS else float("nan"),
-            means={c.head: own.get((c.metric, c.source)) for c in columns},
+            name=name,
+            outcome=outcomes[key],
+            value=counts[key],
+            of_all=float(medians[key]) if len(teams) >= FEWEST_TEAMS else float("nan"),
+            means={c.head: (of_pair[key.split("/", 1)[1]] | of_key[key]).get((c.metric, c.source)) for c in columns},
         )
-        for at, own in of_pair.items()
+        for key, name in names.items()
+        if key in of_key
     ]
     better = 1 if columns[0].head.endswith("↑") else -1
     return sorted(found, key=lambda p: (not p.failed, better * p.value, p.name))
