@@ -10,6 +10,7 @@ import errno
 import functools
 import http.server
 import io
+import os
 import re
 import tarfile
 import threading
@@ -23,6 +24,7 @@ import docker
 import requests
 
 from lumirage import __version__
+from lumirage.core.engine_hints import engine_hint
 from lumirage.core.errors import UnavailableError, UsageError
 from lumirage.core.layout import digest, shipped
 from lumirage.core.model import Method
@@ -236,7 +238,8 @@ def _client() -> Iterator[docker.DockerClient]:
         client = docker.from_env(timeout=600, version="auto")
     except (docker.errors.DockerException, requests.RequestException) as error:
         raise UnavailableError(
-            f"no container engine answers ({error}); start Docker, or use --runtime local, which builds no images"
+            f"no container engine answers ({error}); {engine_hint(os.environ)}, "
+            "or use --runtime local, which builds no images"
         ) from error
     try:
         yield client

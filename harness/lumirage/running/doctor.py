@@ -7,14 +7,14 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lumirage.core.errors import LumirageError
 from lumirage.core.model import Limits
 from lumirage.running.container_user import NOBODY
-from lumirage.running.runtimes.runtime_interface import Call, CallResult, Mount, Runtime, StopReason
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Feature, Mount, Runtime, StopReason
 
 PIDS = 64
 MEMORY_BYTES = 256 * 2**20
@@ -97,15 +97,30 @@ def examine(runtime: Runtime, image: str) -> list[Finding]:
     runtime.prepare(start)
     with tempfile.TemporaryDirectory(prefix="lumirage-doctor-") as folder:
         trial = _Trial(runtime, start, Path(folder))
-        attempts = _attempts(trial)
-        return [
-            *attempts,
+        found = [
+            *_attempts(trial),
             _limit(trial, "memory", HOG, lambda ended: ended.usage.out_of_memory),
             _limit(trial, "output_quota", FLOOD, lambda ended: ended.usage.over_quota),
             _limit(trial, "wall_time", SLEEP, lambda ended: ended.usage.timed_out),
             _measured(trial),
             Finding("nothing_left", runtime.remove_stale(trial.owner) == 0, "calls are removed when they end"),
         ]
+    return explained(found, runtime.features())
+
+
+def explained(found: Sequence[Finding], features: Sequence[Feature]) -> list[Finding]:
+    """What the engine says of itself, then what was found, each failure with what to change where the engine tells.
+
+    What the engine lacks and nobody tried has a line of its own; so has, told from the trial alone, what holds although
+    the engine says that it does not.
+    """
+    lacks = {feature.name: feature.how for feature in features if not feature.has}
+    tried = {finding.name for finding in found}
+    said = [Finding(one.name, one.has, one.how) for one in features if one.has or one.name not in tried]
+    return said + [
+        replace(one, how=f"{one.how}; {lacks[one.name]}") if not one.held and one.name in lacks else one
+        for one in found
+    ]
 
 
 @dataclass(frozen=True)

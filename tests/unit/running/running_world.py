@@ -15,7 +15,7 @@ from lumirage.core.model import Job, Limits, Method, Outcome, Pair, Prepared, Ru
 from lumirage.core.space import make_grid, matrix, write_volume
 from lumirage.running.job_execution import RunContext, execute_job
 from lumirage.running.method_contract import PairInput
-from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Runtime, Watch
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Feature, Image, Mount, Runtime, Watch
 
 SHAPE = (16, 18, 14)
 AFFINE = np.array([[2.0, 0, 0, -10], [0, 2.0, 0, -20], [0, 0, 2.0, 5], [0, 0, 0, 1]])
@@ -118,6 +118,9 @@ class FakeRuntime:
 
     def isolation(self) -> dict[str, str]:
         return {"network": "held"}
+
+    def features(self) -> tuple[Feature, ...]:
+        return ()
 
     def run(self, call: Call, watch: Watch) -> CallResult:
         self.calls.append(call)

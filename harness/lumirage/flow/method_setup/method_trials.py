@@ -27,6 +27,7 @@ from lumirage.running.method_contract import JobFolders, PairInput, WrittenInput
 from lumirage.running.method_events import EventReader
 from lumirage.running.runtimes.docker import DockerRuntime
 from lumirage.running.runtimes.docker_options import docker_options
+from lumirage.running.runtimes.docker_state import create
 from lumirage.running.runtimes.runtime_interface import Call, Mount, Runtime
 
 FAILURES = (docker.errors.DockerException, requests.exceptions.RequestException)
@@ -188,7 +189,7 @@ def lift(options: Mapping[str, Any], protection: Protection) -> dict[str, Any]:
 def _run_lifted(options: dict[str, Any], protection: Protection, watch: JobWatch, limits: Limits) -> Usage:
     """Start one container without a protection, and wait; what it used is not measured."""
     with _engine() as client:
-        container = client.containers.create(**lift(options, protection))
+        container = create(client, lift(options, protection))
         try:
             began = time.monotonic()
             container.start()

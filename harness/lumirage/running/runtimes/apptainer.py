@@ -32,7 +32,7 @@ from lumirage.running.runtimes.apptainer_argv import (
     without_options,
 )
 from lumirage.running.runtimes.apptainer_process import Container, Starting
-from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, StopReason, Watch
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Feature, Image, Mount, StopReason, Watch
 from lumirage.running.scratch import temporary
 from lumirage.running.supervision import Watched, over_quota, pump, supervise
 
@@ -125,6 +125,10 @@ class ApptainerRuntime:
         except OSError:
             return False
         return True
+
+    def features(self) -> tuple[Feature, ...]:
+        """See Runtime. There is no engine to ask."""
+        return ()
 
     def isolation(self) -> dict[str, str]:
         """See Runtime. Known when the first image was prepared."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import tarfile
 import threading
 from functools import cached_property
@@ -10,10 +11,11 @@ from typing import Any
 import docker
 from docker.models.containers import Container
 
+from lumirage.core.engine_hints import engine_hint
 from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.measurement import Meter, Source
-from lumirage.running.runtimes.docker_options import Engine, cannot_limit, docker_options, isolation, parent_group
+from lumirage.running.runtimes.docker_options import Engine, docker_options, isolation, parent_group
 from lumirage.running.runtimes.docker_state import (
     API_FAILURES,
     create,
@@ -28,7 +30,8 @@ from lumirage.running.runtimes.docker_state import (
     remove,
     start,
 )
-from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Image, Mount, Watch
+from lumirage.running.runtimes.engine_probe import probed
+from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Feature, Image, Mount, Watch
 from lumirage.running.supervision import pump, supervise
 from lumirage.running.usage_sources import LiveGroup, ParentGroup
 
@@ -56,7 +59,7 @@ class DockerRuntime:
 
     def check(self) -> None:
         """See Runtime."""
-        hint = "start Docker (or podman's socket, with DOCKER_HOST), or choose --runtime local"
+        hint = f"{engine_hint(os.environ)}, or choose --runtime local"
         try:
             with contextlib.closing(self._client(10)) as client:
                 client.ping()
@@ -73,20 +76,7 @@ class DockerRuntime:
     def engine(self) -> Engine:
         """What answers, asked once."""
         with contextlib.closing(self._client()) as client, engine_failures("ask the engine what it is"):
-            info, version = client.info(), client.version()
-            local = client.api.base_url.startswith("http+docker")
-        components = {part.get("Name", "") for part in version.get("Components") or []}
-        podman = any("Podman" in name for name in components)
-        own = local and not podman and info.get("CgroupDriver") == "cgroupfs" and self._hierarchy.can_own()
-        rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
-        gpus = "nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices"))
-        return Engine(
-            "/lumirage" if own and not rootless else None,
-            podman=podman,
-            rootless=rootless,
-            cannot_limit=cannot_limit(info, rootless=rootless),
-            gives_gpus=gpus,
-        )
+            return probed(client, self._hierarchy)
 
     def resolve(self, reference: str) -> Image:
         """See Runtime. The digest is the image's id, the hash of its configuration and layers."""
@@ -134,6 +124,10 @@ class DockerRuntime:
         """See Runtime."""
         return mount.target
 
+    def features(self) -> tuple[Feature, ...]:
+        """See Runtime."""
+        return self.engine.features
+
     def isolation(self) -> dict[str, str]:
         """See Runtime. What the options ask for and the engine says that it can; `lumirage-harness doctor` tries it."""
         return isolation(self.engine)
@@ -141,6 +135,8 @@ class DockerRuntime:
     def run(self, call: Call, watch: Watch) -> CallResult:
         """See Runtime."""
         engine = self.engine
+        if call.gpus and engine.podman:
+            raise UnavailableError(engine.gpu_refusal)
         with contextlib.closing(self._client()) as client:
             self._sweep(client)
             container = self._create(client, docker_options(call, engine, image_volumes(client, call.image)))

@@ -7,7 +7,7 @@ from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
-from lumirage.running.runtimes.runtime_interface import CALL_LABEL, OWNER_LABEL, PATHS_SHOWN, Call
+from lumirage.running.runtimes.runtime_interface import CALL_LABEL, OWNER_LABEL, PATHS_SHOWN, Call, Feature
 
 TMP = "/tmp"
 HELD = {
@@ -38,11 +38,20 @@ class Engine:
     podman: bool = False
     rootless: bool = False
     cannot_limit: frozenset[str] = field(default=frozenset(), metadata={"note": "of LIMITS"})
+    limits_cpu_time: bool = field(default=False, metadata={"note": "where it cannot pin: podman does not start then"})
     gives_gpus: bool = False
+    features: tuple[Feature, ...] = ()
+
+    @property
+    def cpu_quota(self) -> bool:
+        """Whether calls get the time of as many CPUs instead of these CPUs."""
+        return self.podman and "cpus" in self.cannot_limit and self.limits_cpu_time
 
     @property
     def gpu_refusal(self) -> str:
         """By what it says of itself: a container that asks in vain does not start."""
+        if self.podman:
+            return "podman's socket is given no GPU by the harness; use Docker or --runtime apptainer for GPUs"
         no = "the engine gives no GPU to containers; install the NVIDIA container toolkit (or try with --device gpu)"
         return "" if self.gives_gpus else no
 
@@ -62,6 +71,8 @@ def isolation(engine: Engine) -> dict[str, str]:
     table = dict(HELD)
     for name in sorted(engine.cannot_limit - {"swap"}):
         table[name] = f"not held: the engine cannot limit {name}"
+    if engine.cpu_quota:
+        table["cpus"] = "not held: the engine cannot pin them; the CPU time of as many is held"
     if engine.cannot_limit & {"memory", "swap"} == {"swap"}:
         table["memory"] = "not held: the engine cannot limit swap; memory without it is held"
     return table
@@ -97,7 +108,9 @@ def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> d
         "hostname": "method",
         "healthcheck": {"test": ["NONE"]},  # the image's own would run programs that nobody measures
     }
-    if call.cpus:
+    if call.cpus and engine.cpu_quota:
+        options["nano_cpus"] = len(call.cpus) * 10**9
+    elif call.cpus and not (engine.podman and "cpus" in engine.cannot_limit):
         options["cpuset_cpus"] = ",".join(map(str, call.cpus))
     if call.user:
         options["user"] = f"{call.user[0]}:{call.user[1]}"

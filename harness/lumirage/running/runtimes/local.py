@@ -18,7 +18,7 @@ from lumirage.core.layout import cache_root, digest, shipped
 from lumirage.running.child_process import Child
 from lumirage.running.marked_processes import CALL_VARIABLE, OWNER_VARIABLE, kill_marked
 from lumirage.running.measurement import End, Meter
-from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image, Mount, Watch
+from lumirage.running.runtimes.runtime_interface import Call, CallResult, Feature, Image, Mount, Watch
 from lumirage.running.supervision import pump, supervise
 from lumirage.running.usage_sources import ProcessTree
 
@@ -97,6 +97,10 @@ class LocalRuntime:
     def sees(self, mount: Mount) -> str:
         """The host's own path: nothing is mounted."""
         return str(mount.source)
+
+    def features(self) -> tuple[Feature, ...]:
+        """See Runtime. There is no engine to ask."""
+        return ()
 
     def isolation(self) -> dict[str, str]:
         """See Runtime."""

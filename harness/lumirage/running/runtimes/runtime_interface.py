@@ -57,6 +57,16 @@ class Call:
     user: tuple[int, int] | None = None
 
 
+@dataclass(frozen=True)
+class Feature:
+    """Something that an engine has, or lacks here: then `how` says what to change. Named as what `doctor` finds, if it
+    tries it."""
+
+    name: str
+    has: bool
+    how: str
+
+
 class Watch(Protocol):
     """What the harness does during a call. Times are those of `time.monotonic`.
 
@@ -115,6 +125,9 @@ class Runtime(Protocol):
 
     def sees(self, mount: Mount) -> str:
         """The path under which a method sees a mount."""
+
+    def features(self) -> tuple[Feature, ...]:
+        """What the engine is, and what it lacks; asked once. Raises EngineError."""
 
     def isolation(self) -> dict[str, str]:
         """Property -> "held", or why it is not; for the run record."""
