@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lumirage.analysis.verdict_words import Row, Verdict, measure_words, number, records, sentence, size_words, there
+from lumirage.core.condition_words import condition_words
 from lumirage.core.metrics import direction
 from lumirage.core.model import SENTINELS
 
@@ -57,7 +58,7 @@ def order_verdicts(rankings: pd.DataFrame, reference: str) -> list[Verdict]:
     for condition, now in leaders.items():
         if before and now and not set(before) & set(now):
             row = records(real[real["condition"] == condition])[0]
-            text = f"Under {condition} the first on {measure_words(row)} is {_and(now)}, not {_and(before)}"
+            text = f"With {condition_words(condition)} the first on {measure_words(row)} is {_and(now)}, not {_and(before)}"
             found.append(Verdict(sentence(text), "order", str(row["track"]), condition, str(row["metric"]), now[0]))
     return found
 
@@ -87,34 +88,41 @@ def _told(row: Row) -> bool:
 
 def _broken(falls: Sequence[_Fall]) -> str:
     worst = falls[0]
-    text = f"{_takes(worst.row)} {size_words(_sized(worst.row))}"
+    text = f"With {_moves(worst.row)} {size_words(_sized(worst.row))}"
     sign = direction(str(worst.row["metric"]))
     if there(worst.affine_here):
         ahead = sign * (number(worst.row["mean"]) - worst.affine_here) > 0
         text += f"; the affine has {worst.affine_here:.3g} there" + ("" if ahead else ", which is no worse")
-    further = [f"{fall.row['condition']} (to {number(fall.row['mean']):.3g})" for fall in falls[1:]]
-    return text + (f". So does {_and(further)}" if len(further) == 1 else f". So do {_and(further)}" if further else "")
+    further = [f"{_condition(fall.row)} (to {number(fall.row['mean']):.3g})" for fall in falls[1:]]
+    return text + (f". It also loses half or more of its gain with {_and(further)}" if further else "")
 
 
 def _unbroken(falls: Sequence[_Fall]) -> str:
     told = [fall for fall in falls if fall.fall > 0 and _told(fall.row)]
     row = falls[0].row
     if told:
-        return f"The most that a condition takes from {row['method']}: {_takes(told[0].row)} {size_words(_sized(told[0].row))}"
+        worst = told[0].row
+        return (
+            f"The largest loss of {row['method']} under a condition: with {_moves(worst)} {size_words(_sized(worst))}"
+        )
     if not any(there(fall.row["ci_low"]) for fall in falls):
-        return f"What conditions take from {row['method']} has no interval: at most, {_takes(row)} {size_words(_sized(row))}"
-    many = f"any of {len(falls)} conditions" if len(falls) > 1 else str(row["condition"])
-    return f"No significant loss of {row['method']} on {measure_words(row)} under {many}"
+        return f"No loss of {row['method']} has an interval; the largest: with {_moves(row)} {size_words(_sized(row))}"
+    many = f"under any of {len(falls)} conditions" if len(falls) > 1 else f"with {_condition(row)}"
+    return f"No significant loss of {row['method']} on {measure_words(row)} {many}"
 
 
-def _takes(row: Row) -> str:
+def _condition(row: Row) -> str:
+    return condition_words(str(row["condition"]))
+
+
+def _moves(row: Row) -> str:
     span = (
         f" [{number(row['ci_low']):.3g}, {number(row['ci_high']):.3g}]"
         if there(row["ci_low"])
         else ", without an interval"
     )
     return (
-        f"{row['condition']} takes {row['method']} from {number(row['mean_reference']):.3g} to {number(row['mean']):.3g} on "
+        f"{_condition(row)}, {row['method']} goes from {number(row['mean_reference']):.3g} to {number(row['mean']):.3g} on "
         f"{measure_words(row)}, a change of {number(row['change']):.3g}{span}"
     )
 

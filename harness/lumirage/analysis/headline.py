@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from lumirage.analysis.ranking import AGGREGATE
-from lumirage.analysis.verdict_words import Row, Verdict, number, records, rows_of, sentence
+from lumirage.analysis.verdict_words import Row, Verdict, number, records, rows_of, sentence, there
 from lumirage.core.failure_policy import Policy
 from lumirage.core.metrics import direction, title
 from lumirage.core.precision import rounded
@@ -16,6 +16,7 @@ from lumirage.core.precision import rounded
 NAMED = 3
 """At most this many methods are named, twice as many that share the first place; more are counted."""
 AFFINE = "affine"
+SIGNIFICANT = 0.05
 SAME_WIDTH = 1e-6
 """Half an interval below this is rounding, not what the data could show."""
 
@@ -27,11 +28,18 @@ class _Contrast:
     better_by: float = math.nan
     told: bool = False
     half: float = math.nan
+    beyond: bool = False
+    """Whether the interval, before any correction, lies on the better side of 0."""
 
     @property
     def has_interval(self) -> bool:
         """Whether there is an interval."""
         return not math.isnan(self.half)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the two are the same on every pair."""
+        return abs(self.better_by) < SAME_WIDTH and self.half < SAME_WIDTH
 
     @property
     def size(self) -> str:
@@ -55,14 +63,26 @@ class _Contrasts:
         for row in self.rows:
             if {row["method"], row["reference"]} == {method, reference}:
                 turn = self.sign if row["method"] == method else -self.sign
-                half = (number(row["ci_high"]) - number(row["ci_low"])) / 2
-                return _Contrast(turn * number(row["difference"]), row["better"] in ("method", "reference"), half)
+                return _contrast(row, turn)
         return _Contrast()
+
+    def halves(self, among: Collection[str]) -> list[float]:
+        """Half of every interval between two of these methods that are not the same on every pair."""
+        both = [row for row in self.rows if {row["method"], row["reference"]} <= set(among)]
+        found = [_contrast(row, self.sign) for row in both]
+        return [each.half for each in found if each.has_interval and not each.is_nothing]
 
     def size(self) -> tuple[int, int]:
         """The number of pairs and people."""
         pairs = max((int(number(row["n_pairs"])) for row in self.rows), default=0)
         return pairs, max((int(number(row["n_subjects"])) for row in self.rows), default=0)
+
+
+def _contrast(row: Row, turn: int) -> _Contrast:
+    low, high = number(row["ci_low"]), number(row["ci_high"])
+    corrected = not there(row["p_holm"]) or number(row["p_holm"]) < SIGNIFICANT
+    told = row["better"] in ("method", "reference") and corrected  # as the places in the tables
+    return _Contrast(turn * number(row["difference"]), told, (high - low) / 2, min(turn * low, turn * high) > 0)
 
 
 def headline(
@@ -82,6 +102,7 @@ def headline(
     contrasts = _Contrasts(tuple(records(honest)), direction(measure["metric"]))
     parts = [
         _failures(lists),
+        _incomplete(lists, policy),
         _gated(lists),
         _places(lists, contrasts, measure["metric"]),
         _limits(lists, contrasts, measure["metric"]),
@@ -117,17 +138,45 @@ def _places(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
 
 
 def _above_affine(equal: Sequence[str], contrasts: _Contrasts, metric: str) -> str:
-    found = [contrasts.between(name, AFFINE) for name in equal]
+    by_name = {name: contrasts.between(name, AFFINE) for name in equal}
+    found = list(by_name.values())
     if any(math.isnan(each.better_by) for each in found):
         return ""
     who = {1: "it is", 2: "both are"}.get(len(equal), "all are")
     if not all(each.told for each in found) and any(each.has_interval for each in found):
-        return f"it is unclear whether {'it is' if len(equal) == 1 else 'they are'} better than the affine alone"
+        return _unclear(by_name)
     least, most = min(found, key=lambda each: each.better_by), max(found, key=lambda each: each.better_by)
     if least.better_by < 0 < most.better_by:
         return f"{who} within {least.size} below and {most.size} {title(metric)} above the affine alone"
     size = most.size if least.size == most.size else f"{least.size} to {most.size}"
     return f"{who} {size} {title(metric)} {'better' if most.better_by > 0 else 'worse'} than the affine alone"
+
+
+def _unclear(by_name: Mapping[str, _Contrast]) -> str:
+    """Which of the first are shown to be better than the affine, where not all are."""
+    nothing = [name for name, each in by_name.items() if each.is_nothing]
+    parts = (
+        [f"{_joined(nothing)} {'is' if len(nothing) == 1 else 'are'} the same as the affine alone"] if nothing else []
+    )
+    others = {name: each for name, each in by_name.items() if not each.is_nothing}
+    told = [name for name, each in others.items() if each.told and each.better_by > 0]
+    beyond = [name for name, each in others.items() if each.beyond]
+    if told:
+        parts.append(
+            f"of these only {_joined(told)} {'is' if len(told) == 1 else 'are'} shown to be better than the affine"
+        )
+    elif len(others) > 1:
+        taken = (
+            f"; taken by {'itself' if len(beyond) == 1 else 'themselves'}, {_joined(beyond)} would be" if beyond else ""
+        )
+        who = "none of the others" if nothing else "none"
+        many = " after correction for the number of comparisons" if beyond else ""
+        parts.append(f"{who} is shown to be better than the affine alone{many}{taken}")
+    elif others:
+        parts.append(
+            f"it is unclear whether {'it' if not nothing else next(iter(others))} is better than the affine alone"
+        )
+    return "; ".join(parts)
 
 
 def _failures(lists: pd.DataFrame) -> str:
@@ -140,6 +189,22 @@ def _failures(lists: pd.DataFrame) -> str:
     return _joined(failed[:NAMED]) + more
 
 
+def _incomplete(lists: pd.DataFrame, policy: Policy) -> str:
+    """Which methods lack values on some pairs for another reason than a failure, such as runs that were not carried out."""
+    lacking: dict[str, list[str]] = {}
+    for row in records(lists):
+        lost = number(row["dropped"]) - (number(row["failed"]) if policy == "drop" else 0)
+        if lost > 0:
+            of = number(row["n_pairs"]) + number(row["dropped"])
+            lacking.setdefault(f"{number(row['n_pairs']):.0f} of {of:.0f} pairs", []).append(str(row["method"]))
+    parts = [
+        f"{_joined(names) if len(names) <= NAMED else f'{len(names)} methods'} {'has' if len(names) == 1 else 'have'} values "
+        f"on only {pairs}"
+        for pairs, names in lacking.items()
+    ]
+    return "; ".join(parts[:NAMED])
+
+
 def _gated(lists: pd.DataFrame) -> str:
     """Who folds too much to be ranked, if anybody."""
     names = [str(row["method"]) for row in records(lists[lists["beyond_gate"].astype(bool)])]
@@ -150,7 +215,7 @@ def _gated(lists: pd.DataFrame) -> str:
 
 
 def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
-    """The smallest difference that the data could show: half of the median interval between neighbours."""
+    """The smallest difference that the data could show: half of the median interval between neighbours, else of any two."""
     names = [*(str(name) for name in lists["method"]), AFFINE]
     pairs, people = contrasts.size()
     if not pairs:
@@ -158,7 +223,8 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     who = f"{pairs} pair{'s' * (pairs != 1)} of {people} {'people' if people != 1 else 'person'}"
     neighbours = [contrasts.between(a, b) for a, b in itertools.pairwise(names)]
     # two methods that give the same on every pair have an interval of no width, which says nothing of the others
-    halves = sorted(each.half for each in neighbours if each.has_interval and each.half > SAME_WIDTH)
+    near = [each.half for each in neighbours if each.has_interval and each.half > SAME_WIDTH]
+    halves = sorted(near or contrasts.halves(names))
     if not halves:
         return f"{who} give no interval, so the differences are not tested"
     half = halves[len(halves) // 2]

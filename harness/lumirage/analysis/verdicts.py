@@ -20,6 +20,7 @@ from lumirage.analysis.verdict_words import (
     size_words,
     there,
 )
+from lumirage.core.condition_words import condition_words
 from lumirage.core.failure_policy import COUNTED_AS, Policy
 from lumirage.core.metrics import direction, is_accuracy
 from lumirage.core.model import SENTINELS
@@ -117,7 +118,7 @@ def failure_verdicts(lists: pd.DataFrame, policy: Policy) -> Iterator[Verdict]:
     for row in records(lists[(lists["policy"] == policy) & (lists["failed"] > 0)]):
         method, metric = str(row["method"]), str(row["metric"])
         pairs = int(number(row["n_pairs"]) + number(row["dropped"]))
-        under = "" if row["condition"] == REFERENCE else f"Under {row['condition']}, "
+        under = "" if row["condition"] == REFERENCE else f"With {condition_words(str(row['condition']))}, "
         text = f"{under}{method} failed on {row['failed']} of {pairs} pairs, each of which {COUNTED_AS[policy]}"
         other: Policy = "identity" if policy == "drop" else "drop"
         here, instead = (_rank_in(wide, method, p) for p in (policy, other))

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lumirage.core.condition_words import condition_words
 from lumirage.core.layout import digest
 from lumirage.core.model import Record
 from lumirage.core.track import REFERENCE
@@ -94,7 +95,12 @@ class Place(Record):
 
     @property
     def name(self) -> str:
-        """For a reader: the track, with its condition if it has one."""
+        """For a reader: the track, with its condition in words if it has one."""
+        return self.track if self.condition == REFERENCE else f"{self.track}, {condition_words(self.condition)}"
+
+    @property
+    def identifier(self) -> str:
+        """The same for files."""
         return self.track if self.condition == REFERENCE else f"{self.track}, {self.condition}"
 
     @model_validator(mode="before")

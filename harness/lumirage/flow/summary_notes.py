@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lumirage.analysis.score_matrices import RawCell, cells_of
+from lumirage.core.condition_words import condition_words
 from lumirage.core.failure_policy import COUNTED_AS, PolicyMean
 from lumirage.core.metrics import is_accuracy, title
 from lumirage.core.model import Run
@@ -42,10 +43,12 @@ def what_is_shown(scores: pd.DataFrame, shown: Sequence[RawCell], runs: Sequence
     of_metric = scores[scores["metric"] == next((raw.cell.metric for raw in shown if raw.cell.key["source"]), "")]
     several = [(what, len(names_in(scores, what))) for what in ("condition", "preset")]
     several.append(("label source", len(names_in(of_metric, "source"))))
-    parts = [f"{what} {key[what.split()[-1]]} (of {count})" for what, count in several if count > 1]
+    parts = [f"{what} {condition_words(key[what.split()[-1]])} (of {count})" for what, count in several if count > 1]
     notes = [f"means: {', '.join(parts)}; the report has all"] if parts else []
     if any(run.condition != key["condition"] for run in runs):
-        notes.append(f"time and memory: medians under {key['condition']}; runs and failed: of all conditions")
+        notes.append(
+            f"time and memory: medians under {condition_words(key['condition'])}; runs and failed: of all conditions"
+        )
     if any(raw.runs.failed.any() for raw in shown):
         star = "; * marks means with such pairs" if track.on_failure != "drop" else ""
         notes.append(f"a failed run {COUNTED_AS[track.on_failure]} (policy {track.on_failure}){star}")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lumirage.core.condition_words import condition_words
 from lumirage.core.track import REFERENCE
 from lumirage.reporting.axes import short
-from lumirage.reporting.dose_figures import condition_words
 from lumirage.reporting.failure_tables import failed_pairs
 from lumirage.reporting.report_inputs import Inputs
 
@@ -56,7 +56,7 @@ def choose(inputs: Inputs, asked: Sequence[str], most: int) -> list[Chosen]:
 
 def _harmed(inputs: Inputs) -> list[Chosen]:
     """For every other condition the pair and method that it affected most; the condition with the largest effect first."""
-    measure, words = inputs.measures[0], condition_words(inputs)
+    measure = inputs.measures[0]
     sign = -1 if measure.higher_is_better else 1
     before = inputs.matrix(measure, inputs.conditions[0])
     uses = inputs.evaluation.methods
@@ -70,7 +70,7 @@ def _harmed(inputs: Inputs) -> list[Chosen]:
         i, k = np.unravel_index(int(np.nanargmax(harm)), harm.shape)
         if harm[i, k] > 0:
             change = short(float(sign * harm[i, k]))
-            why = f"{measure.title} of {inputs.methods[ranked[int(i)]]} {change} by {words.get(condition, condition)}"
+            why = f"{measure.title} of {inputs.methods[ranked[int(i)]]} {change} with {condition_words(condition)}"
             found.append((float(harm[i, k]), Chosen(list(inputs.pairs)[int(k)], condition, why)))
     return [chosen for _, chosen in sorted(found, key=lambda both: -both[0])]
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lumirage.core.condition_words import axis_words
 from lumirage.core.model import Outcome, Record
 from lumirage.core.track import REFERENCE
 from lumirage.reporting.analysis_tables import of_measure
@@ -43,16 +44,6 @@ def axes_of(inputs: Inputs) -> dict[str, list[Level]]:
     return found
 
 
-def condition_words(inputs: Inputs) -> dict[str, str]:
-    """Condition -> its axis and level as text."""
-    return {
-        level.condition: f"{axis_words(axis)}: {level.text}"
-        for axis, levels in axes_of(inputs).items()
-        for level in levels
-        if level.condition != REFERENCE
-    }
-
-
 def is_curve(levels: Sequence[Level]) -> bool:
     """Whether an axis is a dose: its levels are numbers, and there are enough of them."""
     return len(levels) >= FEWEST and all(math.isfinite(level.value) for level in levels)
@@ -79,12 +70,6 @@ def _quantity(name: str, value: float) -> str:
     """A level of a field whose name ends in its unit: rotation_deg, 5 -> rotation 5 deg."""
     what, _, unit = name.rpartition("_")
     return f"{what} {value:g} {unit}"
-
-
-def axis_words(axis: str) -> str:
-    """The title of an axis, with its unit if the name has one: spacing_mm -> spacing, mm."""
-    what, _, unit = axis.rpartition("_")
-    return f"{what}, {unit}" if unit in ("mm", "deg") else axis.replace("_", " ")
 
 
 def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:

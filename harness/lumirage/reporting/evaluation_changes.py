@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lumirage.core.condition_words import condition_words
 from lumirage.core.layout import Layout
 from lumirage.core.track import Evaluation
 from lumirage.reporting.report_inputs import Inputs, read_inputs
@@ -35,8 +36,8 @@ class Changes:
         told = [f"{row.part}: {row.first} became {row.second}" for row in self.parts.itertuples()]
         moved = self.scores[self.scores["changed_pairs"] > 0]
         told += [
-            f"{row.method}, {row.metric} ({row.condition}): changed on {row.changed_pairs} of {row.pairs} pairs, "
-            f"mean {row.mean_first:.4g} to {row.mean_second:.4g}"
+            f"{row.method}, {row.metric} ({condition_words(row.condition)}): changed on {row.changed_pairs} of {row.pairs} "
+            f"pairs, mean {row.mean_first:.4g} to {row.mean_second:.4g}"
             for row in moved.itertuples()
         ]
         told += [f"{row.method}: place {row.first} became {row.second}" for row in self.ranks.itertuples()]

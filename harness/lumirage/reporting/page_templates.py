@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lumirage.core.condition_words import condition_words
 from lumirage.core.failure_policy import COUNTED_AS
 from lumirage.reporting.axes import mebibytes, seconds, short
 from lumirage.reporting.method_looks import OUTLINES, Outline
@@ -60,6 +61,7 @@ def environment() -> Environment:
         "breakable": breakable,
         "moment": moment,
         "sentence": sentence,
+        "condition": condition_words,
     }
     made.globals |= {"theme": theme(), "cell": cell, "counted_as": COUNTED_AS}
     return made

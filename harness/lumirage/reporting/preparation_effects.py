@@ -6,11 +6,12 @@ from itertools import groupby
 
 import numpy as np
 
+from lumirage.core.condition_words import axis_words, condition_words
 from lumirage.core.track import REFERENCE
 from lumirage.reporting.analysis_tables import of_measure, records
 from lumirage.reporting.axes import Scale, fit, short, x_axis
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.dose_figures import axes_of, axis_words, is_curve
+from lumirage.reporting.dose_figures import axes_of, is_curve
 from lumirage.reporting.effect_figures import number
 from lumirage.reporting.figure_rows import clip
 from lumirage.reporting.report_inputs import Inputs
@@ -245,7 +246,7 @@ def _column(lines: _Lines, method: str, scale: Scale, color: str) -> list[Mark]:
 def _told(row: Row, change: Change) -> str:
     failures = f"; {change.failures}" if change.failures else ""
     return (
-        f"{change.method}, {axis_words(row.axis)} {row.level}: {short(change.change)} {change.span or 'always'} "
+        f"{change.method}, {condition_words(row.condition)}: {short(change.change)} {change.span or 'always'} "
         f"over {change.n_pairs} pairs{failures}"
     )
 

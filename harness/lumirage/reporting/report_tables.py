@@ -1,12 +1,14 @@
 """Makes the tables of the report as HTML rows, TSV and LaTeX, from one description."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from lumirage.core.condition_words import condition_words
 from lumirage.core.failure_policy import PolicyMean
+from lumirage.core.metrics import title
 from lumirage.core.model import Outcome
 from lumirage.reporting.analysis_tables import against_base, comparisons, main_ranking
 from lumirage.reporting.axes import MINUS, NONE, mebibytes, seconds, short
@@ -164,8 +166,13 @@ def to_tsv(table: pd.DataFrame) -> str:
     return table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n")
 
 
+IN_WORDS: Mapping[str, Callable[[str], str]] = {"condition": condition_words, "metric": title}
+"""Columns whose identifiers are for files, and what people read instead."""
+
+
 def to_latex(table: pd.DataFrame, caption: str) -> str:
-    """A booktabs table; numbers with three significant digits, text escaped."""
+    """A booktabs table; numbers with three significant digits, conditions and metrics in words, text escaped."""
+    table = table.assign(**{name: table[name].map(say) for name, say in IN_WORDS.items() if name in table})
     align = "".join("r" if pd.api.types.is_numeric_dtype(table[c]) else "l" for c in table.columns)
     head = " & ".join(escape_latex(str(c)) for c in table.columns)
     body = "\n".join(" & ".join(_cell(v) for v in row) + r" \\" for row in table.itertuples(index=False))

@@ -52,7 +52,7 @@ def claims_table(results: StudyResults) -> pd.DataFrame:
             rows.append(
                 (claim.id, claim.kind, result.decision, result.p_holm, at.place.track, at.place.condition, at.alone,
                  claim.metric, claim.preset, at.source, claim.family, claim.against,
-                 claim.reference.name if claim.reference else "", claim.margin, value.value, value.low, value.high,
+                 claim.reference.identifier if claim.reference else "", claim.margin, value.value, value.low, value.high,
                  over.value, over.low, over.high, at.p_support, at.p_refute, at.n_people, at.n_pairs, at.n_methods,
                  result.people_needed, at.pairing, result.reason, claim.sentence)
             )  # fmt: skip

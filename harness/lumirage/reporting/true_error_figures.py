@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lumirage.core.condition_words import condition_words
 from lumirage.core.track import REFERENCE
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.dose_figures import condition_words
 from lumirage.reporting.method_orders import MethodOrder, moved, order_of, slopes, tau
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Scene
@@ -94,9 +94,9 @@ def _measure(inputs: Inputs, start: str) -> Measure | None:
 
 
 def _parts(inputs: Inputs, error: Measure, dice: Measure) -> Iterator[Part]:
-    everything, words = np.ones(len(inputs.pairs), dtype=bool), condition_words(inputs)
+    everything = np.ones(len(inputs.pairs), dtype=bool)
     for condition in inputs.conditions:
-        title = "all pairs" if condition == REFERENCE else words.get(condition, condition)
+        title = "all pairs" if condition == REFERENCE else condition_words(condition)
         yield from _part(inputs, (error, dice), title, condition, everything)
         contrasts = np.array([_contrasts(inputs, pair) for pair in inputs.pairs])
         for contrast in dict.fromkeys(contrasts.tolist()) if condition == REFERENCE else ():

@@ -192,21 +192,24 @@ def conditions(take, n_subjects=6, seed=0):
 
 def test_what_a_condition_breaks_is_the_first_sentence():
     told = said(conditions(take=0.64))
-    assert told[0].startswith("noise-0.2 takes greedy from 0.81 to 0.17 on Dice (manual), a change of -0.6")
+    assert told[0].startswith("With 20 % noise, greedy goes from 0.81 to 0.17 on Dice (manual), a change of -0.6")
     assert "(n = 30 pairs, 6 subjects); the affine has 0.548 there, which is no worse." in told[0]
-    assert "Under noise-0.2 the first on Dice (manual) is syn, not greedy." in told
-    assert "No significant loss of syn on Dice (manual) under noise-0.2." in told
+    assert "With 20 % noise the first on Dice (manual) is syn, not greedy." in told
+    assert "No significant loss of syn on Dice (manual) with 20 % noise." in told
 
 
 def test_a_small_loss_is_told_after_the_effects():
     told = said(conditions(take=0.05))
     assert told[0].startswith("greedy is better than affine")
-    assert any(sentence.startswith("The most that a condition takes from greedy: noise-0.2 takes") for sentence in told)
+    assert any(
+        sentence.startswith("The largest loss of greedy under a condition: with 20 % noise, greedy goes")
+        for sentence in told
+    )
 
 
 def test_two_subjects_have_a_break_without_an_interval():
     told = said(conditions(take=0.64, n_subjects=2))
-    assert told[0].startswith("noise-0.2 takes greedy from ")
+    assert told[0].startswith("With 20 % noise, greedy goes from ")
     assert "without an interval" in told[0]
 
 
@@ -218,9 +221,12 @@ def test_failures_under_every_condition_are_told():
     table = scores(pairs, {"identity": base - 0.1, "affine": base, "a": good})
     lost = scores(pairs, {"identity": base - 0.1, "affine": base, "a": np.full(20, NAN)}, condition="crop_mm-0")
     told = said(pd.concat([table, lost]))
-    assert told[0].startswith("crop_mm-0 takes a from 0.697 to 0.396")
+    assert told[0].startswith("With images cropped to 0 mm around the head, a goes from 0.697 to 0.396")
     assert "20 failed of a" in told[0]
-    assert any(sentence.startswith("Under crop_mm-0, a failed on 20 of 20 pairs") for sentence in told)
+    assert any(
+        sentence.startswith("With images cropped to 0 mm around the head, a failed on 20 of 20 pairs")
+        for sentence in told
+    )
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -131,3 +131,84 @@ def test_two_that_are_the_same_do_not_set_the_limit_of_what_could_be_shown():
     text = told(scores(PAIRS, values))
     assert "below about 0 Dice" not in text
     assert "cannot tell differences below about 0.0" in text
+
+
+def test_values_on_some_pairs_only_are_said():
+    """Pairs that were not run yet: no failure, and the means are of other pairs."""
+    values = made(greedy=0.3, syn=0.1, demons=0.1)
+    table = scores(PAIRS, values)
+    table = table[~(table["method"].isin(["syn", "demons"]) & table["pair"].isin(sorted(set(table["pair"]))[:15]))]
+    text = told(table)
+    assert text.startswith("syn and demons have values on only 5 of 20 pairs. greedy ") or text.startswith(
+        "demons and syn have values on only 5 of 20 pairs. greedy "
+    )
+    assert "failed" not in text
+
+
+def test_who_does_nothing_is_named_among_equals():
+    """Three pairs of six people, as an evaluation that was cut short: the same as the affine is said, 0 is no limit."""
+    pairs = [(f"s{2 * k}", f"s{2 * k + 1}") for k in range(3)]
+    base = np.array([0.42, 0.45, 0.38])
+    gains = np.array([0.02, 0.3, 0.2])
+    values = {"identity": base - 0.3, "affine": base, "syn": base + gains, "still": base}
+    text = told(scores(pairs, values))
+    assert "still is the same as the affine alone" in text
+    assert "it is unclear whether syn is better than the affine alone" in text
+    assert "below about 0 Dice" not in text
+    assert "cannot tell differences below about" in text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_word_of_the_headline_is_true_by_the_tables(seed: int):
+    rng = np.random.default_rng(seed)
+    pairs = pairs_of("chain", 5)
+    base = rng.normal(0.5, 0.02, len(pairs))
+    gains = {"a": 0.05, "b": 0.05, "c": 0.02, "d": 0.0}
+    values = {n: base + g + rng.normal(0, 0.015, len(pairs)) for n, g in gains.items()}
+    values["d"][: seed % 3] = NAN
+    table = scores(pairs, values | {"identity": base - 0.1, "affine": base})
+    compared = compare(table, CompareSettings(FAST))
+    rows = compared[~compared["literature"].astype(bool) & (compared["policy"] == "identity")]
+    ranks = rank(table, RankSettings(FAST))
+    places = ranks[(ranks["scheme"] == AGGREGATE) & (ranks["policy"] == "identity") & ranks["method"].isin(list(gains))]
+    places = places.sort_values("rank")
+    text = told(table)
+    parts = [part for one in text.removesuffix(".").split(". ") for part in one.split("; ")]
+    checked = 0
+
+    def between(method: str, reference: str) -> pd.Series:
+        (row,) = [r for _, r in rows.iterrows() if {r["method"], r["reference"]} == {method, reference}]
+        return row
+
+    def significant(method: str) -> bool:
+        row = between(method, "affine")
+        better = {"method": row["method"], "reference": row["reference"]}.get(row["better"])
+        return better == method and not row["p_holm"] >= 0.05
+
+    best = places["method"].iloc[0]
+    first = list(places.loc[places["place"] == places["place"].iloc[0], "method"])
+    for part in parts:
+        words = part.replace(",", " ").split()
+        checked += 1
+        if " failed on " in part:
+            assert f"d failed on {seed % 3} of {len(pairs)} pairs" == part
+        elif "first" in words:
+            assert [w for w in words if w in gains] == first
+        elif part.startswith("of these only"):
+            assert [w for w in words[3:] if w in gains] == [m for m in first if significant(m)]
+        elif part.startswith("none is shown"):
+            assert not any(map(significant, first))
+        elif part.startswith("taken by"):
+            alone = [m for m in first if min(abs(between(m, "affine")[["ci_low", "ci_high"]])) > 0]
+            assert {w for w in words if w in gains} <= set(alone)
+        elif part.endswith("better than the affine alone"):
+            assert all(map(significant, first)) or part.startswith("it is unclear")
+        elif part.endswith(" worse"):
+            row = between(words[0], best)
+            assert float(words[2]) == pytest.approx(abs(row["difference"]), rel=0.5, abs=0.006)
+            assert words[0] not in first
+        elif "cannot tell" in part:
+            assert part.startswith(f"{len(pairs)} pairs of 5 people")
+        else:
+            checked -= 1
+    assert checked == len(parts), parts

@@ -17,7 +17,7 @@ def test_the_most_harmed_pair_of_each_condition_is_chosen(factors: Inputs) -> No
     chosen = [c for c in choose(factors, [], 12) if c.condition != "reference"]
     assert [c.condition for c in chosen][:2] == ["inverted-True", "spacing_mm-3"], "the most harmful first"
     assert len(chosen) == 4, "nothing was harmed at 1 mm"
-    assert re.fullmatch(r"Dice \[manual\] of [a-z-]+ .0\.\d+ by inverted: yes", chosen[0].why)
+    assert re.fullmatch(r"Dice \[manual\] of [a-z-]+ .0\.\d+ with inverted contrast", chosen[0].why)
     assert len({c.name for c in chosen}) == 4
 
 

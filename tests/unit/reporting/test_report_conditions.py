@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from synthetic_out import NONE_EXPECTED, true_dice
 
-from lumirage.reporting.dose_figures import axes_of, axis_words, dose, end_labels, is_curve
+from lumirage.core.condition_words import axis_words
+from lumirage.reporting.dose_figures import axes_of, dose, end_labels, is_curve
 from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.figures import draw_figures
 from lumirage.reporting.preparation_effects import ChangeTable, change_tables, forest
@@ -27,8 +28,8 @@ def test_numbers_are_curves_and_names_are_not(factors: Inputs) -> None:
         "noise": True, "inverted": False, "spacing_mm": True,
     }  # fmt: skip
     assert [level.text for level in axes["spacing_mm"]] == ["1", "2", "3"]
-    assert axis_words("spacing_mm") == "spacing, mm"
-    assert axis_words("bias_field") == "bias field"
+    assert axis_words("spacing_mm") == "voxel size (mm)"
+    assert axis_words("bias_field") == "bias field (share)"
 
 
 def test_changes_are_those_of_the_pairs(dice: ChangeTable) -> None:
@@ -50,7 +51,7 @@ def test_changes_are_those_of_the_pairs(dice: ChangeTable) -> None:
 
 def test_doing_nothing_has_no_column_where_nothing_moves_it(dice: ChangeTable) -> None:
     assert dice.methods == ("affine", "alpha", "beta", "gamma-untrained")
-    assert [axis for axis, _ in dice.by_axis] == ["noise", "inverted", "spacing, mm"]
+    assert [axis for axis, _ in dice.by_axis] == ["noise (share)", "inverted contrast", "voxel size (mm)"]
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])
@@ -58,7 +59,7 @@ def test_forest_has_a_dot_for_each_change_within_its_width(factors: Inputs, dice
     scene = forest(factors, dice, width)
     dots = [mark for mark in scene.marks if isinstance(mark, Dot)]
     assert len(dots) == len(dice.methods)
-    assert all(re.search("inverted yes: ", dot.title) for dot in dots)
+    assert all(re.search("inverted contrast: ", dot.title) for dot in dots)
     hollow = {dot.title.split(",")[0] for dot in dots if dot.fill == "paper"}
     assert hollow == {"affine", "beta"}, "what nothing moves, and whose failures in the reference hide its change"
     assert_inside(scene)

@@ -9,7 +9,6 @@ from synthetic_out import MERGED_DICE, TRUE_ERROR_MM
 
 from lumirage.core.metrics import direction
 from lumirage.reporting.axes import MINUS, short
-from lumirage.reporting.dose_figures import condition_words
 from lumirage.reporting.figure_rows import NARROW, WIDE
 from lumirage.reporting.label_sources import sources_of
 from lumirage.reporting.method_looks import colors_of
@@ -94,7 +93,7 @@ def test_truth_and_dice_disagree_where_they_were_made_to(factors: Inputs) -> Non
     parts = {part.title: part for part in truth.parts}
     assert parts["all pairs"].tau == pytest.approx(-1 / 3)
     assert parts["all pairs"].differing == "alpha 2 → 1, beta 3 → 2, gamma-untrained 1 → 3"
-    assert "noise: 0.05" in parts
+    assert "5 % noise" in parts
     unsure = truth_of(factors)
     assert unsure is not None
     assert {part.differing for part in unsure.parts if part.title == "all pairs"} == {"none significant"}
@@ -125,13 +124,6 @@ def test_slopes_are_strong_where_a_method_moves(factors: Inputs, width: float) -
     ranks = [m.text for m in scene.marks if isinstance(m, Label) and m.color == "paper"]
     assert sorted(ranks) == sorted(["1", "2", "3"] * 2)
     assert all(0 <= m.at[0] <= width for m in scene.marks if isinstance(m, Dot | Label))
-
-
-def test_conditions_are_named_for_a_reader(factors: Inputs) -> None:
-    words = condition_words(factors)
-    assert words["inverted-True"] == "inverted: yes"
-    assert words["spacing_mm-3"] == "spacing, mm: 3"
-    assert "reference" not in words
 
 
 def test_sources_on_different_pairs_are_ordered_by_the_pairs_they_share(factors: Inputs) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from lumirage.core.condition_words import condition_words
 from lumirage.flow.forecast.plan_overview import MethodPlan, PlanOverview
 
 NOT_KNOWN = "not known"
@@ -62,7 +63,7 @@ def grids(plan: PlanOverview) -> list[str]:
             small, large = (" x ".join(map(str, shape)) for shape in (grid.smallest_shape, grid.largest_shape))
             words = small if small == large else f"{small} to {large}"
             words += f", {_spacing(grid.smallest_spacing_mm)} mm, {grid.mean_voxels / 1e6:.1f} M voxels"
-        found.setdefault(words, []).append(grid.condition)
+        found.setdefault(words, []).append(condition_words(grid.condition))
     return [words if len(found) == 1 else f"{', '.join(names)}: {words}" for words, names in found.items()]
 
 

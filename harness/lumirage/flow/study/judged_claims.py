@@ -181,8 +181,8 @@ def _means(claim: Claim, evidence: FamilyContrast | Interaction) -> dict[str, fl
     if isinstance(evidence, Interaction) and claim.reference:
         there = evidence.reference
         found |= {
-            f"{claim.family}, {claim.reference.name}": number(there.mean_first),
-            f"{claim.against}, {claim.reference.name}": number(there.mean_second),
+            f"{claim.family}, {claim.reference.identifier}": number(there.mean_first),
+            f"{claim.against}, {claim.reference.identifier}": number(there.mean_second),
         }
     return found
 
