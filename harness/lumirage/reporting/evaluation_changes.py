@@ -36,8 +36,8 @@ class Changes:
         told = [f"{row.part}: {row.first} became {row.second}" for row in self.parts.itertuples()]
         moved = self.scores[self.scores["changed_pairs"] > 0]
         told += [
-            f"{row.method}, {row.metric} ({condition_words(row.condition)}): changed on {row.changed_pairs} of {row.pairs} "
-            f"pairs, mean {row.mean_first:.4g} to {row.mean_second:.4g}"
+            f"{row.method}, {row.metric} ({condition_words(str(row.condition))}): changed on "
+            f"{row.changed_pairs} of {row.pairs} pairs, mean {row.mean_first:.4g} to {row.mean_second:.4g}"
             for row in moved.itertuples()
         ]
         told += [f"{row.method}: place {row.first} became {row.second}" for row in self.ranks.itertuples()]
