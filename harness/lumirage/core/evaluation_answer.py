@@ -10,6 +10,7 @@ from pydantic import Field, FiniteFloat
 
 from lumirage.core.failure_policy import Policy
 from lumirage.core.model import Record
+from lumirage.core.time_spent import TimeSpent
 
 
 class Estimate(Record):
@@ -104,6 +105,9 @@ class EvaluationAnswer(Record):
     pair_warnings: dict[str, str] = Field(description="pair -> doubts about it, whatever the method")
     notes: tuple[str, ...]
     report: str | None = Field(description="path of the report's first page; null before it was made")
+    time_spent: TimeSpent | None = Field(
+        default=None, description="where time went, of the commands on this machine; null: not known"
+    )
 
 
 class CompareAnswer(EvaluationAnswer):

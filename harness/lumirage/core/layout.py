@@ -17,6 +17,7 @@ OUT/
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
     comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv regularity_*.tsv verdicts.json
     report/index.html  report/pairs/...
+    times.jsonl               where time went, a line a command
     checksums/<part>.json     checksums of the files that no record lists
     work/                     may be deleted while nothing runs or waits on a cluster; it is made again
         affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
@@ -141,6 +142,11 @@ class Layout:
     def under_way(self) -> Path:
         """What harnesses on this machine execute now: `lumirage.running.under_way`."""
         return self.work / "under-way"
+
+    @property
+    def times(self) -> Path:
+        """Where time went, a line a command: `lumirage.core.time_spent`."""
+        return self.root / "times.jsonl"
 
     @property
     def tables_lock(self) -> Path:

@@ -9,6 +9,7 @@ from lumirage.core.errors import EngineError, GpuFaultError, LumirageError
 from lumirage.core.log_text import last_words
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.core.screen import Screen
+from lumirage.core.time_spent import note_time
 from lumirage.flow.forecast.cost_history import CostsSeen
 from lumirage.flow.job_inputs import InputPreparer, run_context
 from lumirage.flow.method_setup.install import MethodInstaller
@@ -55,6 +56,8 @@ def run(
         with suppress(OSError):  # another harness of this tree may use it too
             context.scratch.rmdir()
         progress.costs.keep(plan.jobs)
+        if plan.jobs:
+            note_time(plan.layout, here.spent.total)
     if progress.left_out:
         raise progress.left_out[0]
 

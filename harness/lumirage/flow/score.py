@@ -1,6 +1,7 @@
 """The stage `score`: answers in OUT -> scores of each run, and one table of all."""
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome
 from lumirage.core.screen import Screen
+from lumirage.core.time_spent import TimeSpent, note_time
 from lumirage.core.track import Evaluation
 from lumirage.flow.score_tasks import ScoringRequest, scored_before, unscored_tasks, with_reversed
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
@@ -91,10 +93,13 @@ def _score_missing(
     have = {preset.name: scored_before(layout, preset, request) for preset in request.presets}
     tasks = list(_unless(settings.stop, unscored_tasks(layout, request, have)))
     screen.progress("score", 0, len(tasks))
+    start = time.monotonic()
     with Parts(layout, journal) as parts, closing(score_many(tasks, settings.workers, settings.device)) as made:
         for done, (task, scores) in enumerate(_unless(settings.stop, made), start=1):
             parts.add(task, scores)
             screen.progress("score", done, len(tasks))
+    if tasks and journal is None:  # tasks of a cluster would write to one file at the same time
+        note_time(layout, TimeSpent(scoring_s=round(settings.workers * (time.monotonic() - start), 3)))
 
 
 def _unless(stop: threading.Event, items: Iterable[Item]) -> Iterator[Item]:

@@ -28,6 +28,7 @@ from lumirage.core.layout import Layout
 from lumirage.core.metrics import METRICS, direction, is_accuracy, title
 from lumirage.core.model import SENTINELS, Outcome, Run
 from lumirage.core.references import references_of
+from lumirage.core.time_spent import time_spent
 from lumirage.core.track import REFERENCE, Evaluation, Track
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 from lumirage.flow.summary_notes import (
@@ -95,6 +96,7 @@ def summarize(layout: Layout) -> EvaluationAnswer:
             *in_lines(doubtful, WARNINGS_SHOWN),
         ),
         report=str(page) if page.is_file() else None,
+        time_spent=time_spent(layout),
     )
 
 

@@ -36,6 +36,7 @@ _IGNORED = """/*.tsv
 /evaluation.json
 /scores.json
 /verdicts.json
+/times.jsonl
 /scores
 /report
 /checksums

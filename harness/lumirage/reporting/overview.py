@@ -11,6 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from lumirage.core.layout import write_text
+from lumirage.core.time_spent import TimeSpent, in_words, time_spent
 from lumirage.reporting.analysis_tables import MERGED, base_of, comparisons, of_measure, rankings, records
 from lumirage.reporting.axes import NONE, Scale, fit, short
 from lumirage.reporting.citations import paragraphs, references
@@ -150,6 +151,7 @@ def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], A
         "rate_words": (lambda: rate_words, str),
         "reaches": (lambda: resolution_ranges(inputs) if sizes_of(inputs) else [], []),
         "run_costs": (lambda: costs_of(inputs), []),
+        "time_spent": (lambda: in_words(time_spent(inputs.layout) or TimeSpent()), ""),
         "truth": (lambda: truth_of(inputs), None),
         "sources": (lambda: sources_of(inputs), []),
         "published": (lambda: published_of(inputs), None),

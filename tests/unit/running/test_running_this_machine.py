@@ -285,3 +285,29 @@ def test_ctrl_c_stops_other_work_too(world: World, monkeypatch: pytest.MonkeyPat
         )
     assert background.stopped.is_set()
     assert time.monotonic() - began < 20
+
+
+def test_pairs_are_prepared_on_the_cpus_that_a_fast_method_on_a_gpu_leaves_free(world: World):
+    """Preparing takes longer than registering: one pair ahead would leave the GPU idle. Seven of eight CPUs are free."""
+    machine = Resources(cpus=tuple(range(8)), memory_bytes=2**37, gpus=("GPU-a",))
+    together = threading.Barrier(7)
+
+    def prepare(job):
+        together.wait(timeout=60)  # passes when seven prepare at once, else it is broken and the test fails
+        return world.inputs
+
+    here = ThisMachine(FakeRuntime(GOOD), machine, 1)
+    here.execute(jobs(world, 14, gpus=1), prepare, world.context, Notes())
+    assert here.spent.total.method_s > 0
+    assert all(world.files(pair).record.exists() for pair in world.inputs)
+
+
+def test_waiting_is_counted_where_nothing_is_prepared(world: World):
+    def prepare(job):
+        time.sleep(0.2)
+        return world.inputs
+
+    here = ThisMachine(FakeRuntime(GOOD), MACHINE, 2)
+    here.execute(jobs(world, 1), prepare, world.context, Notes())
+    spent = here.spent.total
+    assert 0.19 < spent.waiting_s <= spent.preparation_s + 0.19, "one job is left: one place is waited for, not two"

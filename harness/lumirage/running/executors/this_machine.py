@@ -1,7 +1,5 @@
-"""Executes jobs on this machine: several containers at once within its CPUs, GPUs and memory.
-
-The main thread decides what starts; worker threads prepare and execute; a queue returns their results.
-"""
+"""Executes jobs on this machine: several containers at once within its CPUs, GPUs and memory. The main thread decides what
+starts; worker threads prepare and execute; a queue returns their results."""
 
 import queue
 import threading
@@ -16,6 +14,7 @@ from lumirage.core.model import Job, Outcome, Run
 from lumirage.running.executors.observer import BackgroundWork, Observer
 from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources, Slot, Slots
+from lumirage.running.executors.spent_here import SpentHere
 from lumirage.running.job_execution import RunContext, execute_job
 from lumirage.running.method_contract import PairInput
 from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
@@ -23,6 +22,7 @@ from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
 PAUSES_S = (1.0, 4.0, 15.0)
 """Between attempts; then the engine has PATIENCE_S to answer again."""
 PATIENCE_S = 60.0
+PREPARING_BYTES = 8 * 2**30
 OVERTAKEN_AT_MOST = 8
 """How many smaller jobs may pass a job before it gets its turn."""
 
@@ -53,6 +53,9 @@ class ThisMachine:
 
     def __init__(self, runtime: Runtime, resources: Resources, most: int = 1, leases: Leases | None = None):
         self._runtime, self._slots, self._most = runtime, Slots(resources, most, leases or Leases()), most
+        # as many as CPUs that containers leave free, or a fast method on a GPU waits for the next pair to be prepared
+        self._ahead = max(most + 1, min(len(resources.cpus) - most, resources.memory_bytes // PREPARING_BYTES))
+        self.spent = SpentHere()
         self._events: queue.SimpleQueue[_WorkerEvent | _BackgroundDone] = queue.SimpleQueue()
 
     def execute(
@@ -79,7 +82,10 @@ class ThisMachine:
                 if not work.unfinished:  # what was left cannot run any more
                     break
                 self._start_background(work, background)
-                self._handle(self._events.get(), work, observer, background)
+                idle = 0 if work.ready else min(self._most, work.unstarted + len(work.running)) - len(work.running)
+                with self.spent.adding("waiting_s", idle):
+                    event = self._events.get()
+                self._handle(event, work, observer, background)
             while work.background_busy:
                 self._handle(self._events.get(), work, observer, background)
             if work.engine_failed:  # it may have kept a container that it could not remove then
@@ -111,7 +117,7 @@ class ThisMachine:
             faults = tuple(str(fault) for fault in work.gpu_faults.get(job.id, ()))
             share = replace(context, cpus=slot.cpus, gpus=slot.gpus, shared=slot.shared, gpu_faults=faults)
             self._thread(self._execute, job, inputs, share)
-        while work.waiting and len(work.preparing) + len(work.ready) < self._most + 1:
+        while work.waiting and len(work.preparing) + len(work.ready) < self._ahead:
             job = work.waiting.popleft()
             work.preparing.append(job.id)
             self._thread(self._prepare, job, prepare)
@@ -135,7 +141,8 @@ class ThisMachine:
 
         def work_in_background() -> None:
             try:
-                background.work(slot.cpus[0])
+                with self.spent.adding("scoring_s"):
+                    background.work(slot.cpus[0])
             finally:
                 self._events.put(_BackgroundDone(slot))
 
@@ -224,11 +231,15 @@ class ThisMachine:
         threading.Thread(target=report, name=f"lumirage-{job.id}", daemon=True).start()
 
     def _prepare(self, job: Job, prepare: Prepare) -> _WorkerEvent:
-        return _WorkerEvent("prepared", job, inputs=prepare(job))
+        with self.spent.adding("preparation_s"):
+            return _WorkerEvent("prepared", job, inputs=prepare(job))
 
     def _execute(self, job: Job, inputs: Mapping[str, PairInput], context: RunContext) -> _WorkerEvent:
         """Execute a job, again where the engine failed; recorded pairs are not repeated."""
+        with self.spent.adding("method_s"):
+            return self._execute_patiently(job, inputs, context)
 
+    def _execute_patiently(self, job: Job, inputs: Mapping[str, PairInput], context: RunContext) -> _WorkerEvent:
         def recorded(run: Run) -> None:
             self._events.put(_WorkerEvent("recorded", job, run=run))
 
@@ -276,6 +287,11 @@ class _Work:
         self.gpu_faults: dict[str, list[GpuFaultError]] = {}
         self.engine_failed = False
         self.background_busy = False
+
+    @property
+    def unstarted(self) -> int:
+        """How many jobs have not begun."""
+        return len(self.waiting) + len(self.preparing) + len(self.ready)
 
     @property
     def unfinished(self) -> bool:
