@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lumirage.core.errors import BusyError, UnavailableError, UsageError
+from lumirage.core.errors import BusyError, UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,21 +29,22 @@ def run_job(
     out: Done,
     submission: Annotated[str, typer.Argument(help="name of a submission of OUT")],
     array: Annotated[str, typer.Argument(help="name of an array in it, such as run-0")],
-    index: Annotated[int | None, typer.Argument(help="which of its tasks; else SLURM_ARRAY_TASK_ID")] = None,
+    index: Annotated[
+        int | None, typer.Argument(help="which of its tasks; else as the scheduler's variable says")
+    ] = None,
 ) -> None:
     """Carry out one task of a job array; its batch script calls this. Completed work is not repeated."""
     from lumirage.core.layout import Layout
     from lumirage.core.screen import Silent
     from lumirage.flow.cluster.cluster_task import run_task
+    from lumirage.running.executors.task_environment import index_of_task
     from lumirage.running.runtimes.runtime_interface import Stopped
 
-    number = os.environ.get("SLURM_ARRAY_TASK_ID", "") if index is None else str(index)
-    if not number.isdigit():
-        raise UsageError("which task? give its number, or SLURM_ARRAY_TASK_ID")
+    number = index_of_task(os.environ) if index is None else index
     try:
-        run_task(Layout(out), submission, array, int(number), Silent())
+        run_task(Layout(out), submission, array, number, Silent())
     except Stopped as error:
-        raise BusyError("stopped by Slurm before it was done; type the evaluation's command again") from error
+        raise BusyError("stopped by the scheduler before it was done; type the evaluation's command again") from error
 
 
 def status(out: Done, json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False) -> None:

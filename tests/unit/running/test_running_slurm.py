@@ -12,17 +12,15 @@ from lumirage.running.executors import slurm
 from lumirage.running.executors.cluster_tasks import Array, Needs, Task, read_task, run_needs
 from lumirage.running.executors.slurm import (
     QueueFullError,
-    cpus_of_task,
     driver,
     job_name,
-    number_of_task,
-    processes_of_task,
     script,
     submit_array,
 )
 from lumirage.running.executors.slurm_queue import QueuedTask, array_size, numbers_of, queue
 from lumirage.running.executors.slurm_reasons import reason_words, waiting_lines
 from lumirage.running.executors.slurm_site import Site, submitting_environment
+from lumirage.running.executors.task_environment import cpus_of_task, index_of_task, number_of_task, processes_of_task
 
 NEEDS = Needs(cpus=4, memory_bytes=18 * 2**30, gpus=1, minutes=72)
 FILES = SubmissionFiles(Path("/data/o u't; $x/jobs/one"))
@@ -318,3 +316,24 @@ def test_the_size_of_arrays_is_the_clusters(commands):
     assert array_size() == 300, "a quarter of what one user may have in the queue"
     commands("scontrol", "printf 'MaxArraySize = 1001\\nMaxJobCount = 800\\n'")
     assert array_size() == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "index", "number"),
+    [
+        ({"SLURM_ARRAY_TASK_ID": "3", "SLURM_ARRAY_JOB_ID": "9"}, 3, "9_3"),
+        ({"PBS_ARRAY_INDEX": "3", "PBS_JOBID": "9[3].host"}, 3, "9[3].host_3"),
+        ({"PBS_ARRAYID": "0", "PBS_JOBID": "9[0]"}, 0, "9[0]_0"),
+        ({"LSB_JOBINDEX": "4", "LSB_JOBID": "9"}, 3, "9_4"),
+        ({"SGE_TASK_ID": "4", "JOB_ID": "9"}, 3, "9_4"),
+    ],
+)
+def test_each_scheduler_numbers_its_tasks(said: dict[str, str], index: int, number: str):
+    assert index_of_task(said) == index
+    assert number_of_task(said) == number
+
+
+@pytest.mark.parametrize("said", [{}, {"SGE_TASK_ID": "undefined"}, {"LSB_JOBINDEX": "0"}])
+def test_a_task_without_a_number_is_refused(said: dict[str, str]):
+    with pytest.raises(UsageError, match="SLURM_ARRAY_TASK_ID"):
+        index_of_task(said)

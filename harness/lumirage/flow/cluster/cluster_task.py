@@ -23,7 +23,7 @@ from lumirage.methods.weights import require_weights
 from lumirage.planning.jobs import limits_of, seed_of
 from lumirage.running.dead_tasks import alive, remove_dead
 from lumirage.running.executors.cluster_tasks import Submission, Task, read_task
-from lumirage.running.executors.slurm import cpus_of_task, number_of_task, processes_of_task
+from lumirage.running.executors.task_environment import cpus_of_task, number_of_task, processes_of_task
 from lumirage.running.executors.this_machine import PAUSES_S
 from lumirage.running.gpu_devices import gpus_of_task, list_gpus
 from lumirage.running.job_execution import RunContext, execute_job, remove_leftovers

@@ -1,11 +1,11 @@
-"""Job arrays for Slurm: their batch scripts (by submitit), how they are submitted, and what a task knows of itself."""
+"""Job arrays for Slurm: their batch scripts (by submitit), and how they are submitted."""
 
 import math
 import os
 import re
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 
 from submitit.slurm import slurm as submitit_slurm
@@ -134,21 +134,3 @@ def _taken(array: Array, said: str) -> str:
 def _parts(number: str) -> tuple[str, str]:
     job, _, cluster = number.partition(";")
     return job, cluster
-
-
-def cpus_of_task(environment: Mapping[str, str], affinity: Iterable[int]) -> tuple[int, ...]:
-    """The CPUs to which Slurm confined this task; none where it did not: several tasks would take the same."""
-    cpus = tuple(sorted(affinity))
-    return cpus if environment.get("SLURM_CPUS_PER_TASK") == str(len(cpus)) else ()
-
-
-def processes_of_task(environment: Mapping[str, str]) -> int:
-    """How many processes of ours a task may start: its CPUs, not those of its node."""
-    given = environment.get("SLURM_CPUS_PER_TASK", "")
-    return int(given) if given.isdigit() else 1
-
-
-def number_of_task(environment: Mapping[str, str]) -> str:
-    """What Slurm calls this task, also in the lives that it has after being requeued; nothing outside of Slurm."""
-    array, index = environment.get("SLURM_ARRAY_JOB_ID", ""), environment.get("SLURM_ARRAY_TASK_ID", "")
-    return f"{array}_{index}" if array else environment.get("SLURM_JOB_ID", "")
