@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "running"))
 
 from running_world import World
+from time_limits import slowness
 
 from lumirage.core.errors import UnavailableError
 from lumirage.running.runtimes import RUNTIMES
@@ -26,7 +27,7 @@ SCRIPT = Path(__file__).parent / "hostile_method.py"
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+    return World(tmp_path, slowness())
 
 
 @pytest.fixture(scope="session", params=sorted(RUNTIMES))

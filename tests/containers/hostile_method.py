@@ -344,9 +344,9 @@ def works_between_pairs(pair):
 def borrows_time(pair):
     """Says in time that the next pair begins, and goes on with this one."""
     if pair is JOB["pairs"][0]:
-        time.sleep(2.0)
+        time.sleep(JOB["parameters"]["seconds"])
         say("begin", JOB["pairs"][1])
-        time.sleep(2.0)
+        time.sleep(JOB["parameters"]["seconds"])
         say("end", JOB["pairs"][1])
     answer(pair)
 
@@ -375,14 +375,19 @@ def burns(pair):
     answer(pair)
 
 
+def hold(seconds):
+    """Long enough to be seen whole; on a slow machine for longer."""
+    time.sleep(seconds * JOB["parameters"].get("slowness", 1.0))
+
+
 def takes_nothing():
     """The interpreter alone, long enough to be seen whole."""
-    time.sleep(0.6)
+    hold(0.6)
 
 
 def takes_anonymous():
     HELD.append(bytearray(b"1") * (1024 * MB))
-    time.sleep(0.6)
+    hold(0.6)
 
 
 def takes_page_cache():
@@ -395,7 +400,7 @@ def takes_page_cache():
     with big.open("rb") as file:
         while file.read(65536):
             pass
-    time.sleep(0.6)
+    hold(0.6)
 
 
 def takes_forks():
@@ -411,7 +416,7 @@ def takes_forks():
             os._exit(0)
     for _ in range(4):
         os.read(reading, 1)
-    time.sleep(0.6)
+    hold(0.6)
     os.close(ending)
     for _ in range(4):
         os.wait()
@@ -419,16 +424,16 @@ def takes_forks():
 
 def takes_spike():
     spike = bytearray(b"1") * (1024 * MB)
-    time.sleep(0.5)
+    hold(0.5)
     del spike
-    time.sleep(0.3)
+    hold(0.3)
 
 
 def takes_tmpfs():
     with Path(os.environ["TMPDIR"], "held").open("wb") as file:
         for _ in range(300):
             file.write(b"1" * MB)
-    time.sleep(0.6)
+    hold(0.6)
 
 
 def takes(pair):

@@ -9,6 +9,7 @@ from collections import Counter
 import psutil
 import pytest
 from running_world import World, outcomes, replaced, with_limits
+from time_limits import scaled
 
 from lumirage.core.errors import UnavailableError
 from lumirage.core.model import Outcome, Run
@@ -94,11 +95,11 @@ def test_a_call_that_is_stopped_leaves_no_record_and_nothing_behind(runtime: Run
     world.add_pairs(1)
     stop = threading.Event()
     world.context = replaced(world.context, stop=stop)
-    threading.Timer(1.5, stop.set).start()
+    threading.Timer(scaled(1.5), stop.set).start()
     before = time.monotonic()
     with pytest.raises(Stopped):
         world.execute(world.job(image, mode="sleeps"), runtime)
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < scaled(10)
     assert not any(world.files(pair).record.exists() for pair in world.inputs)
     assert runtime.remove_stale(world.owner) == 0
 
@@ -151,7 +152,7 @@ def test_start_after_start_leaves_nothing_open(runtime: Runtime, image: str, wor
     starts(2)
     before = is_open()
     starts(8)
-    until = time.monotonic() + 5
+    until = time.monotonic() + scaled(5)
     while (more := is_open() - before) and time.monotonic() < until:
         time.sleep(0.02)  # a thread that has done its work may take a moment to be gone
     assert not more
@@ -177,7 +178,7 @@ def test_a_time_limit_holds_against_a_method_that_ignores_sigterm(runtime: Runti
     (run,) = world.execute(world.job(image, mode="sleeps", limits=with_limits(pair_timeout_s=1.5)), runtime)
     assert run.outcome is Outcome.TIMEOUT
     assert run.usage.timed_out
-    assert run.usage.wall_s < 6
+    assert run.usage.wall_s < scaled(6)
 
 
 def test_cpus_are_pinned(runtime: Runtime, image: str, world: World):

@@ -12,6 +12,7 @@ from pathlib import Path
 import docker
 import pytest
 from running_world import World, outcomes, scan, with_limits
+from time_limits import scaled
 
 from lumirage.core.model import Outcome, Pair, Run
 from lumirage.running.method_contract import PairInput
@@ -162,11 +163,11 @@ def test_work_between_pairs_is_counted(world: World, docker_runtime: Runtime, do
 
 def test_time_is_not_borrowed_from_another_pair(world: World, docker_runtime: Runtime, docker_image: str):
     world.add_pairs(2)
-    job = world.job(docker_image, mode="borrows_time", limits=with_limits(pair_timeout_s=3))
+    job = world.job(docker_image, mode="borrows_time", seconds=scaled(2), limits=with_limits(pair_timeout_s=3))
     first, second = world.execute(job, docker_runtime)
     assert outcomes([first, second]) == [Outcome.TIMEOUT, OK]
     assert first.wall_s is not None
-    assert first.wall_s >= 3.9
+    assert first.wall_s >= scaled(3.9)
     assert not world.files(first.pair).field.exists()
 
 
@@ -186,7 +187,7 @@ def test_nothing_is_mounted_but_the_job(guarded: World, docker_runtime: Runtime,
 
     def look() -> None:
         with contextlib.closing(docker.from_env()) as client:
-            until = time.monotonic() + 10
+            until = time.monotonic() + scaled(10)
             while not seen and time.monotonic() < until:
                 for container in client.containers.list(filters={"label": f"{OWNER_LABEL}={guarded.owner}"}):
                     mounts = container.attrs["Mounts"]

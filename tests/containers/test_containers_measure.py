@@ -2,11 +2,14 @@
 
 import pytest
 from running_world import World, with_limits
+from time_limits import slowness
 
 from lumirage.core.model import Outcome, Usage
 from lumirage.running.runtimes.runtime_interface import Runtime
 
 MB = 2**20
+MOST_SLOWNESS = 4
+"""No more than so many times longer is memory held and CPU time burnt on a slow machine, or the tests would take an hour."""
 KNOWN_MB = {"anonymous": 1024, "page_cache": 100, "forks": 1024, "spike": 1024, "tmpfs": 300}
 
 
@@ -31,8 +34,9 @@ def test_peak_memory_of_temporary_files_in_memory(world: World, docker_runtime: 
 
 
 def peak_is_as_known(world: World, runtime: Runtime, image: str, kind: str) -> None:
-    usage = measure(world, runtime, image, mode="takes", kind=kind)
-    idle = measure(world, runtime, image, mode="takes", kind="nothing")
+    slow = min(slowness(), MOST_SLOWNESS)
+    usage = measure(world, runtime, image, mode="takes", kind=kind, slowness=slow)
+    idle = measure(world, runtime, image, mode="takes", kind="nothing", slowness=slow)
     assert usage.peak_memory_bytes is not None
     assert idle.peak_memory_bytes is not None
     taken = (usage.peak_memory_bytes - idle.peak_memory_bytes) / MB
@@ -43,7 +47,7 @@ def peak_is_as_known(world: World, runtime: Runtime, image: str, kind: str) -> N
 
 def test_cpu_time_of_a_known_burn(world: World, runtime: Runtime, image: str):
     idle = measure(world, runtime, image, mode="ok").cpu_s
-    busy = measure(world, runtime, image, mode="burns", seconds=5.0).cpu_s
+    busy = measure(world, runtime, image, mode="burns", seconds=5.0 * min(slowness(), MOST_SLOWNESS)).cpu_s
     assert idle is not None
     assert busy is not None
     log = world.files(next(iter(world.inputs))).log.read_text()
@@ -52,7 +56,7 @@ def test_cpu_time_of_a_known_burn(world: World, runtime: Runtime, image: str):
 
 
 def test_the_time_line_shows_the_spike(world: World, runtime: Runtime, image: str):
-    measure(world, runtime, image, mode="takes", kind="spike")
+    measure(world, runtime, image, mode="takes", kind="spike", slowness=min(slowness(), MOST_SLOWNESS))
     pair = next(iter(world.inputs))
     lines = world.files(pair).memory.read_text().splitlines()
     assert lines[0] == "seconds\tbytes"

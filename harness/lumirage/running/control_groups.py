@@ -17,6 +17,8 @@ from typing import Protocol, Self
 
 MOUNTS = Path("/proc/mounts")
 PROC = Path("/proc")
+EVENTS, NOBODY_LEFT = "cgroup.events", b"populated 0"
+"""The file of a group of version 2 that says whether it holds a process, and what it says then."""
 DEAD_WITHIN_S = 2.0
 """The longest wait for a killed process."""
 
@@ -29,6 +31,15 @@ class Totals:
     watermark_bytes: int | None = None
     oom_kills: int | None = None
     why_not: str = ""
+
+    def latest(self, now: "Totals") -> "Totals":
+        """The newest value of each; a group on its way out loses its files one by one."""
+        return Totals(
+            self.cpu_s if now.cpu_s is None else now.cpu_s,
+            self.watermark_bytes if now.watermark_bytes is None else now.watermark_bytes,
+            self.oom_kills if now.oom_kills is None else now.oom_kills,
+            self.why_not or now.why_not,
+        )
 
 
 class Group(Protocol):
@@ -207,6 +218,19 @@ class Hierarchy:
             if wanted in controllers.split(","):
                 return path
         raise FileNotFoundError(f"process {pid} is in no memory group")
+
+    def in_use(self, path: str) -> bool:
+        """Whether a group of version 2 holds a process, itself or below; False where there is none. Raises OSError."""
+        try:
+            return NOBODY_LEFT not in (self.mounts[""] / path.lstrip("/") / EVENTS).read_bytes()
+        except FileNotFoundError:
+            return False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether version 2 is seen from its root here. In a container the root is the container's own group, which has
+        files that the true root has not."""
+        return self.version == 2 and not (self.mounts[""] / EVENTS).exists()
 
     def can_own(self) -> bool:
         """Whether groups may be removed here, so that a parent group can outlive a container and leave nothing."""

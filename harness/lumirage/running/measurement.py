@@ -1,8 +1,9 @@
 """Measures what one call used (memory, CPU time, GPU), and what disturbed the measurement.
 
-The best available source is used and named in the record: a parent control group that outlives the call; the call's own
-group, as last read; the process tree; for Apptainer also ru_maxrss, of the largest single process. If the harness itself
-runs in a container, none of them can be read for the containers beside it: then values are absent, with the reason.
+The best available source is used and named in the record: a control group that outlives the call; the call's own group,
+read when its last process had ended, or as last seen; the process tree; for Apptainer also ru_maxrss, of the largest single
+process. If the harness itself runs in a container, none of them can be read for the containers beside it: then values are
+absent, with the reason.
 """
 
 import os
@@ -30,9 +31,17 @@ class Source(Protocol):
     `lasting` sources can be read after the call has ended, so their totals are exact; others are sampled during the call.
     """
 
-    memory_how: str
-    cpu_how: str
-    lasting: bool
+    @property
+    def memory_how(self) -> str:
+        """How memory was found."""
+
+    @property
+    def cpu_how(self) -> str:
+        """How CPU time was found."""
+
+    @property
+    def lasting(self) -> bool:
+        """Asked while the call runs, and again once it has ended."""
 
     def memory_bytes(self) -> int:
         """In use now, without page cache. Raises OSError where there is nothing to read (yet, or any more)."""
@@ -108,7 +117,7 @@ class Meter:
         try:
             used = self._source.memory_bytes()
             if not self._source.lasting:
-                self._totals = _latest(self._totals, self._source.totals())
+                self._totals = self._totals.latest(self._source.totals())
         except OSError:
             return None
         return used
@@ -178,16 +187,6 @@ class Meter:
 def _gaps(watched: Watched) -> list[str]:
     longest = max((later - earlier for (earlier, _), (later, _) in pairwise(watched.timeline)), default=0.0)
     return [f"memory was not looked at for {longest:.1f} s: a peak may be missed"] if longest > UNSEEN_S else []
-
-
-def _latest(before: Totals, now: Totals) -> Totals:
-    """Newest value of each; a group on its way out loses its files one by one."""
-    return Totals(
-        before.cpu_s if now.cpu_s is None else now.cpu_s,
-        before.watermark_bytes if now.watermark_bytes is None else now.watermark_bytes,
-        before.oom_kills if now.oom_kills is None else now.oom_kills,
-        before.why_not or now.why_not,
-    )
 
 
 def _load_1min() -> float | None:

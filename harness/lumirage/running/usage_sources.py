@@ -1,4 +1,4 @@
-"""Where memory and CPU time are read, best first: groups that outlive the call, groups as last seen, the process tree."""
+"""Where memory and CPU time are read, best first: groups that outlive the call, groups of the call, the process tree."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from lumirage.running.control_groups import Group, Hierarchy, Totals
+from lumirage.running.last_reading import LastReading
 
 
 class ParentGroup:
@@ -49,14 +50,32 @@ class ParentGroup:
 
 
 class LiveGroup:
-    """The control group of a running process: gone with it, so the totals are those last seen."""
-
-    lasting = False
+    """The control group of a running process, which is gone soon after it: its totals are read in between where the kernel
+    tells of that moment, and are else those last seen."""
 
     def __init__(self, hierarchy: Hierarchy, path: str):
-        self._group = hierarchy.group(path)
-        self.memory_how = f"cgroup v{hierarchy.version}, anonymous and shared memory with tmpfs, sampled at 20 Hz"
-        self.cpu_how = f"cgroup v{hierarchy.version}, last sample before the end (20 Hz)"
+        self._version, self._group = hierarchy.version, hierarchy.group(path)
+        self._end = _last_reading(hierarchy, path)
+
+    @property
+    def memory_how(self) -> str:
+        """See Source."""
+        how = f"cgroup v{self._version}, anonymous and shared memory with tmpfs, sampled at 20 Hz"
+        return how if self._version == 1 else f"{how}; watermark {self._when}"
+
+    @property
+    def cpu_how(self) -> str:
+        """See Source."""
+        return f"cgroup v{self._version}, {self._when}"
+
+    @property
+    def _when(self) -> str:
+        return "read after its last process had ended, exact" if self.lasting else "last sample before the end (20 Hz)"
+
+    @property
+    def lasting(self) -> bool:
+        """See Source."""
+        return self._end is not None and self._end.totals() is not None
 
     def memory_bytes(self) -> int:
         """See Source."""
@@ -64,7 +83,7 @@ class LiveGroup:
 
     def totals(self) -> Totals:
         """See Source."""
-        return self._group.totals()
+        return (self._end and self._end.totals()) or self._group.totals()
 
     def pids(self) -> list[int]:
         """See Source."""
@@ -73,6 +92,72 @@ class LiveGroup:
     def close(self) -> None:
         """See Source."""
         self._group.close()
+        if self._end:
+            self._end.close()
+
+
+def _last_reading(hierarchy: Hierarchy, path: str) -> LastReading | None:
+    """None in version 1, which does not tell when a group's last process ends."""
+    if hierarchy.version == 1:
+        return None
+    try:
+        return LastReading(hierarchy, path)
+    except OSError:
+        return None
+
+
+class SliceGroup:
+    """A call's group in a slice of systemd's that is kept, and used by one call at a time: what the slice counted meanwhile.
+
+    `before` is what the slice had counted before the call. A slice keeps the highest watermark of all calls and counts page
+    cache that earlier ones left, so memory is that of the call's own group.
+    """
+
+    lasting = True
+
+    def __init__(self, hierarchy: Hierarchy, path: str, before: Totals, name: str):
+        self._hierarchy, self._path, self._before, self._name = hierarchy, path, before, name
+        self.cpu_how = f"cgroup v{hierarchy.version}, slice of its own, read before and after, exact"
+        self._own: LiveGroup | None = None
+        self._seen = Totals()
+
+    @property
+    def memory_how(self) -> str:
+        """See Source."""
+        return self._own.memory_how if self._own else "cgroup v2"
+
+    def memory_bytes(self) -> int:
+        """See Source."""
+        if self._own is None:
+            self._own = LiveGroup(self._hierarchy, f"{self._path}/{self._name}")
+        used = self._own.memory_bytes()
+        self._seen = self._seen.latest(self._own.totals())
+        return used
+
+    def totals(self) -> Totals:
+        """See Source."""
+        own = self._seen.latest(self._own.totals()) if self._own else Totals(why_not="it ended before it was looked at")
+        try:
+            with closing(self._hierarchy.group(self._path)) as group:
+                after = group.totals()
+        except OSError as error:
+            return Totals(why_not=f"the call's slice cannot be read ({error.strerror or error})")
+        before = self._before
+        return Totals(
+            None if before.cpu_s is None or after.cpu_s is None else after.cpu_s - before.cpu_s,
+            own.watermark_bytes,
+            None if before.oom_kills is None or after.oom_kills is None else after.oom_kills - before.oom_kills,
+            own.why_not or after.why_not,
+        )
+
+    def pids(self) -> list[int]:
+        """See Source."""
+        return self._own.pids() if self._own else []
+
+    def close(self) -> None:
+        """See Source."""
+        if self._own:
+            self._own.close()
 
 
 class ProcessTree:

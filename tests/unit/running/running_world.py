@@ -30,8 +30,9 @@ def scan(subject: str, suffix: str = "T1w") -> Scan:
 class World:
     """An output tree in `root`, and pairs that were prepared for it."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, slowness: float = 1.0):
+        """`slowness`: how many times longer each pair may take than its limits say."""
+        self.root, self._slowness = root, slowness
         self.layout = Layout(root / "out with 'blanks'; $x")
         self.inputs: dict[str, PairInput] = {}
         self.owner = uuid.uuid4().hex
@@ -58,9 +59,15 @@ class World:
 
     def job(self, image: str, *, pairs: list[str] | None = None, limits: Limits = LIMITS, **parameters: object) -> Job:
         method = METHOD.model_copy(update={"parameters": parameters})
+        timeout = {"pair_timeout_s": limits.pair_timeout_s * self._slowness}
         chosen = tuple(pairs if pairs is not None else self.inputs)
         return Job(
-            id=uuid.uuid4().hex[:8], method=method, image=image, condition="reference", pairs=chosen, limits=limits
+            id=uuid.uuid4().hex[:8],
+            method=method,
+            image=image,
+            condition="reference",
+            pairs=chosen,
+            limits=limits.model_copy(update=timeout),
         )
 
     def execute(self, job: Job, runtime: Runtime) -> list[Run]:

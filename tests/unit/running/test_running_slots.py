@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from running_world import with_limits
 
 from lumirage.core.errors import UnavailableError, UsageError
-from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources, Slots, bound, resources_here
+from lumirage.running.resource_leases import Leases
 
 MACHINE = Resources(cpus=(0, 1, 4, 5), memory_bytes=1000, gpus=("GPU-a", "GPU-b"))
 
@@ -57,7 +57,7 @@ def test_what_another_harness_uses_is_given_last_and_told(tmp_path: Path):
 def test_what_a_killed_harness_used_is_free(tmp_path: Path):
     code = f"""
 import os
-from lumirage.running.executors.resource_leases import Leases
+from lumirage.running.resource_leases import Leases
 
 leases = Leases({str(tmp_path)!r})
 assert leases.take(["CPU 0"], 1) == (["CPU 0"], [])

@@ -14,9 +14,9 @@ from lumirage.core.errors import BusyError, DataError, EngineError, UnavailableE
 from lumirage.core.model import Job, Run, Usage
 from lumirage.core.records import read_json
 from lumirage.running.executors import this_machine as here_module
-from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources
 from lumirage.running.executors.this_machine import ThisMachine
+from lumirage.running.resource_leases import Leases
 from lumirage.running.runtimes.runtime_interface import CallResult
 
 MACHINE = Resources(cpus=(0, 1), memory_bytes=2**33)

@@ -9,8 +9,8 @@ import psutil
 
 from lumirage.core.errors import UnavailableError, UsageError, nearest
 from lumirage.core.model import Limits
-from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.gpu_devices import list_gpus
+from lumirage.running.resource_leases import Leases
 
 Item = TypeVar("Item")
 

@@ -12,11 +12,11 @@ from typing import Literal
 from lumirage.core.errors import BusyError, EngineError, GpuFaultError, LumirageError, UnavailableError
 from lumirage.core.model import Job, Outcome, Run
 from lumirage.running.executors.observer import BackgroundWork, Observer
-from lumirage.running.executors.resource_leases import Leases
 from lumirage.running.executors.resource_slots import Resources, Slot, Slots
 from lumirage.running.executors.spent_here import SpentHere
 from lumirage.running.job_execution import RunContext, execute_job
 from lumirage.running.method_contract import PairInput
+from lumirage.running.resource_leases import Leases
 from lumirage.running.runtimes.runtime_interface import Runtime, Stopped
 
 PAUSES_S = (1.0, 4.0, 15.0)

@@ -15,7 +15,9 @@ from lumirage.core.engine_hints import engine_hint
 from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.measurement import Meter, Source
+from lumirage.running.resource_leases import Leases
 from lumirage.running.runtimes.docker_options import Engine, docker_options, isolation, parent_group
+from lumirage.running.runtimes.docker_slices import Slice, Slices
 from lumirage.running.runtimes.docker_state import (
     API_FAILURES,
     create,
@@ -33,7 +35,7 @@ from lumirage.running.runtimes.docker_state import (
 from lumirage.running.runtimes.engine_probe import probed
 from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Feature, Image, Mount, Watch
 from lumirage.running.supervision import pump, supervise
-from lumirage.running.usage_sources import LiveGroup, ParentGroup
+from lumirage.running.usage_sources import LiveGroup, ParentGroup, SliceGroup
 
 CARD = "/method/method.yaml"
 LOG_DRAINED_WITHIN_S = 20.0
@@ -71,6 +73,10 @@ class DockerRuntime:
     @cached_property
     def _hierarchy(self) -> Hierarchy:
         return Hierarchy.found()
+
+    @cached_property
+    def _slices(self) -> Slices:
+        return Slices(self._hierarchy, Leases("lumirage slices"))
 
     @cached_property
     def engine(self) -> Engine:
@@ -137,16 +143,23 @@ class DockerRuntime:
         engine = self.engine
         if call.gpus and engine.podman:
             raise UnavailableError(engine.gpu_refusal)
-        with contextlib.closing(self._client()) as client:
+        with contextlib.closing(self._client()) as client, self._slice() as slot:
             self._sweep(client)
-            container = self._create(client, docker_options(call, engine, image_volumes(client, call.image)))
+            parent = slot.name if slot else None
+            container = self._create(client, docker_options(call, engine, image_volumes(client, call.image), parent))
             try:
-                return self._watch(client, container, call, watch)
+                return self._watch(client, container, call, watch, slot)
             finally:
                 if not self._keep:
                     self._remove(client, container)
 
-    def _watch(self, client: docker.DockerClient, container: Container, call: Call, watch: Watch) -> CallResult:
+    def _slice(self) -> contextlib.AbstractContextManager[Slice | None]:
+        """A slice for one call, where calls are measured in slices."""
+        return self._slices.one() if self.engine.slices else contextlib.nullcontext()
+
+    def _watch(
+        self, client: docker.DockerClient, container: Container, call: Call, watch: Watch, slot: Slice | None
+    ) -> CallResult:
         with engine_failures("start a container"):
             attached = _OutputStream(client, container, watch)
             try:
@@ -155,11 +168,7 @@ class DockerRuntime:
                 self._remove(client, container)
                 attached.close()
                 raise
-        meter = Meter(
-            self._source(call, container, started.pid),
-            call.gpus,
-            "the engine's control groups are not readable here",
-        )
+        meter = Meter(self._source(call, container, started.pid, slot), call.gpus, NO_GROUPS)
         try:
             running = _RunningContainer(client, container, meter)
             watched = supervise(running, call, watch, started.at_s)
@@ -185,11 +194,14 @@ class DockerRuntime:
             self._left_behind.add(options["name"])  # an engine that died may have made it and not said so
             raise EngineError(f"cannot create a container: {reason(error)}") from error
 
-    def _source(self, call: Call, container: Container, pid: int) -> Source | None:
+    def _source(self, call: Call, container: Container, pid: int, slot: Slice | None) -> Source | None:
+        if slot:
+            return SliceGroup(self._hierarchy, slot.path, slot.before, f"docker-{container.id}.scope")
         if parent := parent_group(call, self.engine):
             return ParentGroup(self._hierarchy, parent, str(container.id))
         try:
-            return LiveGroup(self._hierarchy, self._hierarchy.path_of(pid))
+            path = self._hierarchy.path_of(pid)
+            return LiveGroup(self._hierarchy, path) if str(container.id) in path else None  # else of another process
         except OSError:
             return None
 

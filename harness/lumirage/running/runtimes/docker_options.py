@@ -34,6 +34,9 @@ class Engine:
     """What the options and the record depend on, of the engine that answers."""
 
     cgroup_parent: str | None = None
+    slices: bool = field(
+        default=False, metadata={"note": "whether each call gets a slice of systemd's as its parent group"}
+    )
     init: bool = True
     podman: bool = False
     rootless: bool = False
@@ -78,10 +81,13 @@ def isolation(engine: Engine) -> dict[str, str]:
     return table
 
 
-def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> dict[str, Any]:
+def docker_options(
+    call: Call, engine: Engine, volumes: Sequence[str] = (), parent: str | None = None
+) -> dict[str, Any]:
     """Arguments of `containers.create` for one isolated container. Starts nothing.
 
-    `volumes` are the paths that the image declares as VOLUME.
+    `volumes` are the paths that the image declares as VOLUME. `parent` is the control group above the
+    container's where `engine` does not tell it.
     """
     limits, memory = call.limits, call.limits.memory_bytes
     labels = {OWNER_LABEL: call.owner, CALL_LABEL: call.name}
@@ -119,7 +125,7 @@ def docker_options(call: Call, engine: Engine, volumes: Sequence[str] = ()) -> d
     if call.gpus:
         wanted = [["gpu", "compute", "utility"]]
         options["device_requests"] = [DeviceRequest(device_ids=list(call.gpus), capabilities=wanted)]
-    if parent := parent_group(call, engine):
+    if parent := parent or parent_group(call, engine):
         options["cgroup_parent"] = parent
     if engine.podman:
         options["ulimits"] = []  # podman's own defaults are above what a rootless user may set

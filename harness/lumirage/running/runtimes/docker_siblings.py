@@ -19,6 +19,7 @@ from docker.models.containers import Container
 from lumirage.core.errors import EngineError, UnavailableError
 from lumirage.running.measurement import Source
 from lumirage.running.runtimes.docker import DockerRuntime
+from lumirage.running.runtimes.docker_slices import Slice
 from lumirage.running.runtimes.docker_state import API_FAILURES, reason
 from lumirage.running.runtimes.runtime_interface import Call, CallResult, Watch
 
@@ -61,9 +62,13 @@ class SiblingDocker(DockerRuntime):
         mounts = tuple(replace(one, source=Path(translated(str(one.source.resolve()), known))) for one in call.mounts)
         return super().run(replace(call, mounts=mounts), watch)
 
-    def _source(self, call: Call, container: Container, pid: int) -> Source | None:
+    def _slice(self) -> contextlib.AbstractContextManager[Slice | None]:
+        """None beside the engine: what it counts could not be read."""
+        return super()._slice() if self._mounts is None else contextlib.nullcontext()
+
+    def _source(self, call: Call, container: Container, pid: int, slot: Slice | None) -> Source | None:
         """None beside the engine: process numbers and control groups here are not those of the host."""
-        return super()._source(call, container, pid) if self._mounts is None else None
+        return super()._source(call, container, pid, slot) if self._mounts is None else None
 
 
 def own_identity(mountinfo: str) -> str | None:

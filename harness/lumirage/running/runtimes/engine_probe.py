@@ -19,9 +19,11 @@ def probed(client: docker.DockerClient, hierarchy: Hierarchy) -> Engine:
     local = client.api.base_url.startswith("http+docker")
     rootless = any("rootless" in option for option in info.get("SecurityOptions") or [])
     own = local and not rootless and info.get("CgroupDriver") == "cgroupfs" and hierarchy.can_own()
+    slices = local and not rootless and info.get("CgroupDriver") == "systemd" and hierarchy.is_whole
     limits = cannot_limit(info, rootless=rootless)
     return Engine(
         "/lumirage" if own else None,
+        slices=slices,
         rootless=rootless,
         cannot_limit=limits,
         gives_gpus="nvidia" in (info.get("Runtimes") or {}) or bool(info.get("DiscoveredDevices")),
