@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from tests.crowd import IMAGES, IN_TIME, TEAMS, enter, make_crowd, make_desk, make_truth
@@ -16,7 +17,9 @@ from lumirage.core.layout import Layout
 from lumirage.core.screen import Silent
 from lumirage.flow.challenge.desk import Desk, counted, open_desk, rules_changed, scores_of
 from lumirage.flow.challenge.desk_run import run_desk
+from lumirage.flow.challenge.jitter_run import run_jittered
 from lumirage.flow.challenge.receive import HandedIn, Received, add_submission, check_submission
+from lumirage.flow.challenge.verify_desk import verify_desk
 from lumirage.flow.request import EvaluationRequest
 from lumirage.scoring.challenge_submission import SubmissionOptions, metrics_json, score_submission
 
@@ -166,3 +169,33 @@ def test_the_site_ranks_everybody_and_tells_nothing_of_the_truth(full: Full, har
         text = path.read_bytes().decode(errors="replace")
         assert not [word for word in secret if word in text], path
         assert path.suffix in (".html", ".json", ".tsv", ".svg", ".png", ".css", ".js"), path
+
+
+def test_verified_from_a_copy_to_the_last_digit_and_a_changed_byte_is_found(full: Full, tmp_path: Path) -> None:
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(full.desk.layout.root, copy)
+    desk = open_desk(copy)
+    found = verify_desk(desk, 1, Silent())
+    assert (found.submissions, found.scores, found.faults) == (len(TEAMS), len(TEAMS) - 1, ())
+    smooth, late = (full.received[team].submission for team in ("smooth", "late"))
+    table = pd.read_parquet(desk.layout.scores(smooth.id).score_table)
+    place = int(table.index[table["metric"] == "dice_lumir"][0])
+    table.loc[place, "value"] = np.nextafter(table.loc[place, "value"], 1)
+    table.to_parquet(desk.layout.scores(smooth.id).score_table)
+    damaged = desk.layout.archive(late.id) / next(iter(late.contents))
+    damaged.write_bytes(damaged.read_bytes()[:-1] + b"x")
+    faults = verify_desk(desk, 1, Silent()).faults
+    assert len(faults) == 2
+    assert "its content is not what was handed in" in faults[0]
+    assert f"smooth ({smooth.id}): 1 scores differ" in faults[1]
+
+
+def test_jitter_changes_little_for_methods_that_remember_nothing(full: Full) -> None:
+    options = EvaluationRequest(methods=(), runtime="local", limits={"memory_bytes": 4_000_000_000})
+    table = run_jittered(full.desk, "", options, Silent())
+    assert set(table["method"]) == set(IMAGES), "folders have no images to jitter"
+    assert not table["suspect"].any()
+    dice = table[table["metric"] == "dice_lumir"]
+    assert (dice["change"].abs() < 0.02).all()
+    assert (dice["change"] != 0).all(), "they were run on other grids"
+    assert len(pd.read_csv(full.desk.layout.jitter_table, sep="\t")) == len(table)

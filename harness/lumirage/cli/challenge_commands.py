@@ -105,6 +105,12 @@ def _tell(done: "Received", *, as_json: bool) -> None:
 def run(
     desk: DeskFolder,
     phase: Annotated[str, typer.Option("--phase", metavar="NAME", help="only this phase; default all")] = "",
+    jitter: Annotated[
+        bool,
+        typer.Option(
+            "--jitter", help="also run images on grids turned and shifted by a little: remembered answers fall"
+        ),
+    ] = False,
     options: RunOptions = RunOptions(),
     json: Json = False,
 ) -> None:
@@ -114,19 +120,55 @@ def run(
     from lumirage.cli.console_output import show
     from lumirage.flow.challenge.desk import open_desk
     from lumirage.flow.challenge.desk_run import run_desk
+    from lumirage.flow.challenge.jitter_run import run_jittered
     from lumirage.flow.request import EvaluationRequest
     from lumirage.running.tree_lock import lock_exclusively
 
     opened = open_desk(desk)
+    request = options.into(EvaluationRequest(methods=()))
+    suspects: list[str] = []
     with show(json) as screen, lock_exclusively(opened.layout.lock):
-        done = run_desk(opened, phase, options.into(EvaluationRequest(methods=())), screen)
+        done = run_desk(opened, phase, request, screen)
+        if jitter and not done.waiting:
+            changes = run_jittered(opened, phase, request, screen)
+            found = changes[changes["suspect"]].drop_duplicates(subset="method")
+            suspects = [f"{row.method}: {row.note}" for row in found.itertuples()]
     if json:
-        print(dumps({"scored": done.scored, "waiting": done.waiting}))
+        print(dumps({"scored": done.scored, "waiting": done.waiting, "suspects": suspects}))
         return
-    print(
-        f"{done.scored} submission(s) have their scores"
-        + (f"; on the cluster: {', '.join(done.waiting)}" if done.waiting else "")
-    )
+    waiting = f"; on the cluster: {', '.join(done.waiting)}" if done.waiting else ""
+    print("\n".join([f"{done.scored} submission(s) have their scores{waiting}", *suspects]))
+    if jitter and not done.waiting:
+        print(f"what jitter changed: {opened.layout.jitter_table}")
+
+
+@app.command()
+def verify(
+    desk: DeskFolder,
+    workers: Annotated[int, typer.Option("--workers", "-j", min=1, help="processes that score")] = 1,
+    json: Json = False,
+) -> None:
+    """Hold a desk against its archive: every byte by its hash, every score made again and equal to the last digit.
+
+    Works on another machine, from a copy of the desk and of the data that challenge.yaml names. Exit code 1: a fault."""
+    from dataclasses import asdict
+
+    from lumirage.cli.console_output import show
+    from lumirage.flow.challenge.desk import open_desk
+    from lumirage.flow.challenge.verify_desk import verify_desk
+
+    opened = open_desk(desk)
+    with show(json) as screen:
+        found = verify_desk(opened, workers, screen)
+    if json:
+        print(dumps(asdict(found), indent=1))
+    else:
+        waiting = f", {found.not_scored} not scored yet" if found.not_scored else ""
+        print(
+            f"{found.submissions} submission(s) looked at, {found.scores} scored again{waiting}; {len(found.faults)} fault(s)"
+        )
+        print("".join(f"{fault}\n" for fault in found.faults), end="")
+    raise typer.Exit(EXIT_SOME_FAILED if found.faults else 0)
 
 
 @app.command()

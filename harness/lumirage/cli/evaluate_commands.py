@@ -91,6 +91,10 @@ Work = Annotated[
 Pairs = Annotated[list[str], typer.Option("--pair", metavar="FIX,MOV", help="only this pair; may be repeated")]
 Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="only the first N pairs")]
 Repeats = Annotated[int, typer.Option(min=1, help="how often each pair is run")]
+Jitter = Annotated[
+    bool,
+    typer.Option("--jitter", help="also run each pair turned and shifted by a little: a remembered answer falls"),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -124,6 +128,7 @@ def command_of(carry_out: "CarryOut") -> "Callable[..., None]":
         pair: Pairs = [],  # noqa: B006
         limit: Limit = None,
         repeats: Repeats = 1,
+        jitter: Jitter = False,
         options: RunOptions = RunOptions(),
         dry_run: DryRun = False,
         json: Json = False,
@@ -133,6 +138,7 @@ def command_of(carry_out: "CarryOut") -> "Callable[..., None]":
             derivatives=derivative_folders(derivatives), labels=tuple(labels), participants=tuple(participant_label),
             sessions=tuple(session_label), bids_filter=bids_filter_file, skip_validation=skip_bids_validation,
             work=work_dir, pairs=tuple(pair), limit=limit, repeats=repeats,
+            jitter=jitter,
         )  # fmt: skip
         _with_screen(carry_out, options.into(request), dry_run, json)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from lumirage.core.affine_error import AffineError
 from lumirage.core.field_errors import field_errors
 from lumirage.core.label_words import Labels, SourceLabels
 from lumirage.core.model import Limits, Method, Pair, ParameterValue, Record, Shape, Triple
@@ -65,13 +66,6 @@ class Pairing(Record):
         return self
 
 
-class AffineError(Record):
-    """A deliberate error of the initial alignment, about the centre of the working grid."""
-
-    rotation_deg: float = Field(default=0.0, ge=-180, le=180, description="degrees about the axis (1, 1, 1)")
-    translation_mm: float = Field(default=0.0, ge=-1000, le=1000, description="millimetres along (1, 1, 1)")
-
-
 LEAST, MOST = 0, 10_000
 """Bounds of a spacing and of a shape. The memory that a working grid needs is reported when it is planned."""
 
@@ -111,6 +105,9 @@ class Prepare(Record):
     )
     noise: float = Field(
         default=0.0, ge=0, le=1, description="sigma of Rician noise, as a share of the intensity range: 0.1 is 10 %"
+    )
+    jitter: str = Field(
+        default="", description="a secret: turns and shifts the grid by a little and adds a trace of noise (--jitter)"
     )
 
     @field_validator("spacing_mm", mode="before")
@@ -230,7 +227,7 @@ def _vary(reference: Prepare, conditions: Conditions) -> Iterator[Condition]:
         prepared = {axis: value for axis, value in chosen.items() if axis not in scans}
         prepare = _prepare(reference, prepared)
         if scans or prepare != reference:
-            levels = [f"{axis}-{_level(value)}" for axis, value in chosen.items()]
+            levels = [f"{axis}-{_level(axis, value)}" for axis, value in chosen.items()]
             axis = next(iter(chosen)) if len(chosen) == 1 else "several"
             yield Condition(name="_".join(levels), axis=axis, level=", ".join(levels), prepare=prepare, scans=scans)
 
@@ -242,7 +239,9 @@ def _prepare(reference: Prepare, varied: dict[str, Any]) -> Prepare:
         raise ValueError("; ".join(f"conditions.axes.{line}" for line in field_errors(error, Prepare))) from error
 
 
-def _level(value: object) -> str:
+def _level(axis: str, value: object) -> str:
+    if axis == "jitter":
+        return "on"  # no name tells the secret
     if isinstance(value, dict):
         return "-".join(f"{k}{v}" for k, v in value.items())
     return "x".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

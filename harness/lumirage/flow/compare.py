@@ -9,6 +9,7 @@ import pandas as pd
 
 from lumirage.analysis.comparisons import compare as compare_methods
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
+from lumirage.analysis.memorized_answers import jitter_changes
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import rank, rank_agreement
 from lumirage.analysis.regularity_curves import curve_points, curve_summaries, doses_of
@@ -19,6 +20,8 @@ from lumirage.core.manifest import list_files
 from lumirage.core.model import Run
 from lumirage.core.references import references_of
 from lumirage.core.screen import Screen
+from lumirage.core.track import REFERENCE
+from lumirage.flow.jittered_track import JITTERED
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 
 
@@ -43,6 +46,8 @@ def compare(layout: Layout, screen: Screen) -> None:
         "growth": growth_exponents(_costs_of_runs(load_runs(layout, evaluation).values())),
         "repeats": repeat_variance(scores),
     }
+    if JITTERED in set(scores["condition"]):
+        tables["jitter"] = _jitter(scores, screen)
     doses = doses_of((n, u.dose_of, u.dose, u.card.parameters) for n, u in evaluation.methods.items())
     points = curve_points(scores, doses, evaluation.track.on_failure)
     tables |= {"regularity_points": points, "regularity_curves": curve_summaries(points)}
@@ -53,6 +58,14 @@ def compare(layout: Layout, screen: Screen) -> None:
     write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")
     list_files(layout, "comparisons", [*map(layout.table, tables), layout.verdicts])
     screen.progress("compare", 1, 1)
+
+
+def _jitter(scores: pd.DataFrame, screen: Screen) -> pd.DataFrame:
+    """What jitter changes; who is suspected to remember answers is said at once."""
+    changes = jitter_changes(scores[scores["condition"] == REFERENCE], scores[scores["condition"] == JITTERED])
+    for method, notes in changes[changes["suspect"]].groupby("method")["note"]:
+        screen.say(f"{method}: {notes.iloc[0]}")
+    return changes
 
 
 def _write_table(path: Path, table: pd.DataFrame) -> None:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Protocol
 
 from lumirage.core.errors import UnavailableError, UsageError
+from lumirage.core.layout import Layout
 from lumirage.core.screen import Screen
 from lumirage.core.track import MethodUse, Track
 from lumirage.flow.demo_dataset import NAME, demo_folder, demo_pairs, made_demo
 from lumirage.flow.forecast.plan_notes import plan_notes
 from lumirage.flow.forecast.plan_overview import PlanOverview, overview
+from lumirage.flow.jittered_track import with_jitter_condition
 from lumirage.flow.method_setup.at_hand import MethodsAtHand
 from lumirage.flow.method_setup.install import MethodInstaller
 from lumirage.flow.request import EvaluationRequest
@@ -64,12 +66,14 @@ def plan_ahead(request: EvaluationRequest, installer: MethodInstaller, screen: S
 
 def _inputs(request: EvaluationRequest, bids: Path, methods: Methods, screen: Screen) -> PlanInputs:
     track = _track(request)
+    out = request.out or Path(f"lumirage-{bids.resolve().name}-{track.name}")
+    track = with_jitter_condition(track, Layout(out)) if request.jitter else track
     for name in track.presets:
         preset_named(name)  # a name that is none is told now, not when everything has run
     sources = _sources(request, track, methods, screen)
     inputs = PlanInputs(
         bids=bids,
-        out=request.out or Path(f"lumirage-{bids.resolve().name}-{track.name}"),
+        out=out,
         track=track,
         methods=sources,
         runtime=methods.runtime.name,

@@ -33,6 +33,8 @@ class EvaluationRequest:
     jobs: int = 1
     batch: int = 1
     repeats: int = 1
+    jitter: bool = False
+    """Also run every pair on a grid turned and shifted by a little: a condition of its own."""
     seed: int = 0
     limits: Mapping[str, float] = field(default_factory=dict)
     gpus: tuple[str, ...] = ()

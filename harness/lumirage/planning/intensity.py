@@ -21,7 +21,7 @@ def spoil_and_scale(picture: Single, native_foreground: Array, prepare: Prepare,
     if prepare.bias_field:
         picture = picture * _bias(picture.shape, prepare.bias_field, random)
     if prepare.noise:
-        picture = _rician(picture, prepare.noise * float(np.percentile(picture, 99.5)), random)
+        picture = rician(picture, prepare.noise * float(np.percentile(picture, 99.5)), random)
     picture = _scale(picture, inside, prepare)
     if prepare.gamma != 1.0:
         picture = np.sign(picture) * np.abs(picture) ** np.float32(prepare.gamma)
@@ -52,6 +52,7 @@ def _bias(shape: tuple[int, ...], amplitude: float, random: np.random.Generator)
     return (1 + amplitude * smooth / np.abs(smooth).max()).astype(np.float32)
 
 
-def _rician(picture: Single, sigma: float, random: np.random.Generator) -> Single:
+def rician(picture: Single, sigma: float, random: np.random.Generator) -> Single:
+    """The image with the noise of a magnitude image, sigma in its own unit."""
     real = picture + random.normal(0, sigma, picture.shape)
     return np.hypot(real, random.normal(0, sigma, picture.shape)).astype(np.float32)

@@ -41,6 +41,7 @@ from lumirage.core.stored_images import check_prepared, with_checksums
 from lumirage.core.track import Prepare
 from lumirage.planning.affine_alignment import ALIGN_VERSION, Alignment, align
 from lumirage.planning.intensity import spoil_and_scale
+from lumirage.planning.jitter import as_text, jittered_grid, with_trace_of_noise
 from lumirage.planning.linear_resampling import affine_resampled
 from lumirage.planning.working_grid import about_centre, working_grid
 
@@ -145,7 +146,7 @@ def _alone(made: Path) -> filelock.FileLock:
 
 def prepared_key(pair: Pair, prepare: Prepare, versions: tuple[str, str] = (PREPARE_VERSION, ALIGN_VERSION)) -> str:
     """Hash of the contents of the images and of the preparation: the result depends on nothing else."""
-    return digest(*versions, *map(_digest_of, _files(pair, prepare)), prepare.model_dump_json())
+    return digest(*versions, *map(_digest_of, _files(pair, prepare)), as_text(prepare))
 
 
 def _older_keys(pair: Pair, prepare: Prepare) -> list[str]:
@@ -227,9 +228,12 @@ def _read_once(path: Path, _digest: str) -> Volume:
 
 def _make(images: _Images, prepare: Prepare, folder: Path, key: str, alignment: Alignment) -> Prepared:
     grid = working_grid(images.fixed, prepare)
+    secret = digest(prepare.jitter, _content(images, prepare)) if prepare.jitter else ""
+    grid = jittered_grid(grid, secret) if secret else grid
     affine = np.array(alignment.affine) @ about_centre(grid, prepare.affine_error)
     for name, volume, to_native, seed in (("fixed", images.fixed, np.eye(4), 0), ("moving", images.moving, affine, 1)):
         picture = resample(volume, to_native, grid)
+        picture = with_trace_of_noise(picture, secret, seed) if secret else picture
         content = _content(images, prepare) if prepare.bias_field or prepare.noise else ""
         picture = spoil_and_scale(picture, foreground(volume.data), prepare, seed=(content, seed))
         space.write_volume(folder / f"{name}.nii", picture, np.array(grid.affine))
@@ -258,7 +262,7 @@ def _warnings(pair: Pair, alignment: Alignment) -> Iterator[str]:
 
 def _content(images: _Images, prepare: Prepare) -> str:
     """The seed depends on voxels, not files: the same image stored differently gets the same noise."""
-    return digest(images.fixed.data.tobytes("F"), images.moving.data.tobytes("F"), prepare.model_dump_json())
+    return digest(images.fixed.data.tobytes("F"), images.moving.data.tobytes("F"), as_text(prepare))
 
 
 def _working_truth(images: _Images, path: Path, affine: Float, grid: Grid) -> Displacement:

@@ -8,10 +8,11 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from lumirage.core import space
+from lumirage.core.affine_error import AffineError
 from lumirage.core.foreground import foreground
 from lumirage.core.model import Grid, GridNeeds, Shape
 from lumirage.core.space import Float, Volume
-from lumirage.core.track import AffineError, Condition, Prepare
+from lumirage.core.track import Condition, Prepare
 
 _DIAGONAL = np.ones(3) / np.sqrt(3.0)
 

@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumirage.core import space
+from lumirage.core.affine_error import AffineError
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import GridNeeds, Pair, Scan
 from lumirage.core.records import write_json
 from lumirage.core.space import Volume
-from lumirage.core.track import AffineError, Prepare, Track
+from lumirage.core.track import Prepare, Track
 from lumirage.planning.affine_alignment import align
 from lumirage.planning.intensity import spoil_and_scale
 from lumirage.planning.preparation import Preparer, check_scan, prepared_key, resample

@@ -5,13 +5,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import map_coordinates
 
 from lumirage.core.challenge import Submission
 from lumirage.core.checksums import file_checksum
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
-from lumirage.core.model import Convention, Outcome, Run
-from lumirage.core.space import Displacement, make_grid, read_displacement, read_grid, write_displacement
+from lumirage.core.model import Convention, Grid, Outcome, Run
+from lumirage.core.space import (
+    Displacement,
+    make_grid,
+    open_image,
+    points,
+    read_displacement,
+    read_grid,
+    same_grid,
+    write_displacement,
+)
 from lumirage.flow.challenge.desk import Desk
 from lumirage.flow.challenge.expected_answers import ExpectedAnswer, OfficialAnswer, TrackAnswer
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
@@ -89,12 +99,16 @@ def _why(run: Run) -> str:
 
 
 def _write(answer: ExpectedAnswer, stored: Path, target: Path) -> None:
-    """One answer of ours as the challenge stores it; nothing is done where it is there already."""
+    """One answer of ours as the challenge stores it; nothing is done where it is there already.
+
+    Of a jittered run it is read linearly on the challenge's own grid, and held at its edge outside of the jittered one."""
     if target.is_file():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
+    image = open_image(stored)
+    field = read_displacement(stored, Convention(), make_grid(image.shape[:3], image.affine))
     if isinstance(answer, TrackAnswer):
-        write_displacement(target, answer.read(stored, Convention()))
+        write_displacement(target, _on_grid(field, answer.prepared.grid))
         return
     assert isinstance(answer, OfficialAnswer)
     truth, pair = answer.task
@@ -103,9 +117,17 @@ def _write(answer: ExpectedAnswer, stored: Path, target: Path) -> None:
     if native.shape != shape:
         raise DataError(f"{answer.pair}: the image is {native.shape}, and the configuration asks for {shape}")
     affine = np.array(native.affine)
-    u = read_displacement(stored, Convention(), make_grid(shape, affine)).u
-    voxels = u @ np.linalg.inv(affine[:3, :3]).T.astype(np.float32)
+    voxels = _on_grid(field, native).u @ np.linalg.inv(affine[:3, :3]).T.astype(np.float32)
     write_displacement(target, Displacement(np.ascontiguousarray(voxels, np.float32), affine))
+
+
+def _on_grid(field: Displacement, grid: Grid) -> Displacement:
+    if same_grid(make_grid(field.u.shape[:3], field.affine), grid):
+        return field
+    index = np.moveaxis(np.indices(grid.shape, dtype=np.float64), 0, -1)
+    at = np.moveaxis(points(np.linalg.inv(field.affine) @ np.array(grid.affine), index), -1, 0)
+    parts = [map_coordinates(field.u[..., k], at, order=1, mode="nearest") for k in range(3)]
+    return Displacement(np.stack(parts, axis=-1).astype(np.float32), np.array(grid.affine))
 
 
 def checksum_of(answers: AnswerFiles, pair: str) -> str:

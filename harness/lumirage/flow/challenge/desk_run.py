@@ -6,12 +6,14 @@ from lumirage.core.challenge import Submission
 from lumirage.core.errors import UsageError
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Screen
+from lumirage.core.track import Track
 from lumirage.flow.challenge.answer_files import AnswerFiles, answered_by_image, handed_in
 from lumirage.flow.challenge.desk import SENTINELS_ID, Desk, counted, rules_changed
 from lumirage.flow.challenge.expected_answers import expected_answers
 from lumirage.flow.challenge.score_answers import ScoringPlace, score_answers, score_sentinels
 from lumirage.flow.evaluate import evaluate
 from lumirage.flow.request import EvaluationRequest
+from lumirage.planning.track_files import load_track
 
 
 @dataclass(frozen=True)
@@ -56,24 +58,32 @@ def answers_of(desk: Desk, submission: Submission, options: EvaluationRequest, s
     if submission.kind == "folder":
         return handed_in(desk, submission)
     tree = desk.layout.runs(submission.id)
-    archived = desk.layout.archive(submission.id)
-    method = str(archived) if archived.is_dir() else submission.image
-    if not run_image(desk, (method,), tree, options, screen):
+    if not run_request(image_request(desk, (method_of(desk, submission),), tree, options), screen):
         return None
     return answered_by_image(
         tree, desk.layout.fields(submission.id), expected_answers(desk, None, desk.layout.prepared)
     )
 
 
-def run_image(desk: Desk, methods: tuple[str, ...], tree: Layout, options: EvaluationRequest, screen: Screen) -> bool:
-    """Run methods on the challenge's pairs in an output tree of their own; False while they wait on a cluster."""
-    request = image_request(desk, methods, tree, options)
-    if options.executor == "slurm":
+def method_of(desk: Desk, submission: Submission) -> str:
+    """A submitted image as --method takes it: the archived folder, or the image's name."""
+    archived = desk.layout.archive(submission.id)
+    return str(archived) if archived.is_dir() else submission.image
+
+
+def run_request(request: EvaluationRequest, screen: Screen) -> bool:
+    """Execute the runs of an evaluation; False while they wait on a cluster."""
+    if request.executor == "slurm":
         from lumirage.flow.cluster.cluster_submit import submit
 
         return submit(request, ("run",), screen) is not None
     evaluate(request, ("run",), screen)
     return True
+
+
+def request_of_track(request: EvaluationRequest) -> Track:
+    """The track of a request, which names it."""
+    return request.track if isinstance(request.track, Track) else load_track(str(request.track))
 
 
 def image_request(desk: Desk, methods: tuple[str, ...], tree: Layout, options: EvaluationRequest) -> EvaluationRequest:
@@ -96,7 +106,7 @@ def _run_baselines(desk: Desk, options: EvaluationRequest, screen: Screen) -> No
     sentinels = desk.layout.scores(SENTINELS_ID)
     for name in desk.challenge.baselines:
         tree = desk.layout.baseline_runs(name)
-        if not run_image(desk, (name,), tree, options, screen):
+        if not run_request(image_request(desk, (name,), tree, options), screen):
             continue
         known = desk.layout.baseline(name)
         answers = answered_by_image(tree, desk.layout.fields(known), expected)
