@@ -1,6 +1,6 @@
 """Makes the page of one pair: pictures of every method, scores per label, log tails, provenance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +8,20 @@ import pandas as pd
 from markupsafe import Markup
 
 from lumirage.core.errors import DataError
-from lumirage.core.model import Outcome, Pair, Run
-from lumirage.core.space import Single
+from lumirage.core.model import SENTINELS, Outcome, Pair, Run
+from lumirage.core.space import Float, Single
 from lumirage.reporting.axes import short
 from lumirage.reporting.chosen_pairs import Chosen
+from lumirage.reporting.landmark_errors import LandmarkTable, landmark_table, landmarks_of, viewer_points
 from lumirage.reporting.method_looks import Look
-from lumirage.reporting.pair_panels import PairPlanes, PanelRow, planes_of, result_rows, shared_rows
+from lumirage.reporting.pair_panels import PairPlanes, PanelRow, errors_of, planes_of, result_rows, shared_rows
 from lumirage.reporting.pair_pictures import read_pair_images, read_result
 from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.viewer_volumes import embedded
+
+AFFINE = SENTINELS[-1]
+"""The preparation alone: the errors that landmarks have on the moving image."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class PairPage:
     parts: tuple[MethodPart, ...]
     trouble: str
     labels: tuple[LabelTable, ...]
+    landmarks: LandmarkTable | None
     looks: dict[str, Look]
     volumes: str
     warning: str
@@ -71,14 +76,17 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, p
     pair = inputs.evaluation.under(inputs.pairs[choice.pair], choice.condition)
     runs = _runs(inputs, choice)
     pair_planes, trouble = problems.attempt(
-        f"pictures of {choice.name}", lambda: _stage(inputs, pair, runs), lambda why: (None, f"No pictures: {why}.")
+        f"pictures of {choice.name}",
+        lambda: _stage(inputs, pair, runs, problems),
+        lambda why: (None, f"No pictures: {why}."),
     )
     moved: dict[str, Single] = {}
+    errors = _errors_of_affine(pair_planes)
 
     def part(method: str, run: Run, path: Path) -> MethodPart:
         return problems.attempt(
             f"pictures of {method} on {choice.name}",
-            lambda: _part(pair_planes, method, run, path, (moved, problems)),
+            lambda: _part(pair_planes, method, run, path, (moved, errors, problems)),
             lambda why: MethodPart(method, run, (), f"No pictures: {why}."),
         )
 
@@ -94,8 +102,9 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, p
         parts=parts,
         trouble=trouble,
         labels=_labels(inputs, choice, label_values),
+        landmarks=landmark_table(pair_planes.landmarks, errors) if pair_planes and pair_planes.landmarks else None,
         looks=inputs.looks,
-        volumes=_volumes(pair_planes, moved, problems) if pair_planes else "",
+        volumes=_volumes(pair_planes, moved, errors, problems) if pair_planes else "",
         warning=inputs.pair_warnings.get(choice.pair, ""),
         caution=inputs.evaluation.caution,
     )
@@ -115,6 +124,7 @@ def page_without(inputs: Inputs, choice: Chosen, why: str) -> PairPage:
         parts=(),
         trouble=f"This page could not be made: {why}.",
         labels=(),
+        landmarks=None,
         looks=inputs.looks,
         volumes="",
         warning=inputs.pair_warnings.get(choice.pair, ""),
@@ -127,9 +137,21 @@ def _outlines(pair_planes: PairPlanes, problems: ReportProblems) -> Markup:
     return problems.attempt(what, lambda: pair_planes.outlines, lambda _: Markup(""))
 
 
-def _volumes(pair_planes: PairPlanes, moved: dict[str, Single], problems: ReportProblems) -> str:
+def _errors_of_affine(pair_planes: PairPlanes | None) -> dict[str, Float]:
+    found = errors_of(pair_planes, None) if pair_planes else None
+    return {} if found is None else {AFFINE: found}
+
+
+def _volumes(
+    pair_planes: PairPlanes, moved: dict[str, Single], errors: dict[str, Float], problems: ReportProblems
+) -> str:
     what = f"volumes of {pair_planes.pair_images.pair.id}"
-    return problems.attempt(what, lambda: embedded(pair_planes.pair_images, moved), lambda _: "")
+    landmarks = pair_planes.landmarks
+    points = {}
+    if landmarks:
+        points = {"fixed": viewer_points(landmarks, None), "moving": viewer_points(landmarks, errors[AFFINE])}
+        points |= {f"moved by {m}": viewer_points(landmarks, of) for m, of in errors.items() if m in moved}
+    return problems.attempt(what, lambda: embedded(pair_planes.pair_images, moved, points), lambda _: "")
 
 
 def _runs(inputs: Inputs, choice: Chosen) -> dict[str, tuple[Run, Path]]:
@@ -139,14 +161,20 @@ def _runs(inputs: Inputs, choice: Chosen) -> dict[str, tuple[Run, Path]]:
     return {m: (read_run(paths[m]), paths[m]) for m in inputs.methods if m in paths}
 
 
-def _stage(inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]]) -> tuple[PairPlanes | None, str]:
+def _stage(
+    inputs: Inputs, pair: Pair, runs: dict[str, tuple[Run, Path]], problems: ReportProblems
+) -> tuple[PairPlanes | None, str]:
     key = next((run.prepared for run, _ in runs.values()), "")
     if not key:
         return None, "No method was run on this pair under this condition."
     try:
-        return planes_of(read_pair_images(inputs.layout, pair, key)), ""
+        found = planes_of(read_pair_images(inputs.layout, pair, key))
     except DataError as error:
         return None, f"No pictures: {error}."
+    landmarks = problems.attempt(
+        f"landmarks of {pair.id}", lambda: landmarks_of(pair, found.pair_images.prepared), lambda _: None
+    )
+    return replace(found, landmarks=landmarks), ""
 
 
 def _part(
@@ -154,9 +182,9 @@ def _part(
     method: str,
     run: Run,
     record: Path,
-    kept: tuple[dict[str, Single], ReportProblems],
+    kept: tuple[dict[str, Single], dict[str, Float], ReportProblems],
 ) -> MethodPart:
-    moved, problems = kept
+    moved, errors, problems = kept
     if run.outcome is not Outcome.OK:
         ended = run.outcome.value.replace("_", " ").capitalize()
         return MethodPart(method, run, (), f"{ended}: {run.message or 'no message'}")
@@ -168,6 +196,8 @@ def _part(
     except DataError as error:
         return MethodPart(method, run, (), f"No pictures: {error}.")
     moved[method] = result.moved
+    if (vectors := errors_of(pair_planes, result)) is not None:
+        errors[method] = vectors
     return MethodPart(method, run, tuple(result_rows(pair_planes, result, problems)), "")
 
 

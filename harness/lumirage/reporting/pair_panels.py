@@ -1,11 +1,14 @@
-"""Draws a pair as rows of three SVG panels: image, outlines of labels, warped grid, Jacobian."""
+"""Draws a pair as rows of three SVG panels: image, outlines of labels, landmarks, warped grid, Jacobian."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from markupsafe import Markup
 
+from lumirage.core.space import Float
 from lumirage.reporting.image_planes import Cut, cuts
+from lumirage.reporting.landmark_errors import Landmarks, drawn_landmarks, error_vectors, planes_through
 from lumirage.reporting.pair_pictures import PairImages, Result, fixed_labels, jacobian, moved_labels
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.slice_pictures import contours, difference_png, gray_png, jacobian_png, warped_grid
@@ -30,6 +33,7 @@ class PairPlanes:
 
     pair_images: PairImages
     cuts: tuple[Cut, ...]
+    landmarks: Landmarks | None = None
 
     @property
     def columns(self) -> str:
@@ -64,12 +68,15 @@ def planes_of(pair_images: PairImages) -> PairPlanes:
 def shared_rows(pair_planes: PairPlanes, problems: ReportProblems) -> list[PanelRow]:
     """Fixed and moving image as the methods got them."""
 
+    vectors = {"fixed": None, "moving": errors_of(pair_planes, None)}
+
     def row(title: str, note: str, image: str) -> PanelRow:
         volume = getattr(pair_planes.pair_images, image)
         told = f"{image} image"
 
         def panel(cut: Cut) -> Markup:
-            return _panel(cut, gray_png(cut(volume)), _fixed(pair_planes, cut), told)
+            above = _fixed(pair_planes, cut) + _landmarks(pair_planes, vectors[image], cut)
+            return _panel(cut, gray_png(cut(volume)), above, told)
 
         return _row(pair_planes, title, note, panel, problems)
 
@@ -99,10 +106,14 @@ def result_rows(pair_planes: PairPlanes, result: Result, problems: ReportProblem
         told = f"{title.lower()}, {result.method}"
         return _row(pair_planes, title, note, lambda cut: _panel(cut, draw(cut), above(cut), told), problems)
 
+    vectors = errors_of(pair_planes, result)
+
     def both(cut: Cut) -> Markup:
-        return _fixed(pair_planes, cut) + _moved(pair_planes, result, cut)
+        return _fixed(pair_planes, cut) + _moved(pair_planes, result, cut) + _landmarks(pair_planes, vectors, cut)
 
     yield row("Moved", "outlines: fixed and moved labels", lambda cut: gray_png(cut(result.moved)), both)
+    if pair_planes.landmarks and vectors is not None:
+        yield _at_worst_landmark(pair_planes, result, (pair_planes.landmarks, vectors), problems)
     if pair_images.pair.fixed.suffix == pair_images.pair.moving.suffix:
         note = "moved minus fixed: red where the moved image is brighter, blue where darker"
         yield row("Difference", note, lambda cut: difference_png(cut(result.moved) - cut(pair_images.fixed)), _nothing)
@@ -111,6 +122,30 @@ def result_rows(pair_planes: PairPlanes, result: Result, problems: ReportProblem
     yield row("Warped grid", note, lambda cut: gray_png(cut(pair_images.fixed) * 0.55), lines)
     note = "blue shrinks, red grows (fourfold at full colour), yellow folds"
     yield row("Jacobian", note, lambda cut: _jacobian(pair_planes, result, cut), _nothing)
+
+
+def errors_of(pair_planes: PairPlanes, result: Result | None) -> Float | None:
+    """The error vectors of the landmarks; those of the affine alone without a result. None: there are no landmarks."""
+    if pair_planes.landmarks is None:
+        return None
+    return error_vectors(pair_planes.landmarks, result.u if result else None, pair_planes.pair_images.affine)
+
+
+def _at_worst_landmark(
+    pair_planes: PairPlanes, result: Result, known: tuple[Landmarks, Float], problems: ReportProblems
+) -> PanelRow:
+    """The moved image in the planes through the landmark with the largest error."""
+    landmarks, vectors = known
+    lengths = np.linalg.norm(vectors, axis=1)
+    k = int(np.argmax(lengths))
+    here = replace(pair_planes, cuts=planes_through(landmarks, k, pair_planes.cuts, pair_planes.pair_images.affine))
+    told = f"moved at the landmark {landmarks.names[k]}, {result.method}"
+
+    def panel(cut: Cut) -> Markup:
+        return _panel(cut, gray_png(cut(result.moved)), _landmarks(pair_planes, vectors, cut), told)
+
+    note = f"planes through {landmarks.names[k]}: {lengths[k]:.1f} mm"
+    return _row(here, "Largest landmark error", note, panel, problems)
 
 
 def _grid(pair_planes: PairPlanes, result: Result) -> Callable[[Cut], Markup]:
@@ -129,6 +164,12 @@ def _fixed(pair_planes: PairPlanes, cut: Cut) -> Markup:
     if not pair_planes.pair_images.source:
         return Markup("")
     return Markup('<use href="#{}" class="of-fixed"/>').format(pair_planes.outline_id(cut))
+
+
+def _landmarks(pair_planes: PairPlanes, vectors: Float | None, cut: Cut) -> Markup:
+    if pair_planes.landmarks is None:
+        return Markup("")
+    return drawn_landmarks(pair_planes.landmarks, vectors, cut, pair_planes.pair_images.affine)
 
 
 def _moved(pair_planes: PairPlanes, result: Result, cut: Cut) -> Markup:

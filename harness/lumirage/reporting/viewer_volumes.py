@@ -7,7 +7,9 @@ import base64
 import json
 import math
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -18,11 +20,19 @@ MOST_VOXELS = 500_000
 """Most voxels in the viewer; larger volumes are reduced by a whole factor: 2 or 3 mm for a head."""
 
 
-def embedded(pair_images: PairImages, moved: dict[str, Single]) -> str:
-    """JSON: a list of name and NIfTI (gzip, base64), the fixed image first; safe inside a script element."""
+def embedded(
+    pair_images: PairImages, moved: dict[str, Single], points: Mapping[str, list[list[object]]] = MappingProxyType({})
+) -> str:
+    """JSON: a list of name, NIfTI (gzip, base64) and landmarks (name, fixed and moved point), the fixed image first.
+
+    `points` are the landmarks by name of the image. Safe inside a script element.
+    """
     images = {"fixed": pair_images.fixed, "moving": pair_images.moving}
     images |= {f"moved by {method}": image for method, image in moved.items()}
-    held = [{"name": name, "base64": _nifti(image, pair_images.affine)} for name, image in images.items()]
+    held = [
+        {"name": name, "base64": _nifti(image, pair_images.affine), "landmarks": points.get(name, [])}
+        for name, image in images.items()
+    ]
     return json.dumps(held).replace("<", "\\u003c")
 
 

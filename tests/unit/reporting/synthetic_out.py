@@ -90,7 +90,7 @@ def _scan(bids: Path, subject: str) -> Scan:
     stem = bids / f"sub-{subject}_T1w"
     return Scan(
         name=f"sub-{subject}_T1w", subject=subject, suffix="T1w", image=Path(f"{stem}.nii"),
-        labels={"manual": Path(f"{stem}_labels.nii")},
+        labels={"manual": Path(f"{stem}_labels.nii")}, landmarks=Path(f"{stem}_landmarks.tsv"),
     )  # fmt: skip
 
 
@@ -144,9 +144,23 @@ def _head(subject: str) -> tuple[np.ndarray, np.ndarray]:
     return image.astype(np.float32), labels
 
 
+def landmarks_of(subject: str) -> dict[str, tuple[float, float, float]]:
+    """Poles of the balls, mm, which lie elsewhere in every subject."""
+    inner, middle, outer = _radii(subject)
+    return {
+        "right pole": (outer, 0.0, 0.0),
+        "front & 'centre'": (0.0, 1.15 * middle, 0.0),
+        "top": (0.0, 0.0, 0.95 * inner),
+    }
+
+
 def _write_scan(bids: Path, subject: str) -> None:
     scan = _scan(bids, subject)
     image, labels = _head(subject)
+    assert scan.landmarks is not None
+    scan.landmarks.parent.mkdir(parents=True, exist_ok=True)
+    lines = [f"{name}\t" + "\t".join(f"{v:.4f}" for v in at) for name, at in landmarks_of(subject).items()]
+    scan.landmarks.write_text("\n".join(["name\tx\ty\tz", *lines]) + "\n", encoding="utf-8")
     write_volume(scan.image, image, AFFINE)
     write_volume(scan.labels["manual"], labels, AFFINE)
 

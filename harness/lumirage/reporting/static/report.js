@@ -22,10 +22,11 @@
     (box.closest("main") || document.body).classList.toggle(box.dataset.toggle, !box.checked);
   }));
   function light(row, on) {
-    const page = row.closest("main");
-    $$('.contour[data-label="' + row.dataset.label + '"]', page).forEach((path) => path.classList.toggle("lit", on));
+    const page = row.closest("main"), label = row.dataset.label;
+    if (label) $$('.contour[data-label="' + label + '"]', page).forEach((path) => path.classList.toggle("lit", on));
+    else $$("g.landmark", page).forEach((mark) => { if (mark.dataset.landmark === row.dataset.landmark) mark.classList.toggle("lit", on); });
   }
-  $$("tr[data-label]").forEach((row) => {
+  $$("tr[data-label], tr[data-landmark]").forEach((row) => {
     ["mouseenter", "focus"].forEach((name) => row.addEventListener(name, () => light(row, true)));
     ["mouseleave", "blur"].forEach((name) => row.addEventListener(name, () => light(row, false)));
   });
