@@ -235,7 +235,7 @@ def test_explorer_answers_a_reader(page: Any) -> None:
 
     pick("#ex-a", "alpha")
     pick("#ex-b", "affine")
-    assert js("document.querySelectorAll('#ex-plot circle').length") == 20
+    assert js("document.querySelectorAll('#ex-plot .pair-dot').length") == 20
     assert "alpha is better on 20" in js("document.querySelector('#ex-words').textContent")
     plot = page.find_element("css selector", "#ex-plot .brush .overlay")
     page.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", plot)
@@ -243,7 +243,7 @@ def test_explorer_answers_a_reader(page: Any) -> None:
     ActionChains(page).move_to_element_with_offset(
         plot, -round(reach["width"] / 2) + 4, -round(reach["height"] / 2) + 4
     ).click_and_hold().move_by_offset(round(reach["width"] * 0.7), round(reach["height"] * 0.7)).release().perform()
-    inside = js("document.querySelectorAll('#ex-plot circle:not(.out)').length")
+    inside = js("document.querySelectorAll('#ex-plot .pair-dot:not(.out)').length")
     assert inside > 0
     assert js("document.querySelector('#found').textContent") == f"{inside} of 20 pairs are in the brush"
     assert js("document.querySelectorAll('#pairs figure:not([hidden]) .wide .found-points').length") == 5

@@ -15,8 +15,8 @@ OUT/
             <the same>_memory.tsv   memory over time
     scores/<preset>-<settings>/<method>/<run>.parquet    the scores of one run
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
-    comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv jitter.tsv regularity_*.tsv
-    verdicts.json
+    comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv jitter.tsv structures.tsv
+    regularity_*.tsv verdicts.json
     report/index.html  report/pairs/...
     times.jsonl               where time went, a line a command
     checksums/<part>.json     checksums of the files that no record lists

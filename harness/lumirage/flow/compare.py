@@ -13,6 +13,7 @@ from lumirage.analysis.memorized_answers import jitter_changes
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import rank, rank_agreement
 from lumirage.analysis.regularity_curves import curve_points, curve_summaries, doses_of
+from lumirage.analysis.structure_effects import structure_effects
 from lumirage.analysis.verdicts import verdicts
 from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text, written_aside
@@ -45,6 +46,7 @@ def compare(layout: Layout, screen: Screen) -> None:
         "conditions": condition_changes(scores, ChangeSettings(policy=evaluation.track.on_failure)),
         "growth": growth_exponents(_costs_of_runs(load_runs(layout, evaluation).values())),
         "repeats": repeat_variance(scores),
+        "structures": structure_effects(scores),
     }
     if JITTERED in set(scores["condition"]):
         tables["jitter"] = _jitter(scores, screen)

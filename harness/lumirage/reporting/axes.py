@@ -14,6 +14,9 @@ NONE = "\N{EN DASH}"
 
 MINUS = "\N{MINUS SIGN}"
 
+GB = 1e9
+"""Memory is told in units of so many bytes."""
+
 
 @dataclass(frozen=True)
 class Scale:
@@ -89,11 +92,9 @@ def seconds(value: float | None) -> str:
     return f"{value / 60:.1f} min" if value < 5400 else f"{value / 3600:.1f} h"
 
 
-def mebibytes(value: float | None) -> str:
-    """A size in bytes as text."""
-    if value is None or not math.isfinite(value):
-        return NONE
-    return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+def gigabytes(value: float | None) -> str:
+    """A size in bytes as text, in GB of 10^9 bytes."""
+    return NONE if value is None or not math.isfinite(value) else f"{short(value / GB, 2 if value < GB else 3)} GB"
 
 
 def tick_label(value: float) -> str:

@@ -1,6 +1,6 @@
 """Draws the costs of the methods: accuracy against time and memory, cold and warm times, memory over time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 
 from lumirage.core.checksums import file_checksum
 from lumirage.core.model import SENTINELS
-from lumirage.reporting.axes import Scale, fit, mebibytes, seconds, short, x_axis, y_axis
+from lumirage.reporting.axes import GB, NONE, Scale, fit, gigabytes, seconds, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import clip, jitter, make_rows
 from lumirage.reporting.policy_means import filled_words, policy_means
@@ -22,8 +22,8 @@ MOST_LINES = 12
 """Memory curves for each method: those of the runs with the highest peaks."""
 
 COSTS: dict[str, tuple[str, Callable[[float | None], str], float]] = {
-    "wall_s": ("seconds a pair, median", seconds, 1.0),
-    "peak_memory_bytes": ("peak memory in MiB, median", mebibytes, 2.0**20),
+    "wall_s": ("time (s) a pair, median", seconds, 1.0),
+    "peak_memory_bytes": ("peak memory (GB) a pair, median", gigabytes, GB),
 }
 
 
@@ -54,7 +54,12 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
         marks.append(Dot((x(spend), y(value)), 6, colors[method], fill, told, marker))
         marks.append(_beside(method, x(spend), y(value), width, colors[method]))
     alt = "; ".join(f"{m}: {short(v, 4)} at {tell(c * unit)}" for m, (c, v) in known.items())
-    return Scene(f"pareto-{cost}", f"{measure.title} against {title}", alt or "No cost is known.", width, height, marks)
+    numbers = [("Method", measure.title, title, "filled"), *(
+        (m, short(v, 4), short(c), filled_words(of_policy[m]) or "none") for m, (c, v) in known.items()
+    )]  # fmt: skip
+    numbers += [(m, short(v, 4), NONE, filled_words(of_policy[m]) or "none") for m, v in floors.items()]
+    told = alt or "No cost is known."
+    return Scene(f"pareto-{cost}", f"{measure.title} against {title}", told, width, height, marks, numbers)
 
 
 def _floors(floors: dict[str, float], y: Scale, width: float) -> list[Mark]:
@@ -98,9 +103,22 @@ def times(inputs: Inputs, width: float) -> Scene:
             told = f"{pair}: {seconds(wall_s)}, {'cold' if cold else 'warm'}"
             fill = "" if cold else colors[method]
             at = (scale(wall_s), rows.middle(i) + 18 * jitter(k))
-            marks.append(Dot(at, 3.2, colors[method], fill, told, data={"pair": k}))
+            marks.append(Dot(at, 3.2, colors[method], fill, told, inputs.looks[method].marker, {"pair": k}))
     alt = "; ".join(f"{m}: median {seconds(runs.loc[runs['method'] == m, 'wall_s'].median())}" for m in methods)
-    return Scene("times", "Cold and warm times", alt or "No times were recorded.", width, rows.bottom + 42, marks)
+    told, numbers = alt or "No times were recorded.", _time_numbers(runs, methods)
+    return Scene("times", "Cold and warm times", told, width, rows.bottom + 42, marks, numbers)
+
+
+def _time_numbers(runs: pd.DataFrame, methods: Sequence[str]) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = [("Method", "Start", "pairs", "median (s)", "least (s)", "most (s)")]
+    for method in methods:
+        mine = runs[runs["method"] == method]
+        for start, chosen in (("cold", mine["cold"].astype(bool)), ("warm", ~mine["cold"].astype(bool))):
+            wall_s = mine.loc[chosen, "wall_s"].astype(float)
+            if len(wall_s):
+                texts = (short(float(v)) for v in (wall_s.median(), wall_s.min(), wall_s.max()))
+                found.append((method, start, str(len(wall_s)), *texts))
+    return found
 
 
 def _spread(runs: pd.DataFrame) -> pd.DataFrame:
@@ -125,9 +143,15 @@ def memory(inputs: Inputs, width: float) -> Scene:
         for pair, (at, held) in found:
             points = [(x(a), y(b)) for a, b in zip(at, held, strict=True)]
             marks.append(Line(points, colors[method], 1.4, opacity=0.75, title=pair, data={"pair": index.get(pair, 0)}))
-    alt = "; ".join(f"{m}: peak {max(max(b) for _, (_, b) in f):.0f} MiB" for m, f in lines.items())
+    peaks = {m: [max(held) for _, (_, held) in found] for m, found in lines.items()}
+    alt = "; ".join(f"{m}: peak {short(max(of))} GB" for m, of in peaks.items())
+    numbers = [("Method", "containers", "least peak (GB)", "largest peak (GB)", "longest (s)"), *(
+        (m, str(len(of)), short(min(of)), short(max(of)), short(max(at[-1] for _, (at, _) in lines[m])))
+        for m, of in peaks.items()
+    )]  # fmt: skip
     height = len(lines) * pitch + 6
-    return Scene("memory", "Memory in MiB over seconds", alt or "No time line was recorded.", width, height, marks)
+    told = alt or "No time line was recorded."
+    return Scene("memory", "Memory (GB) over time (s)", told, width, height, marks, numbers)
 
 
 def has_time_lines(inputs: Inputs) -> bool:
@@ -143,7 +167,7 @@ def _lines(inputs: Inputs, method: str) -> list[tuple[str, tuple[list[float], li
         table = _time_line(Path(str(run.record)))
         if len(table) > 1:
             thin = table.iloc[:: max(1, len(table) // 160)]
-            found.append((str(run.pair), (thin.iloc[:, 0].tolist(), (thin.iloc[:, 1] / 2**20).tolist())))
+            found.append((str(run.pair), (thin.iloc[:, 0].tolist(), (thin.iloc[:, 1] / GB).tolist())))
     return found
 
 

@@ -14,6 +14,7 @@ from lumirage.reporting.analysis_tables import of_measure
 from lumirage.reporting.axes import Scale, fit, short, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import clip
+from lumirage.reporting.method_looks import Look
 from lumirage.reporting.policy_means import filled_means
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene, text_width
@@ -97,13 +98,16 @@ def dose(inputs: Inputs, measure: Measure, axis: str, width: float) -> Scene:
             for level, mean in zip(levels, means[:, i], strict=True)
             if np.isfinite(mean)
         ]
-        marks += _curve(method, points, y, colors[method])
+        marks += _curve(method, points, y, inputs.looks[method])
     last = zip(inputs.methods, means[-1], strict=True)
     marks += end_labels([(y(v), clip(m, 18), colors[m]) for m, v in last if np.isfinite(v)], right + 10, (34, 240))
     alt = "; ".join(f"{m}: " + ", ".join(short(v) for v in means[:, i]) for i, m in enumerate(inputs.methods))
     names = ", ".join(level.text for level in levels)
     title = f"{measure.title} against {axis.replace('_', ' ')}"
-    return Scene(f"dose-{axis}-{measure.name}", title, f"{axis} {names}. {alt}", width, height, marks)
+    numbers = [("Method", *(f"{axis_words(axis)} {level.text}" for level in levels)), *(
+        (m, *(short(v, 4) for v in means[:, i])) for i, m in enumerate(inputs.methods)
+    )]  # fmt: skip
+    return Scene(f"dose-{axis}-{measure.name}", title, f"{axis} {names}. {alt}", width, height, marks, numbers)
 
 
 @dataclass(frozen=True)
@@ -148,13 +152,14 @@ def _spans(
     ]
 
 
-def _curve(method: str, points: Sequence[_Point], y: Scale, color: str) -> list[Mark]:
+def _curve(method: str, points: Sequence[_Point], y: Scale, look: Look) -> list[Mark]:
+    color = look.color
     marks: list[Mark] = []
     if len(points) > 1:
         marks.append(Line([(p.x, y(p.mean)) for p in points], color=color, width=1.6))
     for p in points:
         told = f"{method}, {p.told}: {short(p.mean, 4)}" + (f"; {p.failed} runs failed" if p.failed else "")
-        marks.append(Dot((p.x, y(p.mean)), 3.6, color, "paper" if p.failed else color, told))
+        marks.append(Dot((p.x, y(p.mean)), 3.6, color, "paper" if p.failed else color, told, look.marker))
     return marks
 
 

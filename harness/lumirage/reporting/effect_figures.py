@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from lumirage.core.failure_policy import POLICIES
+from lumirage.core.precision import rounded
 from lumirage.reporting.analysis_tables import (
     MAIN_SCHEME,
     Row,
@@ -14,9 +15,10 @@ from lumirage.reporting.analysis_tables import (
     rankings,
     records,
 )
-from lumirage.reporting.axes import Scale, fit, short, x_axis
+from lumirage.reporting.axes import MINUS, NONE, Scale, fit, short, x_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import make_rows
+from lumirage.reporting.method_looks import Look
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Dot, Label, Line, Mark, Scene
 
@@ -48,7 +50,32 @@ def forest(inputs: Inputs, measure: Measure, width: float) -> Scene:
         marks.append(Dot(at, 4.5, colors[method], colors[method], text, marker))
         told.append(text)
     name = f"forest-{measure.name}"
-    return Scene(name, f"{measure.title}: effects", "; ".join(told), width, lines.bottom + 42, marks)
+    numbers = [("Method", f"minus {base}", "95 % interval", "as in the literature", "pairs", "subjects", "dropped"), *(
+        (m, *_effect_cells(found[m], naive_of.get(m)), *(str(found[m][c]) for c in ("n_pairs", "n_subjects", "dropped")))
+        for m in methods
+    )]  # fmt: skip
+    return Scene(name, f"{measure.title}: effects", "; ".join(told), width, lines.bottom + 42, marks, numbers)
+
+
+def _effect_cells(row: Row, naive: Row | None) -> tuple[str, str, str]:
+    """Difference and both intervals, with the digits that the interval allows."""
+    low, high = number(row, "ci_low"), number(row, "ci_high")
+    half = (high - low) / 2
+    old = NONE if naive is None else interval_text(number(naive, "ci_low"), number(naive, "ci_high"), half)
+    return signed(number(row, "difference"), half), interval_text(low, high, half), old
+
+
+def interval_text(low: float, high: float, half: float) -> str:
+    """Both ends of an interval with the digits that half of it allows; an en dash where there is none."""
+    return f"{signed(low, half)} to {signed(high, half)}" if np.isfinite(low + high) else NONE
+
+
+def signed(value: float, half: float) -> str:
+    """A difference with its sign and the digits that half its interval allows."""
+    if not np.isfinite(value):
+        return NONE
+    text = rounded(value, half, 2)
+    return f"+{text}" if value > 0 else text.replace("-", MINUS)
 
 
 def has_effects(inputs: Inputs, measure: Measure) -> bool:
@@ -94,14 +121,19 @@ def stability(inputs: Inputs, measure: Measure, width: float) -> Scene:
         mine = {str(r["policy"]): r for r in records(rows[rows["method"] == method])}
         for k, policy in enumerate(p for p in POLICIES if p in mine):
             y = lines.middle(i) + 11 * (k - 1)
-            marks += _rank_marks(mine[policy], policy, scale, y, colors[method], filled=policy == own)
+            marks += _rank_marks(mine[policy], policy, scale, y, inputs.looks[method], filled=policy == own)
         if own in mine:
             told.append(f"{method}: rank {short(number(mine[own], 'rank'), 2)}")
     alt = f"Under policy {own}: " + "; ".join(told)
-    return Scene(f"stability-{measure.name}", "Stability of ranks", alt, width, lines.bottom + 42, marks)
+    numbers = [("Method", "Policy", "rank", "from", "to"), *(
+        (str(r["method"]), str(r["policy"]), *(short(number(r, c), 2) for c in ("rank", "rank_low", "rank_high")))
+        for r in records(rows)
+    )]  # fmt: skip
+    return Scene(f"stability-{measure.name}", "Stability of ranks", alt, width, lines.bottom + 42, marks, numbers)
 
 
-def _rank_marks(row: Row, policy: str, scale: Scale, y: float, color: str, *, filled: bool) -> list[Mark]:
+def _rank_marks(row: Row, policy: str, scale: Scale, y: float, look: Look, *, filled: bool) -> list[Mark]:
+    color = look.color
     rank, low, high = (number(row, c) for c in ("rank", "rank_low", "rank_high"))
     marks: list[Mark] = []
     if np.isfinite(low):
@@ -109,6 +141,6 @@ def _rank_marks(row: Row, policy: str, scale: Scale, y: float, color: str, *, fi
     share = number(row, "first_share")
     first = f", first in {100 * share:.0f} % of draws" if np.isfinite(share) else ""
     title = f"{row['method']}, policy {policy}: rank {rank:g} [{short(low, 2)}, {short(high, 2)}]{first}"
-    marks.append(Dot((scale(rank), y), 3.6, color, color if filled else "paper", title))
+    marks.append(Dot((scale(rank), y), 3.6, color, color if filled else "paper", title, look.marker))
     marks.append(Label((scale.end + 16, y + 3.5), policy, color="muted", size=10))
     return marks

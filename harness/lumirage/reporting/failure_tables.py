@@ -87,7 +87,8 @@ def matrix(inputs: Inputs, width: float) -> Scene:
             marks.append(Box(at, (step - min(2.0, step / 4), 18), fill, told, {"pair": index[pair]}))
     marks += _legend(dict.fromkeys(ended.values()), rows.left, rows.bottom + 22, rows.right)
     alt = f"{len(ended)} runs failed, on {len(failed_pairs(inputs))} of {len(index)} pairs."
-    return Scene("failures", "Failures by method and pair", alt, width, rows.bottom + 44, marks)
+    numbers = [("Method", "Pair", "Outcome"), *((m, p, o.replace("_", " ")) for (m, p), o in sorted(ended.items()))]
+    return Scene("failures", "Failures by method and pair", alt, width, rows.bottom + 44, marks, numbers)
 
 
 def _legend(outcomes: Iterable[str], left: float, y: float, right: float) -> list[Mark]:

@@ -10,9 +10,9 @@ from markupsafe import Markup
 from lumirage.core.failure_policy import PolicyMean
 from lumirage.core.precision import rounded
 from lumirage.reporting.analysis_tables import base_of, comparisons, records
-from lumirage.reporting.axes import MINUS, NONE, Scale, fit, short, tick_label
+from lumirage.reporting.axes import GB, NONE, Scale, fit, short, tick_label
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.effect_figures import number
+from lumirage.reporting.effect_figures import number, signed
 from lumirage.reporting.method_looks import OUTLINES, RING, Look
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.report_tables import MethodRow
@@ -22,8 +22,6 @@ MOST_ROWS = 12
 
 REACH = 2.5
 """References further away than this many times the span of the methods are arrows at the edge."""
-
-GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -78,12 +76,6 @@ class HeadlineFigure:
     more: int
     """Methods that have no line here."""
     axis: Markup
-
-
-def signed(value: float, half: float) -> str:
-    """A difference with its sign and the digits that half its interval allows."""
-    text = rounded(value, half, 2)
-    return f"+{text}" if value > 0 else text.replace("-", MINUS)
 
 
 def effects_of(inputs: Inputs, measure: Measure) -> dict[tuple[str, str], Effect]:

@@ -32,7 +32,7 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import MethodRow, cell, leaderboard, shown_columns, to_latex, to_tsv
 from lumirage.reporting.resolution_results import costs_of, resolution_ranges, sizes_of
-from lumirage.reporting.scene import Dot, Line, Mark, Scene, to_svg
+from lumirage.reporting.scene import Dot, Line, Mark, Scene, numbers_of, to_svg
 from lumirage.reporting.true_error_figures import truth_of
 
 POWER_SHOWN = (
@@ -63,6 +63,8 @@ class FigureHtml:
     wide: Markup
     narrow: Markup
     pick: str
+    numbers: Sequence[Sequence[str]]
+    """What is drawn as a table, the names of its columns first."""
 
 
 def render_overview(overview: Overview, *, one_file: bool = False) -> str:
@@ -181,6 +183,13 @@ def save_tables(overview: Overview, folder: Path) -> None:
 
     for name in made:
         overview.problems.attempt(f"table {name}", partial(save, name), lambda _: None)
+    if (structures := inputs.layout.table("structures")).is_file():
+        overview.problems.attempt("table structures", lambda: _copy(structures, folder), lambda _: None)
+
+
+def _copy(table: Path, folder: Path) -> None:
+    """A table that is too long for LaTeX, as it is."""
+    write_text(folder / table.name, table.read_text(encoding="utf-8"))
 
 
 def failure_table(found: Sequence[Reason]) -> pd.DataFrame:
@@ -194,8 +203,9 @@ def _figures(drawn_figures: Sequence[ReportFigure]) -> dict[str, list[FigureHtml
     found: dict[str, list[FigureHtml]] = {section: [] for section in SECTIONS}
     for drawn in drawn_figures:
         figure = FigureHtml(
-            drawn.wide.title, file_name(drawn.wide), to_svg(drawn.wide), to_svg(drawn.narrow), drawn.pick
-        )
+            drawn.wide.title, file_name(drawn.wide), to_svg(drawn.wide), to_svg(drawn.narrow), drawn.pick,
+            numbers_of(drawn.wide),
+        )  # fmt: skip
         found[drawn.section].append(figure)
     return found
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lumirage.reporting.headline_figure import effect_rows
+from lumirage.reporting.method_looks import OUTLINES
 from lumirage.reporting.mosaic import FOLDER, Tile
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.structure_means import structures_of
@@ -21,6 +22,7 @@ def page_data(inputs: Inputs, pages: Mapping[str, str], mosaic: Sequence[Tile] =
         "pages": dict(pages),
         "methods": inputs.methods,
         "looks": [[inputs.looks[m].color, inputs.looks[m].marker] for m in inputs.methods],
+        "outlines": {name: [[round(x, 3), round(y, 3)] for x, y in shape] for name, shape in OUTLINES.items()},
         "references": [m for m in inputs.methods if m in inputs.references],
         "measures": [[m.title, m.unit, int(m.higher_is_better)] for m in inputs.measures],
         "values": {f"{i}/0": _compact(inputs.matrix(m, condition)) for i, m in enumerate(inputs.measures)},

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from lumirage.core.condition_words import condition_words
 from lumirage.core.failure_policy import COUNTED_AS
-from lumirage.reporting.axes import mebibytes, seconds, short
+from lumirage.reporting.axes import gigabytes, seconds, short
 from lumirage.reporting.method_looks import OUTLINES, Outline
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.report_tables import cell
@@ -55,7 +55,7 @@ def environment() -> Environment:
     made.filters |= {
         "short": short,
         "seconds": seconds,
-        "mebibytes": mebibytes,
+        "gigabytes": gigabytes,
         "json": as_json,
         "volumes": volumes_script,
         "breakable": breakable,

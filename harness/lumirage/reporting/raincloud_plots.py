@@ -2,15 +2,19 @@
 
 import numpy as np
 
-from lumirage.reporting.axes import Scale, fit, short, x_axis
+from lumirage.reporting.axes import NONE, Scale, fit, short, x_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import Rows, jitter, make_rows
+from lumirage.reporting.method_looks import Look
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.scene import Cloud, Label, Line, Mark, Scene
 
 PITCH = 52.0
 RAIN = 16.0
 """Height of the band of jittered points, pixels."""
+
+MOST_MARKERS = 400
+"""Of so many points and more, all are discs: smaller ones, as shapes could not be told apart."""
 
 
 def strips(inputs: Inputs, measure: Measure, condition: str, width: float) -> Scene:
@@ -19,31 +23,44 @@ def strips(inputs: Inputs, measure: Measure, condition: str, width: float) -> Sc
     methods = inputs.methods
     rows = make_rows(methods, width, pitch=PITCH)
     scale = fit(values[np.isfinite(values)].tolist(), rows.left + 6, rows.right - 6)
-    colors = inputs.colors
+    looks, colors = inputs.looks, inputs.colors
     marks = x_axis(scale, rows.top, rows.bottom, measure.axis) + rows.marks(colors)
     place = f"{inputs.measures.index(measure)}/{inputs.conditions.index(condition)}"
     for i, method in enumerate(methods):
         marks += _row(values[i], rows.middle(i), scale, colors[method])
-        marks.append(_cloud(values[i], rows.middle(i), scale, colors[method], {"strip": place, "method": i}))
+        marks.append(_cloud(values[i], rows.middle(i), scale, looks[method], {"strip": place, "method": i}))
         marks += _missing(values[i], rows, i)
     name = f"strips-{measure.name}-{condition}"
     alt = f"Values of {measure.title} for each pair. " + "; ".join(
         f"{m}: median {short(_median(v))} over {int(np.isfinite(v).sum())} pairs"
         for m, v in zip(methods, values, strict=True)
     )
-    return Scene(name, f"{measure.title}, every pair", alt, width, rows.bottom + 42, marks)
+    numbers = [("Method", "pairs", "median", "quartiles", "least", "most", "no value"), *(
+        (m, *_summary(v)) for m, v in zip(methods, values, strict=True)
+    )]  # fmt: skip
+    return Scene(name, f"{measure.title}, every pair", alt, width, rows.bottom + 42, marks, numbers)
 
 
-def _cloud(values: np.ndarray, y: float, scale: Scale, color: str, data: dict[str, str | int]) -> Cloud:
+def _summary(values: np.ndarray) -> tuple[str, ...]:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return "0", NONE, NONE, NONE, NONE, str(values.size)
+    least, low, middle, high, most = (short(float(v), 4) for v in np.percentile(known, [0, 25, 50, 75, 100]))
+    return str(known.size), middle, f"{low} to {high}", least, most, str(values.size - known.size)
+
+
+def _cloud(values: np.ndarray, y: float, scale: Scale, look: Look, data: dict[str, str | int]) -> Cloud:
     band = y + RAIN / 2 + 1
     points = [(scale(v), band + RAIN * jitter(k)) for k, v in enumerate(values) if np.isfinite(v)]
     place = {
         "x0": f"{scale.start:.2f}", "x1": f"{scale.end:.2f}", "v0": f"{scale.low:.8g}", "v1": f"{scale.high:.8g}",
         "y": f"{band:.2f}", "h": f"{RAIN:.2f}",
     }  # fmt: skip
-    small = len(points) < 400
+    small = len(points) < MOST_MARKERS
     radius, opacity = (3.4, 0.75) if small else (1.8, 0.35)
-    return Cloud(points, color, radius, opacity, inline=False, data={**data, **place})
+    marker = look.marker if small else "circle"
+    place |= {"marker": marker, "r": f"{radius:g}"}
+    return Cloud(points, look.color, radius, opacity, inline=False, marker=marker, data={**data, **place})
 
 
 def _row(values: np.ndarray, y: float, scale: Scale, color: str) -> list[Mark]:

@@ -56,7 +56,10 @@ def _draw(axes: Axes, mark: Mark, order: int) -> None:
         case Cloud():
             x, y = np.array(mark.points, dtype=float).reshape(-1, 2).T
             area = (2 * mark.radius) ** 2
-            axes.scatter(x, y, s=area, c=LIGHT[mark.color], alpha=mark.opacity, linewidths=0, zorder=order)
+            shape = corners(Dot((0.0, 0.0), 1.0, marker=mark.marker))  # y down, and matplotlib's markers are y up
+            marker = [(u, -v) for u, v in shape] or "o"
+            color, look = LIGHT[mark.color], {"alpha": mark.opacity, "linewidths": 0, "zorder": order}
+            axes.scatter(x, y, s=area, c=color, marker=marker, **look)
         case Box():
             axes.add_artist(Rectangle(mark.at, *mark.size, facecolor=LIGHT[mark.fill], linewidth=0, zorder=order))
         case Label():

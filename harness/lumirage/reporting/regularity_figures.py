@@ -142,7 +142,11 @@ def figure(inputs: Inputs, measure: Measure, regularity: str, width: float) -> S
         for curve in drawn
     )
     name = f"regularity-{regularity}-{measure.name}"
-    return Scene(name, f"{measure.title} against {AGAINST[regularity]}", alt, width, height, marks)
+    numbers = [("Method", "Dose", AGAINST[regularity], measure.title, "pairs with failed runs"), *(
+        (curve.name, dose or "as it is", short(a), short(b, 4), str(failed))
+        for curve in drawn for a, b, dose, failed in curve.points
+    )]  # fmt: skip
+    return Scene(name, f"{measure.title} against {AGAINST[regularity]}", alt, width, height, marks, numbers)
 
 
 def _curve(curve: Curve, x: Scale, y: Scale, color: str) -> list[Mark]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumirage.core.model import CENSORING, Outcome
-from lumirage.reporting.axes import Scale, fit, short, y_axis
+from lumirage.reporting.axes import NONE, Scale, fit, short, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.dose_figures import end_labels, failures_by_condition
 from lumirage.reporting.figure_rows import clip
@@ -93,7 +93,10 @@ def accuracy(inputs: Inputs, measure: Measure, width: float) -> Scene:
     marks += end_labels(ends, frame.x.end + 16, (frame.top, frame.bottom))
     alt = f"Mean {measure.title} at {', '.join(s.text for s in frame.sizes)}. {'; '.join(d.told for d in deaths)}"
     name, title = f"resolution-{measure.name}", f"{measure.title} against resolution"
-    return Scene(name, title, alt, width, below + 56, marks)
+    numbers = [("Method", *(s.text for s in frame.sizes)), *(
+        (m, *(short(means[s.condition][m], 4) for s in frame.sizes)) for m in inputs.methods
+    )]  # fmt: skip
+    return Scene(name, title, alt, width, below + 56, marks, numbers)
 
 
 def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
@@ -121,7 +124,15 @@ def cost(inputs: Inputs, of: Cost, width: float) -> Scene:
     marks += _names(inputs, of, medians, y, frame)
     told = [f"{m}: exponent {exponent_text(inputs, m, of)}" for m, points in medians.items() if points]
     alt = "; ".join([*told, *(d.told for d in deaths)])
-    return Scene(f"resolution-{of.column}", f"{of.title} against voxels", alt, width, frame.bottom + 56, marks)
+    numbers = [("Method", *(s.text for s in frame.sizes), "exponent"), *(
+        (m, *(_at_size(points, s) for s in frame.sizes), exponent_text(inputs, m, of)) for m, points in medians.items()
+    )]  # fmt: skip
+    title = f"{of.title} against voxels"
+    return Scene(f"resolution-{of.column}", title, alt, width, frame.bottom + 56, marks, numbers)
+
+
+def _at_size(points: Sequence[tuple[Size, float]], size: Size) -> str:
+    return next((short(value) for at, value in points if at == size), NONE)
 
 
 def _medians(inputs: Inputs, method: str, of: Cost, sizes: Sequence[Size]) -> list[tuple[Size, float]]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lumirage.core.model import CENSORING, Limits, Outcome
 from lumirage.reporting.analysis_tables import records
-from lumirage.reporting.axes import NONE, mebibytes, seconds, short
+from lumirage.reporting.axes import GB, NONE, gigabytes, seconds, short
 from lumirage.reporting.dose_figures import axes_of, is_curve
 from lumirage.reporting.effect_figures import number
 from lumirage.reporting.report_inputs import Inputs
@@ -33,9 +33,9 @@ class Cost:
 COSTS = (
     Cost("wall_s", "wall time a pair, s", 1.0, seconds, Outcome.TIMEOUT, lambda limits: limits.pair_timeout_s),
     Cost("cpu_s", "CPU time a pair, s", 1.0, seconds, None, lambda _: None),
-    Cost("peak_memory_bytes", "peak memory, MiB", 2.0**20, mebibytes, Outcome.OUT_OF_MEMORY,
+    Cost("peak_memory_bytes", "peak memory (GB)", GB, gigabytes, Outcome.OUT_OF_MEMORY,
          lambda limits: float(limits.memory_bytes)),
-    Cost("gpu_peak_memory_bytes", "peak GPU memory, MiB", 2.0**20, mebibytes, Outcome.OUT_OF_GPU_MEMORY,
+    Cost("gpu_peak_memory_bytes", "peak GPU memory (GB)", GB, gigabytes, Outcome.OUT_OF_GPU_MEMORY,
          lambda _: None),
 )  # fmt: skip
 

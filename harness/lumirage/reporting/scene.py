@@ -64,13 +64,14 @@ class Dot:
 
 @dataclass(frozen=True)
 class Cloud:
-    """Many small discs of one colour, as one path. The page's script makes each of them clickable."""
+    """Many small discs, or other markers, of one colour, as one path. The page's script makes each of them clickable."""
 
     points: Sequence[Point]
     color: str = "ink"
     radius: float = 2.0
     opacity: float = 0.55
     inline: bool = True
+    marker: str = "circle"
     data: Data = field(default_factory=dict)
 
 
@@ -111,6 +112,14 @@ class Scene:
     width: float
     height: float
     marks: Sequence[Mark]
+    numbers: Sequence[Sequence[str]] = ()
+    """What is drawn as a table, the names of its columns first, for those who do not see the figure."""
+
+
+def numbers_of(scene: Scene) -> Sequence[Sequence[str]]:
+    """The figure's table of numbers; what its marks tell where it has none of its own."""
+    told = dict.fromkeys(mark.title for mark in scene.marks if not isinstance(mark, Cloud | Label) and mark.title)
+    return scene.numbers or (("Shown",), *((text,) for text in told or (scene.alt,)))
 
 
 def to_svg(scene: Scene, *, inline: bool = True) -> Markup:
@@ -158,9 +167,7 @@ def _mark(mark: Mark, paint: Paint, inline: bool) -> str:
             return _dot(mark, paint, extra)
         case Cloud():
             points = mark.points if mark.inline or not inline else ()
-            path = "".join(f"M{num(x)} {num(y)}h0" for x, y in points)
-            style = f' style="stroke:{paint(mark.color)}" stroke-width="{num(2 * mark.radius)}"'
-            return f'<path d="{path}" fill="none" stroke-linecap="round" opacity="{mark.opacity}"{style}{extra}/>'
+            return _cloud(mark, points, paint, extra)
         case Box():
             at = f' x="{num(mark.at[0])}" y="{num(mark.at[1])}"'
             size = f' width="{num(max(mark.size[0], 0))}" height="{num(max(mark.size[1], 0))}"'
@@ -170,6 +177,16 @@ def _mark(mark: Mark, paint: Paint, inline: bool) -> str:
             anchor = "" if mark.anchor == "start" else f' text-anchor="{mark.anchor}"'
             at = f' x="{num(mark.at[0])}" y="{num(mark.at[1])}" font-size="{num(mark.size)}"'
             return f'<text{at}{anchor}{bold} style="fill:{paint(mark.color)}"{extra}>{escape(mark.text)}</text>'
+
+
+def _cloud(mark: Cloud, points: Sequence[Point], paint: Paint, extra: str) -> str:
+    shapes = [corners(Dot(at, mark.radius, marker=mark.marker)) for at in points]
+    if mark.marker in OUTLINES and mark.marker != "circle":
+        path = "".join("M" + "L".join(f"{num(x)} {num(y)}" for x, y in shape) + "Z" for shape in shapes)
+        return f'<path d="{path}" opacity="{mark.opacity}" style="fill:{paint(mark.color)}"{extra}/>'
+    path = "".join(f"M{num(x)} {num(y)}h0" for x, y in points)
+    style = f' style="stroke:{paint(mark.color)}" stroke-width="{num(2 * mark.radius)}"'
+    return f'<path d="{path}" fill="none" stroke-linecap="round" opacity="{mark.opacity}"{style}{extra}/>'
 
 
 def corners(dot: Dot) -> list[Point]:

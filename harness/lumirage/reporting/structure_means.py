@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from lumirage.core.metrics import METRICS
+from lumirage.reporting.analysis_tables import of_measure
 from lumirage.reporting.displayed_measures import Measure
-from lumirage.reporting.report_inputs import Inputs
+from lumirage.reporting.report_inputs import Inputs, read_table
 
 MOST_MEASURES = 6
 MOST_STRUCTURES = 500
@@ -35,15 +36,41 @@ GROUPS = (
 
 
 def structures_of(inputs: Inputs) -> list[dict[str, Any]]:
-    """For each accuracy measure of labels: rows (name, group, left or only, right), a side being its letter, the number of
-    pairs and the mean of every method over them (null: none). Failed runs have no values of structures and are left out."""
+    """For each accuracy measure of labels: rows (name, group, left or only, right) and couples of methods, by index.
+
+    A side is its letter, the number of pairs, the mean of every method over them (null: none), and for each couple the paired
+    difference with both ends of its interval, from structures.tsv (null: none; no couples where that is missing). Failed
+    runs have no values of structures and are left out.
+    """
     wanted = [m for m in inputs.measures if m.is_accuracy and m.metric in METRICS and METRICS[m.metric].of == "label"]
     found = [(m, _means(inputs, m)) for m in wanted[:MOST_MEASURES]]
-    return [
-        {"title": m.title, "up": int(m.higher_is_better), "rows": _rows(inputs, table)}
-        for m, table in found
-        if len(table)
-    ]
+    effects = read_table(inputs.layout.table("structures"))
+    return [_part(inputs, m, table, _effects(inputs, m, effects)) for m, table in found if len(table)]
+
+
+Effects = dict[tuple[int, int], dict[int, list[float | None]]]
+"""(method, reference) by index -> label -> difference and both ends of its interval."""
+
+
+def _part(inputs: Inputs, measure: Measure, table: pd.DataFrame, effects: Effects) -> dict[str, Any]:
+    couples = [list(couple) for couple in effects]
+    rows = _rows(inputs, table, effects)
+    return {"title": measure.title, "up": int(measure.higher_is_better), "couples": couples, "rows": rows}
+
+
+def _effects(inputs: Inputs, measure: Measure, table: pd.DataFrame | None) -> Effects:
+    if table is None or not len(table):
+        return {}
+    rows = of_measure(table, measure)
+    rows = rows[rows["condition"] == inputs.conditions[0]]
+    place = {method: i for i, method in enumerate(inputs.methods)}
+    found: Effects = {}
+    columns = ["method", "reference", "label", "difference", "ci_low", "ci_high"]
+    for method, reference, label, *numbers in rows[columns].itertuples(index=False, name=None):
+        if method in place and reference in place:
+            of = found.setdefault((place[method], place[reference]), {})
+            of[int(label)] = [None if pd.isna(v) else float(f"{float(v):.4g}") for v in numbers]
+    return found
 
 
 def _means(inputs: Inputs, measure: Measure) -> pd.DataFrame:
@@ -76,14 +103,15 @@ def group_of(name: str) -> str:
     return next((group for group, pattern in GROUPS if pattern.search(name)), "other")
 
 
-def _rows(inputs: Inputs, table: pd.DataFrame) -> list[list[Any]]:
+def _rows(inputs: Inputs, table: pd.DataFrame, effects: Effects) -> list[list[Any]]:
     found: dict[str, list[Any]] = {}
     for label, of in table.groupby("label", sort=True):
         given = of["name"].iloc[0]
         name = f"label {label}" if pd.isna(given) or not given else str(given)
         bare, side = side_of(name)
         values = of.set_index(of["method"].astype(str))["value"].reindex(inputs.methods).to_numpy(dtype=np.float64)
-        cell = [side, int(of["pairs"].max()), [float(f"{v:.4g}") if np.isfinite(v) else None for v in values]]
+        means = [float(f"{v:.4g}") if np.isfinite(v) else None for v in values]
+        cell = [side, int(of["pairs"].max()), means, [of_couple.get(int(label)) for of_couple in effects.values()]]
         row = found.setdefault(bare if side else name, [bare, group_of(name), [None, None]])
         at = 1 if side == "R" else 0
         if row[2][at] is not None:  # two structures of one name

@@ -23,7 +23,7 @@ from lumirage.reporting.method_looks import Look, looks_of
 from lumirage.reporting.page_templates import ASSETS, render
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import to_latex, to_tsv
-from lumirage.reporting.scene import Scene, to_svg
+from lumirage.reporting.scene import Scene, numbers_of, to_svg
 from lumirage.reporting.study_figures import claim_figure, curve_figure, family_forest
 from lumirage.reporting.study_methods import study_paragraphs
 from lumirage.reporting.study_tables import printed_tables, study_tables
@@ -165,6 +165,7 @@ def _shown(figure: ReportFigure) -> dict[str, Any]:
         "pick": figure.pick,
         "file": file_name(figure.wide),
         "title": figure.wide.title,
+        "numbers": numbers_of(figure.wide),
     }
 
 

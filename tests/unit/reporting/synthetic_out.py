@@ -17,6 +17,7 @@ from lumirage.analysis.condition_effects import ChangeSettings, condition_change
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import RankSettings, rank, rank_agreement
 from lumirage.analysis.resampling import Resampling
+from lumirage.analysis.structure_effects import structure_effects
 from lumirage.analysis.verdicts import verdicts
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout, written_aside
@@ -305,6 +306,7 @@ def write_analysis(layout: Layout) -> None:
         "conditions": condition_changes(scores, ChangeSettings(resampling)),
         "growth": growth_exponents(read_runs(layout, [*read_evaluation(layout).methods])),
         "repeats": repeat_variance(scores),
+        "structures": structure_effects(scores),
         "power": power_table(scores),
     }
     for name, table in tables.items():

@@ -50,7 +50,8 @@ def test_structures_are_means_over_the_pairs_that_have_them(inputs: Inputs) -> N
     assert {row[0] for row in dice["rows"]} == {"ventricle", "thalamus", "cortex"}
     for _, _, (left, right) in dice["rows"]:
         assert right is None
-        side, pairs, means = left
+        side, pairs, means, effects = left
+        assert len(effects) == len(dice["couples"]) > 0
         assert side == ""
         assert pairs == len(inputs.pairs)
         assert len(means) == len(inputs.methods)
@@ -59,6 +60,23 @@ def test_structures_are_means_over_the_pairs_that_have_them(inputs: Inputs) -> N
     mine = rows[(rows["name"] == "thalamus") & (rows["method"] == "alpha") & (rows["metric"] == "dice_nearest_fg")]
     (thalamus,) = [row for row in dice["rows"] if row[0] == "thalamus"]
     assert thalamus[2][0][2][inputs.methods.index("alpha")] == pytest.approx(mine["value"].mean(), rel=1e-3)
+
+
+def test_structures_have_the_intervals_of_the_table(inputs: Inputs) -> None:
+    (dice, *_) = structures_of(inputs)
+    (thalamus,) = [row for row in dice["rows"] if row[0] == "thalamus"]
+    table = pd.read_csv(inputs.layout.table("structures"), sep="\t")
+    couple = dice["couples"].index([inputs.methods.index("alpha"), inputs.methods.index("beta")])
+    same = (table["name"] == "thalamus") & (table["method"] == "alpha") & (table["reference"] == "beta")
+    (row,) = table[same & (table["metric"] == "dice_nearest_fg")].to_dict("records")
+    np.testing.assert_allclose(thalamus[2][0][3][couple], [row["difference"], row["ci_low"], row["ci_high"]], rtol=1e-3)
+    assert row["n_pairs"] < len(inputs.pairs)  # beta failed on some
+
+
+def test_without_the_table_structures_have_no_intervals(bare: Inputs) -> None:
+    (dice, *_) = structures_of(bare)
+    assert dice["couples"] == []
+    assert all(side[3] == [] for row in dice["rows"] for side in row[2] if side)
 
 
 def test_effects_are_those_of_the_table(inputs: Inputs) -> None:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from lumirage.reporting.axes import MINUS, NONE, Scale, fit, mebibytes, seconds, short, x_axis
+from lumirage.reporting.axes import MINUS, NONE, Scale, fit, gigabytes, seconds, short, x_axis
 from lumirage.reporting.figure_rows import NARROW, WIDE, jitter, make_rows
 from lumirage.reporting.raster import SCALE, to_png
 from lumirage.reporting.scene import DARK, LIGHT, Box, Cloud, Dot, Label, Line, Scene, to_svg
@@ -101,7 +101,7 @@ def test_short_numbers(value: float | None, text: str) -> None:
 
 def test_durations_and_sizes() -> None:
     assert [seconds(v) for v in (1.234, 24.56, 300, 7200)] == ["1.2 s", "24.6 s", "5.0 min", "2.0 h"]
-    assert [mebibytes(v) for v in (3 * 2**20, 3 * 2**30)] == ["3 MiB", "3.00 GiB"]
+    assert [gigabytes(v) for v in (3e6, 2.5e8, 3e9, 2**34)] == ["0.0030 GB", "0.25 GB", "3.00 GB", "17.2 GB"]
 
 
 def test_rows_put_names_aside_or_above() -> None:

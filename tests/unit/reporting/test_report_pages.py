@@ -95,7 +95,8 @@ def test_every_figure_is_also_svg_and_png(report: Path) -> None:
 
 def test_every_table_is_also_tsv_and_latex(report: Path) -> None:
     names = {path.stem for path in (report / "tables").glob("*.tsv")}
-    assert names == {path.stem for path in (report / "tables").glob("*.tex")}
+    # the table of structures has thousands of rows: nobody prints it
+    assert names == {path.stem for path in (report / "tables").glob("*.tex")} | {"structures"}
     assert {"leaderboard", "failures", "comparisons", "rankings"} <= names
     board = pd.read_csv(report / "tables" / "leaderboard.tsv", sep="\t", na_values="n/a").set_index("method")
     assert board.loc[FAILING, ["n", "dropped"]].tolist() == [8, 4]

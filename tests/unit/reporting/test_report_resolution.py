@@ -70,7 +70,7 @@ def test_death_of_memory_is_a_hollow_triangle_at_the_limit(factors: Inputs, widt
     finest = dots["beta, 1 mm"]
     assert np.mean([x for x, _ in drawn[0].points]) == pytest.approx(finest.at[0])
     assert sizes["1 mm"].voxels == 512_000
-    assert any(isinstance(m, Label) and m.text == "limit 4.00 GiB" for m in scene.marks)
+    assert any(isinstance(m, Label) and m.text == "limit 4.29 GB" for m in scene.marks)
     assert factors.evaluation.track.limits.memory_bytes == 4 * GIB
 
 

@@ -10,6 +10,10 @@
     const places = half > 0 ? Math.min(Math.max(0, 1 - Math.floor(Math.log10(half))), 4) : 3;
     return (v > 0 ? "+" : v < 0 ? "−" : "") + Math.abs(v).toFixed(places);
   };
+  function marker(m, radius) { // as scene.py: the method's own marker, a disc for references
+    const corners = data.outlines[data.looks[m][1]] || data.outlines.circle;
+    return "M" + corners.map((c) => (1.2 * radius * c[0]).toFixed(1) + " " + (1.2 * radius * c[1]).toFixed(1)).join("L") + "Z";
+  }
   function effect(measure, method, reference) { // [difference, low, high, p, pairs, subjects, told]
     for (const row of data.effects[measure]) {
       if (row[0] === method && row[1] === reference) return [row[2], row[3], row[4], row[5], row[6], row[7], row[8]];
@@ -63,6 +67,7 @@
   choose.b.value = real.length > 1 ? real[1] : methods.length - 1;
 
   function scatter() {
+    shared.mark(null); // a new plot has no box
     const m = Number(choose.measure.value), a = Number(choose.a.value), b = Number(choose.b.value);
     const va = data.values[m + "/0"][a], vb = data.values[m + "/0"][b], up = data.measures[m][2] ? 1 : -1;
     const pairs = data.pairs.map((p, k) => k).filter((k) => known(va[k]) && known(vb[k]));
@@ -79,8 +84,9 @@
     svg.append("line").attr("class", "diagonal").attr("x1", x.range()[0]).attr("x2", x.range()[1]).attr("y1", y.range()[0]).attr("y2", y.range()[1]);
     const brush = d3.brush().extent([[52, 10], [width - 10, height - 42]]).on("brush end", brushed);
     const layer = svg.append("g").attr("class", "brush").call(brush);
-    const dots = svg.append("g").selectAll("circle").data(pairs).join("circle").attr("r", pairs.length > 800 ? 2 : 4)
-      .attr("cx", (k) => x(vb[k])).attr("cy", (k) => y(va[k])).attr("fill", (k) => color(up * (va[k] - vb[k]) >= 0 ? a : b))
+    const winner = (k) => (up * (va[k] - vb[k]) >= 0 ? a : b), radius = pairs.length > 800 ? 2 : 4;
+    const dots = svg.append("g").selectAll("path").data(pairs).join("path").attr("d", (k) => marker(winner(k), radius))
+      .attr("transform", (k) => "translate(" + x(vb[k]) + "," + y(va[k]) + ")").attr("fill", (k) => color(winner(k)))
       .attr("class", "pair-dot").on("click", (event, k) => shared.open(k)).on("mousemove", (event, k) => shared.tip(told(k), event)).on("mouseleave", shared.hideTip);
     function told(k) { return data.pairs[k][1] + " from " + data.pairs[k][2] + "\n" + methods[a] + " " + va[k] + ", " + methods[b] + " " + vb[k]; }
     function brushed(event) {
@@ -90,6 +96,24 @@
       if (event.type === "end") { shared.mark(hits, "in the brush"); list(hits); }
     }
     layer.on("dblclick", () => layer.call(brush.clear));
+    // by keyboard: Enter draws a box, arrows move it, with Shift they move its lower right corner, Escape ends it
+    const edge = [[52, 10], [width - 10, height - 42]];
+    svg.attr("tabindex", 0).attr("aria-describedby", "ex-keys").on("keydown", (event) => {
+      const box = d3.brushSelection(layer.node()), step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+      if (event.key === "Escape") { layer.call(brush.clear); return; }
+      if (event.key === "Enter" || (step && !box)) { event.preventDefault(); layer.call(brush.move, box || quarter()); return; }
+      if (!step) return;
+      event.preventDefault();
+      const far = event.altKey ? 1 : 12, limit = (v, axis, size) => Math.min(Math.max(v, edge[0][axis]), edge[1][axis] - size);
+      const moved = [0, 1].map((axis) => {
+        const size = box[1][axis] - box[0][axis];
+        if (event.shiftKey) return [box[0][axis], Math.min(Math.max(box[1][axis] + far * step[axis], box[0][axis] + 2), edge[1][axis])];
+        const from = limit(box[0][axis] + far * step[axis], axis, size);
+        return [from, from + size];
+      });
+      layer.call(brush.move, [[moved[0][0], moved[1][0]], [moved[0][1], moved[1][1]]]);
+    });
+    function quarter() { return [[52 + (width - 62) / 4, 10 + (height - 52) / 4], [52 + (width - 62) * 3 / 4, 10 + (height - 52) * 3 / 4]]; }
     function list(hits) {
       const rows = pairs.filter((k) => !hits || hits.has(k)).sort((p, q) => up * (va[p] - vb[p]) - up * (va[q] - vb[q]));
       const mean = rows.length ? d3.mean(rows, (k) => va[k] - vb[k]) : NaN, won = rows.filter((k) => up * (va[k] - vb[k]) > 0).length;
@@ -131,13 +155,21 @@
 
   // -- structures -------------------------------------------------------------------------------------------------
   const parts = data.structures || [], pick = $("#st-measure");
+  function paired(of, s, a, b) { // the paired difference with its interval; without one the difference of the means
+    const here = of.couples.findIndex((c) => c[0] === a && c[1] === b), there = of.couples.findIndex((c) => c[0] === b && c[1] === a);
+    const e = s[3][here >= 0 ? here : there];
+    if (!e) return { d: known(s[2][a]) && known(s[2][b]) ? s[2][a] - s[2][b] : null, low: null, high: null };
+    const turned = (v) => (known(v) ? -v : null);
+    return here >= 0 ? { d: e[0], low: e[1], high: e[2] } : { d: turned(e[0]), low: turned(e[2]), high: turned(e[1]) };
+  }
   function structures() {
     const of = parts[Number(pick.value)], a = Number($("#st-a").value), b = Number($("#st-b").value), up = of.up ? 1 : -1;
-    const order = $("#st-order").value, rows = of.rows.map((r) => ({ name: r[0], group: r[1], sides: r[2].map((s) => s && ({ side: s[0], d: known(s[2][a]) && known(s[2][b]) ? s[2][a] - s[2][b] : null, a: s[2][a], b: s[2][b], n: s[1] })) }));
+    const order = $("#st-order").value, rows = of.rows.map((r) => ({ name: r[0], group: r[1], sides: r[2].map((s) => s && Object.assign({ side: s[0], a: s[2][a], b: s[2][b], n: s[1] }, paired(of, s, a, b))) }));
     const size = (r) => d3.mean(r.sides.filter(Boolean), (s) => s.d);
     rows.sort((p, q) => (order === "group" ? d3.ascending(p.group, q.group) : 0) || (order === "name" ? d3.ascending(p.name, q.name) : up * ((size(q) ?? -9e9) - (size(p) ?? -9e9))));
-    const span = d3.max(rows.flatMap((r) => r.sides.filter(Boolean).map((s) => Math.abs(s.d || 0)))) || 1;
-    const x = d3.scaleLinear().domain([-span, span]).range([4, 96]), at = (v) => x(v) + "%", body = d3.select("#st-table tbody").html("");
+    const sides = rows.flatMap((r) => r.sides.filter(Boolean)), most = d3.max(sides, (s) => Math.abs(s.d || 0)) || 1;
+    const span = Math.min(2 * most, d3.max(sides, (s) => Math.max(Math.abs(s.d || 0), Math.abs(s.low || 0), Math.abs(s.high || 0))) || 1); // long intervals are cut
+    const x = d3.scaleLinear().domain([-span, span]).range([4, 96]).clamp(true), at = (v) => x(v) + "%", body = d3.select("#st-table tbody").html("");
     const shortNumber = (v) => (known(v) ? Number(v.toPrecision(3)) : "–");
     rows.forEach((r) => {
       const row = body.append("tr");
@@ -147,15 +179,22 @@
       svg.append("line").attr("class", "zero").attr("x1", at(0)).attr("x2", at(0)).attr("y1", 0).attr("y2", "100%");
       [0, 1].forEach((side) => {
         const s = r.sides[side];
-        row.append("td").attr("class", "n").text(s ? shortNumber(s.a) + " − " + shortNumber(s.b) + " = " : "").append("b").text(s ? shortNumber(s.d) : "");
+        const cell = row.append("td").attr("class", "n").attr("title", s ? methods[a] + " " + shortNumber(s.a) + ", " + methods[b] + " " + shortNumber(s.b) + ", each over its own pairs" : null);
+        if (s) cell.append("b").text(known(s.d) ? text(s.d, known(s.low) ? (s.high - s.low) / 2 : Math.abs(s.d) / 5) : "–");
+        if (s && known(s.low)) cell.append("small").text(" " + words([s.d, s.low, s.high]).replace(/^\S+ /, ""));
         if (!s || !known(s.d)) return;
         const c = color(up * s.d >= 0 ? a : b), y = r.sides.filter(Boolean).length > 1 ? (side ? 68 : 32) : 50;
-        svg.append("line").attr("x1", at(0)).attr("x2", at(s.d)).attr("y1", y + "%").attr("y2", y + "%").attr("stroke", c).attr("stroke-width", 3);
-        svg.append("text").attr("x", at(s.d)).attr("dx", s.d < 0 ? -12 : 4).attr("y", y + "%").attr("dy", 4).style("font-size", "9px").text(s.side);
+        const shown = known(s.low) && s.low * s.high > 0;
+        if (known(s.low)) svg.append("line").attr("class", "st-ci").attr("x1", at(s.low)).attr("x2", at(s.high)).attr("y1", y + "%").attr("y2", y + "%").attr("stroke", c).attr("stroke-width", 2);
+        svg.append("circle").attr("cx", at(s.d)).attr("cy", y + "%").attr("r", 3.2).attr("stroke", c).attr("fill", shown ? c : "var(--paper)");
+        svg.append("text").attr("x", at(Math.max(s.d, s.high || s.d))).attr("dx", 5).attr("y", y + "%").attr("dy", 3).style("font-size", "9px").text(s.side);
       });
       row.append("td").attr("class", "n").text(d3.max(r.sides.filter(Boolean), (s) => s.n));
     });
-    $("#st-words").textContent = "Bars to the " + (of.up ? "right" : "left") + ": " + methods[a] + " is better. Means over the pairs on which the structure was measured.";
+    const has = sides.some((s) => known(s.low));
+    $("#st-words").textContent = "To the " + (of.up ? "right" : "left") + " " + methods[a] + " is better. Paired differences over the pairs on which both measured the structure"
+      + (has ? ", with 95 % intervals from resampling subjects, each alone: nothing corrects for the number of structures. Filled: the interval excludes 0; intervals are cut at the edge of the plot."
+        : of.couples.length ? "; these two have not been compared, so there is no interval." : "; there are no intervals: `lumirage-harness compare` makes them.");
   }
   if (parts.length && pick) {
     pick.append(...parts.map((of, k) => option(of.title, k)));

@@ -2,6 +2,7 @@
 (function () {
   "use strict";
   const FLICKER_MS = 500;
+  const still = matchMedia("(prefers-reduced-motion: reduce)"); // then each press of the button changes the picture once
   document.querySelectorAll("section.compare").forEach((section) => {
     const page = section.closest("main"), $ = (selector) => section.querySelector(selector);
     const pictures = Array.from(page.querySelectorAll(".panels[data-picture]"));
@@ -22,20 +23,31 @@
       swipe();
     }
     function swipe() {
+      if (!timer) { stage.lastChild.style.visibility = ""; button.setAttribute("aria-pressed", "false"); }
       Array.from(stage.lastChild.children).forEach((plane) => { plane.style.clipPath = timer ? "" : "inset(0 0 0 " + slider.value + "%)"; });
     }
+    function turn() { const top = stage.lastChild; top.style.visibility = top.style.visibility ? "" : "hidden"; }
+    function name() { button.textContent = timer ? "Stop" : still.matches ? "Change" : "Flicker"; }
     function flicker() {
+      if (still.matches && !timer) {
+        Array.from(stage.lastChild.children).forEach((plane) => { plane.style.clipPath = ""; });
+        turn();
+        button.setAttribute("aria-pressed", String(stage.lastChild.style.visibility === "hidden"));
+        return;
+      }
       if (timer) { clearInterval(timer); timer = 0; stage.lastChild.style.visibility = ""; }
-      else timer = setInterval(() => { const top = stage.lastChild; top.style.visibility = top.style.visibility ? "" : "hidden"; }, FLICKER_MS);
+      else timer = setInterval(turn, FLICKER_MS);
       button.setAttribute("aria-pressed", String(Boolean(timer)));
-      button.textContent = timer ? "Stop" : "Flicker";
+      name();
       swipe();
     }
     [below, above].forEach((select) => select.addEventListener("change", show));
     slider.addEventListener("input", swipe);
     button.addEventListener("click", flicker);
+    still.addEventListener("change", () => { if (timer) flicker(); name(); });
+    name();
     stage.addEventListener("pointermove", (event) => {
-      if (timer) return;
+      if (timer || button.getAttribute("aria-pressed") === "true") return;
       const plane = event.target.closest("svg.panel");
       if (!plane) return;
       const box = plane.getBoundingClientRect();

@@ -61,12 +61,17 @@
     return points;
   }
   const path = (points) => points.map((p) => "M" + p[0].toFixed(1) + " " + p[1].toFixed(1) + "h0").join("");
+  function shapes(points, marker, radius) { // as scene.py: a method's marker at each point, discs where there are many
+    const corners = marker !== "circle" && data.outlines[marker];
+    if (!corners) return path(points);
+    return points.map((p) => "M" + corners.map((c) => (p[0] + 1.2 * radius * c[0]).toFixed(1) + " " + (p[1] + 1.2 * radius * c[1]).toFixed(1)).join("L") + "Z").join("");
+  }
 
   function draw(svg) { // fill the empty clouds of a figure, once, when it is first seen
     if (svg.drawn) return;
     svg.drawn = $$("path[data-strip]", svg).map((cloud) => {
       const points = place(cloud);
-      cloud.setAttribute("d", path(points));
+      cloud.setAttribute("d", shapes(points, cloud.dataset.marker, parseFloat(cloud.dataset.r)));
       return { cloud, points };
     });
     if (!svg.drawn.length) return;
@@ -236,7 +241,7 @@
       found.setAttribute("class", "found-points");
       found.setAttribute("d", path(points.filter((p) => hits.has(p[2]))));
       found.setAttribute("style", "stroke:var(--accent);fill:none;pointer-events:none");
-      found.setAttribute("stroke-width", Math.max(7, parseFloat(cloud.getAttribute("stroke-width"))));
+      found.setAttribute("stroke-width", Math.max(7, 2 * parseFloat(cloud.dataset.r)));
       found.setAttribute("stroke-linecap", "round");
       cloud.after(found);
     }));
