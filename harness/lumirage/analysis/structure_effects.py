@@ -111,7 +111,7 @@ def _table(
     (a, b), (resampling, confidence) = values, how
     both = np.isfinite(a) & np.isfinite(b)
     n = both.sum(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         errors = spread(np.where(both, a - b, np.nan), cell.design, resampling)
         means = [np.where(both, of, 0).sum(axis=0) / np.where(n > 0, n, np.nan) for of in (a, b)]
         difference = means[0] - means[1]

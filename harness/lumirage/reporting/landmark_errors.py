@@ -56,8 +56,8 @@ def landmarks_of(pair: Pair, prepared: Prepared) -> Landmarks | None:
         return None
     affine = np.array(prepared.affine, dtype=np.float64)
     left, _, right = np.linalg.svd(affine[:3, :3])
-    points = (np.array([of[name] for name in names], dtype=np.float64) for of in (fixed, moving))
-    return Landmarks(names, *points, affine, (left @ right).T)
+    first, second = (np.array([of[name] for name in names], dtype=np.float64) for of in (fixed, moving))
+    return Landmarks(names, first, second, affine, (left @ right).T)
 
 
 def error_vectors(landmarks: Landmarks, u: Single | None, grid: Float) -> Float:
@@ -106,10 +106,10 @@ def planes_through(landmarks: Landmarks, k: int, cuts: Sequence[Cut], grid: Floa
 def landmark_table(landmarks: Landmarks, vectors: Mapping[str, Float]) -> LandmarkTable:
     """The numbers of all vectors; the landmarks with the largest error of any method first."""
     lengths = {method: np.linalg.norm(of, axis=1) for method, of in vectors.items()}
-    order = np.argsort(-np.max([*lengths.values()], axis=0), kind="stable") if lengths else []
+    worst = np.max([*lengths.values()], axis=0) if lengths else np.zeros(0)
     rows = tuple(
         (landmarks.names[k], tuple((_length(lengths[m][k]), _components(vectors[m][k])) for m in vectors))
-        for k in order
+        for k in np.argsort(-worst, kind="stable")
     )
     return LandmarkTable(tuple(vectors), rows)
 

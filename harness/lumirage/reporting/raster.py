@@ -7,7 +7,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import MarkerStyle
 from matplotlib.patches import Circle, Polygon, Rectangle
+from matplotlib.path import Path
 
 from lumirage.reporting.method_looks import RING
 from lumirage.reporting.scene import LIGHT, Box, Cloud, Dot, Label, Line, Mark, Scene, corners
@@ -56,10 +58,11 @@ def _draw(axes: Axes, mark: Mark, order: int) -> None:
         case Cloud():
             x, y = np.array(mark.points, dtype=float).reshape(-1, 2).T
             area = (2 * mark.radius) ** 2
-            shape = corners(Dot((0.0, 0.0), 1.0, marker=mark.marker))  # y down, and matplotlib's markers are y up
-            marker = [(u, -v) for u, v in shape] or "o"
-            color, look = LIGHT[mark.color], {"alpha": mark.opacity, "linewidths": 0, "zorder": order}
-            axes.scatter(x, y, s=area, c=color, marker=marker, **look)
+            shape = corners(Dot((0.0, 0.0), 1.0, marker=mark.marker))
+            # y down, and matplotlib's markers are y up
+            marker = MarkerStyle(Path([(u, -v) for u, v in shape]) if shape else "o")
+            color = LIGHT[mark.color]
+            axes.scatter(x, y, s=area, c=color, alpha=mark.opacity, linewidths=0, zorder=order, marker=marker)
         case Box():
             axes.add_artist(Rectangle(mark.at, *mark.size, facecolor=LIGHT[mark.fill], linewidth=0, zorder=order))
         case Label():

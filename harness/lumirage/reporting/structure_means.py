@@ -69,7 +69,7 @@ def _effects(inputs: Inputs, measure: Measure, table: pd.DataFrame | None) -> Ef
     for method, reference, label, *numbers in rows[columns].itertuples(index=False, name=None):
         if method in place and reference in place:
             of = found.setdefault((place[method], place[reference]), {})
-            of[int(label)] = [None if pd.isna(v) else float(f"{float(v):.4g}") for v in numbers]
+            of[int(label)] = [float(f"{float(v):.4g}") if not pd.isna(v) and np.isfinite(v) else None for v in numbers]
     return found
 
 
@@ -111,7 +111,8 @@ def _rows(inputs: Inputs, table: pd.DataFrame, effects: Effects) -> list[list[An
         bare, side = side_of(name)
         values = of.set_index(of["method"].astype(str))["value"].reindex(inputs.methods).to_numpy(dtype=np.float64)
         means = [float(f"{v:.4g}") if np.isfinite(v) else None for v in values]
-        cell = [side, int(of["pairs"].max()), means, [of_couple.get(int(label)) for of_couple in effects.values()]]
+        number = int(of["label"].iloc[0])
+        cell = [side, int(of["pairs"].max()), means, [of_couple.get(number) for of_couple in effects.values()]]
         row = found.setdefault(bare if side else name, [bare, group_of(name), [None, None]])
         at = 1 if side == "R" else 0
         if row[2][at] is not None:  # two structures of one name
