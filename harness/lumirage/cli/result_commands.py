@@ -166,6 +166,9 @@ def report(
     out: Done,
     pair: Annotated[list[str], typer.Option("--pair", help="FIX,MOV of a pair that gets a page; may be repeated")] = [],  # noqa: B006
     one_file: Annotated[bool, typer.Option("--one-file", help="also write the report as one file")] = False,
+    mosaic: Annotated[
+        bool, typer.Option("--mosaic", help="make the small pictures of all pairs, not only half a minute's worth")
+    ] = False,
 ) -> None:
     """Write the report of OUT from its tables and records."""
     from lumirage.cli.console_output import show
@@ -179,7 +182,7 @@ def report(
         mender = Mender(layout, screen, executes=False)
         mender.look(refuse=False)
         mender.over(lambda: remake_tables(layout, screen))
-        print(f"report: {mender.over(lambda: stage.report(layout, screen, wanted, one_file=one_file))}")
+        print(f"report: {mender.over(lambda: stage.report(layout, screen, wanted, one_file=one_file, mosaic=mosaic))}")
 
 
 TRANSFORMS = "transforms"

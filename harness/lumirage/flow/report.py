@@ -1,17 +1,26 @@
 """The stage `report`: tables, records and images of OUT -> pages that open offline."""
 
+import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from lumirage.core.layout import Layout
 from lumirage.core.manifest import list_files
 from lumirage.core.screen import Screen
+from lumirage.reporting.mosaic import Effort
 from lumirage.reporting.report_folder import ReportOptions, write_report
 
+MOST_WORKERS = 8
+"""Processes for small pictures: each holds two images, their labels and a field, some 300 MB at 1 mm."""
 
-def report(layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_file: bool = False) -> Path:
-    """The report; gives its page."""
-    options = ReportOptions(pairs=tuple(pairs), one_file=one_file)
+
+def report(
+    layout: Layout, screen: Screen, pairs: Sequence[str] = (), *, one_file: bool = False, mosaic: bool = False
+) -> Path:
+    """The report; gives its page. With `mosaic` it makes the small pictures of all pairs, however long that takes."""
+    effort = Effort(math.inf, min(len(os.sched_getaffinity(0)), MOST_WORKERS)) if mosaic else Effort()
+    options = ReportOptions(pairs=tuple(pairs), one_file=one_file, mosaic=effort)
 
     def progress(what: str, done: int, total: int) -> None:
         screen.progress(f"report: {what}", done, total)

@@ -1,14 +1,20 @@
 """Makes the mosaic: one small picture of every moved image with outlines, the worst pairs first, as far as the time goes.
 
 Pictures are kept from report to report under names that hold the answer's checksum, so that each `report` makes more of
-them, and an answer that changed gets a new one. The page loads them only when they are scrolled to.
+them, and an answer that changed gets a new one. The page reads their list only when the mosaic is opened, and loads a picture
+only when it is scrolled to.
 """
 
 import io
+import json
+import math
+import multiprocessing
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +22,8 @@ from matplotlib.image import imsave
 from scipy.ndimage import map_coordinates
 
 from lumirage.core.errors import DataError
-from lumirage.core.layout import written_aside
+from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.core.model import Pair
 from lumirage.core.space import Array, Single
 from lumirage.core.stored_images import read_stored_displacement
 from lumirage.reporting.image_planes import Cut
@@ -26,6 +33,9 @@ from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.report_problems import ReportProblems
 
 FOLDER = "mosaic"
+INDEX = "index.js"
+"""The list of pictures in that folder, a script, because a local page may not fetch files."""
+
 PIXELS = 192
 """About the longer side of a picture."""
 
@@ -42,29 +52,100 @@ class Tile:
     file: str
 
 
-def make_mosaic(inputs: Inputs, folder: Path, seconds: float, problems: ReportProblems) -> list[Tile]:
-    """The tiles that exist after at most about so many seconds; those of answers that are gone are removed."""
-    end = time.monotonic() + seconds
+@dataclass(frozen=True)
+class Effort:
+    """How much a report does for pictures that are not there yet."""
+
+    seconds: float = 30.0
+    """About so long; infinite for all of them."""
+    workers: int = 1
+    """Processes; each holds the images of a pair, and a field."""
+
+
+@dataclass(frozen=True)
+class _Missing:
+    """The pictures of one pair that are to be made: run record and path of each."""
+
+    layout: Layout
+    pair: Pair
+    prepared: str
+    pictures: tuple[tuple[Path, Path], ...]
+
+
+def make_mosaic(
+    inputs: Inputs,
+    folder: Path,
+    effort: Effort,
+    problems: ReportProblems,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> list[Tile]:
+    """The tiles that exist after this effort; those of answers that are gone are removed. Also writes their list."""
+    end = time.monotonic() + effort.seconds
     folder.mkdir(parents=True, exist_ok=True)
-    found: list[Tile] = []
-    images: dict[str, PairImages | None] = {}
-    for wanted, record, prepared in _worst_first(inputs):
-        path = folder / wanted.file
-        if not path.is_file():
-            if time.monotonic() > end:
-                continue
-            pair = list(inputs.pairs)[wanted.pair]
-            if pair not in images:
-                images = {pair: _images(inputs, pair, prepared)}
-            of = images[pair]
-            if of is None or not problems.attempt(
-                f"mosaic of {pair}", partial(_write, of, record, path), lambda _: False
-            ):
-                continue
-        found.append(wanted)
-    for stale in {path.name for path in folder.glob("*.png")} - {tile.file for tile in found}:
+    wanted = list(_worst_first(inputs))
+    there = {path.name for path in folder.glob("*.png")}
+    todo = list(_missing(inputs, folder, [row for row in wanted if row[0].file not in there]))
+    for done, (pair, why) in enumerate(_made(todo, end, effort.workers)):
+        on_progress(done, len(todo))
+        for reason in why:
+            problems.attempt(f"mosaic of {pair}", partial(_raise, reason), lambda _: None)
+    there = {path.name for path in folder.glob("*.png")}
+    found = [tile for tile, _, _ in wanted if tile.file in there]
+    for stale in there - {tile.file for tile in found}:
         (folder / stale).unlink()
+    write_text(folder / INDEX, _index(inputs, found))
     return found
+
+
+def _raise(why: str) -> None:
+    raise DataError(why)
+
+
+def _index(inputs: Inputs, tiles: Sequence[Tile]) -> str:
+    """For each method by index the pairs by index and the names of their files, without what is the same in all."""
+    pairs = list(inputs.pairs)
+    held: dict[int, list[list[int | str]]] = {}
+    for tile in tiles:
+        start = f"{inputs.methods[tile.method]}_{pairs[tile.pair]}_"
+        held.setdefault(tile.method, []).append([tile.pair, tile.file.removeprefix(start).removesuffix(".png")])
+    return f"window.LUMIRAGE_MOSAIC = {json.dumps(held, separators=(',', ':'))};\n"
+
+
+def _missing(inputs: Inputs, folder: Path, rows: Sequence[tuple[Tile, Path, str]]) -> Iterator[_Missing]:
+    """By pair, whose images are read once, in the order of the rows."""
+    pairs = list(inputs.pairs.values())
+    for k, of_pair in groupby(rows, key=lambda row: row[0].pair):
+        mine = list(of_pair)
+        pictures = tuple((record, folder / tile.file) for tile, record, _ in mine)
+        yield _Missing(inputs.layout, pairs[k], mine[0][2], pictures)
+
+
+def _made(todo: Sequence[_Missing], end: float, workers: int) -> Iterator[tuple[str, list[str]]]:
+    """Each pair when its pictures are made, as far as the time goes, and what could not be made."""
+    if workers == 1 or not math.isinf(end):
+        for missing in todo:
+            if time.monotonic() > end:
+                return
+            yield missing.pair.id, _make(missing, end)
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield from zip((of.pair.id for of in todo), pool.map(_make, todo), strict=True)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _make(missing: _Missing, end: float = math.inf) -> list[str]:
+    """Make the pictures of a pair; gives the reasons for those that could not be made."""
+    try:
+        images = read_pair_images(missing.layout, missing.pair, missing.prepared)
+    except (DataError, OSError):
+        return []  # work was deleted: the page says how many pictures there are
+    problems = ReportProblems()
+    for record, path in missing.pictures:
+        if time.monotonic() <= end:
+            problems.attempt(path.name, partial(_write, images, record, path), lambda _: None)
+    return problems.told
 
 
 def _worst_first(inputs: Inputs) -> Iterator[tuple[Tile, Path, str]]:
@@ -77,22 +158,18 @@ def _worst_first(inputs: Inputs) -> Iterator[tuple[Tile, Path, str]]:
     well = inputs.well(condition).sort_values("repeat").drop_duplicates(["method", "pair"])
     known = well[well["pair"].isin(list(place)) & well["method"].isin(inputs.methods)]
     rows = [
-        (place[p], m, Path(r)) for p, m, r in known[["pair", "method", "record"]].itertuples(index=False, name=None)
+        (place[p], m, Path(record), sum_, prepared)
+        for p, m, record, sum_, prepared in known[["pair", "method", "record", "field_sum", "prepared"]].itertuples(
+            index=False, name=None
+        )
     ]
-    for k, method, record in sorted(rows, key=lambda row: (worst[row[0]], row[0], row[1])):
-        run = read_run(record)
-        sum_ = run.checksums.get("field", "")[-12:] or "unsummed"
-        yield Tile(inputs.methods.index(method), k, f"{method}_{run.pair}_{sum_}.png"), record, run.prepared
+    pairs = list(inputs.pairs)
+    for k, method, record, sum_, prepared in sorted(rows, key=lambda row: (worst[row[0]], row[0], row[1])):
+        file = f"{method}_{pairs[k]}_{sum_[-12:] or 'unsummed'}.png"
+        yield Tile(inputs.methods.index(method), k, file), record, prepared
 
 
-def _images(inputs: Inputs, pair: str, prepared: str) -> PairImages | None:
-    try:
-        return read_pair_images(inputs.layout, inputs.pairs[pair], prepared)
-    except (DataError, OSError):
-        return None  # work was deleted: the page says how many pictures there are
-
-
-def _write(images: PairImages, record: Path, path: Path) -> bool:
+def _write(images: PairImages, record: Path, path: Path) -> None:
     run = read_run(record)
     u = images.turn(
         read_stored_displacement(files_of(record).field, images.prepared.grid, run.checksums.get("field", "")).u
@@ -102,7 +179,6 @@ def _write(images: PairImages, record: Path, path: Path) -> bool:
     imsave(held, tile_picture(images, u, cut), format="png", pil_kwargs={"optimize": True})
     with written_aside(path) as aside:
         aside.write_bytes(held.getvalue())
-    return True
 
 
 def tile_picture(images: PairImages, u: Single, cut: Cut) -> Array:

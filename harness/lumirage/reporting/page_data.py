@@ -7,7 +7,7 @@ import numpy as np
 
 from lumirage.reporting.headline_figure import effect_rows
 from lumirage.reporting.method_looks import OUTLINES
-from lumirage.reporting.mosaic import FOLDER, Tile
+from lumirage.reporting.mosaic import FOLDER, INDEX, Tile
 from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.structure_means import structures_of
 
@@ -27,7 +27,12 @@ def page_data(inputs: Inputs, pages: Mapping[str, str], mosaic: Sequence[Tile] =
         "measures": [[m.title, m.unit, int(m.higher_is_better)] for m in inputs.measures],
         "values": {f"{i}/0": _compact(inputs.matrix(m, condition)) for i, m in enumerate(inputs.measures)},
         "effects": [effect_rows(inputs, m) for m in inputs.measures],
-        "mosaic": [[tile.method, tile.pair, f"{FOLDER}/{tile.file}"] for tile in mosaic],
+        "mosaic": {
+            "count": len(mosaic),
+            "index": f"{FOLDER}/{INDEX}",
+            "folder": FOLDER,
+            "methods": sorted({tile.method for tile in mosaic}),
+        },
         "structures": structures_of(inputs),
     }
 

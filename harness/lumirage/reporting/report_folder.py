@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from lumirage.core.layout import Layout, write_text
 from lumirage.core.model import SCORE_COLUMNS
 from lumirage.reporting.chosen_pairs import Chosen, choose
 from lumirage.reporting.figures import draw_figures, save_figures
-from lumirage.reporting.mosaic import FOLDER, Tile, make_mosaic
+from lumirage.reporting.mosaic import FOLDER, Effort, Tile, make_mosaic
 from lumirage.reporting.overview import Overview, render_overview, save_tables
 from lumirage.reporting.page_templates import ASSETS, VIEWER, render_pair, volumes_script
 from lumirage.reporting.pair_page import PairPage, make_pair_page, page_without
@@ -33,8 +33,8 @@ class ReportOptions:
     """Ids of pairs that always get a page."""
     most_pages: int = 12
     """Number of pages of pairs besides the requested ones."""
-    mosaic_s: float = 30.0
-    """Seconds for small pictures of all pairs that are not there from an earlier report."""
+    mosaic: Effort = field(default_factory=Effort)
+    """For small pictures of all pairs that are not there from an earlier report."""
     one_file: bool = False
     """Also write report.html, which contains everything."""
 
@@ -74,7 +74,9 @@ def write_report(
     )
     on_progress("small pictures", 0, 1)
     mosaic: list[Tile] = problems.attempt(
-        "mosaic", lambda: make_mosaic(inputs, folder / FOLDER, options.mosaic_s, problems), lambda _: []
+        "mosaic",
+        lambda: make_mosaic(inputs, folder / FOLDER, options.mosaic, problems, partial(on_progress, "small pictures")),
+        lambda _: [],
     )
     overview = Overview(inputs, tuple(pages), draw_figures(inputs, problems), lines, problems, tuple(mosaic))
     save_tables(overview, folder / "tables")

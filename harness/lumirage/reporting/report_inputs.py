@@ -33,7 +33,8 @@ VALUE_COLUMNS = [c for c in SCORE_COLUMNS if c not in {"fixed", "moving", "label
 RUN_COLUMNS = (
     "method", "condition", "repeat", "pair", "outcome", "message", "wall_s", "load_s", "cold", "timed_by", "cpu_s",
     "peak_memory_bytes", "gpu_peak_memory_bytes", "pairs_in_job", "job", "image", "runtime", "isolated", "started",
-    "warnings", "host", "voxels", "device", "record", "last_words",
+    "warnings", "host", "voxels", "device", "record", "last_words", "field_sum",
+    "prepared",
 )  # fmt: skip
 """One row for each run. `cpu_s` is the container's, shared by its pairs.
 
@@ -213,6 +214,7 @@ def _row(run: Run, path: Path) -> tuple[object, ...]:
         run.cold, run.timed_by, run.cpu_s_per_pair, u.peak_memory_bytes, u.gpu_peak_memory_bytes, run.pairs_in_job, run.job,
         run.image, run.runtime, run.isolated, run.started, "; ".join((*run.warnings, *u.warnings)), host, run.voxels,
         run.device, str(path), last_words(run.log_tail) if run.outcome is not Outcome.OK else "",
+        run.checksums.get("field", ""), run.prepared,
     )  # fmt: skip
 
 

@@ -205,29 +205,44 @@
     structures();
   }
 
-  // -- the mosaic: pictures are asked for when they are scrolled to -------------------------------------------------
+  // -- the mosaic: its list is read when it is opened, pictures when they are scrolled to, some dozens at a time ----
   const mosaic = $("#mosaic");
   if (mosaic) {
-    const which = $("#mo-method"), held = d3.group(data.mosaic, (tile) => tile[0]);
-    which.append(...Array.from(held.keys()).sort((a, b) => a - b).map((m) => option(methods[m], m)));
-    const fill = () => {
-      const m = Number(which.value), values = data.values["0/0"][m], up = data.measures[0][2] ? 1 : -1;
-      const tiles = held.get(m).slice().sort((p, q) => up * ((values[p[1]] ?? -9e9) - (values[q[1]] ?? -9e9)));
-      $("#mo-words").textContent = tiles.length + " of " + data.pairs.length + " pairs, by " + data.measures[0][0];
-      $("#mo-tiles").replaceChildren(...tiles.map(([, k, file]) => {
+    const SOME = 60, which = $("#mo-method"), more = $("#mo-more"), tiles = $("#mo-tiles"), said = $("#mo-words");
+    which.append(...data.mosaic.methods.map((m) => option(methods[m], m)));
+    let left = [];
+    const next = () => {
+      const m = Number(which.value), values = data.values["0/0"][m];
+      tiles.append(...left.splice(0, SOME).map(([k, sum]) => {
         const item = document.createElement("li"), link = document.createElement("a"), image = new Image(), pair = data.pairs[k];
         image.loading = "lazy";
         image.alt = pair[2] + " moved onto " + pair[1] + " by " + methods[m];
-        image.src = file;
+        image.src = data.mosaic.folder + "/" + encodeURIComponent(methods[m] + "_" + pair[0] + "_" + sum + ".png");
         link.href = "#";
         link.dataset.open = pair[0];
         link.append(image, pair[1] + " from " + pair[2], document.createElement("br"), data.measures[0][0] + " " + (values[k] ?? "–"));
         item.append(link);
         return item;
       }));
+      more.hidden = !left.length;
+      more.textContent = "Show " + Math.min(SOME, left.length) + " more of " + left.length;
+    };
+    const fill = () => {
+      const m = Number(which.value), values = data.values["0/0"][m], up = data.measures[0][2] ? 1 : -1;
+      left = window.LUMIRAGE_MOSAIC[m].slice().sort((p, q) => up * ((values[p[0]] ?? -9e9) - (values[q[0]] ?? -9e9)));
+      said.textContent = left.length + " of " + data.pairs.length + " pairs, by " + data.measures[0][0];
+      tiles.replaceChildren();
+      next();
     };
     which.addEventListener("change", fill);
-    mosaic.addEventListener("toggle", () => { if (mosaic.open) fill(); }, { once: true });
+    more.addEventListener("click", next);
+    mosaic.addEventListener("toggle", () => {
+      const script = document.createElement("script");
+      script.src = data.mosaic.index;
+      script.addEventListener("load", fill);
+      script.addEventListener("error", () => { said.textContent = "The pictures are in the folder “" + data.mosaic.folder + "” of the report, which is not beside this file."; });
+      document.head.append(script);
+    }, { once: true });
   }
 
   const both = () => { scatter(); matrix(); };
