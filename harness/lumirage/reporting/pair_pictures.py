@@ -116,7 +116,7 @@ def jacobian(u: Single, affine: Float, cut: Cut) -> Single:
     """det(I + du/dx) in a plane (A, B) of u (mm) on the lattice `affine`; central differences, one-sided at the border."""
     axis = cut.axis
     low, high = max(cut.index - 1, 0), min(cut.index + 2, u.shape[axis])
-    slab = np.take(u, range(low, high), axis=axis)
+    slab = u[(slice(None),) * axis + (slice(low, high),)]
     slopes = np.stack([np.gradient(slab, axis=k) for k in range(3)], axis=-1)
     at = np.take(slopes, cut.index - low, axis=axis) @ inverse(affine)[:3, :3]
     return cast(Single, np.linalg.det(at + np.eye(3)).astype(np.float32))
