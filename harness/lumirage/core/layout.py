@@ -18,7 +18,7 @@ OUT/
     comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv jitter.tsv structures.tsv
     regularity_*.tsv verdicts.json
     report/index.html  report/pairs/...
-    times.jsonl               where time went, a line a command
+    times.json                where time went, by commands
     checksums/<part>.json     checksums of the files that no record lists
     work/                     may be deleted while nothing runs or waits on a cluster; it is made again
         affine/<key>.json  prepared/<key>/fixed.nii moving.nii prepared.json
@@ -146,8 +146,8 @@ class Layout:
 
     @property
     def times(self) -> Path:
-        """Where time went, a line a command: `lumirage.core.time_spent`."""
-        return self.root / "times.jsonl"
+        """Where time went: `lumirage.core.time_spent`."""
+        return self.root / "times.json"
 
     @property
     def tables_lock(self) -> Path:

@@ -4,11 +4,15 @@ Tasks of a cluster do not: what their methods took is in the run records.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Record
+from lumirage.core.records import read_json, write_json
 
 
 class TimeSpent(Record):
@@ -22,23 +26,27 @@ class TimeSpent(Record):
     )
 
 
+class TimesKept(Record):
+    """What each command spent, in their order."""
+
+    schema_version: Literal[1] = 1
+    commands: tuple[TimeSpent, ...] = ()
+
+
 def note_time(layout: Layout, spent: TimeSpent) -> None:
-    """Add what a command spent to the file of the tree."""
-    with layout.times.open("a", encoding="utf-8") as lines:
-        lines.write(spent.model_dump_json() + "\n")
+    """Add what a command spent to the file of the tree. What cannot be read there any more is lost."""
+    kept = TimesKept()
+    with suppress(DataError, DamagedFileError):
+        kept = read_json(layout.times, TimesKept)
+    write_json(layout.times, kept.model_copy(update={"commands": (*kept.commands, spent)}))
 
 
 def time_spent(layout: Layout) -> TimeSpent | None:
-    """The sum over all commands; none where no command noted any. A line that was cut off is passed over."""
-    if not layout.times.is_file():
+    """The sum over all commands; none where it is not known."""
+    try:
+        return _sum(read_json(layout.times, TimesKept).commands)
+    except (DataError, DamagedFileError):
         return None
-    found: list[TimeSpent] = []
-    for line in layout.times.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            found.append(TimeSpent.model_validate_json(line))
-        except ValidationError:
-            continue
-    return _sum(found) if found else None
 
 
 def _sum(all_of: Iterable[TimeSpent]) -> TimeSpent:

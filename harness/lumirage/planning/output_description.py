@@ -36,7 +36,7 @@ _IGNORED = """/*.tsv
 /evaluation.json
 /scores.json
 /verdicts.json
-/times.jsonl
+/times.json
 /scores
 /report
 /checksums

@@ -19,10 +19,11 @@ from lumirage.core.manifest import PARTS, is_whole, listed_files, what_is_wrong
 from lumirage.core.model import Outcome, Prepared, Record, Run
 from lumirage.core.records import read_json, without_checksum
 from lumirage.core.set_aside import exists
+from lumirage.core.time_spent import TimesKept
 from lumirage.core.track import Evaluation
 from lumirage.running.executors.cluster_tasks import Submission
 
-Kind = Literal["evaluation", "record", "answer", "log", "prepared", "scores", "table", "submission"]
+Kind = Literal["evaluation", "record", "answer", "log", "prepared", "scores", "table", "submission", "times"]
 R = TypeVar("R", bound=Record)
 REMEDY: dict[Kind, str] = {
     "evaluation": "set aside and made again from the command; methods that it does not name come back when they are named",
@@ -32,6 +33,7 @@ REMEDY: dict[Kind, str] = {
     "prepared": "made again",
     "scores": "set aside, and its runs scored again",
     "table": "made again",
+    "times": "set aside; where time went before is not known any more",
     "submission": "set aside; what it submitted is submitted again where it is missing",
 }
 """What `evaluate` does about it."""
@@ -64,6 +66,8 @@ def kind_of(layout: Layout, path: Path) -> Kind:
     """The kind of file."""
     if path == layout.evaluation:
         return "evaluation"
+    if path == layout.times:
+        return "times"
     if path.is_relative_to(layout.jobs):
         return "submission"
     if path.is_relative_to(layout.work):
@@ -106,6 +110,8 @@ def examine(layout: Layout, *, deep: bool) -> Examination:
                 _compare(path, wanted, "table", found)
         except DamagedFileError as error:
             found.findings.append(Finding(error.path, "table", error.why))
+    if exists(layout.times):
+        _read(layout.times, TimesKept, "times", found)
     for record in sorted(layout.jobs.glob("*/submission.json")):
         _read(record, Submission, "submission", found)
     _examine_work(layout, found, deep=deep)
