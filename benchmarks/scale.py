@@ -138,7 +138,7 @@ def write_scores(out: Path) -> dict[str, float]:
     real = [read_part(part).to_pandas() for part in score_parts(layout, preset)]
     rows = pd.concat(real, ignore_index=True)
     done = set(rows["pair"])
-    (one, *_) = done
+    one = rows.loc[rows["method"] == "tiny", "pair"].iloc[0]  # one that did not fail
     templates = {str(method): of.to_dict("records") for method, of in rows[rows["pair"] == one].groupby("method")}
     random = np.random.default_rng(1)
     start = time.process_time()
