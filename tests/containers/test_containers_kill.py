@@ -23,6 +23,7 @@ from lumirage.core.model import Outcome, Run
 from lumirage.core.records import read_json
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Runtime
+from lumirage.running.scratch import temporary
 from lumirage.running.tree_lock import holder
 
 PAIRS = 6
@@ -141,7 +142,7 @@ def nothing_is_left(root: Path, runtime: str) -> None:
     if runtime == "docker":
         assert not containers(root)
     owner = f"kill-{root.name}"
-    assert not list(Path(tempfile.gettempdir()).glob(f"lumirage-{owner}-*"))
+    assert not list(temporary(os.environ).glob(f"lumirage-{owner}-*"))
     assert not [group for mount in Hierarchy.found().mounts.values() for group in mount.glob(f"lumirage/{owner}-*")]
     assert not [process for process in psutil.process_iter(["environ"]) if owner in str(process.info["environ"])]
 
