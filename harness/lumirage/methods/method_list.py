@@ -37,15 +37,19 @@ class Row:
     """What is missing before it can start, in a few words; empty if nothing."""
 
 
+OURS = ("localhost/", "docker.io/")
+
+
 def images_here() -> frozenset[str] | None:
-    """Names of the engine's images, with their tags; None if no engine answers."""
+    """Names of the engine's images, with their tags, and without the registry that podman puts before those that were made
+    here or come from Docker's; None if no engine answers."""
     try:
         client = docker.from_env(timeout=10, version="auto")
         tags = frozenset(tag for image in client.images.list() for tag in image.tags)
         client.close()
     except (docker.errors.DockerException, requests.RequestException):
         return None
-    return tags
+    return tags | {tag.removeprefix(ours) for tag in tags for ours in OURS}
 
 
 def table(

@@ -203,6 +203,30 @@ class ProcessTree:
         """Nothing is open."""
 
 
+def container_tree(pid: int, proc: Path = Path("/proc")) -> ProcessTree | None:
+    """The processes of a container without a control group of its own, by the number of its first process.
+
+    None unless that is the first process of a namespace of process numbers within ours: an engine on another machine has
+    numbers of its own, and here they mean other processes. Raises OSError where there is no such process.
+    """
+    lines = (proc / str(pid) / "status").read_text().splitlines()
+    numbers = next((line.split()[1:] for line in lines if line.startswith("NSpid:")), [])
+    if len(numbers) < 2 or numbers[-1] != "1":
+        return None
+    try:
+        first = psutil.Process(pid)
+    except psutil.Error:
+        return None
+
+    def members() -> list[psutil.Process]:
+        try:
+            return [first, *first.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    return ProcessTree(members)
+
+
 def _resident(process: psutil.Process) -> tuple[int, int]:
     """Anonymous and shared resident bytes of one process."""
     status = Path(f"/proc/{process.pid}/status")

@@ -35,10 +35,12 @@ from lumirage.running.runtimes.docker_state import (
 from lumirage.running.runtimes.engine_probe import probed
 from lumirage.running.runtimes.runtime_interface import OWNER_LABEL, Call, CallResult, Feature, Image, Mount, Watch
 from lumirage.running.supervision import pump, supervise
-from lumirage.running.usage_sources import LiveGroup, ParentGroup, SliceGroup
+from lumirage.running.usage_sources import LiveGroup, ParentGroup, SliceGroup, container_tree
 
 CARD = "/method/method.yaml"
 LOG_DRAINED_WITHIN_S = 20.0
+PATIENCE_S = 600
+"""podman copies an image, with the user's ids, before the first container of a rootless user: minutes for a large one."""
 NO_GROUPS = "the engine's control groups are not readable here"
 
 
@@ -143,7 +145,7 @@ class DockerRuntime:
         engine = self.engine
         if call.gpus and engine.podman:
             raise UnavailableError(engine.gpu_refusal)
-        with contextlib.closing(self._client()) as client, self._slice() as slot:
+        with contextlib.closing(self._client(PATIENCE_S if engine.podman else 60)) as client, self._slice() as slot:
             self._sweep(client)
             parent = slot.name if slot else None
             container = self._create(client, docker_options(call, engine, image_volumes(client, call.image), parent))
@@ -171,7 +173,8 @@ class DockerRuntime:
         meter = Meter(self._source(call, container, started.pid, slot), call.gpus, NO_GROUPS)
         try:
             running = _RunningContainer(client, container, meter)
-            watched = supervise(running, call, watch, started.at_s)
+            unlimited = "memory" in self.engine.cannot_limit
+            watched = supervise(running, call, watch, started.at_s, memory_limit=unlimited)
             attached.drain()
             with engine_failures("read how a container ended"):
                 end = end_of(container, started)
@@ -201,7 +204,7 @@ class DockerRuntime:
             return ParentGroup(self._hierarchy, parent, str(container.id))
         try:
             path = self._hierarchy.path_of(pid)
-            return LiveGroup(self._hierarchy, path) if str(container.id) in path else None  # else of another process
+            return LiveGroup(self._hierarchy, path) if str(container.id) in path else container_tree(pid)
         except OSError:
             return None
 

@@ -74,6 +74,8 @@ def isolation(engine: Engine) -> dict[str, str]:
     table = dict(HELD)
     for name in sorted(engine.cannot_limit - {"swap"}):
         table[name] = f"not held: the engine cannot limit {name}"
+    if engine.podman and "memory" in engine.cannot_limit:
+        table["memory"] += "; it is sampled 20 times a second and killed above its limit"
     if engine.cpu_quota:
         table["cpus"] = "not held: the engine cannot pin them; the CPU time of as many is held"
     if engine.cannot_limit & {"memory", "swap"} == {"swap"}:
