@@ -64,7 +64,7 @@ def name_of(found: dict[str, str]) -> str:
 
 def doctor() -> dict[str, Any]:
     """What the command `doctor` finds."""
-    words = [Path(sys.executable).with_name("lumirage-harness"), "doctor", "--runtime", "docker", "--image", BASE]
+    words = [sys.executable, "-m", "lumirage.cli", "doctor", "--runtime", "docker", "--image", BASE]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     lines = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
     held = [line for line in lines if line[0] == "holds"]

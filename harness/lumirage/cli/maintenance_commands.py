@@ -1,12 +1,16 @@
 """`doctor`, `verify` and `clean`: what this machine can do, whether a tree is whole, and what can be deleted."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lumirage.core.errors import EXIT_SOME_FAILED
+
+if TYPE_CHECKING:
+    from lumirage.running.doctor import Finding
 
 
 def register(app: typer.Typer) -> None:
@@ -24,17 +28,26 @@ def doctor(
 ) -> None:
     """Try on this machine what is promised of isolation, limits and measuring, and print what holds."""
     from lumirage.cli.console_output import show
+    from lumirage.core.errors import LumirageError
     from lumirage.flow.method_setup.install import method_installer
-    from lumirage.running.doctor import examine
+    from lumirage.running.doctor import examine, explained
 
     with show(False) as screen:
         installer = method_installer(runtime, screen)
-        reference = image or installer.use(installer.find("zero-displacement")).image
-        findings = examine(installer.runtime, reference)
-    for finding in findings:
-        print(f"{'holds' if finding.held else 'FAILS':6} {finding.name:22} {finding.how}")
+        try:
+            reference = image or installer.use(installer.find("zero-displacement")).image
+            findings = examine(installer.runtime, reference)
+        except LumirageError:  # why nothing could be tried is often among what the engine lacks
+            _print_findings(explained((), installer.runtime.features()))
+            raise
+    _print_findings(findings)
     _print_gpus()
     raise typer.Exit(0 if all(finding.held for finding in findings) else EXIT_SOME_FAILED)
+
+
+def _print_findings(findings: "Iterable[Finding]") -> None:
+    for finding in findings:
+        print(f"{'holds' if finding.held else 'FAILS':6} {finding.name:22} {finding.how}")
 
 
 def _print_gpus() -> None:

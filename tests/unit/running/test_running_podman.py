@@ -3,7 +3,9 @@
 import contextlib
 import http.server
 import json
+import os
 import socketserver
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from running_world import LIMITS
 
 from lumirage.core.engine_hints import START, engine_hint
 from lumirage.core.errors import UnavailableError
+from lumirage.methods.method_list import images_here
 from lumirage.running.control_groups import Hierarchy
 from lumirage.running.doctor import Finding, explained
 from lumirage.running.runtimes.docker import DockerRuntime
@@ -23,6 +26,7 @@ from lumirage.running.runtimes.docker_state import create
 from lumirage.running.runtimes.engine_probe import of_podman, probed
 from lumirage.running.runtimes.podman import CONTROLLERS, DELEGATE, INFO, UNIFIED, Podman
 from lumirage.running.runtimes.runtime_interface import Call, Feature
+from lumirage.running.usage_sources import container_tree
 
 VERSION = {
     "Components": [{"Name": "Podman Engine", "Version": "5.4.2"}, {"Name": "Conmon"}],
@@ -170,6 +174,44 @@ def test_rootless_podman_limits_nothing_on_control_groups_version_1():
     assert old.cannot_limit == set(CONTROLLERS)
     assert all(feature.how.endswith(UNIFIED) for feature in old.features() if not feature.has)
     assert Podman.read(libpod(rootless=False, controllers="", groups="v1")).cannot_limit == set()
+
+
+def process(folder: Path, pid: int, *numbers: int) -> Path:
+    (folder / str(pid)).mkdir()
+    (folder / str(pid) / "status").write_text("Name:\tinit\nNSpid:\t" + "\t".join(map(str, numbers)) + "\n")
+    return folder
+
+
+def test_without_a_group_of_its_own_a_container_is_measured_by_its_processes_and_by_nobody_elses(tmp_path):
+    """Rootless podman on control groups version 1 leaves its containers in the group of whoever started it."""
+    child = subprocess.Popen(["/bin/sleep", "60"])
+    try:
+        tree = container_tree(os.getpid(), process(tmp_path, os.getpid(), os.getpid(), 1))
+        assert tree is not None
+        assert {os.getpid(), child.pid} <= set(tree.pids())
+        assert tree.memory_bytes() > 2**20
+    finally:
+        child.kill()
+        child.wait()
+    for pid, numbers in ((11, (11,)), (12, (12, 7)), (2**22 + 1, (2**22 + 1, 1))):
+        assert container_tree(pid, process(tmp_path, pid, *numbers)) is None
+
+
+def test_memory_that_podman_cannot_limit_is_told_in_the_record():
+    old = of_podman(Podman.read(libpod(rootless=True, controllers="", groups="v1")))
+    said = "not held: the engine cannot limit memory; it is sampled 20 times a second and killed above its limit"
+    assert isolation(old)["memory"] == said
+
+
+def test_an_image_of_podmans_has_the_name_that_it_was_given(tmp_path, monkeypatch):
+    """podman lists what was built here under `localhost/`; a method would be built again and again."""
+    listed = [{"Id": "sha256:1", "RepoTags": ["localhost/lumirage/tiny:v1"]}]
+    shown = {"Id": "sha256:1", "RepoTags": ["localhost/lumirage/tiny:v1", "docker.io/some/image:2"]}
+    answers = {"/v1.41/images/json": listed, "/v1.41/images/sha256:1/json": shown}
+    with answering(tmp_path, answers) as (client, _):
+        monkeypatch.setattr(docker, "from_env", lambda **_: client)
+        found = images_here()
+    assert found == {"localhost/lumirage/tiny:v1", "lumirage/tiny:v1", "docker.io/some/image:2", "some/image:2"}
 
 
 NO_INIT = {
