@@ -11,7 +11,12 @@ from tests.remembering_method import make_remembering
 
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
+from lumirage.core.screen import Silent
 from lumirage.core.track import Track
+from lumirage.flow.challenge.desk import open_desk, scores_of
+from lumirage.flow.challenge.desk_run import run_desk
+from lumirage.flow.challenge.receive import HandedIn, add_submission
+from lumirage.flow.request import EvaluationRequest
 from lumirage.planning.evaluation_plan import PlanInputs, make_plan
 from lumirage.planning.preparation import Preparer
 from lumirage.planning.track_files import load_track
@@ -65,6 +70,39 @@ def test_evaluate_names_who_remembers(harness: Command, phantom: Path, tmp_path:
     secret = read_evaluation(layout).track.conditions.axes["jitter"][0]
     named = [path for path in layout.root.rglob("*") if secret in path.name]
     assert named == [], "no name tells the secret"
+
+    desk_on_track_scores_alike(phantom, tmp_path)
+
+
+def desk_on_track_scores_alike(phantom: Path, folder: Path) -> None:
+    """A folder that holds an evaluation's answer gets the evaluation's scores, to the last digit."""
+    (folder / "desk").mkdir()
+    rules = f"name: near\nconfiguration: ../near.yaml\ndataset: {phantom}\npairs: ['sub-01,sub-02']\n"
+    (folder / "desk/challenge.yaml").write_text(rules)
+    (stored,) = (folder / "out/remembering").rglob("*desc-reference_xfm.nii")
+    handed = folder / "fields/disp_sub01T1w_sub02T1w.nii.gz"
+    handed.parent.mkdir()
+    nib.load(stored).to_filename(handed)
+    desk = open_desk(folder / "desk")
+    letter = add_submission(desk, HandedIn("team", str(handed.parent)), Silent())
+    assert (letter.submission.verdict, letter.submission.problems) == ("accepted", ())
+    flipped = folder / "flipped" / handed.name
+    flipped.parent.mkdir()
+    image = nib.load(stored)
+    lps = np.asarray(image.dataobj) * np.array([-1, -1, 1], np.float32)
+    nib.Nifti1Image(lps, image.affine).to_filename(flipped)
+    other = add_submission(desk, HandedIn("itk", str(flipped.parent)), Silent())
+    assert [p.kind for p in other.submission.problems] == ["convention"]
+    assert "read as LPS mm displacement" in other.letter
+    assert run_desk(desk, "", EvaluationRequest(methods=()), Silent()).scored == 2
+    ours = scores_of(desk, "test")
+    theirs = pd.read_parquet(folder / "out/scores.parquet")
+    theirs = theirs[theirs["condition"] == "reference"]
+    for here, there in (("team", "remembering"), ("identity", "identity"), ("affine", "affine")):
+        columns = ["preset", "metric", "source", "label", "value"]
+        tables = [of.loc[of["method"] == name, columns] for of, name in ((ours, here), (theirs, there))]
+        assert len(tables[0]) > 20
+        pd.testing.assert_frame_equal(*(t.reset_index(drop=True) for t in tables), check_exact=True)
 
 
 def known_answers(phantom: Path, track: Track, folder: Path) -> list[tuple[Path, Path, np.ndarray]]:

@@ -129,17 +129,18 @@ def run(
     suspects: list[str] = []
     with show(json) as screen, lock_exclusively(opened.layout.lock):
         done = run_desk(opened, phase, request, screen)
-        if jitter and not done.waiting:
+        if jitter and not (done.waiting or done.failed):
             changes = run_jittered(opened, phase, request, screen)
             found = changes[changes["suspect"]].drop_duplicates(subset="method")
             suspects = [f"{row.method}: {row.note}" for row in found.itertuples()]
     if json:
-        print(dumps({"scored": done.scored, "waiting": done.waiting, "suspects": suspects}))
-        return
+        print(dumps({"scored": done.scored, "waiting": done.waiting, "failed": done.failed, "suspects": suspects}))
+        raise typer.Exit(EXIT_SOME_FAILED if done.failed else 0)
     waiting = f"; on the cluster: {', '.join(done.waiting)}" if done.waiting else ""
     print("\n".join([f"{done.scored} submission(s) have their scores{waiting}", *suspects]))
-    if jitter and not done.waiting:
+    if jitter and not (done.waiting or done.failed):
         print(f"what jitter changed: {opened.layout.jitter_table}")
+    raise typer.Exit(EXIT_SOME_FAILED if done.failed else 0)
 
 
 @app.command()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from lumirage.core.challenge import Submission
-from lumirage.core.errors import UsageError
+from lumirage.core.errors import LumirageError, UsageError
 from lumirage.core.layout import Layout
 from lumirage.core.screen import Screen
 from lumirage.core.track import Track
@@ -23,6 +23,8 @@ class DeskRun:
     scored: int
     waiting: tuple[str, ...]
     """Images whose runs wait on a cluster."""
+    failed: tuple[str, ...] = ()
+    """Submissions that could not be run or scored, and why: the others were."""
 
 
 def run_desk(desk: Desk, phase: str, options: EvaluationRequest, screen: Screen) -> DeskRun:
@@ -38,19 +40,24 @@ def run_desk(desk: Desk, phase: str, options: EvaluationRequest, screen: Screen)
     todo = {s.id: s for name in phases for s in counted(desk, name)}
     sentinels = desk.layout.scores(SENTINELS_ID)
     score_sentinels(desk, ScoringPlace(sentinels, sentinels, options.jobs), screen)
-    waiting = []
+    waiting, failed = [], []
     for done, submission in enumerate(todo.values()):
         screen.progress("submissions", done, len(todo))
-        answers = answers_of(desk, submission, options, screen)
-        if answers is None:
-            waiting.append(f"{submission.team} ({submission.id[:6]})")
-            continue
-        place = ScoringPlace(desk.layout.scores(submission.id), sentinels, options.jobs)
-        score_answers(desk, submission.id, answers, place, screen)
+        name = f"{submission.team} ({submission.id[:6]})"
+        try:
+            answers = answers_of(desk, submission, options, screen)
+            if answers is None:
+                waiting.append(name)
+                continue
+            place = ScoringPlace(desk.layout.scores(submission.id), sentinels, options.jobs)
+            score_answers(desk, submission.id, answers, place, screen)
+        except LumirageError as error:  # one team's fault must not keep the others from their scores
+            failed.append(f"{name}: {error}")
+            screen.say(failed[-1])
     screen.progress("submissions", len(todo), len(todo))
     if desk.challenge.baselines:
         _run_baselines(desk, options, screen)
-    return DeskRun(len(todo) - len(waiting), tuple(waiting))
+    return DeskRun(len(todo) - len(waiting) - len(failed), tuple(waiting), tuple(failed))
 
 
 def answers_of(desk: Desk, submission: Submission, options: EvaluationRequest, screen: Screen) -> AnswerFiles | None:

@@ -126,6 +126,10 @@ def _examined(desk: Desk, handed: HandedIn, phase: Phase, cache: Layout, screen:
         examined = examine_folder(Path(handed.what), contents, expected, screen)
         verdict = _verdict(examined, len(expected), desk.challenge)
     else:
+        if desk.challenge.dataset is None:
+            raise UsageError(
+                f"{handed.what}: this challenge takes folders of fields; to run images it needs a 'dataset'"
+            )
         found = examine_image(handed.what, handed.runtime, screen)
         contents = (
             folder_contents(Path(handed.what)) if Path(handed.what).is_dir() else {"image": found.digest or handed.what}
