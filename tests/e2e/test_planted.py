@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.e2e.conftest import HARNESS
+from tests.json_schemas import answer_of
 
 from lumirage.core.native_images import read_label_map, read_true_displacement
 from lumirage.core.planted_words import CAUTION
@@ -30,7 +31,11 @@ WORDS = (
 def done(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
     folder = tmp_path_factory.mktemp("planted")
     planted, out = folder / "planted", folder / "out"
-    subprocess.run([*HARNESS, "dataset", "plant", str(phantom), str(planted)], check=True, timeout=600)
+    words = ["dataset", "plant", "--json", str(phantom), str(planted)]
+    made = subprocess.run([*HARNESS, *words], capture_output=True, text=True, timeout=600, check=True)
+    answer = answer_of(made.stdout, "dataset-plant")
+    assert len(answer["pairs"]) == 3
+    assert answer["caution"] == CAUTION
     ended = subprocess.run(
         [*HARNESS, *WORDS, str(planted), str(out)], capture_output=True, text=True, timeout=600, check=True
     )

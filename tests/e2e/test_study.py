@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.conftest import HARNESS, Command
+from tests.json_schemas import answer_of
 
 from lumirage.core.layout import shipped
 
@@ -76,7 +77,8 @@ def test_what_is_missing_is_told_and_nothing_is_lost(folder: Path, done: subproc
         assert f"left out: {line}" in done.stderr
         assert line in (folder / "whole" / "report" / "index.html").read_text().split('id="claims"')[0]
     assert "method dies failed on every run of track turned (1" in done.stdout
-    results = json.loads((folder / "whole" / "report" / "study.json").read_text())
+    results = answer_of((folder / "whole" / "report" / "study.json").read_text(), "study-results")
+    assert str(folder) not in json.dumps(results), "a study may be moved"
     assert {one["claim"]["id"]: one["decision"] for one in results["claims"]}["away"] == "not measured"
     rows = {(row["place"]["track"], row["method"]): row for row in results["matrix"]}
     for track in ("near", "turned"):
@@ -100,7 +102,7 @@ def test_killed_and_typed_again_is_the_same(
         going.send_signal(signal.SIGKILL)
         going.wait()
     assert not (folder / "killed" / "report").exists()
-    status = json.loads(harness("study", "status", folder / "killed", "--json").stdout)
+    status = answer_of(harness("study", "status", folder / "killed", "--json").stdout, "study-status")
     assert sum(of["done"] + of["failed"] for of in status["tracks"]["near"].values()) < 3
     assert set(status["left_out"]) == {"dataset gone", "method heavy", "track away"}
     again = harness(*words(folder, phantom, "killed"), LUMIRAGE_METHODS=str(folder / "methods"))
@@ -116,3 +118,7 @@ def test_a_plan_makes_nothing(folder: Path, phantom: Path, harness: Command) -> 
     assert not (folder / "planned").exists()
     assert shown.stdout.count("; nothing was made") == len(("near", "turned"))
     assert "left out: dataset gone" in shown.stderr
+    again = harness(*words(folder, phantom, "planned"), "--dry-run", "--json", LUMIRAGE_METHODS=str(folder / "methods"))
+    plan = answer_of(again.stdout, "study-plan")
+    assert list(plan["tracks"]) == ["near", "turned"]
+    assert "dataset gone" in plan["left_out"]

@@ -1,19 +1,21 @@
 """Says what `dataset plant` made."""
 
-import json
 import shlex
 import textwrap
 from pathlib import Path
 
 from lumirage.core.planted_words import CAUTION
-from lumirage.datasets.planting import Planted
+from lumirage.datasets.planting import PlantAnswer, Planted
 
 
 def print_planted(planted: Planted, out: Path, *, as_json: bool) -> None:
     """Sizes, exactness, what was left out, what the dataset cannot say, and the next command."""
     records = planted.records
     if as_json:
-        print(json.dumps({name: record.model_dump(mode="json") for name, record in records.items()}, indent=1))
+        answer = PlantAnswer(
+            out=str(out), pairs=dict(records), kept=planted.kept, left_out=dict(planted.left_out), caution=CAUTION
+        )
+        print(answer.model_dump_json(indent=1))
         return
     kept = f", {planted.kept} of them already there" if planted.kept else ""
     print(f"made {out}: {len(records)} pairs{kept}")

@@ -1,7 +1,7 @@
 """`lumirage-harness study`: several tracks, the same methods, claims written down before looking, one page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from lumirage.core.errors import EXIT_OK, EXIT_SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from lumirage.cli.console_output import CommandScreen
+    from lumirage.core.study import Study
     from lumirage.core.study_results import StudyResults
     from lumirage.flow.study.study_request import StudyRequest
     from lumirage.flow.study.study_run import StudyRun
@@ -46,30 +47,49 @@ Methods = Annotated[
 
 
 @app.command("list")
-def list_studies() -> None:
+def list_studies(json: Json = False) -> None:
     """The studies that come with the harness, a line each."""
+    from lumirage.core.study_answers import StudiesAnswer, StudyListed
     from lumirage.planning.study_files import load_study, shipped_studies
 
-    for name in shipped_studies():
-        print(f"{name:24} {load_study(name).summary}")
+    studies = {name: load_study(name) for name in shipped_studies()}
+    if json:
+        listed = tuple(StudyListed(**_counts(study) | {"name": name}) for name, study in studies.items())
+        print(StudiesAnswer(studies=listed).model_dump_json(indent=1))
+        return
+    for name, study in studies.items():
+        print(f"{name:24} {study.summary}")
+
+
+def _counts(study: "Study") -> dict[str, Any]:  # words and numbers of one record
+    many = {name: len(getattr(study, name)) for name in ("datasets", "tracks", "methods", "claims")}
+    return {"name": study.name, "title": study.title, "summary": study.summary, **many}
 
 
 @app.command()
-def show(study: Named) -> None:
+def show(study: Named, json: Json = False) -> None:
     """A study with all its defaults filled in, as YAML."""
     import yaml
 
     from lumirage.planning.study_files import load_study
 
-    print(yaml.safe_dump(load_study(study).model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
+    loaded = load_study(study)
+    if json:
+        print(loaded.model_dump_json(indent=1))
+    else:
+        print(yaml.safe_dump(loaded.model_dump(mode="json"), sort_keys=False, allow_unicode=True), end="")
 
 
 @app.command()
-def validate(study: Named) -> None:
+def validate(study: Named, json: Json = False) -> None:
     """Say whether a file is a study; exit code 2 and the field where it is not."""
+    from lumirage.core.study_answers import StudyValidAnswer
     from lumirage.flow.study.study_request import checked_study
 
     loaded = checked_study(study)
+    if json:
+        print(StudyValidAnswer(**_counts(loaded), claims_hash=loaded.claims_hash()).model_dump_json(indent=1))
+        return
     counts = f"{len(loaded.datasets)} dataset(s), {len(loaded.tracks)} track(s), {len(loaded.methods)} method(s)"
     print(f"{study}: study '{loaded.name}', {counts}, {len(loaded.claims)} claim(s), hash {loaded.claims_hash()}")
 
@@ -104,19 +124,22 @@ def run(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     )  # fmt: skip
     with show(json) as screen:
         if dry_run:
-            _print_plan(request, screen)
+            _print_plan(request, screen, as_json=json)
         else:
             _carry_out(request, screen, as_json=json)
 
 
-def _print_plan(request: "StudyRequest", screen: "CommandScreen") -> None:
+def _print_plan(request: "StudyRequest", screen: "CommandScreen", *, as_json: bool) -> None:
     from lumirage.flow.study.study_run import left_out_lines, plan_study
 
-    plans, left_out = plan_study(request, screen)
-    for line in left_out_lines(left_out):
+    plan = plan_study(request, screen)
+    for line in left_out_lines(plan.left_out):
         screen.say(line)
-    for plan in plans.values():
-        screen.plan(plan)
+    if as_json:
+        print(plan.model_dump_json(indent=1))
+        return
+    for of_track in plan.tracks.values():
+        screen.plan(of_track)
 
 
 def _carry_out(request: "StudyRequest", screen: "CommandScreen", *, as_json: bool) -> None:
@@ -164,11 +187,12 @@ def report(out: Out, json: Json = False) -> None:
 @app.command()
 def status(out: Out, json: Json = False) -> None:
     """Count the runs of every track by state, from the files of OUT and a look into the cluster's queue."""
-    from json import dumps
-
+    from lumirage.core.command_answers import RunCounts
+    from lumirage.core.study_answers import StudyStatusAnswer
+    from lumirage.core.study_changes import changes_told
     from lumirage.core.study_layout import StudyLayout
     from lumirage.flow.status import STATES
-    from lumirage.flow.study.study_declaration import changes_told, read_study_record
+    from lumirage.flow.study.study_declaration import read_study_record
     from lumirage.flow.study.study_run import left_out_lines
     from lumirage.flow.study.study_status import study_status
 
@@ -176,8 +200,13 @@ def status(out: Out, json: Json = False) -> None:
     record = read_study_record(layout)
     found, unknown = study_status(layout, record)
     if json:
-        tracks = {name: {method: dict(n) for method, n in of.counts.items()} for name, of in found.items()}
-        print(dumps({"tracks": tracks, "left_out": record.left_out, "changes": changes_told(record)}, indent=1))
+        tracks = {name: {method: RunCounts(**n) for method, n in of.counts.items()} for name, of in found.items()}
+        answer = StudyStatusAnswer(
+            out=str(layout.root), study=record.study.name, tracks=tracks, left_out=record.left_out,
+            not_begun=tuple(name for name in record.study.tracks if name not in found),
+            changes=tuple(changes_told(record)), messages=tuple(unknown),
+        )  # fmt: skip
+        print(answer.model_dump_json(indent=1))
         return
     for line in [*unknown, *left_out_lines(record.left_out), *changes_told(record)]:
         print(line)

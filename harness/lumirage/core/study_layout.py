@@ -22,6 +22,10 @@ class StudyLayout:
     def __post_init__(self) -> None:
         object.__setattr__(self, "root", self.root.absolute())
 
+    def movable(self, text: str) -> str:
+        """A message without the place of this tree, for files that stay true when it is moved."""
+        return text.replace(f"{self.root}/", "").replace(str(self.root), "OUT")
+
     @property
     def record(self) -> Path:
         """`lumirage.core.study.StudyRecord`."""

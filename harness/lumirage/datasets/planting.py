@@ -8,13 +8,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DataError, UsageError
-from lumirage.core.model import Scan
+from lumirage.core.model import Record, Scan
 from lumirage.core.planted_words import CAUTION, KEY
 from lumirage.core.screen import Screen, Silent
 from lumirage.datasets import bids_tree as bids
@@ -89,6 +90,17 @@ class Planted:
     records: Mapping[str, PlantingRecord]
     kept: int
     left_out: Mapping[str, str]
+
+
+class PlantAnswer(Record):
+    """`dataset plant --json`."""
+
+    schema_version: Literal[1] = 1
+    out: str
+    pairs: dict[str, PlantingRecord] = Field(description="scan -> how it was planted")
+    kept: int = Field(description="of these pairs, how many were there already")
+    left_out: dict[str, str] = Field(description="scan -> why it cannot be used")
+    caution: str = Field(description="what the numbers of such a dataset cannot say")
 
 
 def make_planted(out: Path, source: PlantSource, spec: PlantSpec, screen: Screen | None = None) -> Planted:

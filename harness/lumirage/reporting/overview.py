@@ -118,6 +118,8 @@ def _warnings_first(overview: Overview) -> list[tuple[str, str]]:
     found = []
     if inputs.evaluation.caution:
         found.append(("#caution", "what these numbers cannot say"))
+    if inputs.study_changes:
+        found.append(("#study-changed", "the study's claims were changed after its first run"))
     if doubts := len(inputs.pair_warnings):
         found.append(("#doubts", f"{doubts} of {len(inputs.pairs)} pairs are doubtful"))
     if lost := len(inputs.evaluation.left_out):

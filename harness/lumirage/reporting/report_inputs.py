@@ -20,6 +20,7 @@ from lumirage.core.log_text import last_words
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
 from lumirage.core.records import read_json
 from lumirage.core.references import references_of
+from lumirage.core.study_changes import changes_around
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
 from lumirage.reporting.method_looks import Look, looks_of
@@ -66,6 +67,8 @@ class Inputs:
     verdicts: tuple[Finding, ...]
     pair_warnings: Mapping[str, str] = field(default_factory=dict)
     """Pair id -> doubts about it, whatever the method."""
+    study_changes: tuple[str, ...] = ()
+    """Of the study that this is a track of: what decides its claims and was changed after the first run."""
 
     @cached_property
     def methods(self) -> list[str]:
@@ -157,6 +160,7 @@ def read_inputs(layout: Layout) -> Inputs:
         tables={name: table for name in ANALYSIS_TABLES if (table := read_table(layout.table(name))) is not None},
         verdicts=_read_verdicts(layout.verdicts),
         pair_warnings=read_pair_warnings(layout.score_table),
+        study_changes=tuple(changes_around(layout)),
     )
 
 

@@ -74,7 +74,11 @@ def found_at(result: ClaimResult, at: ClaimAtPlace, titles: dict[str, str]) -> s
         return f"At {at.place.name}, {share:.0f}{span} % of the runs of the {first} failed ({behind})."
     better = (value.value or 0.0) >= 0
     amount = _span(value if better else _turned(value), _unit(claim))
-    if claim.kind == "interaction":
+    if value.value == 0:
+        said = (
+            f"the {first} {'lost as much' if claim.kind == 'interaction' else 'were as good'} as the {second}: {amount}"
+        )
+    elif claim.kind == "interaction":
         said = f"the {first} lost {amount} {'less' if better else 'more'} than the {second}"
     else:
         said = f"the {first} were {amount} {'better' if better else 'worse'} than the {second}"

@@ -26,9 +26,14 @@ from lumirage.core.command_answers import (
 )
 from lumirage.core.evaluation_answer import CompareAnswer, EvaluationAnswer
 from lumirage.core.layout import shipped
+from lumirage.core.study import Study
+from lumirage.core.study_answers import StudiesAnswer, StudyStatusAnswer, StudyValidAnswer
+from lumirage.core.study_results import StudyResults
 from lumirage.core.track import Track
 from lumirage.datasets.dataset_check import DatasetCheck
+from lumirage.datasets.planting import PlantAnswer
 from lumirage.flow.forecast.plan_overview import PlanOverview
+from lumirage.flow.study.study_run import StudyPlan
 
 ANSWERS: dict[str, type[BaseModel]] = {
     "compare": CompareAnswer,
@@ -39,7 +44,14 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "methods-list": MethodsAnswer,
     "methods-show": MethodFacts,
     "query": QueryAnswer,
+    "dataset-plant": PlantAnswer,
     "score": EvaluationAnswer,
+    "study-list": StudiesAnswer,
+    "study-plan": StudyPlan,
+    "study-results": StudyResults,
+    "study-show": Study,
+    "study-status": StudyStatusAnswer,
+    "study-validate": StudyValidAnswer,
     "status": StatusAnswer,
     "tracks-list": TracksAnswer,
     "tracks-show": Track,
@@ -72,6 +84,9 @@ def test_no_schema_is_left_over() -> None:
         (["methods", "show", "voxelmorph"], "methods-show", "card"),
         (["tracks", "list"], "tracks-list", "tracks"),
         (["tracks", "show", "phantom"], "tracks-show", "name"),
+        (["study", "list"], "study-list", "studies"),
+        (["study", "show", "lumirage-small"], "study-show", "claims"),
+        (["study", "validate", "lumirage-small"], "study-validate", "claims_hash"),
     ],
 )
 def test_what_is_printed_keeps_its_schema(words: list[str], command: str, has: str) -> None:

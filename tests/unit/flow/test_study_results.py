@@ -12,16 +12,19 @@ import pytest
 from tests.unit.reporting.synthetic_out import Recipe, make_out, true_dice
 
 from lumirage.core.errors import DataError, UsageError
+from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome, Run
 from lumirage.core.records import read_json
 from lumirage.core.screen import Silent
 from lumirage.core.study import Study
+from lumirage.core.study_changes import changes_around, changes_told
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import StudyResults
 from lumirage.flow.request import EvaluationRequest
-from lumirage.flow.study.study_declaration import changes_told, declare, read_study_record
+from lumirage.flow.study.study_declaration import declare, read_study_record
 from lumirage.flow.study.study_report import report_study
 from lumirage.flow.study.study_request import StudyRequest
+from lumirage.reporting.report_folder import ReportOptions, write_report
 
 PAIRS = 20
 GOOD: dict[str, Any] = {"family": "good", "against": "bad"}
@@ -226,6 +229,20 @@ def test_a_later_change_of_a_claim_is_told_on_the_page_and_a_change_of_words_is_
     top = copy.page.read_text().split('id="claims"')[0]
     assert "claim better: margin changed" in top
     assert read_json(copy.results, StudyResults).earlier_hashes == (record.declared[0].claims_hash,)
+    assert changes_around(copy.track("first")) == [told], "the report of one track says so too"
+    assert changes_around(layout.track("first")) == []
+    assert changes_around(Layout(copy.root)) == [], "no track of a study"
+    assert "claim better: margin changed" in _overview(copy.track("first"))
+
+
+def _overview(track: Layout) -> str:
+    return write_report(track, ReportOptions(most_pages=0)).read_text().split('id="board"')[0]
+
+
+def test_a_reason_does_not_hold_the_place_of_the_study(layout: StudyLayout) -> None:
+    inside, outside = layout.track("first").evaluation, layout.root.parent / "data"
+    reason = layout.movable(f"{inside}: damaged; {layout.root} holds another track than {outside}")
+    assert reason == f"tracks/first/evaluation.json: damaged; OUT holds another track than {outside}"
 
 
 def test_older_scores_of_a_track_that_was_refused_do_not_count(layout: StudyLayout) -> None:

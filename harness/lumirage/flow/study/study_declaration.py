@@ -8,7 +8,7 @@ from lumirage import __version__
 from lumirage.core.errors import DataError, UsageError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.records import read_json, write_json
-from lumirage.core.study import Claim, Declared, Study, StudyRecord
+from lumirage.core.study import Declared, Study, StudyRecord
 from lumirage.core.study_layout import StudyLayout
 from lumirage.flow.status import QueueState, Status, evaluation_status
 from lumirage.flow.study.study_request import StudyRequest
@@ -76,35 +76,6 @@ def tracks_status(
         if track.evaluation.is_file():
             found[name] = evaluation_status(track, read_evaluation(track), (queued or {}).get(name, QueueState()))
     return found
-
-
-def changes_told(record: StudyRecord) -> list[str]:
-    """A sentence for each later change of what decides the claims; none where nothing was changed."""
-    found = []
-    for before, after in zip(record.declared, record.declared[1:], strict=False):
-        what = _changed(before.study, after.study)
-        looked = f"after {after.runs_before} runs" if after.runs_before else "before any run"
-        found.append(f"{after.when[:16].replace('T', ' ')} UTC, {looked}: {'; '.join(what)}")
-    return found
-
-
-def _changed(before: Study, after: Study) -> list[str]:
-    old, new = ({claim.id: claim for claim in study.claims} for study in (before, after))
-    words = [f"claim {key} added" for key in new if key not in old]
-    words += [f"claim {key} removed" for key in old if key not in new]
-    words += [
-        f"claim {key}: {_fields(old[key], claim)} changed"
-        for key, claim in new.items()
-        if key in old and old[key] != claim
-    ]
-    for part in ("families", "methods", "tracks"):
-        if getattr(before, part) != getattr(after, part):
-            words.append(f"{part} changed")
-    return words or ["order of the claims changed"]
-
-
-def _fields(before: Claim, after: Claim) -> str:
-    return ", ".join(name for name in Claim.model_fields if getattr(before, name) != getattr(after, name))
 
 
 def study_folder(out: Path | None, study: Study) -> StudyLayout:

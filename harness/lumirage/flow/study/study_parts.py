@@ -61,7 +61,7 @@ def study_parts(
                 plans[name] = plan_ahead(tracks[name], installer, Silent())
             except (DataError, UsageError) as error:
                 tracks.pop(name, None)
-                left_out[f"track {name}"] = str(error)
+                left_out[f"track {name}"] = request.layout.movable(str(error))
                 parts.errors[name] = error
     return replace(parts, tracks=tracks, plans=plans)
 

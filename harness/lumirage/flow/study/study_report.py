@@ -3,11 +3,12 @@
 from lumirage.core.errors import DataError
 from lumirage.core.records import write_json
 from lumirage.core.screen import Screen
+from lumirage.core.study_changes import changes_told
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import StudyResults
 from lumirage.flow.study.computed_results import study_results
 from lumirage.flow.study.study_costs import study_costs
-from lumirage.flow.study.study_declaration import changes_told, read_study_record
+from lumirage.flow.study.study_declaration import read_study_record
 from lumirage.reporting.study_page import StudyPage, write_study_page
 
 

@@ -1,18 +1,23 @@
 """Carries a study out: declares it, runs its tracks one after another, and writes its page."""
 
 from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pydantic import Field
 
 from lumirage.core.errors import DataError, LumirageError, UsageError
 from lumirage.core.evaluation_answer import EvaluationAnswer
+from lumirage.core.model import Record
 from lumirage.core.screen import Screen
 from lumirage.core.study import StudyRecord
+from lumirage.core.study_changes import changes_told
 from lumirage.flow.cluster.cluster_submit import submit
 from lumirage.flow.evaluate import evaluate
 from lumirage.flow.forecast.plan_overview import PlanOverview
 from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.request import EvaluationRequest
 from lumirage.flow.study.study_datasets import given_folders
-from lumirage.flow.study.study_declaration import changes_told, declare, read_study_record
+from lumirage.flow.study.study_declaration import declare, read_study_record
 from lumirage.flow.study.study_parts import StudyParts, study_parts
 from lumirage.flow.study.study_request import StudyRequest
 from lumirage.flow.summary import summarize
@@ -38,10 +43,19 @@ class StudyRun:
         return sum(summary.failed for summary in self.summaries.values())
 
 
-def plan_study(request: StudyRequest, screen: Screen) -> tuple[dict[str, PlanOverview], dict[str, str]]:
-    """What would be done: track -> its plan, and what would be left out. Nothing is made or written."""
+class StudyPlan(Record):
+    """What would be done: `study run --dry-run --json`."""
+
+    schema_version: Literal[1] = 1
+    study: str
+    tracks: dict[str, PlanOverview] = Field(description="track -> its plan")
+    left_out: dict[str, str] = Field(description="dataset, track or method -> why it takes no part")
+
+
+def plan_study(request: StudyRequest, screen: Screen) -> StudyPlan:
+    """What would be done. Nothing is made or written."""
     parts = _parts(request, screen, makes=False)
-    return dict(parts.plans), parts.left_out
+    return StudyPlan(study=request.study.name, tracks=dict(parts.plans), left_out=parts.left_out)
 
 
 def run_study(request: StudyRequest, screen: Screen) -> StudyRun:
@@ -60,7 +74,7 @@ def run_study(request: StudyRequest, screen: Screen) -> StudyRun:
             try:
                 done = _carry_out(wanted, screen)
             except (DataError, UsageError) as error:
-                parts.left_out[f"track {name}"] = str(error)
+                parts.left_out[f"track {name}"] = request.layout.movable(str(error))
                 parts.errors[name] = error
                 continue
             if done is None:
