@@ -22,7 +22,7 @@ from lumirage.core.space import (
     same_grid,
     write_displacement,
 )
-from lumirage.flow.challenge.desk import Desk
+from lumirage.flow.challenge.desk import Desk, submissions_of
 from lumirage.flow.challenge.expected_answers import ExpectedAnswer, OfficialAnswer, TrackAnswer
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 
@@ -43,11 +43,12 @@ class AnswerFiles:
 
 
 def handed_in(desk: Desk, submission: Submission) -> AnswerFiles:
-    """The answers of an archived folder."""
-    failed = {
-        p.pair: (INVALID.get(p.kind, Outcome.INVALID_ANSWER), p.text) for p in submission.problems if p.pair and p.fatal
-    }
-    return AnswerFiles(desk.layout.archive(submission.id), submission.answers, failed)
+    """The answers of an archived folder: for every phase and team that handed in the same content, as all share its scores."""
+    same = [s for s in submissions_of(desk) if s.id == submission.id and s.verdict != "refused"]
+    answers = {pair: name for one in same for pair, name in one.answers.items()}
+    problems = [problem for one in same for problem in one.problems if problem.pair and problem.fatal]
+    failed = {p.pair: (INVALID.get(p.kind, Outcome.INVALID_ANSWER), p.text) for p in problems}
+    return AnswerFiles(desk.layout.archive(submission.id), answers, failed)
 
 
 def answered_by_image(tree: Layout, fields: Path, expected: list[ExpectedAnswer]) -> AnswerFiles:
