@@ -9,10 +9,17 @@ from pathlib import Path
 
 from tests.e2e.slurm_world import fake_slurm, make_crowd, make_method
 
+from lumirage.flow.cluster.cluster_arrays import BLOCK
+
 SUBJECTS = 142
 JOBS = SUBJECTS * (SUBJECTS - 1)
 MOST_S, MOST_BYTES = 20.0, 500 * 10**6
-ALL_WAIT = 'for j in 2 3 4; do i=0; while [ $i -lt 10001 ]; do echo "$j|$i|PENDING|Priority"; i=$((i + 1)); done; done'
+BLOCKS = -(-JOBS // BLOCK)
+ALL_WAIT = (
+    f"for b in $(seq 0 {BLOCKS - 1}); do i=0; while [ $i -lt {BLOCK} ]; do "
+    'echo "$((3 * b + 2))|$i|PENDING|Priority"; i=$((i + 1)); done; done'
+)
+"""Of each block preparing, runs and scores are submitted, in this order: the runs wait."""
 
 
 def measured(words: list[str], environment: dict[str, str]) -> tuple[float, int, str]:
@@ -45,8 +52,7 @@ def test_twenty_thousand_jobs(tmp_path: Path, record_property: Callable[[str, ob
     record_property("measured", f"{submitting_s:.1f} s {submitting_bytes} B, {looking_s:.1f} s {looking_bytes} B")
     counts = {"done": 0, "failed": 0, "running": 0, "pending": JOBS, "missing": 0, "not_asked": 0}
     assert json.loads(printed)["methods"] == {"tiny": counts}
-    text = (fakes / "script-2").read_text()
-    assert "--array=0-10000%50" in text
-    assert f"--array=0-{JOBS - 2 * 10001 - 1}%" in (fakes / "script-4").read_text()
-    assert submitting_s + looking_s < MOST_S
+    assert f"--array=0-{BLOCK - 1}%12" in (fakes / "script-2").read_text(), "four blocks at a time share the 50"
+    assert f"--array=0-{JOBS % BLOCK - 1}%12" in (fakes / f"script-{3 * BLOCKS - 1}").read_text()
+    assert submitting_s + looking_s < MOST_S, (submitting_s, looking_s)
     assert max(submitting_bytes, looking_bytes) < MOST_BYTES
