@@ -22,6 +22,7 @@ from lumirage.scoring.official_numbers import (
     OfficialLabels,
     official_centroid_tre,
     official_field,
+    official_folding,
     official_point_tre,
     official_regularity,
 )
@@ -223,7 +224,7 @@ class _Evaluation:
     def _folding_percent(self) -> float:
         image = self.pair.moving if self.options.preset == "lumir24" else self.pair.fixed
         mask = read_volume(self.truth.path(image, "images")).data
-        return official_regularity(self.field, [mask], 1).foldings[0].percent
+        return official_folding(self.field, mask, 1).percent
 
     def _landmarks(self, method: Method) -> dict[str, Any]:
         paths = [self.truth.path(p, method.dest) for p in (self.pair.fixed, self.pair.moving)]

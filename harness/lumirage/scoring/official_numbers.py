@@ -14,7 +14,7 @@ from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel
 from lumirage.scoring.label_warp import Overlap, warp_voxels
 from lumirage.scoring.landmarks import Points, error_of_centroids, error_of_points, sample_cubic, sample_linear
 from lumirage.scoring.overlap import dice
-from lumirage.scoring.regularity import Regularity, mask_bits, regularity
+from lumirage.scoring.regularity import Folding, Regularity, mask_bits, masked_regularity, regularity
 from lumirage.scoring.score_rows import nan_mean
 from lumirage.scoring.surface import SurfaceOptions, surface_distances
 
@@ -81,6 +81,11 @@ class OfficialLabels:
 def official_regularity(field: Field, masks: list[NDArray[Any] | None], threads: int) -> Regularity:
     """All Jacobian metrics inside the masks (> 0); None means everywhere."""
     return regularity(field, mask_bits(masks, field.shape[1:]), len(masks), threads)
+
+
+def official_folding(field: Field, mask: NDArray[Any], threads: int) -> Folding:
+    """The folding inside one mask (> 0), where nothing else of the field is asked for."""
+    return masked_regularity(field, mask_bits([mask], field.shape[1:]), threads).folding
 
 
 def official_centroid_tre(fixed: NDArray[Any], moving: NDArray[Any], field: Field, threads: int) -> float:
