@@ -185,7 +185,7 @@ def _p(value: float | None) -> str:
 
 
 def _verdict(each: Effect) -> str:
-    """Whether the method is told better or worse than the other: by its interval, and by Holm's correction over all."""
+    """Whether the method is better or worse than the other, or unclear: by its interval and Holm's correction over all."""
     if not each.better or (each.p_holm is not None and each.p_holm >= 1 - each.confidence):
-        return "not told"
+        return "unclear"
     return "better" if each.better == "method" else "worse"

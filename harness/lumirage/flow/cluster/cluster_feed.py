@@ -67,7 +67,7 @@ def feed_all(layout: Layout, screen: Screen) -> int | None:
         except BusyError:
             continue
         except UnavailableError as error:
-            screen.say(f"what was held back is given up and planned anew: {error}")
+            screen.say(f"tasks that were not submitted yet are dropped and planned again: {error}")
             held.unlink(missing_ok=True)
             if isinstance(error, QueueFullError):
                 counts = {array.name: array.count for array in read_json(files.record, Submission).arrays}

@@ -152,7 +152,7 @@ class MethodInstaller:
         sums = checked_weights(card)
         if files := unpublished(card):
             self.screen.say(
-                f"{card.name}: no SHA-256 of {', '.join(files)} is published; it is held against that of its first use here"
+                f"{card.name}: no SHA-256 of {', '.join(files)} is published; it is compared with that of its first use here"
             )
         made = MethodUse(card=card, image=image.start, digest=image.digest, weights=sums)
         return made.model_copy(update={"dose_of": source.dose_of, "dose": dict(source.dose)})

@@ -114,7 +114,7 @@ def refuse_disturbed(client: docker.DockerClient, container: Container, started:
     """Raise EngineError where somebody else had the engine kill a container of ours (`killed`, and not by us), PausedError
     where somebody had it paused."""
     if killed and _ordered(client, container, started, "kill"):
-        raise EngineError("somebody told the engine to stop a container of ours")
+        raise EngineError("somebody stopped one of our containers through the engine")
     if _ordered(client, container, started, "pause"):
         raise PausedError("somebody paused a container of ours, so its times say nothing of the method")
 
