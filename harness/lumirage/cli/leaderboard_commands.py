@@ -72,7 +72,7 @@ def rank_lines(results: "ChallengeResults", waiting: tuple[str, ...] = ()) -> li
     from lumirage.core.metrics import title
 
     head = f"{'place':>5}  {'team':26} {'score':>8} {title(results.metric)[:13]:>13} {'failed':>6} {'ranks':>8} {'first':>5}"
-    lines = [f"{results.title}, {results.phase_text.lower()}: {results.n_pairs} pairs of {results.n_subjects} people"]
+    lines = [results.title, f"{results.phase_text}: {results.n_pairs} pairs of {results.n_subjects} people"]
     lines += [*(f"RULES CHANGED: {change}" for change in results.changes), head]
     lines += [_line(entry) for entry in results.declared.entries]
     lines += [

@@ -190,7 +190,7 @@ def test_a_declared_metric_that_is_turned_round_is_refused(tmp_path: Path) -> No
 
 def test_rank_prints_the_list_in_80_columns(prepared: Prepared) -> None:
     lines = rank_lines(prepared.ranked.results, ("slow",))
-    table = lines[1:9]
+    table = lines[2:10]
     assert max(map(len, table)) <= 80
     assert [line.split()[:2] for line in table[1:3]] == [["1=", "good"], ["1=", "twin"]]
     assert table[-1].split()[:3] == ["-", "identity", "(sentinel)"]
