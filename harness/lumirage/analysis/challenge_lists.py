@@ -151,6 +151,7 @@ def _published(table: ScoreTable, rules: RankingRules) -> Scored:
     of_pairs = np.concatenate([np.ones((1, len(table.pairs))), of_pairs])  # the list itself, then the draws
     scores = np.stack([rank_scores_in_draws(losses_in_draws(factor, of_pairs)) for factor in factors])
     together = np.exp(np.average(np.log(scores), axis=0, weights=weights))
+    together[of_pairs.sum(axis=1) == 0] = np.nan
     cell = main_cell(table, rules).among(in_list)
     shown = [
         {"team": m, "factor": f.name, "mean": abs(schemes.mean_merits(f.merits)[k]), "rank_score": scores[n, 0, k]}

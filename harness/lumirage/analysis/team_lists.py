@@ -83,6 +83,7 @@ def listed(scored: Scored, failed: dict[str, int], baselines: Collection[str]) -
     ranks = _ranks(scored.scores[at], last)
     there = np.isfinite(ranks)
     drawn = _ranks(scored.drawn[:, at], last)[:, there] if len(scored.drawn) else np.empty((0, int(there.sum())))
+    drawn = drawn[np.isfinite(drawn).all(axis=1)]  # a draw can leave no pair
     kept = tuple(name for name, known in zip(names, there, strict=True) if known)
     places = _places(scored, at, ranks, np.array([failed[m] > 0 for m in names], dtype=np.bool_))
     rows = []

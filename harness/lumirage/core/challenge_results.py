@@ -94,6 +94,17 @@ class Told(Record):
     difference: tuple[tuple[float | None, ...], ...]
 
 
+class JitterChange(Record):
+    """What an image's answers change by when it is run on grids turned and shifted by a little."""
+
+    team: str
+    mean_plain: float | None
+    mean_jittered: float | None
+    kept: float | None = Field(description="share of the gain over doing nothing that is left")
+    fell_share: float | None = Field(description="share of the pairs on which it fell")
+    suspect: bool = Field(description="as one whose answers are remembered would")
+
+
 class HandedIn(Record):
     """A submission that was not refused, as the public may know it."""
 
@@ -135,6 +146,7 @@ class ChallengeResults(Record):
     failures: tuple[FailureCost, ...]
     means: tuple[MetricMean, ...]
     told: Told
+    jitter: tuple[JitterChange, ...] = Field(default=(), description="of images, in the main metric")
     submissions: tuple[HandedIn, ...]
 
 

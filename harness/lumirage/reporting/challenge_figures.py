@@ -98,7 +98,8 @@ def podium_plot(
         for i, team in enumerate(teams):
             color = shown.looks[team].color
             for k in range(values.shape[1]):
-                marks.append(Dot((middle(int(places[i, k]), i), scale(values[i, k])), 1.8, color, color))
+                at_pair = (middle(int(places[i, k]), i), scale(values[i, k]))
+                marks.append(Dot(at_pair, 2.2, color, color, marker=shown.looks[team].marker))
     counts = np.stack([np.bincount(row, minlength=n) for row in places])
     most, base = max(int(counts.max(initial=1)), 1), bottom + 90
     for place in range(n):
@@ -125,7 +126,8 @@ def _keys(shown: DrawnTeams, teams: Sequence[str], at: tuple[float, float], righ
         if x > left and x + size > right:
             x, y = left, y + 17
         color = shown.looks[team].color
-        marks += [Box((x, y - 8), (9, 9), color), Label((x + 13, y), name, color, 11)]
+        marker = shown.looks[team].marker
+        marks += [Dot((x + 4.5, y - 4), 4, color, color, marker=marker), Label((x + 13, y), name, color, 11)]
         x += size
     return marks, y
 

@@ -72,6 +72,7 @@ def public_files(results: ChallengeResults, pairs: PairRanks) -> Files:
         files[f"figures/{file_name(wide)}.svg"] = to_svg(wide, inline=False).encode()
         files[f"figures/{file_name(wide)}.png"] = to_png(wide)
     tables = public_tables(results)
+    tables = {name: table for name, table in tables.items() if len(table)}
     files |= {f"tables/{name}.tsv": to_tsv(table).encode() for name, table in tables.items()}
     page = render("challenge.html.j2", **_context(results, shown, list(tables)))
     return {
@@ -147,6 +148,7 @@ def public_tables(results: ChallengeResults) -> dict[str, pd.DataFrame]:
         "beside": pd.DataFrame(beside, columns=["varies", "name", "team", "rank", "place", "kendall_tau"]),
         "significance": pd.DataFrame(told, columns=["entry", "other", "difference", "better"]),
         "failures": pd.DataFrame([row.model_dump() for row in results.failures]),
+        "jitter": pd.DataFrame([row.model_dump() for row in results.jitter]),
         "submissions": pd.DataFrame([row.model_dump() for row in results.submissions]),
     }
 
@@ -170,10 +172,15 @@ def headline(results: ChallengeResults) -> str:
 
 def _context(results: ChallengeResults, shown: Sequence[tuple[Scene, Scene]], tables: list[str]) -> dict[str, Any]:
     columns = mean_columns(results)
+    notes: dict[str, list[str]] = {}
+    for entry in results.declared.entries:
+        if entry.kind == "team" and entry.note:
+            notes.setdefault(entry.note, []).append(entry.team)
     return {
         "results": results,
         "looks": looks_in(results),
         "headline": headline(results),
+        "notes": notes,
         "columns": columns[:MOST_MEANS],
         "score_head": _score_head(results.declared, results.metric),
         "interval": interval_words,

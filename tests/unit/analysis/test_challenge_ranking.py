@@ -242,6 +242,17 @@ def test_equal_teams_share_a_place_and_ranks_of_draws_are_of_teams():
         np.testing.assert_allclose(made.stability, 1)
 
 
+@pytest.mark.parametrize("scheme", [OURS, "lumir24"])
+def test_draws_that_leave_no_pair_are_no_draws(scheme):
+    pairs = pairs_of("chain", 4)  # of people drawn 1, 1, 3, 3 no pair is left
+    dice = {m: v + np.array([0, 0.001, 0.002]) for m, v in {"identity": 0.1, "good": 0.7, "poor": 0.3}.items()}
+    made = listed(scores(pairs, dice, metric="dice_lumir"), scheme=scheme)
+    assert 20 < len(made.draws) < 40
+    found = made.table.set_index("team")
+    assert found.loc["good", "first_share"] == 1
+    assert (found.loc["good", "rank_low"], found.loc["good", "rank_high"]) == (1, 1)
+
+
 def test_too_few_subjects_give_no_draws_and_say_so():
     pairs, dice = [("a", "b"), ("b", "a")], {"identity": [0.1, 0.1], "good": [0.5, 0.6], "poor": [0.3, 0.3]}
     made = listed(scores(pairs, {m: np.array(v) for m, v in dice.items()}))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from made_up_desk import make_desk, values_of_teams
@@ -93,8 +94,9 @@ def test_a_phase_that_shows_means_alone_has_no_pair_on_any_page(tmp_path: Path) 
     assert not [path for path in prepared.files if path.endswith("pairs.tsv")]
     assert b"pair 1" not in prepared.files["teams/good/index.html"].replace(b"4 pairs", b"")
     assert b"This phase shows means alone" in prepared.files["teams/good/index.html"]
-    lines = re.findall(rb"<circle", prepared.files["public/figures/podium.svg"])
-    assert lines == []  # bars, no point for a pair
+    podium = prepared.files["public/figures/podium.svg"]
+    assert podium.count(b"<path") + podium.count(b"<circle") == 1 + 6  # the base line, and a key for each team: no pair
+    assert podium.count(b"<rect") > 6
     assert "shows means alone" in listing(prepared)[-1]
 
 
@@ -204,3 +206,20 @@ def test_nothing_is_written_before_yes(desk_folder: Path, tmp_path: Path, capsys
         publish(desk_folder, tmp_path / "site")
     assert "public/index.html" in capsys.readouterr().out
     assert not (tmp_path / "site").exists()
+
+
+def test_what_jitter_found_stands_on_the_public_page(tmp_path: Path) -> None:
+    pairs, dice = values_of_teams(4)
+    desk = make_desk(tmp_path / "d", {team: dice[team] for team in ("identity", "good", "poor")}, pairs)
+    assert rank_desk(desk).results.jitter == ()
+    rows = {"identity": (0.4, 0.4, np.nan, False), "good": (0.7, 0.42, 0.07, True), "poor": (0.5, 0.5, 0.98, False)}
+    columns = ["mean_plain", "mean_jittered", "kept", "suspect"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("method").reset_index()
+    table = table.assign(metric="dice_lumir", fell_share=0.5)
+    table.to_csv(desk.layout.jitter_table, sep="\t", index=False, na_rep="n/a")
+    prepared = prepare_site(rank_desk(desk))
+    assert [(row.team, row.suspect) for row in prepared.ranked.results.jitter] == [("good", True), ("poor", False)]
+    page = prepared.files["public/index.html"].decode()
+    assert page.count("falls as remembered answers do") == 1
+    assert "7 %" in page
+    assert "public/tables/jitter.tsv" in prepared.files

@@ -12,6 +12,7 @@ from lumirage.core.challenge_results import (
     FactorScore,
     FailureCost,
     HandedIn,
+    JitterChange,
     ListBeside,
     ListedTeam,
     MetricMean,
@@ -179,6 +180,7 @@ def _results(desk: Desk, phase: Phase, ranking: "ChallengeRanking") -> Challenge
             better=tuple(tuple(map(bool, row)) for row in told.better),
             difference=tuple(tuple(None if isnan(v) else float(v) for v in row) for row in told.difference),
         ),
+        jitter=_jitter(desk, ranking),
         submissions=tuple(
             HandedIn(
                 team=s.team, id=s.id, kind=s.kind, received=s.received, harness=s.harness, rules=s.rules, late=s.late,
@@ -211,6 +213,18 @@ def _list(made: "TeamList", late: set[str]) -> RankedList:
         factors=_read(FactorScore, made.factors),
         rank_shares=shares,
     )
+
+
+def _jitter(desk: Desk, ranking: "ChallengeRanking") -> tuple[JitterChange, ...]:
+    """The rows of jitter.tsv in the main metric, of entries of this list; none if it was not run."""
+    import pandas as pd  # late: half a second
+
+    if not desk.layout.jitter_table.is_file():
+        return ()
+    table = pd.read_csv(desk.layout.jitter_table, sep="\t", keep_default_na=False, na_values=["n/a"])
+    found = table[(table["metric"] == ranking.metric) & table["method"].isin(ranking.methods)]
+    found = found[~found["method"].isin(SENTINELS)].rename(columns={"method": "team"})
+    return _read(JitterChange, found[list(JitterChange.model_fields)])
 
 
 def _beside(ranking: "ChallengeRanking") -> "list[ListBeside]":
