@@ -224,7 +224,9 @@ def container_tree(pid: int, proc: Path = Path("/proc")) -> ProcessTree | None:
         except psutil.Error:
             return []
 
-    return ProcessTree(members)
+    tree = ProcessTree(members)
+    tree.memory_how += "; the container's temporary files in memory do not count"
+    return tree
 
 
 def _resident(process: psutil.Process) -> tuple[int, int]:

@@ -190,6 +190,7 @@ def test_without_a_group_of_its_own_a_container_is_measured_by_its_processes_and
         assert tree is not None
         assert {os.getpid(), child.pid} <= set(tree.pids())
         assert tree.memory_bytes() > 2**20
+        assert tree.memory_how.endswith("temporary files in memory do not count")
     finally:
         child.kill()
         child.wait()
