@@ -62,9 +62,13 @@ def grids(plan: PlanOverview) -> list[str]:
         else:
             small, large = (" x ".join(map(str, shape)) for shape in (grid.smallest_shape, grid.largest_shape))
             words = small if small == large else f"{small} to {large}"
-            words += f", {_spacing(grid.smallest_spacing_mm)} mm, {grid.mean_voxels / 1e6:.1f} M voxels"
+            words += f", {_spacing(grid.smallest_spacing_mm)} mm, {_voxels(grid.mean_voxels)}"
         found.setdefault(words, []).append(condition_words(grid.condition))
     return [words if len(found) == 1 else f"{', '.join(names)}: {words}" for words, names in found.items()]
+
+
+def _voxels(many: float) -> str:
+    return f"{many / 1e6:.1f} M voxels" if many >= 1e5 else f"{many / 1e3:.0f} thousand voxels"
 
 
 def _spacing(spacing_mm: tuple[float, float, float] | None) -> str:
