@@ -145,7 +145,10 @@ class Challenge(Record):
         if self.official and len(self.presets) > 1:
             raise ValueError("presets: an official configuration is scored by one of them")
         if not self.official and self.dataset is None:
-            raise ValueError("dataset: a track needs the folder of its BIDS dataset")
+            raise ValueError(
+                f"dataset: a track needs the folder of its BIDS dataset; is '{self.configuration}' a folder of official "
+                f"configurations? Then write '{self.configuration}/'"
+            )
         if self.ranking.preset and self.presets and self.ranking.preset not in self.presets:
             raise ValueError(f"ranking.preset: '{self.ranking.preset}' is not among the presets")
         return self
