@@ -150,12 +150,12 @@ def significance_matrix(tests: Told, looks: Mapping[str, Look], what: str, width
         for j, other in enumerate(names):
             if i == j:
                 continue
-            told_words = "is better than" if better[i][j] else "is worse than" if better[j][i] else "is not told from"
-            text = f"{name} {told_words} {other}: difference of {short(difference[i][j])} {what}"
+            words = "is better than" if better[i][j] else "is worse than" if better[j][i] else "does not differ from"
+            text = f"{name} {words} {other}: difference of {short(difference[i][j])} {what}"
             fill = color if better[i][j] else "wash"
             marks.append(Box((room + size * j + 1, y + 1), (size - 2, size - 2), fill, text))
         told.append(f"{name} is better than {sum(better[i])} of {n - 1}")
-    return Scene("significance", f"{what}: who is told from whom", "; ".join(told), width, top + size * n + 10, marks)
+    return Scene("significance", f"Significance by {what}", "; ".join(told), width, top + size * n + 10, marks)
 
 
 def own_pairs_plot(values: Sequence[tuple[str, float, bool]], metric: str, look: Look, width: float) -> Scene:
