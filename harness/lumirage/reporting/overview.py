@@ -281,13 +281,9 @@ def _warned(runs: pd.DataFrame) -> list[tuple[str, int]]:
 
 def _facts(inputs: Inputs) -> dict[str, int]:
     pairs = inputs.pairs.values()
-    subjects = {p.fixed.subject for p in pairs} | {p.moving.subject for p in pairs}
-    return {
-        "pairs": len(pairs),
-        "subjects": len(subjects),
-        "runs": len(inputs.runs),
-        "planned": len(inputs.evaluation.pairs),
-    }
+    subjects = {scan.subject for pair in pairs for scan in (pair.fixed, pair.moving)}
+    planned = len(inputs.evaluation.pairs)
+    return {"pairs": len(pairs), "subjects": len(subjects), "runs": len(inputs.runs), "planned": planned}
 
 
 def _pages(overview: Overview, one_file: bool) -> dict[str, str]:
