@@ -139,7 +139,7 @@ class LabelMeasures:
         """Both maps on the working grid: unchanged if they are on it, else nearest neighbour."""
         grid, affine, threads = self.pair.grid, self.pair.inputs.affine, self.pair.threads
         return (
-            on_grid(self.maps.fixed, grid, self.labels, threads),
+            self.pair.constants.labels_on(self.maps.fixed, grid, self.labels, threads),
             on_grid(self.maps.moving, grid, self.labels, threads, affine),
         )
 

@@ -37,6 +37,10 @@ class PairConstants:
         """A label map as dense ids, on its own grid."""
         return self._once(labels, (volume,), lambda: relabel(volume.data, labels, threads))
 
+    def labels_on(self, volume: Volume, grid: Grid, labels: LabelSet, threads: int) -> DenseLabels:
+        """A label map as dense ids on another grid in its own world."""
+        return self._once((labels, grid), (volume,), lambda: on_grid(volume, grid, labels, threads))
+
     def surfels(self, dense: DenseLabels, threads: int) -> Surfels:
         """All surfels of a label map."""
         return self._once("surfels", (dense,), lambda: surfels(dense, threads))
