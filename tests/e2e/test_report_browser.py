@@ -51,7 +51,7 @@ def chromium() -> Iterator[Any]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(engine))
-    driver.set_script_timeout(60)
+    driver.set_script_timeout(180)
     yield driver
     driver.quit()
 
@@ -255,6 +255,42 @@ def test_explorer_answers_a_reader(page: Any) -> None:
     assert js("[...document.querySelectorAll('#st-table tbody th')].map((c) => c.textContent).sort()") == [
         "cortex", "thalamus", "ventricle",
     ]  # fmt: skip
+    assert "[" in js("document.querySelector('#st-table tbody td small').textContent")  # with its interval
+    assert js("document.querySelectorAll('#st-table .st-ci').length") == 3
+
+
+def test_brush_by_keyboard(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    wait(page, "document.documentElement.dataset.explored")
+    plot = page.find_element("css selector", "#ex-plot > svg")
+    page.execute_script("arguments[0].focus()", plot)
+
+    def box() -> list[float]:
+        read = "const b = document.querySelector('#ex-plot .selection').getBBox(); return [b.x, b.y, b.width, b.height]"
+        return list(page.execute_script(read))
+
+    plot.send_keys(Keys.ENTER)
+    x, y, width, height = box()
+    plot.send_keys(Keys.ARROW_LEFT, Keys.ARROW_UP)
+    assert box() == [x - 12, y - 12, width, height]
+    plot.send_keys(Keys.SHIFT, Keys.ARROW_RIGHT)
+    assert box() == [x - 12, y - 12, width + 12, height]
+    inside = page.execute_script("return document.querySelectorAll('#ex-plot .pair-dot:not(.out)').length")
+    assert page.execute_script("return document.querySelector('#found').textContent").startswith(
+        f"{inside} of 20 pairs"
+    )
+    plot.send_keys(Keys.ESCAPE)
+    assert page.execute_script("return document.querySelector('#found').textContent") == ""
+
+
+def test_mosaic_loads_its_list_and_pictures_when_it_is_opened(page: Any) -> None:
+    wait(page, "document.documentElement.dataset.explored")
+    assert page.execute_script("return window.LUMIRAGE_MOSAIC === undefined && !document.querySelector('#mosaic img')")
+    page.execute_script("const m = document.querySelector('#mosaic'); m.open = true; m.scrollIntoView()")
+    assert wait(page, "document.querySelectorAll('#mo-tiles img').length") == 20
+    assert wait(page, "document.querySelector('#mo-tiles img').naturalWidth") > 90
+    assert page.execute_script("return document.querySelector('#mo-words').textContent").startswith("20 of 20 pairs")
 
 
 def test_two_pictures_over_one_another(chromium: Any, report: Path) -> None:
@@ -271,6 +307,14 @@ def test_two_pictures_over_one_another(chromium: Any, report: Path) -> None:
     chromium.execute_script(
         "const s = document.querySelector('.compare-structure'); s.value = '2'; s.dispatchEvent(new Event('change'))"
     )
+    still = {"features": [{"name": "prefers-reduced-motion", "value": "reduce"}]}
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", still)
+    assert wait(chromium, "document.querySelector('.compare-flicker').textContent === 'Change'")
+    shown = "document.querySelector('.stage .over').style.visibility"
+    for expected in ("hidden", ""):
+        chromium.execute_script("document.querySelector('.compare-flicker').click()")
+        assert chromium.execute_script(f"return {shown}") == expected
+    assert chromium.execute_script("return document.querySelectorAll('.stage .over .landmark').length") == 9
     seen = (
         "[...new Set([...document.querySelectorAll('.contour')].filter((c) => getComputedStyle(c).display !== 'none')"
         ".map((c) => c.dataset.label))]"
@@ -304,10 +348,14 @@ def test_print_loses_no_column(chromium: Any, report: Path) -> None:
     wait(chromium, "document.documentElement.dataset.explored")
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
+        chromium.execute_script("dispatchEvent(new Event('beforeprint'))")
+        assert chromium.execute_script("return document.querySelectorAll('details:not([open])').length") <= 1
         wide = chromium.execute_script(
             "return [...document.querySelectorAll('table')].filter((t) => t.offsetWidth && "
             "t.getBoundingClientRect().right > innerWidth + 1).map((t) => t.id || t.textContent.slice(0, 60))"
         )
+        chromium.execute_script("dispatchEvent(new Event('afterprint'))")
+        assert not chromium.execute_script("return document.querySelector('details.numbers').open")
     finally:
         chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert wide == []
@@ -360,6 +408,12 @@ def _viewer_shows(driver: Any, within: str) -> None:
 def test_viewer_shows_the_volumes(chromium: Any, report: Path) -> None:
     show(chromium, sorted((report / "pairs").glob("sub1003T1w-sub1002T1w.html"))[0])
     _viewer_shows(chromium, "main")
+    points = "LUMIRAGE_VIEWER.meshes[0].nodes"
+    assert chromium.execute_script(f"return {points}.length") == 6  # three landmarks, fixed and moved
+    chromium.execute_script("document.querySelectorAll('tr[data-landmark]')[1].click()")
+    at = chromium.execute_script("return [...LUMIRAGE_VIEWER.frac2mm(LUMIRAGE_VIEWER.scene.crosshairPos)].slice(0, 3)")
+    fixed = chromium.execute_script(f"return {points}.map((n) => [n.x, n.y, n.z])")
+    assert min(np.abs(np.subtract(fixed[0::2], at)).max(axis=1)) < 2.5  # a voxel of the viewer's volumes
     assert_quiet(chromium)
 
 

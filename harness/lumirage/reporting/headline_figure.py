@@ -18,7 +18,7 @@ from lumirage.reporting.report_inputs import Inputs
 from lumirage.reporting.report_tables import MethodRow
 
 MOST_ROWS = 12
-"""Methods in the figure; the leaderboard below has all."""
+"""Methods in the figure at first."""
 
 REACH = 2.5
 """References further away than this many times the span of the methods are arrows at the edge."""
@@ -73,8 +73,8 @@ class HeadlineFigure:
     rows: tuple[FigureRow, ...]
     scale_rows: tuple[FigureRow, ...]
     """The references."""
-    more: int
-    """Methods that have no line here."""
+    rest: tuple[FigureRow, ...]
+    """Methods beyond the first, shown when a reader asks for them, and in print."""
     axis: Markup
 
 
@@ -88,6 +88,14 @@ def effects_of(inputs: Inputs, measure: Measure) -> dict[tuple[str, str], Effect
     return found
 
 
+def halves_of(inputs: Inputs, measure: Measure) -> dict[str, float]:
+    """Method -> half of the interval of its effect, which says how many digits its mean deserves; under "" the least."""
+    base = base_of(comparisons(inputs, measure, inputs.conditions[0]))
+    effects = effects_of(inputs, measure)
+    known = {m: e.half for (m, reference), e in effects.items() if reference == base and e.half > 0}
+    return known | {"": min(known.values(), default=float("nan"))}
+
+
 def headline_figure(inputs: Inputs, lines: Sequence[MethodRow]) -> HeadlineFigure:
     """From the lines of the leaderboard, which are in its order."""
     measure = inputs.measures[0]
@@ -97,14 +105,14 @@ def headline_figure(inputs: Inputs, lines: Sequence[MethodRow]) -> HeadlineFigur
     here = inputs.runs[inputs.runs["condition"] == inputs.conditions[0]]
     runs = {str(method): int(count) for method, count in here["method"].value_counts().items()}
     rows = [_row(line, inputs.looks[line.method], mine[line.method], (scale, runs)) for line in lines]
-    competing = _grouped([row for row in rows if not row.line.reference])
+    competing = [row for row in rows if not row.line.reference]
     return HeadlineFigure(
         measure=measure,
         base=base,
         bases=tuple(m for m in inputs.methods if any(reference == m for _, reference in effects)),
-        rows=tuple(competing[:MOST_ROWS]),
+        rows=tuple(_grouped(competing[:MOST_ROWS])),
         scale_rows=tuple(row for row in rows if row.line.reference),
-        more=max(0, len(competing) - MOST_ROWS),
+        rest=tuple(_grouped(competing[MOST_ROWS:])),
         axis=_axis(scale),
     )
 
@@ -142,11 +150,11 @@ def _row(line: MethodRow, look: Look, effect: Effect, of: tuple[Scale, Mapping[s
 def _grouped(rows: Sequence[FigureRow]) -> list[FigureRow]:
     """Methods that share a place have one cell for it."""
     found: list[FigureRow] = []
-    for k, row in enumerate(rows[:MOST_ROWS]):
-        shares = [other for other in rows[:MOST_ROWS] if other.place == row.place and row.place.endswith("=")]
+    for k, row in enumerate(rows):
+        shares = [other for other in rows if other.place == row.place and row.place.endswith("=")]
         first = not shares or rows[k - 1] not in shares or k == 0
         found.append(_with_span(row, (len(shares) or 1) if first else 0))
-    return [*found, *rows[MOST_ROWS:]]
+    return found
 
 
 def _with_span(row: FigureRow, span: int) -> FigureRow:

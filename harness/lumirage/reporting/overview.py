@@ -18,7 +18,7 @@ from lumirage.reporting.citations import paragraphs, references
 from lumirage.reporting.displayed_measures import definitions_of
 from lumirage.reporting.failure_tables import Reason, failed_pairs, outcome_counts, reasons
 from lumirage.reporting.figures import SECTIONS, ReportFigure, file_name
-from lumirage.reporting.headline_figure import headline_figure
+from lumirage.reporting.headline_figure import halves_of, headline_figure
 from lumirage.reporting.label_sources import sources_of
 from lumirage.reporting.mosaic import Tile
 from lumirage.reporting.page_data import page_data
@@ -134,6 +134,7 @@ def _parts(overview: Overview, one_file: bool) -> dict[str, tuple[Callable[[], A
     inputs, lines = overview.inputs, overview.lines
     return {
         "shown": (lambda: shown_columns(inputs.measures, lines), [0]),
+        "halves": (lambda: [halves_of(inputs, m) for m in inputs.measures], [{}] * len(inputs.measures)),
         "sparks": (lambda: _sparks(lines), {}),
         "first_figure": (lambda: headline_figure(inputs, lines), None),
         "looks": (lambda: inputs.looks, {}),
@@ -186,12 +187,10 @@ def save_tables(overview: Overview, folder: Path) -> None:
     for name in made:
         overview.problems.attempt(f"table {name}", partial(save, name), lambda _: None)
     if (structures := inputs.layout.table("structures")).is_file():
-        overview.problems.attempt("table structures", lambda: _copy(structures, folder), lambda _: None)
-
-
-def _copy(table: Path, folder: Path) -> None:
-    """A table that is too long for LaTeX, as it is."""
-    write_text(folder / table.name, table.read_text(encoding="utf-8"))
+        text = structures.read_text(encoding="utf-8")  # too long for LaTeX
+        overview.problems.attempt(
+            "table structures", lambda: write_text(folder / structures.name, text), lambda _: None
+        )
 
 
 def failure_table(found: Sequence[Reason]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from markupsafe import Markup
 
 from lumirage.core.condition_words import condition_words
 from lumirage.core.failure_policy import COUNTED_AS
-from lumirage.reporting.axes import gigabytes, seconds, short
+from lumirage.core.precision import rounded
+from lumirage.reporting.axes import MINUS, gigabytes, seconds, short
 from lumirage.reporting.method_looks import OUTLINES, Outline
 from lumirage.reporting.pair_page import PairPage
 from lumirage.reporting.report_tables import cell
@@ -42,6 +44,13 @@ def sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
+def digits(value: float, half: float | None) -> str:
+    """A number with the digits that half of its interval allows; four where it has no interval."""
+    if not math.isfinite(value) or not half or not math.isfinite(half):
+        return short(value, 4)
+    return rounded(value, half, 2).replace("-", MINUS)
+
+
 @functools.cache
 def environment() -> Environment:
     """Templates with autoescape; an unknown name is an error."""
@@ -54,6 +63,7 @@ def environment() -> Environment:
     )
     made.filters |= {
         "short": short,
+        "digits": digits,
         "seconds": seconds,
         "gigabytes": gigabytes,
         "json": as_json,

@@ -9,9 +9,11 @@ from markupsafe import Markup
 
 from lumirage.core.errors import DataError
 from lumirage.core.model import SENTINELS, Outcome, Pair, Run
+from lumirage.core.precision import rounded
 from lumirage.core.space import Float, Single
-from lumirage.reporting.axes import short
+from lumirage.reporting.axes import MINUS, short
 from lumirage.reporting.chosen_pairs import Chosen
+from lumirage.reporting.headline_figure import halves_of
 from lumirage.reporting.landmark_errors import LandmarkTable, landmark_table, landmarks_of, viewer_points
 from lumirage.reporting.method_looks import Look
 from lumirage.reporting.pair_panels import PairPlanes, PanelRow, errors_of, planes_of, result_rows, shared_rows
@@ -204,7 +206,17 @@ def _part(
 def _scores(inputs: Inputs, choice: Chosen) -> tuple[tuple[str, tuple[str, ...]], ...]:
     at = list(inputs.pairs).index(choice.pair)
     columns = [inputs.matrix(measure, choice.condition)[:, at] for measure in inputs.measures]
-    return tuple((m, tuple(short(float(c[i]), 4) for c in columns)) for i, m in enumerate(inputs.methods))
+    halves = [halves_of(inputs, measure)[""] for measure in inputs.measures]
+    return tuple(
+        (m, tuple(_value(float(c[i]), half) for c, half in zip(columns, halves, strict=True)))
+        for i, m in enumerate(inputs.methods)
+    )
+
+
+def _value(value: float, half: float) -> str:
+    """A pair's value with the digits that the finest interval of the measure allows."""
+    known = np.isfinite(value) and np.isfinite(half)
+    return rounded(value, half, 2).replace("-", MINUS) if known else short(value, 4)
 
 
 def _labels(inputs: Inputs, choice: Chosen, rows: pd.DataFrame) -> tuple[LabelTable, ...]:

@@ -17,6 +17,20 @@
     try { localStorage.setItem("lumirage-theme", root.dataset.theme); } catch (e) { /* closed to files in some browsers */ }
   }));
 
+  // -- print: what is folded is opened, but for pictures that would have to be loaded first ---------------------
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = $$("details:not([open]):not(#mosaic)");
+    opened.forEach((part) => { part.open = true; });
+  });
+  addEventListener("afterprint", () => { opened.forEach((part) => { part.open = false; }); opened = []; });
+
+  $$("button[data-show-rest]").forEach((button) => button.addEventListener("click", () => {
+    const all = button.closest(".first-figure").classList.toggle("all");
+    button.setAttribute("aria-expanded", String(all));
+    button.textContent = button.textContent.replace(/^(Show|Hide)/, all ? "Hide" : "Show");
+  }));
+
   // -- pages of pairs -------------------------------------------------------------------------------------------
   $$("[data-toggle]").forEach((box) => box.addEventListener("change", () => {
     (box.closest("main") || document.body).classList.toggle(box.dataset.toggle, !box.checked);
