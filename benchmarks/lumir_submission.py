@@ -1,4 +1,4 @@
-"""CPU time of `score --lumir-submission` for pairs of LUMIR's size, from gzip to metrics.json: lumir_submission.md.
+"""CPU time of `score --lumir-submission` for pairs of LUMIR's size, from gzip to metrics.json.
 
 python benchmarks/lumir_submission.py [--pairs 20]
 

@@ -1,4 +1,4 @@
-"""What this commit costs beside another one, and beside peers, measured in one run on one machine: side_by_side.md.
+"""What this commit costs beside another one, and beside peers, measured in one run on one machine.
 
 python benchmarks/side_by_side.py OUT [--before COMMIT] [--peers]
 
