@@ -32,6 +32,7 @@ AXES = {
     "inverted": "inverted contrast",
     "bias_field": "bias field (share)",
     "noise": "noise (share)",
+    "jitter": "jitter of the grid",
     "contrast": "contrast",
     "session": "session",
     "several": "several at once",
@@ -85,6 +86,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "inverted": lambda level: "inverted contrast" if level == "True" else "contrast as it is",
     "bias_field": lambda level: f"{_percent(level)} bias field",
     "noise": lambda level: f"{_percent(level)} noise",
+    "jitter": lambda _: "grid turned and shifted by a little, trace of noise",
     "contrast": lambda level: f"{level} images",
     "session": lambda level: f"session {level}",
 }

@@ -16,6 +16,7 @@ WORDS = {
     "orientation-LPS_noise-0.05": "LPS orientation, 5 % noise",
     "intensity-zscore": "z-scored intensities",
     "inverted-True": "inverted contrast",
+    "jitter-on": "grid turned and shifted by a little, trace of noise",
     "contrast-T2w": "T2w images",
     "session-a_b": "session a_b",
     "noise": "noise",
@@ -32,7 +33,7 @@ def test_every_axis_that_a_track_can_vary_has_words() -> None:
     values = {
         "orientation": "LPS", "oblique_deg": 5, "spacing_mm": 2, "shape": [8, 9, 10], "crop_mm": 5, "divisible_by": 16,
         "affine": "rigid", "affine_error": {"rotation_deg": 5}, "skull": "stripped", "intensity": "minmax", "gamma": 1.5,
-        "inverted": True, "bias_field": 0.3, "noise": 0.1, "contrast": "T2w", "session": "2",
+        "inverted": True, "bias_field": 0.3, "noise": 0.1, "jitter": "a secret", "contrast": "T2w", "session": "2",
     }  # fmt: skip
     assert set(values) == {*Prepare.model_fields, *SCAN_AXES}
     assert set(values) <= set(AXES)
