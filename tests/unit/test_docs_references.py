@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import yaml
-from docs.hooks.references import field_rows, pages, said_of_track
 from pydantic import ValidationError
+from record_fields import field_rows
+from references import pages, said_of_track
 
 from lumirage.core.model import Method
 from lumirage.core.track import Track

@@ -1,4 +1,4 @@
-"""The files of one submission to a cluster, in OUT/work/jobs."""
+"""The files of one submission to a cluster, each in a folder of its own among the working files of the output tree."""
 
 from dataclasses import dataclass
 from pathlib import Path

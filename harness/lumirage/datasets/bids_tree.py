@@ -88,15 +88,6 @@ def write_label_table(root: Path, names: Mapping[int, str]) -> None:
     write_table(root / "dseg.tsv", ("index", "name"), [(str(i), names[i]) for i in sorted(names)])
 
 
-def read_label_table(root: Path) -> dict[int, str]:
-    """Label -> name from the dseg.tsv of a derivative; empty if there is none or it is not a valid label table."""
-    table = root / "dseg.tsv"
-    if not table.is_file():
-        return {}
-    rows = (line.split("\t") for line in table.read_text(encoding="utf-8").splitlines()[1:])
-    return {int(row[0]): row[1] for row in rows if len(row) > 1 and row[0].isdigit()}
-
-
 def write_landmarks(path: Path, landmarks: Iterable[tuple[int, str, Sequence[float]]]) -> None:
     """A landmark table of (index, name, place), the place in RAS+ mm of the scan's own world."""
     rows = [(str(index), name, *(f"{value:.4f}" for value in place)) for index, name, place in landmarks]

@@ -11,7 +11,7 @@ from lumirage.core.failure_policy import PolicyMean
 from lumirage.core.metrics import title
 from lumirage.core.model import Outcome
 from lumirage.reporting.analysis_tables import against_base, comparisons, main_ranking
-from lumirage.reporting.axes import MINUS, NONE, gigabytes, seconds, short
+from lumirage.reporting.axes import MINUS, NONE, short
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.policy_means import policy_means
 from lumirage.reporting.report_inputs import Inputs
@@ -198,8 +198,3 @@ def cell(value: object) -> str:
 
 def _cell(value: object) -> str:
     return escape_latex(cell(value))
-
-
-def cost_cells(line: MethodRow) -> tuple[str, str]:
-    """Time and memory of a line as text."""
-    return seconds(line.wall_s), gigabytes(line.peak_memory_bytes)
