@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from lumirage.core.dataset_files import every_pair, files_of
 from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text
+from lumirage.core.model import Pair, Scan
 from lumirage.core.records import explain, with_checksum, without_checksum
 from lumirage.core.set_aside import exists
 from lumirage.core.track import IN_DATASET, Evaluation
@@ -25,6 +26,8 @@ DATASET = "dataset"
 PLACE_VARIABLE = "LUMIRAGE_BIDS_DIR"
 """Names the dataset's folder if it is no longer where evaluation.json says."""
 Json = dict[str, Any]  # as json reads it
+ROLES = ("fixed", "moving")
+"""The scans of a pair."""
 
 
 def write_evaluation(layout: Layout, evaluation: Evaluation) -> None:
@@ -67,13 +70,37 @@ def read_evaluation(layout: Layout) -> Evaluation:
         by_path: dict[str, str] = {}
         if isinstance(content, dict) and isinstance(content.get("dataset"), str):
             by_path = _find_places(content, _real(layout))
-        return _with_contents_by_path(Evaluation.model_validate_json(json.dumps(content)), by_path)
+        return _with_contents_by_path(_validated(content), by_path)
     except ValidationError as error:
         if whole:
             raise DataError(explain(layout.evaluation, error, Evaluation)) from error
         raise DamagedFileError(layout.evaluation, "damaged, or cut off") from error
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedFileError(layout.evaluation, f"cannot be read: damaged, or cut off ({error})") from error
+
+
+def _validated(content: Json) -> Evaluation:
+    """The record. A scan that is in many pairs is one object: time and memory are those of the scans, not of the pairs."""
+    known: dict[int, Scan] = {}
+
+    def scan(of: Any) -> Any:
+        if id(of) not in known:
+            known[id(of)] = Scan.model_validate(of)
+        return known[id(of)]
+
+    def pair(of: Any) -> Pair:
+        return Pair.model_validate(of | {role: scan(of[role]) for role in ROLES})
+
+    try:
+        pairs = tuple(map(pair, content["pairs"]))
+        exchanged = {
+            condition: {name: pair(of) for name, of in pairs_of.items()}
+            for condition, pairs_of in content.get("exchanged", {}).items()
+        }
+    except (KeyError, TypeError, AttributeError, ValidationError):  # what is wrong where is said about the whole
+        return Evaluation.model_validate_json(json.dumps(content))
+    rest = Evaluation.model_validate_json(json.dumps(content | {"pairs": [], "exchanged": {}}))
+    return rest.model_copy(update={"pairs": pairs, "exchanged": exchanged})
 
 
 def dataset_links(layout: Layout, evaluation: Evaluation) -> dict[str, str]:
@@ -115,21 +142,33 @@ def _folders(content: Json) -> list[tuple[str, str]]:
 
 def _change(content: Json, change: Callable[[str], str]) -> None:
     """Apply `change` to all texts that may be paths, in place."""
+    scans: dict[str, Any] = {}
     for part in ("pairs", "exchanged"):
         if part in content:
-            content[part] = _changed(content[part], change)
+            content[part] = _changed(content[part], change, scans)
     track = content.get("track") or {}
     for part, name in (("pairing", "file"), ("labels", "mapping")):
         if (track.get(part) or {}).get(name):
             track[part][name] = change(track[part][name])
 
 
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
+def _changed(value: Any, change: Callable[[str], str], scans: dict[str, Any]) -> Any:
+    """The same with changed texts. Equal scans become one object; `scans` has those that were met."""
     if isinstance(value, dict):
-        return {key: _changed(inner, change) for key, inner in value.items()}
+        return {
+            key: _scan(inner, change, scans) if key in ROLES else _changed(inner, change, scans)
+            for key, inner in value.items()
+        }
     if isinstance(value, list):
-        return [_changed(inner, change) for inner in value]
+        return [_changed(inner, change, scans) for inner in value]
     return change(value) if isinstance(value, str) else value
+
+
+def _scan(value: Any, change: Callable[[str], str], scans: dict[str, Any]) -> Any:
+    key = repr(value)
+    if key not in scans:
+        scans[key] = _changed(value, change, scans)
+    return scans[key]
 
 
 def _uri(path: str, roots: Mapping[str, Path], here: Path) -> str:
