@@ -11,7 +11,7 @@ from lumirage.analysis.designs import Design, DesignKind
 from lumirage.analysis.paired_effects import Effects, paired_effects
 from lumirage.analysis.ranking_schemes import SAME
 from lumirage.analysis.resampling import Resampling, unit_contributions
-from lumirage.analysis.score_matrices import KEY, Cell, RawCell, cells_of
+from lumirage.analysis.score_matrices import KEY, Cell, RawCell, Scores, cells_of
 from lumirage.analysis.significance import (
     INTERPOLATION_EFFECT,
     as_in_the_literature,
@@ -64,7 +64,7 @@ class CompareSettings:
         return margin
 
 
-def compare(scores: pd.DataFrame, settings: CompareSettings = CompareSettings(), metric: str = "") -> pd.DataFrame:
+def compare(scores: Scores, settings: CompareSettings = CompareSettings(), metric: str = "") -> pd.DataFrame:
     """All comparisons of a table of scores (SCORE_COLUMNS), or those of one metric, columns COMPARISON_COLUMNS.
 
     Every method against the reference sentinel and against every other method, under every failure policy, and one

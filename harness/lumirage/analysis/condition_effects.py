@@ -10,7 +10,7 @@ from scipy import stats
 
 from lumirage.analysis.paired_effects import paired_effects
 from lumirage.analysis.resampling import FloatArray, Resampling
-from lumirage.analysis.score_matrices import KEY, Cell, RawCell, cells_of
+from lumirage.analysis.score_matrices import KEY, Cell, RawCell, Scores, cells_of
 from lumirage.analysis.significance import holm
 from lumirage.core.failure_policy import Policy
 from lumirage.core.model import CENSORING, Outcome
@@ -47,7 +47,7 @@ class ChangeSettings:
     reference: str = REFERENCE
 
 
-def condition_changes(scores: pd.DataFrame, settings: ChangeSettings | None = None) -> pd.DataFrame:
+def condition_changes(scores: Scores, settings: ChangeSettings | None = None) -> pd.DataFrame:
     """Each method's change from its own reference condition, paired by pair; columns CHANGE_COLUMNS.
 
     Every metric and both sentinels, whose change is that of the task itself. Holm's correction runs over methods and
@@ -91,7 +91,7 @@ def growth_exponents(runs: pd.DataFrame, size: str = "voxels", quantities: Seque
     return pd.DataFrame(rows, columns=list(GROWTH_COLUMNS))
 
 
-def repeat_variance(scores: pd.DataFrame) -> pd.DataFrame:
+def repeat_variance(scores: Scores) -> pd.DataFrame:
     """The spread between a method's repeats on one pair, separate from that between pairs; columns REPEAT_COLUMNS.
 
     One-way random effects: `sd_repeats` from the mean square within pairs, `sd_pairs` from that between pairs, minus the

@@ -28,9 +28,9 @@ class DesignKind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
-    """The pairs of one comparison as a graph over subjects."""
+    """The pairs of one comparison as a graph over subjects. Two are equal if they are the same object."""
 
     kind: DesignKind
     n_subjects: int

@@ -16,7 +16,7 @@ from scipy import optimize, sparse, stats
 from lumirage.analysis.comparisons import comparisons_of
 from lumirage.analysis.designs import Design
 from lumirage.analysis.resampling import FloatArray, jackknife_errors
-from lumirage.analysis.score_matrices import KEY, Cell, cells_of
+from lumirage.analysis.score_matrices import KEY, Cell, Scores, cells_of
 from lumirage.core.errors import UsageError
 from lumirage.core.metrics import is_accuracy
 
@@ -149,7 +149,7 @@ def power_of(target: float, se: float, df: float, alpha: float = 0.05) -> float:
     return float(stats.nct.sf(critical, df, shift) + wrong_side)
 
 
-def power_table(scores: pd.DataFrame, settings: PowerSettings | None = None) -> pd.DataFrame:
+def power_table(scores: Scores, settings: PowerSettings | None = None) -> pd.DataFrame:
     """Subjects and pairs needed; one row for two methods and a metric with a target; columns POWER_COLUMNS.
 
     Failed runs are left out: this is about noise, not about failures. Raises DataError like `compare`.

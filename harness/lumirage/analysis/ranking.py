@@ -12,7 +12,7 @@ import pandas as pd
 from lumirage.analysis import ranking_schemes as schemes
 from lumirage.analysis.rank_places import RankedBy, places_of
 from lumirage.analysis.resampling import FloatArray, Resampling, bootstrap_means
-from lumirage.analysis.score_matrices import KEY, Cell, RawCell, cells_of
+from lumirage.analysis.score_matrices import KEY, Cell, RawCell, Scores, cells_of
 from lumirage.core.failure_policy import POLICIES, Policy
 from lumirage.core.metrics import is_accuracy
 from lumirage.core.model import SENTINELS
@@ -74,7 +74,7 @@ class _Gated:
         return method not in self.references and not self.closed_to(method)
 
 
-def rank(scores: pd.DataFrame, settings: RankSettings | None = None, references: Collection[str] = ()) -> pd.DataFrame:
+def rank(scores: Scores, settings: RankSettings | None = None, references: Collection[str] = ()) -> pd.DataFrame:
     """All rankings of a table of scores (SCORE_COLUMNS), columns RANKING_COLUMNS.
 
     The sentinels and the `references` (methods that serve as a scale, such as the oracle) are in every list without a

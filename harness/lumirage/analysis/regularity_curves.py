@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 import numpy as np
 import pandas as pd
 
-from lumirage.analysis.score_matrices import RawCell, cells_of
+from lumirage.analysis.score_matrices import RawCell, Scores, cells_of
 from lumirage.core.failure_policy import Policy
 from lumirage.core.metrics import direction, is_accuracy
 
@@ -49,7 +49,7 @@ class Dose:
     """Orders the points; the position among the doses if the value is not a number."""
 
 
-def curve_points(scores: pd.DataFrame, doses: Sequence[Dose], policy: Policy) -> pd.DataFrame:
+def curve_points(scores: Scores, doses: Sequence[Dose], policy: Policy) -> pd.DataFrame:
     """Mean accuracy and mean regularity of every dose, POINT_COLUMNS; empty if no method has two doses.
 
     Raises DataError for a table of scores without the needed columns.

@@ -22,6 +22,8 @@ FloatArray = npt.NDArray[np.float64]
 
 CHUNK_NUMBERS = 2_000_000
 """Pair weights held at once: 16 MB."""
+KEPT_NUMBERS = 300_000_000
+"""Most pair weights that are kept for the next metric, as bytes: those of 150,000 pairs in 2,000 draws."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,35 @@ def _unit_counts(n_units: int, draws: int, seed: int) -> npt.NDArray[np.int16]:
 
 def pair_weights(design: Design, resampling: Resampling) -> Iterator[FloatArray]:
     """Weights of the pairs in the bootstrap draws, in chunks of shape (some draws, n_pairs)."""
-    counts = _unit_counts(len(design.units), resampling.draws, resampling.seed)
-    first, second = design.units_of_pair.T
-    single = second == NOBODY
+    kept = None
+    if design.n_pairs * resampling.draws <= KEPT_NUMBERS:
+        kept = _kept_weights(design, resampling)
+    for some in _chunks(design, resampling):
+        yield (_weights(design, resampling, some) if kept is None else kept[some]).astype(np.float64)
+
+
+def _chunks(design: Design, resampling: Resampling) -> Iterator[slice]:
     step = max(1, CHUNK_NUMBERS // design.n_pairs)
-    for start in range(0, resampling.draws, step):
-        some = counts[start : start + step]
-        weights = some[:, first].astype(np.float64)
-        yield weights * np.where(single, 1.0, some[:, second])
+    return (slice(start, start + step) for start in range(0, resampling.draws, step))
+
+
+@lru_cache(maxsize=1)
+def _kept_weights(design: Design, resampling: Resampling) -> npt.NDArray[np.uint8] | None:
+    # Every metric and policy of a track has the same design, and finding the weights takes longer than using them.
+    kept = np.empty((resampling.draws, design.n_pairs), dtype=np.uint8)
+    for some in _chunks(design, resampling):
+        weights = _weights(design, resampling, some)
+        if weights.max(initial=0) > np.iinfo(np.uint8).max:
+            return None
+        kept[some] = weights
+    return kept
+
+
+def _weights(design: Design, resampling: Resampling, some: slice) -> npt.NDArray[np.int32]:
+    """Those of some draws, (draws, n_pairs)."""
+    counts = _unit_counts(len(design.units), resampling.draws, resampling.seed)[some].astype(np.int32)
+    first, second = design.units_of_pair.T
+    return np.asarray(counts[:, first] * np.where(second == NOBODY, 1, counts[:, second]))
 
 
 def bootstrap_means(values: FloatArray, design: Design, resampling: Resampling) -> FloatArray:

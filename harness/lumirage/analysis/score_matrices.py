@@ -5,6 +5,7 @@ Cells include failures; `lumirage.core.failure_policy` decides what a failed run
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,9 @@ KEY = ("track", "condition", "metric", "preset", "settings", "source")
 NEEDED = (*KEY, "method", "pair", "repeat", "fixed_subject", "moving_subject", "outcome", "label", "value")
 
 BoolArray = npt.NDArray[np.bool_]
+Names = tuple[str, ...]
+_Designs = dict[tuple[Names, Names, Names], tuple[Names, Design]]
+"""Pairs, subjects of their fixed and of their moving scans -> the same pairs, and their design."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +79,27 @@ class RawCell:
         return replace(self.cell, values=self.runs.under(policy, metric), filled=self.runs.filled(policy, metric))
 
 
-def cells_of(scores: pd.DataFrame, metric: str = "") -> Iterator[RawCell]:
+Scores = pd.DataFrame | tuple[RawCell, ...]
+"""What an analysis is made from: a table of scores (columns SCORE_COLUMNS), or its cells, made once for several analyses."""
+
+
+def cells_of(scores: Scores, metric: str = "") -> Iterator[RawCell]:
     """All cells of a table of scores (columns SCORE_COLUMNS; rows of single labels are skipped), or those of one metric,
     sorted by key. Which runs failed is known from the rows of all metrics.
 
     Raises DataError if columns are missing or no pair-level row is left.
     """
+    if isinstance(scores, tuple):
+        yield from (raw for raw in scores if metric in ("", raw.cell.metric))
+        return
     rows = pair_rows(scores)
+    designs: _Designs = {}
     for (track, condition), group in rows.groupby(["track", "condition"], observed=True, sort=True):
         attempts = Attempts.of(group)
         for key, part in group.groupby(list(KEY[2:]), observed=True, sort=True):
             names = dict(zip(KEY, (str(track), str(condition), *map(str, key)), strict=True))
             if metric in ("", names["metric"]):
-                yield _raw_cell(names, part, attempts)
+                yield _raw_cell(names, part, attempts, designs)
 
 
 def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:
@@ -99,20 +111,32 @@ def pair_rows(scores: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
         raise DataError("the table of scores has no pair-level row (label empty): score again")
     for column in rows.columns.difference(["value", "repeat"]):
-        text = rows[column].astype("category")
-        if text.isna().any():
-            text = (text if "" in text.cat.categories else text.cat.add_categories("")).fillna("")
-        rows[column] = text.cat.rename_categories([str(c) for c in text.cat.categories])
+        rows[column] = as_categories(rows[column])
     rows["value"] = pd.to_numeric(rows["value"]).astype("float64")
     rows["repeat"] = pd.to_numeric(rows["repeat"]).fillna(0).astype("int64")
     return rows
 
 
-def _raw_cell(key: dict[str, str], part: pd.DataFrame, attempts: Attempts) -> RawCell:
-    subjects = part[["pair", "fixed_subject", "moving_subject"]].astype(str).drop_duplicates("pair").sort_values("pair")
-    pairs = tuple(subjects["pair"])
+def as_categories(texts: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Text as categories in their order, missing text as ''."""
+    coded: pd.Series[Any] = texts.astype("category")
+    if coded.isna().any():
+        coded = (coded if "" in coded.cat.categories else coded.cat.add_categories("")).fillna("")
+    coded = coded.cat.rename_categories([str(c) for c in coded.cat.categories])
+    known = coded.cat.categories
+    return coded if known.is_monotonic_increasing else coded.cat.set_categories(sorted(known))
+
+
+def _raw_cell(key: dict[str, str], part: pd.DataFrame, attempts: Attempts, designs: _Designs) -> RawCell:
+    codes, first = np.unique(part["pair"].cat.codes, return_index=True)
+    names = part["pair"].cat.categories.to_numpy(dtype=object)[codes]
+    order = np.argsort(names)
+    fixed, moving = (tuple(part[f"{role}_subject"].iloc[first[order]]) for role in ("fixed", "moving"))
+    people = (tuple(names[order]), fixed, moving)
+    if people not in designs:  # most metrics have the same pairs
+        designs[people] = people[0], detect_design(fixed, moving)
+    pairs, design = designs[people]
     raw = RawValues.of(part, attempts, pairs)
-    design = detect_design(list(subjects["fixed_subject"]), list(subjects["moving_subject"]))
     cell = Cell(
         key=key,
         methods=raw.methods,

@@ -1,6 +1,6 @@
 """Compares methods on each structure alone: the rows of structures.tsv."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from lumirage.analysis.comparisons import comparisons_of
 from lumirage.analysis.designs import Design, detect_design
 from lumirage.analysis.resampling import FloatArray, Resampling, spread
+from lumirage.analysis.score_matrices import as_categories
 from lumirage.analysis.skewed_intervals import interval
 from lumirage.core.metrics import METRICS, is_accuracy
 from lumirage.core.track import REFERENCE
@@ -21,6 +22,8 @@ STRUCTURE_COLUMNS = (
 """Columns of structures.tsv; undefined values are NaN."""
 
 KEY = ["metric", "preset", "settings", "source"]
+MEASURED_COLUMNS = (*KEY, "condition", "label", "name", "method", "pair", "fixed_subject", "moving_subject", "value")
+"""The columns of scores that are needed."""
 DRAWS = Resampling()
 
 MOST_NUMBERS = 4_000_000
@@ -57,28 +60,34 @@ def structure_effects(scores: pd.DataFrame, resampling: Resampling = DRAWS, conf
     return pd.concat(found, ignore_index=True).assign(condition=condition)[list(STRUCTURE_COLUMNS)]
 
 
-def _measured(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of single labels of one condition that have a value."""
-    conditions = sorted(scores["condition"].astype(str).unique(), key=lambda name: (name != REFERENCE, name))
-    wanted = [m for m in scores["metric"].astype(str).unique() if _of_labels(m)]
-    there = scores["label"].notna() & np.isfinite(scores["value"].astype("float64"))
-    there &= scores["metric"].isin(wanted) & scores["condition"].isin(conditions[:1])
-    rows = scores[there]
-    return rows.assign(**{column: rows[column].astype(object).fillna("").astype("category") for column in KEY})
+def condition_of_structures(scores: pd.DataFrame) -> str:
+    """The condition under which structures are compared: the reference, or without one the first."""
+    return min(map(str, scores["condition"].unique()), key=lambda name: (name != REFERENCE, name), default=REFERENCE)
 
 
-def _of_labels(metric: str) -> bool:
+def of_structures(metric: str) -> bool:
+    """Whether structures are compared in this metric."""
     return metric in METRICS and METRICS[metric].of == "label" and is_accuracy(metric)
 
 
+def _measured(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of single labels of one condition that have a value, text as categories."""
+    wanted = [metric for metric in scores["metric"].unique() if of_structures(str(metric))]
+    there = scores["label"].notna() & np.isfinite(scores["value"].astype("float64"))
+    there &= scores["metric"].isin(wanted) & (scores["condition"] == condition_of_structures(scores))
+    rows = scores.loc[there, list(MEASURED_COLUMNS)]
+    texts = [column for column in MEASURED_COLUMNS if column not in ("label", "value")]
+    return rows.assign(**{column: as_categories(rows[column]) for column in texts})
+
+
 def _cell_of(rows: pd.DataFrame) -> _Cell:
-    people = rows[["pair", "fixed_subject", "moving_subject"]].astype(str).drop_duplicates("pair").sort_values("pair")
+    people = rows[["pair", "fixed_subject", "moving_subject"]].drop_duplicates("pair").astype(str).sort_values("pair")
     names = rows[["label", "name"]].drop_duplicates("label").sort_values("label")
-    methods = tuple(sorted(rows["method"].astype(str).unique()))
+    methods = tuple(sorted(map(str, rows["method"].unique())))
     places = (
-        _codes(rows["method"].astype(str), methods),
-        _codes(rows["label"], names["label"]),
-        _codes(rows["pair"].astype(str), people["pair"]),
+        _codes(rows["method"], methods),
+        np.asarray(pd.Index(names["label"]).get_indexer(pd.Index(rows["label"])), dtype=np.int64),
+        _codes(rows["pair"], people["pair"]),
     )
     shape = (len(methods), len(names), len(people))
     at = np.ravel_multi_index(places, shape)
@@ -91,8 +100,9 @@ def _cell_of(rows: pd.DataFrame) -> _Cell:
     return _Cell(methods, names, design, values)
 
 
-def _codes(values: "pd.Series[str]", known: object) -> npt.NDArray[np.int64]:
-    return np.asarray(pd.Index(known).get_indexer(pd.Index(values)), dtype=np.int64)  # type: ignore[call-overload]
+def _codes(values: "pd.Series[str]", known: Iterable[str]) -> npt.NDArray[np.int64]:
+    """The place of each value among the known ones; values are categories."""
+    return np.asarray(pd.Index(known).get_indexer(values.cat.categories), dtype=np.int64)[values.cat.codes]
 
 
 def _tables(cell: _Cell, resampling: Resampling, confidence: float, key: dict[str, str]) -> Iterator[pd.DataFrame]:

@@ -53,9 +53,9 @@ class Attempts:
     @classmethod
     def of(cls, rows: pd.DataFrame) -> "Attempts":
         """From pair-level rows of scores, of any metrics (columns method, pair, repeat, outcome)."""
-        found = sorted(set(rows["method"].astype(str)))
+        found = sorted(map(str, rows["method"].unique()))
         methods = tuple(s for s in SENTINELS if s in found) + tuple(m for m in found if m not in SENTINELS)
-        bad = rows.loc[rows["outcome"].astype(str) != Outcome.OK, ["method", "pair", "repeat"]].drop_duplicates()
+        bad = rows.loc[rows["outcome"] != Outcome.OK, ["method", "pair", "repeat"]].drop_duplicates()
         not_ok = frozenset((str(m), str(p), int(r)) for m, p, r in bad.itertuples(index=False))
         return cls(methods, not_ok, tuple(sorted({int(r) for r in rows["repeat"].unique()})))
 

@@ -1,11 +1,13 @@
 """The stage `compare`: the table of scores and the run records -> effects, rankings, power, sentences."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from lumirage.analysis.comparisons import compare as compare_methods
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
@@ -13,7 +15,14 @@ from lumirage.analysis.memorized_answers import jitter_changes
 from lumirage.analysis.power import power_table
 from lumirage.analysis.ranking import rank, rank_agreement
 from lumirage.analysis.regularity_curves import curve_points, curve_summaries, doses_of
-from lumirage.analysis.structure_effects import structure_effects
+from lumirage.analysis.score_matrices import NEEDED, cells_of
+from lumirage.analysis.structure_effects import (
+    MEASURED_COLUMNS,
+    STRUCTURE_COLUMNS,
+    condition_of_structures,
+    of_structures,
+    structure_effects,
+)
 from lumirage.analysis.verdicts import verdicts
 from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout, write_text, written_aside
@@ -23,7 +32,10 @@ from lumirage.core.references import references_of
 from lumirage.core.screen import Screen
 from lumirage.core.track import REFERENCE
 from lumirage.flow.jittered_track import JITTERED
-from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+from lumirage.flow.stored_evaluation import load_evaluation, runs_of
+
+OF_PAIR = pc.field("label").is_null(nan_is_null=True)
+"""Rows of the whole pair, not of one label."""
 
 
 def compare(layout: Layout, screen: Screen) -> None:
@@ -32,26 +44,23 @@ def compare(layout: Layout, screen: Screen) -> None:
     if not layout.score_table.is_file():
         raise DataError(f"{layout.root}: no scores there; make them with 'lumirage-harness score {layout.root}'")
     screen.progress("compare", 0, 1)
-    try:
-        scores = pd.read_parquet(layout.score_table)
-    except (OSError, ValueError) as error:
-        raise DamagedFileError(layout.score_table, f"damaged, or cut off ({error})") from error
-    references = references_of(evaluation)
-    comparisons, rankings = compare_methods(scores), rank(scores, references=references)
+    scores = _read_scores(layout, OF_PAIR, NEEDED)
+    cells, references = tuple(cells_of(scores)), references_of(evaluation)
+    comparisons, rankings = compare_methods(cells), rank(cells, references=references)
     tables = {
         "comparisons": comparisons,
         "rankings": rankings,
         "agreement": rank_agreement(rankings),
-        "power": power_table(scores),
-        "conditions": condition_changes(scores, ChangeSettings(policy=evaluation.track.on_failure)),
-        "growth": growth_exponents(_costs_of_runs(load_runs(layout, evaluation).values())),
-        "repeats": repeat_variance(scores),
-        "structures": structure_effects(scores),
+        "power": power_table(cells),
+        "conditions": condition_changes(cells, ChangeSettings(policy=evaluation.track.on_failure)),
+        "growth": growth_exponents(_costs_of_runs(run for _, run in runs_of(layout, evaluation))),
+        "repeats": repeat_variance(cells),
+        "structures": _structures(layout, scores),
     }
-    if JITTERED in set(scores["condition"]):
+    if JITTERED in scores["condition"].unique():
         tables["jitter"] = _jitter(scores, screen)
     doses = doses_of((n, u.dose_of, u.dose, u.card.parameters) for n, u in evaluation.methods.items())
-    points = curve_points(scores, doses, evaluation.track.on_failure)
+    points = curve_points(cells, doses, evaluation.track.on_failure)
     tables |= {"regularity_points": points, "regularity_curves": curve_summaries(points)}
     for name, table in tables.items():
         _write_table(layout.table(name), table)
@@ -60,6 +69,28 @@ def compare(layout: Layout, screen: Screen) -> None:
     write_text(layout.verdicts, json.dumps(sentences, indent=1) + "\n")
     list_files(layout, "comparisons", [*map(layout.table, tables), layout.verdicts])
     screen.progress("compare", 1, 1)
+
+
+def _read_scores(layout: Layout, wanted: pc.Expression, columns: Sequence[str]) -> pd.DataFrame:
+    """Some rows of the table of scores, text as categories. Raises DamagedFileError."""
+    try:
+        file = ds.dataset(layout.score_table)
+        table = file.to_table(columns=[name for name in columns if name in file.schema.names], filter=wanted)
+    except (OSError, ValueError) as error:
+        raise DamagedFileError(layout.score_table, f"damaged, or cut off ({error})") from error
+    return table.to_pandas(strings_to_categorical=True)
+
+
+def _structures(layout: Layout, scores: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons on each structure, one metric after the other: there are a hundred times more rows of labels."""
+    condition = condition_of_structures(scores)
+    tables = []
+    for metric in sorted(scores["metric"].unique()):
+        if of_structures(metric):
+            wanted = ~OF_PAIR & (pc.field("metric") == metric) & (pc.field("condition") == condition)
+            tables.append(structure_effects(_read_scores(layout, wanted, MEASURED_COLUMNS)))
+    there = [table for table in tables if len(table)]
+    return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(STRUCTURE_COLUMNS))
 
 
 def _jitter(scores: pd.DataFrame, screen: Screen) -> pd.DataFrame:

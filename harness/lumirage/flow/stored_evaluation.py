@@ -1,6 +1,6 @@
 """What OUT holds: its evaluation and the records of its runs. Every stage after `run` begins here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import product
 
 from lumirage.core.errors import DamagedFileError, DataError
@@ -23,12 +23,17 @@ def load_evaluation(layout: Layout) -> Evaluation:
 
 def load_runs(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None) -> dict[RunKey, Run]:
     """The complete runs, of these pairs or of all."""
-    found: dict[RunKey, Run] = {}
+    return dict(runs_of(layout, evaluation, pairs))
+
+
+def runs_of(
+    layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair] | None = None
+) -> Iterator[tuple[RunKey, Run]]:
+    """The complete runs one after the other, of these pairs or of all."""
     chosen = evaluation.pairs if pairs is None else pairs
     for name, cell, repeat, pair in product(
         evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), chosen
     ):
         record = layout.run_files(name, evaluation.under(pair, cell.name), cell.name, repeat).record
         if record.is_file():
-            found[name, cell.name, repeat, pair.id] = read_json(record, Run)
-    return found
+            yield (name, cell.name, repeat, pair.id), read_json(record, Run)
