@@ -18,20 +18,21 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
-from lumirage.core.model import Outcome, Run, Usage
-from lumirage.core.records import read_json, write_json
+from lumirage.core.model import Outcome, Pair, Run, Usage
+from lumirage.core.records import with_checksum
 from lumirage.core.space import write_volume
 from lumirage.planning.preparation import prepared_key
 from lumirage.scoring.presets import preset_named
-from lumirage.scoring.score_store import PART, add_part, read_part, score_parts
+from lumirage.scoring.score_store import PART, read_part, score_parts, write_part
 
 HARNESS = [sys.executable, "-m", "lumirage.cli"]
 TRACK = """name: all
@@ -107,8 +108,8 @@ def write_runs(out: Path) -> dict[str, float]:
     evaluation = read_evaluation(layout)
     (cell,) = evaluation.track.cells()
     digest = evaluation.methods["tiny"].digest
-    field = np.zeros((4, 4, 4, 3), np.float32)
     start = time.process_time()
+    fields = [_field_file(layout.work / f"field-{number}.nii", number / 10) for number in range(7)]
     for number, pair in enumerate(evaluation.pairs):
         files = layout.run_files("tiny", pair, cell.name)
         if files.record.is_file():
@@ -116,7 +117,7 @@ def write_runs(out: Path) -> dict[str, float]:
         ok = bool(number % 100)
         files.record.parent.mkdir(parents=True, exist_ok=True)
         if ok:
-            write_volume(files.field, field + np.float32(number % 7) / 10, np.eye(4))
+            files.field.write_bytes(fields[number % 7])
         files.log.write_text("")
         files.memory.write_text("seconds\tbytes\n0\t1\n")
         run = Run(
@@ -125,9 +126,17 @@ def write_runs(out: Path) -> dict[str, float]:
             outcome=Outcome.OK if ok else Outcome.FAILED, cold=True, wall_s=1.0,
             usage=Usage(wall_s=1.0, cpu_s=1.0, peak_memory_bytes=10**6),
         )  # fmt: skip
-        write_json(files.record, run)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"cpu_s": time.process_time() - start, "wall_s": 0.0, "peak_bytes": used.ru_maxrss * 1024}
+        # as write_json, without waiting for the disk each time
+        files.record.write_text(with_checksum(run.model_dump_json(indent=1) + "\n"))
+    return _used(start)
+
+
+def _field_file(path: Path, shift: float) -> bytes:
+    """A file of a field that moves all by so many millimetres."""
+    write_volume(path, np.full((4, 4, 4, 3), shift, np.float32), np.eye(4))
+    raw = path.read_bytes()
+    path.unlink()
+    return raw
 
 
 def write_scores(out: Path) -> dict[str, float]:
@@ -135,45 +144,44 @@ def write_scores(out: Path) -> dict[str, float]:
     what is measured is what becomes of its rows."""
     layout, preset = Layout(out), preset_named("strict")
     evaluation = read_evaluation(layout)
-    real = [read_part(part).to_pandas() for part in score_parts(layout, preset)]
-    rows = pd.concat(real, ignore_index=True)
-    done = set(rows["pair"])
-    one = rows.loc[rows["method"] == "tiny", "pair"].iloc[0]  # one that did not fail
-    templates = {str(method): of.to_dict("records") for method, of in rows[rows["pair"] == one].groupby("method")}
-    random = np.random.default_rng(1)
     start = time.process_time()
-    gathered: dict[str, list[dict[str, object]]] = {method: [] for method in templates}
-    for number, pair in enumerate(evaluation.pairs, start=1):
-        run = layout.run_files("tiny", pair, "reference").record
-        ok = b'"outcome": "ok"' in run.read_bytes()
-        answer = read_json(run, Run).checksums.get("field", "")
-        for method, template in templates.items():
-            if pair.id in done or (method == "tiny" and not ok):
-                continue
-            own = {
-                "pair": pair.id, "fixed": pair.fixed.name, "moving": pair.moving.name, "fixed_subject": pair.fixed.subject,
-                "moving_subject": pair.moving.subject, "answers": answer if method == "tiny" else "",
-            }  # fmt: skip
-            noise = float(random.normal(0, 0.01))
-            gathered[method] += [
-                row | own | {"value": _noisy(row["value"], noise), "label": _whole(row["label"]), "n": _whole(row["n"])}
-                for row in template
-            ]
-        if number % PART == 0 or number == len(evaluation.pairs):
-            for method, those in gathered.items():
-                if those:
-                    add_part(layout, preset, method, those)
-                    those.clear()
+    rows = pa.concat_tables([read_part(part) for part in score_parts(layout, preset)])
+    done = set(rows["pair"].to_pylist())
+    one = rows.filter(pc.field("method") == "tiny")["pair"][0]  # one that did not fail
+    random = np.random.default_rng(1)
+    pairs = [pair for pair in evaluation.pairs if pair.id not in done]
+    (cell,) = evaluation.track.cells()
+    for some in (pairs[at : at + PART] for at in range(0, len(pairs), PART)):
+        records = [layout.run_files("tiny", pair, cell.name).record.read_bytes() for pair in some]
+        well = [pair for pair, record in zip(some, records, strict=True) if b'"outcome": "ok"' in record]
+        for method in ("identity", "affine", "tiny"):
+            template = rows.filter((pc.field("method") == method) & (pc.field("pair") == one))
+            table = _for_pairs(template, well if method == "tiny" else some, random)
+            write_part(layout, preset, method, table.set_column(
+                table.column_names.index("answers"), "answers", pa.array([""] * len(table), pa.string())
+            ))  # fmt: skip
+    return _used(start)
+
+
+def _for_pairs(template: pa.Table, pairs: Sequence[Pair], random: np.random.Generator) -> pa.Table:
+    """The rows of one pair as if they were those of each of these, with noise on the values."""
+    each = np.repeat(np.arange(len(pairs)), len(template))
+    table = template.take(pa.array(np.tile(np.arange(len(template)), len(pairs))))
+    own = {
+        "pair": [pair.id for pair in pairs], "fixed": [pair.fixed.name for pair in pairs],
+        "moving": [pair.moving.name for pair in pairs], "fixed_subject": [pair.fixed.subject for pair in pairs],
+        "moving_subject": [pair.moving.subject for pair in pairs],
+    }  # fmt: skip
+    columns = {name: pa.array(texts, pa.string()).take(pa.array(each)) for name, texts in own.items()}
+    columns["value"] = pc.add(table["value"], pa.array(random.normal(0, 0.01, len(pairs))[each]))
+    for name, column in columns.items():
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
+
+
+def _used(start: float) -> dict[str, float]:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return {"cpu_s": time.process_time() - start, "wall_s": 0.0, "peak_bytes": used.ru_maxrss * 1024}
-
-
-def _noisy(value: float, noise: float) -> float | None:
-    return None if math.isnan(value) else value + noise
-
-
-def _whole(value: float) -> int | None:
-    return None if math.isnan(value) else int(value)
 
 
 def inodes(folder: Path) -> int:

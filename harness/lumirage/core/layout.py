@@ -252,12 +252,18 @@ def digest(*parts: str | bytes) -> str:
     return sha.hexdigest()[:16]
 
 
+def aside_of(path: Path) -> Path:
+    """A name beside `path`, as ASIDE: for what is still being written or will not stay. What a killed process leaves under
+    such a name is removed by the next one."""
+    return path.with_name(f".{uuid.uuid4().hex}-{path.name}")
+
+
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; on success sync it and rename it over `path`, else remove it. So a reader
     sees the old file, the new file or none, never a part of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{uuid.uuid4().hex}-{path.name}")  # as ASIDE
+    aside = aside_of(path)
     try:
         yield aside
         with aside.open("rb") as handle:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import pandas as pd
-
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome
@@ -21,7 +19,8 @@ from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import preset_named
-from lumirage.scoring.score_store import Parts, ScoredRow, assemble, score_parts, scored_rows
+from lumirage.scoring.score_assembly import assemble
+from lumirage.scoring.score_store import Parts, ScoredRow, score_parts, scored_rows
 
 Item = TypeVar("Item")
 
@@ -35,8 +34,8 @@ class ScoringSettings:
     stop: threading.Event = field(default_factory=threading.Event)
 
 
-def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, screen: Screen) -> pd.DataFrame:
-    """Score all runs that these presets have not scored yet and write the tables; gives the table."""
+def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, screen: Screen) -> None:
+    """Score all runs that these presets have not scored yet, and write the tables."""
     evaluation = load_evaluation(layout)
     presets = [preset_named(name) for name in names or evaluation.track.presets]
     runs = load_runs(layout, evaluation)
@@ -45,7 +44,7 @@ def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, scree
     request = ScoringRequest(evaluation, evaluation.pairs, runs, presets)
     _score_missing(layout, request, settings, screen)
     failed = {key: run.outcome for key, run in runs.items() if run.outcome is not Outcome.OK}
-    return assemble(layout, presets, failed, request.answered_both_ways, request.answers)
+    assemble(layout, presets, failed, request.answered_both_ways, request.answers)
 
 
 def score_pairs(layout: Layout, pairs: Sequence[str], settings: ScoringSettings, screen: Screen) -> None:

@@ -33,15 +33,8 @@ from lumirage.scoring.challenge_submission import (
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import Preset, preset_named
 from lumirage.scoring.score_files import Direction, ScoreTask
-from lumirage.scoring.score_store import (
-    STORED_COLUMNS,
-    Parts,
-    read_part,
-    rows_of_failures,
-    score_parts,
-    scored_runs,
-    write_tables,
-)
+from lumirage.scoring.score_store import STORED_COLUMNS, Parts, read_part, score_parts, scored_runs
+from lumirage.scoring.score_table import rows_of_failures, write_tables
 
 NOTHING = AnswerFiles(Path(), {})
 """Of the sentinels."""
