@@ -22,7 +22,7 @@ from lumirage.cli import result_commands as results
 from lumirage.cli import study_commands as study
 from lumirage.cli import track_commands as tracks
 from lumirage.cli.help_texts import add_help_texts
-from lumirage.cli.typed_words import HELP, CommandGroup
+from lumirage.cli.typed_words import HELP, CommandGroup, QuickGroup
 from lumirage.core.errors import DISK_FULL, EXIT_INTERNAL, EXIT_INTERRUPTED, BusyError, LumirageError, UsageError
 
 INTERRUPTED = "interrupted; type the same command to go on"
@@ -48,11 +48,11 @@ results.register(app)
 query.register(app)
 upkeep.register(app)
 cluster.register(app)
-app.add_typer(methods.app, name="methods")
-app.add_typer(tracks.app, name="tracks")
-app.add_typer(study.app, name="study")
-app.add_typer(challenge.app, name="challenge")
-app.add_typer(dataset.app, name="dataset")
+app.add_typer(methods.app, name="methods", cls=QuickGroup)
+app.add_typer(tracks.app, name="tracks", cls=QuickGroup)
+app.add_typer(study.app, name="study", cls=QuickGroup)
+app.add_typer(challenge.app, name="challenge", cls=QuickGroup)
+app.add_typer(dataset.app, name="dataset", cls=QuickGroup)
 add_help_texts(app)
 
 
