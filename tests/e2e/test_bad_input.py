@@ -69,7 +69,7 @@ def test_labels_on_another_grid(harness: Command, dataset: Path, tmp_path: Path)
         harness(*EVALUATE, dataset, tmp_path / "out"),
         65,
         "dseg.nii.gz",
-        "does not lie where",
+        "is not where",
         "correct its voxel-to-world matrix",
     )
 
@@ -118,14 +118,14 @@ def test_an_engine_that_is_down(harness: Command, dataset: Path, tmp_path: Path)
 
 
 def test_out_inside_the_dataset(harness: Command, dataset: Path) -> None:
-    refused(harness(*EVALUATE, dataset, dataset / "out"), 2, "lies inside BIDS_DIR")
-    refused(harness(*EVALUATE, dataset, dataset), 2, "lies inside BIDS_DIR")
+    refused(harness(*EVALUATE, dataset, dataset / "out"), 2, "is inside BIDS_DIR")
+    refused(harness(*EVALUATE, dataset, dataset), 2, "is inside BIDS_DIR")
 
 
 def test_an_out_that_is_somebody_elses(harness: Command, dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("dear")
-    refused(harness(*EVALUATE, dataset, tmp_path / "mine"), 2, "holds no evaluation")
+    refused(harness(*EVALUATE, dataset, tmp_path / "mine"), 2, "has no evaluation in it")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
 
 

@@ -270,7 +270,7 @@ def test_damaged_files_of_a_dataset_are_refused(place: Path, dataset: Path, tmp_
             assert plan.evaluation.model_copy(update={"created": before.created}) == before
             assert plan.jobs == ()
         if path in used and path.is_file():  # one that is gone may be told as a pair that lacks
-            assert path.name in told.text or "holds another evaluation:\n  files " in told.text
+            assert path.name in told.text or "has another evaluation in it:\n  files " in told.text
         if path.is_dir() and not path.is_symlink():
             path.rmdir()
         path.unlink(missing_ok=True)
@@ -300,7 +300,7 @@ def test_verify_says_what_would_be_done(place: Path, tmp_path: Path, capsys: pyt
     out = place / tmp_path.name  # beside the dataset, as the first
     shutil.copytree(place / "out", out)
     assert verified(out) == 0
-    assert "0 to mend" in capsys.readouterr().out
+    assert "0 to repair" in capsys.readouterr().out
     field = sorted(out.glob("zero-displacement/sub-*/anat/*_xfm.nii"))[0]
     silently(field)
     record = sorted(out.glob("zero-displacement/sub-*/anat/*_run.json"))[0]

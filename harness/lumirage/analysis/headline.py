@@ -228,7 +228,7 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     if not halves:
         return f"{who} give no interval, so the differences are not tested"
     half = halves[len(halves) // 2]
-    return f"{who} cannot tell differences below about {digits(half, half)} {title(metric)}"
+    return f"{who} cannot detect differences below about {digits(half, half)} {title(metric)}"
 
 
 def digits(value: float, half: float) -> str:

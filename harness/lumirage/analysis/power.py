@@ -182,7 +182,7 @@ def _rows(cell: Cell, target: float, settings: PowerSettings) -> Iterator[dict[s
             "sd": sd,
             "smallest_seen": _smallest_seen(d, cell.design, settings),
             "pairs_separate": pairs_needed(sd, target, *wanted) if sd > 0 else np.nan,
-            "note": "" if components else "this design cannot tell the subjects' variance from the pairs' own",
+            "note": "" if components else "this design cannot separate the subjects' variance from the pairs' own",
             **(_by_design(components, target, settings) if components else {}),
         }
 

@@ -216,7 +216,7 @@ def _note(cell: Cell, k: int, gated: _Gated) -> str:
         return NOT_RANKED
     if gated.closed_to(cell.methods[k]):
         return "beyond the gate of regularity: listed, not ranked"
-    without = ["no run ended well: last, whatever failures count as"] if cell.without_own[k] else []
+    without = ["no run succeeded: last, whatever failures count as"] if cell.without_own[k] else []
     return "; ".join(filter(None, [*without, cell.design.note]))
 
 

@@ -65,7 +65,7 @@ def _millimetres(option: str, words: str) -> list[float]:
     try:
         return [float(word) for word in words.split(",")]
     except ValueError as error:
-        raise typer.BadParameter(f"{option} {words}: numbers separated by commas are wanted") from error
+        raise typer.BadParameter(f"{option} {words}: expected numbers separated by commas") from error
 
 
 @app.command("import")
@@ -76,9 +76,9 @@ def import_(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
     source: Path = typer.Argument(help="folder as it was downloaded"),
     out: Path = typer.Argument(help="BIDS dataset to make; must be new or empty"),
     copy: bool = typer.Option(False, "--copy", help="copy the files; else they are linked to"),
-    pattern: str | None = typer.Option(None, help="nifti-folder: where the images lie, such as {subject}/T1.nii.gz"),
-    labels: str | None = typer.Option(None, help="nifti-folder: where the label maps lie; synthseg: their folder"),
-    mask: str | None = typer.Option(None, help="nifti-folder: where the brain masks lie"),
+    pattern: str | None = typer.Option(None, help="nifti-folder: where the images are, such as {subject}/T1.nii.gz"),
+    labels: str | None = typer.Option(None, help="nifti-folder: where the label maps are; synthseg: their folder"),
+    mask: str | None = typer.Option(None, help="nifti-folder: where the brain masks are"),
     suffix: str = typer.Option("T1w", help="nifti-folder: contrast of the images"),
 ) -> None:
     """Make a BIDS dataset from a layout that is common in the field."""

@@ -170,7 +170,7 @@ def derivative_folders(words: list[str]) -> dict[str, Path]:
     for word in words:
         name, equals, path = word.partition("=")
         if not equals or not name or not path:
-            raise UsageError(f"--derivatives {word}: NAME=PATH is wanted, such as --derivatives aseg=/data/aseg")
+            raise UsageError(f"--derivatives {word}: expected NAME=PATH, such as --derivatives aseg=/data/aseg")
         found[name] = Path(path)
     return found
 

@@ -18,7 +18,7 @@ SUMMARIES: Mapping[str, str] = {
     "export": "Tables, figures and transforms of OUT",
     "doctor": "Try what isolates, limits and measures on this machine",
     "clean": "Remove what can be made again",
-    "verify": "Hold every file of OUT against its checksum",
+    "verify": "Check every file of OUT against its checksum",
     "run-job": "One task of a job array; its batch script calls this",
     "status": "Count the runs of OUT: done, failed, running, missing",
     "methods list": "Every method and variant, and what each still needs",

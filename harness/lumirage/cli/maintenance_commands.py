@@ -104,9 +104,9 @@ def verify(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
     json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
-    """Hold every file of OUT against its checksum; a line for each that is damaged or missing, and what evaluate would do.
+    """Check every file of OUT against its checksum; a line for each that is damaged or missing, and what evaluate would do.
 
-    Nothing is changed. Exit code 0: whole; 1: something to mend."""
+    Nothing is changed. Exit code 0: whole; 1: something to repair."""
     from lumirage.core.command_answers import FileToMend, VerifyAnswer
     from lumirage.core.errors import DataError
     from lumirage.core.evaluation_file import no_evaluation
@@ -128,7 +128,7 @@ def verify(
     else:
         for line in lines:
             print(f"{line.file}: {line.problem}; evaluate: {line.evaluate}")
-        print(f"{found.checked} files checked, {len(lines)} to mend")
+        print(f"{found.checked} files checked, {len(lines)} to repair")
         if found.not_recorded:
             print(
                 f"{found.not_recorded} files without a checksum, written by an older harness: not recorded, not damaged"

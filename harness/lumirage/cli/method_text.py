@@ -24,7 +24,7 @@ def list_lines(rows: Sequence[Row]) -> Iterator[str]:
         yield _line(line, widths)
     yield ""
     yield "ready: nothing has to be got. `evaluate` gets what a method needs by itself;"
-    yield "`methods show NAME` tells all of one."
+    yield "`methods show NAME` prints all that is known of one."
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -89,7 +89,7 @@ def show_lines(card: Method, facts: MethodFacts, word: str = "") -> Iterator[str
     for i, weights in enumerate(facts.weights):
         yield from _paragraph("" if i else "weights", _weights_words(weights))
     yield from _paragraph("frame", _frame(card.needs))
-    yield from _paragraph("trained on", ", ".join(card.trained_on) or ("not said" if card.kind == "deep" else ""))
+    yield from _paragraph("trained on", ", ".join(card.trained_on) or ("not stated" if card.kind == "deep" else ""))
     yield from _paragraph("licence", card.licence)
     yield from _paragraph("verified", card.verified)
     for i, place in enumerate(card.source):
@@ -107,9 +107,9 @@ def _weights_words(item: WeightsFacts) -> str:
     if item.sha256:
         known = f"SHA-256 {item.sha256}"
     elif item.first_used:
-        known = f"no SHA-256 is published; held against {item.first_used_sha256} of its first use, {item.first_used}"
+        known = f"no SHA-256 is published; compared with {item.first_used_sha256} of its first use, {item.first_used}"
     else:
-        known = "no SHA-256 is published; it will be held against that of its first use"
+        known = "no SHA-256 is published; it will be compared with that of its first use"
     return f"{item.file}, {megabytes(item.bytes)}, {item.licence}, {here}; {item.url}; {known}"
 
 

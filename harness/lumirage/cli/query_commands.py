@@ -48,7 +48,7 @@ def query(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
 ) -> None:
     """Ask OUT a question: statistics of one metric by method, structure, pair, condition and more.
 
-    The values are those of scores.tsv: of runs that ended well, without a failure policy. `compare` applies it.
+    The values are those of scores.tsv: of successful runs, without a failure policy. `compare` applies it.
     """
     from lumirage.analysis.score_queries import metric_named
     from lumirage.results import load

@@ -76,7 +76,7 @@ def score(  # noqa: PLR0913, PLR0917 -- a command's options are its parameters
         _score_submission(lumir_submission, truth, preset, workers, as_official=as_official)
         return
     if out is None:
-        raise UsageError("score: OUT is wanted, the output folder of an evaluation; or --lumir-submission, or --case")
+        raise UsageError("score: OUT is missing, the output folder of an evaluation; or --lumir-submission, or --case")
     from lumirage.cli.console_output import show
     from lumirage.flow import score as stage
     from lumirage.flow.summary import summarize

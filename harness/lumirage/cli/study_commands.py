@@ -221,7 +221,7 @@ def _folders(words: list[str]) -> dict[str, Path]:
     for word in words:
         name, equals, path = word.partition("=")
         if not (name and equals and path):
-            raise UsageError(f"--data {word}: NAME=DIR is wanted, such as --data nimh=/data/ds004215")
+            raise UsageError(f"--data {word}: expected NAME=DIR, such as --data nimh=/data/ds004215")
         found[name] = Path(path)
     return found
 
@@ -232,6 +232,6 @@ def _sources(words: list[str]) -> dict[str, dict[str, Path]]:
         dataset, colon, rest = word.partition(":")
         name, equals, path = rest.partition("=")
         if not (dataset and colon and name and equals and path):
-            raise UsageError(f"--derivatives {word}: DATASET:NAME=PATH is wanted, such as nimh:synthseg=/data/synthseg")
+            raise UsageError(f"--derivatives {word}: expected DATASET:NAME=PATH, such as nimh:synthseg=/data/synthseg")
         found.setdefault(dataset, {})[name] = Path(path)
     return found

@@ -53,9 +53,9 @@ def _check_name(word: str) -> None:
     from lumirage.planning.track_files import is_track
 
     if is_method(word):
-        raise UsageError(f"'{word}' stands where BIDS_DIR is expected; did you mean '--method {word}'?")
+        raise UsageError(f"'{word}' is where BIDS_DIR is expected; did you mean '--method {word}'?")
     if is_track(word):
-        raise UsageError(f"'{word}' stands where BIDS_DIR is expected; did you mean '--track {word}'?")
+        raise UsageError(f"'{word}' is where BIDS_DIR is expected; did you mean '--track {word}'?")
 
 
 def _is_evaluation(folder: Path) -> bool:

@@ -85,7 +85,7 @@ class Challenge(Record):
     name: str = Field(pattern=NAME)
     title: str = ""
     summary: str = ""
-    contact: str = Field(default="", description="where teams can ask; stands in their letters")
+    contact: str = Field(default="", description="where teams can ask; printed in their letters")
     configuration: str = Field(
         description="an official evaluation configuration (FILE.json), a folder of such files (FOLDER/), or a track (name or "
         "YAML file)"
@@ -107,7 +107,7 @@ class Challenge(Record):
         default="last", description="which submissions of a team are ranked in a phase"
     )
     baselines: tuple[str, ...] = Field(
-        default=(), description="methods, as for --method, that stand in every list and are not ranked"
+        default=(), description="methods, as for --method, that are in every list and are not ranked"
     )
 
     @property

@@ -15,7 +15,7 @@ class ListedTeam(Record):
     team: str = Field(description="of a baseline the method")
     kind: Kind
     rank: float | None = Field(description="among teams, 1 is best; null: not ranked")
-    place: str = Field(description="the rank with ties, such as 2=: who cannot be told apart shares one")
+    place: str = Field(description="the rank with ties, such as 2=: who cannot be distinguished shares one")
     score: float | None = Field(description="what the scheme ranks by, higher is better")
     value: float | None = Field(description="mean of the main metric, failed runs counted by the policy")
     n_pairs: int

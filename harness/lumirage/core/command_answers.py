@@ -18,9 +18,9 @@ ERROR_CODES: dict[int, ErrorCode] = {
 }  # fmt: skip
 REMEDIES: dict[ErrorCode, str] = {
     "usage": "correct the command line, the track or the card; --help shows what there is",
-    "bad_data": "mend or replace the file that the message names, then type the same command again",
+    "bad_data": "repair or replace the file that the message names, then type the same command again",
     "unavailable": "install or start what the message names, then type the same command again",
-    "internal": "please report it, with what stands on stderr",
+    "internal": "please report it, with the text on stderr",
     "try_again": "type the same command again later",
     "interrupted": "type the same command to go on",
 }

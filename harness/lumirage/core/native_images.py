@@ -153,7 +153,7 @@ def _whole(stored: Array, path: Path) -> Array:
         stored = np.where(np.isnan(stored), 0, stored)
     labels = np.rint(stored)
     if not np.abs(labels - stored).max(initial=0.0) <= ROUNDED or np.abs(labels).max(initial=0.0) >= 2**31:
-        raise DataError(f"{path}: a label map must hold whole numbers; this one was resampled or is no label map")
+        raise DataError(f"{path}: a label map must have whole numbers; this one was resampled or is no label map")
     return labels.astype(np.int32)
 
 

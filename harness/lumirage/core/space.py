@@ -149,7 +149,7 @@ def read_labels(path: Path) -> Volume:
     stored = voxels(image.dataobj, path, None).reshape(image.shape[:3])
     labels = stored.astype(np.int32)
     if not np.array_equal(labels, stored):
-        raise DataError(f"{path}: a label map must hold whole numbers; this one was resampled or is no label map")
+        raise DataError(f"{path}: a label map must have whole numbers; this one was resampled or is no label map")
     return Volume(labels, np.asarray(image.affine, dtype=float))
 
 

@@ -187,7 +187,7 @@ def _label_maps(
             continue
         hashes[_content_hash(found)].append(path)
         if why := elsewhere(read_grid(image), found.grid):
-            findings.append(_finding("error", "other grid", path, f"lies elsewhere than {image.name}: {why}"))
+            findings.append(_finding("error", "other grid", path, f"is elsewhere than {image.name}: {why}"))
         elif not found.data.any():
             findings.append(_finding("error", "empty labels", path, "no voxel has a label"))
         else:

@@ -48,7 +48,7 @@ def import_dataset(kind: str, source: Path, out: Path, options: ImportOptions = 
     if not source.is_dir():
         raise DataError(f"{source}: no such folder")
     if out.resolve().is_relative_to(source.resolve()):
-        raise UsageError(f"{out} lies inside {source}; choose a folder outside the imported one")
+        raise UsageError(f"{out} is inside {source}; choose a folder outside the imported one")
     incoming = _plan(kind, source, options)
     write_incoming(incoming, out, copy=options.copy)
     return incoming

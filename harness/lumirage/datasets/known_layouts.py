@@ -138,7 +138,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
         if part not in wanted:
             raise UsageError(f"pattern {pattern!r}: unknown {part}; use {{subject}}, {{session}}, {{suffix}} and *")
     if "{subject}" not in parts:
-        raise UsageError(f"pattern {pattern!r}: must hold {{subject}}, such as '{{subject}}/T1.nii.gz'")
+        raise UsageError(f"pattern {pattern!r}: must contain {{subject}}, such as '{{subject}}/T1.nii.gz'")
     seen: set[str] = set()
     text = ""
     for part in parts:

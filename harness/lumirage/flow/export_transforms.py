@@ -32,7 +32,7 @@ def export_transforms(layout: Layout, fmt: str, target: Path, screen: Screen, *,
     pairs = {pair.id: pair for pair in evaluation.pairs}
     good = [key for key, run in load_runs(layout, evaluation).items() if run.outcome is Outcome.OK]
     if not good:
-        raise DataError(f"{layout.root}: no run has ended well, so there is no transform to export")
+        raise DataError(f"{layout.root}: no run has succeeded, so there is no transform to export")
     inputs, written = InputPreparer(layout, evaluation), []
     for done, (method, condition, repeat, pair_id) in enumerate(sorted(good)):
         screen.progress("export", done, len(good))

@@ -24,7 +24,7 @@ def plant_dataset(source: PlantedFrom, out: Path, spec: PlantSpec, screen: Scree
     root, out = source.root.resolve(), out.resolve()
     dataset_name(root)  # raises where it is none
     if out.is_relative_to(root) or root.is_relative_to(out):
-        raise UsageError(f"{out} and {root} lie in one another; choose a folder outside the dataset")
+        raise UsageError(f"{out} and {root} are inside one another; choose a folder outside the dataset")
     derivatives = find_derivatives(root, source.derivatives)
     dataset = survey(root, derivatives)
     scans = [dataset.scan(image) for image in dataset.images if image.entities.get("datatype") == "anat"]

@@ -46,7 +46,7 @@ from lumirage.reporting.report_inputs import read_table
 WARNINGS_SHOWN = 5
 _FOLDS = "det_le0_percent"
 _NO_ACCURACY = "no labels, landmarks or true fields belong to these pairs: nothing here measures accuracy"
-_SHARED = "methods that share a rank, as 1=, cannot be told apart"
+_SHARED = "methods that share a rank, as 1=, cannot be distinguished"
 
 
 def summarize(layout: Layout) -> EvaluationAnswer:

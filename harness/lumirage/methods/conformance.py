@@ -171,7 +171,7 @@ def _named(verdict: Verdict, integrated: bool) -> Finding:
     declared = "the velocity that is declared" if integrated else describe(verdict.declared.arrangement)
     if verdict.agrees and verdict.weak:
         along = f"points along the true warp (cosine {verdict.declared.cosine:.2f}) and falls far short of it"
-        return Finding("convention", True, f"its field is {declared}, as far as one can tell: it {along}")
+        return Finding("convention", True, f"its field is {declared}, as far as can be seen: it {along}")
     if verdict.agrees:
         return Finding("convention", True, f"its field is {declared}, as declared")
     if verdict.found is None:

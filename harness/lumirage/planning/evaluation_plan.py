@@ -74,7 +74,7 @@ class Plan:
 def make_plan(inputs: PlanInputs, resolve: Resolve, *, read_images: bool = False) -> Plan:
     """Plan an evaluation, or the rest of one that has begun; `read_images` reads all images of the remaining pairs.
 
-    Raises DataError for an unusable dataset, UsageError if OUT holds another evaluation, with the differences.
+    Raises DataError for an unusable dataset, UsageError if OUT has another evaluation in it, with the differences.
     """
     _check_places(inputs)
     wanted, notes = _evaluation(inputs)
@@ -142,9 +142,7 @@ def _planned(inputs: PlanInputs, evaluation: Evaluation) -> Plan:
 def _check_places(inputs: PlanInputs) -> None:
     bids, out = inputs.bids.resolve(), inputs.out.resolve()
     if out == bids or (bids in out.parents and "derivatives" not in out.relative_to(bids).parts):
-        raise UsageError(
-            f"OUT {out} lies inside BIDS_DIR {bids}; choose a folder outside it, or under its derivatives/"
-        )
+        raise UsageError(f"OUT {out} is inside BIDS_DIR {bids}; choose a folder outside it, or under its derivatives/")
     if out.exists() and not out.is_dir():
         raise UsageError(f"OUT {out} is a file; give a folder")
     if (
@@ -154,7 +152,7 @@ def _check_places(inputs: PlanInputs) -> None:
         and not was_set_aside(Layout(out).evaluation)
         and not Layout(out).checksums("descriptions").exists()
     ):
-        raise UsageError(f"OUT {out} is not empty and holds no evaluation; give a new folder")
+        raise UsageError(f"OUT {out} is not empty and has no evaluation in it; give a new folder")
 
 
 def _evaluation(inputs: PlanInputs) -> tuple[Evaluation, tuple[str, ...]]:
@@ -205,7 +203,7 @@ def _merged(layout: Layout, wanted: Evaluation, changed: Changed) -> Evaluation:
         return wanted
     found = read_evaluation(layout)
     if differ := list(_differences(found, wanted, changed)):
-        told = "\n  ".join([f"{layout.root} holds another evaluation:", *differ])
+        told = "\n  ".join([f"{layout.root} has another evaluation in it:", *differ])
         raise UsageError(f"{told}\ngive another OUT, or remove this one")
     new = {n: use for n, use in wanted.methods.items() if use.digest or n not in found.methods}
     # the same content may be in another place now

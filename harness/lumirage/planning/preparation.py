@@ -173,7 +173,7 @@ def check_scan(scan: Scan) -> None:
         other = read_lattice(path)
         if why := elsewhere(grid, other):
             raise DataError(
-                f"{path}: does not lie where {scan.image.name} lies: {why}; correct its voxel-to-world matrix, or leave this "
+                f"{path}: is not where {scan.image.name} is: {why}; correct its voxel-to-world matrix, or leave this "
                 "derivative out"
             )
 

@@ -85,7 +85,7 @@ def make_mosaic(
     wanted = list(_worst_first(inputs))
     there = {path.name for path in folder.glob("*.png")}
     todo = list(_missing(inputs, folder, [row for row in wanted if row[0].file not in there]))
-    for done, (pair, why) in enumerate(_made(todo, end, effort.workers)):
+    for done, (pair, why) in enumerate(_made(todo, end, effort.workers), start=1):
         on_progress(done, len(todo))
         for reason in why:
             problems.attempt(f"mosaic of {pair}", partial(_raise, reason), lambda _: None)

@@ -135,7 +135,7 @@ def _caption(answer: EvaluationAnswer, wanted: PaperTable) -> str:
     if wanted.intervals:
         parts.append("95 % intervals from resampling subjects")
     if any(method.rank and "=" in method.rank.place for method in answer.methods.values()):
-        parts.append("methods that share a rank (=) cannot be told apart")
+        parts.append("methods that share a rank (=) cannot be distinguished")
     if any(each.filled for method in answer.methods.values() for each in method.means.values()):
         parts.append(f"an asterisk marks means in which failed runs count by the policy {answer.policy}")
     if any(method.reference for method in answer.methods.values()):

@@ -175,7 +175,7 @@ def _attempts(trial: _Trial) -> list[Finding]:
     _, text = trial.run(SCRIPT, memory_bytes=2**30)
     line = next((line for line in text.splitlines() if line.startswith(MARK)), None)
     if line is None:
-        return [Finding("attempts", False, f"the trial said nothing; its last words: {text[-300:]}")]
+        return [Finding("attempts", False, f"the trial printed nothing; its last words: {text[-300:]}")]
     found: dict[str, tuple[bool, str]] = json.loads(line.removeprefix(MARK))
     return [
         Finding(name, possible == (name in WANTED), why or ("possible" if possible else "refused"))

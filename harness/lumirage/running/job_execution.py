@@ -33,7 +33,7 @@ from lumirage.running.runtimes.runtime_interface import Call, CallResult, Image,
 TOLD_WITHIN_S = 0.25
 """A signal that was sent to both the method and the harness reaches the harness within this time."""
 SCRATCH_IN_MEMORY = (
-    "the scratch folder lies in memory (tmpfs): what the method wrote is not in its peak, and counts against its limit"
+    "the scratch folder is in memory (tmpfs): what the method wrote is not in its peak, and counts against its limit"
 )
 FULL_DISK_BYTES = 64 * 2**20
 """When less than this is left on the disk, a failure is blamed on the full disk, not on the method."""

@@ -57,7 +57,7 @@ def times_of(watch: JobWatch, usage: Usage, events: PairEvents, changes: Changes
         return Times(begin, over, "events", warnings)
     if changed is not None and changed > events.end_s + CLOCK_SLACK_S:
         late = changed - events.end_s
-        warning = f"its answer was changed {late:.1f} s after the method said that it had ended"
+        warning = f"its answer was changed {late:.1f} s after the method reported its end"
         return Times(begin, changed, "answers", (*warnings, warning))
     return Times(begin, events.end_s, "events", warnings)
 
@@ -67,7 +67,7 @@ def _begin(said_s: float, after_s: float | None) -> tuple[float, tuple[str, ...]
     if after_s is None or said_s - after_s <= CLOCK_SLACK_S:
         return said_s, ()
     late = said_s - after_s
-    return after_s, (f"the method said that it began {late:.1f} s after the pair before had ended: they are counted",)
+    return after_s, (f"the method reported its begin {late:.1f} s after the pair before had ended: they are counted",)
 
 
 def memory_table(timeline: Sequence[tuple[float, int]], began_s: float, times: Times) -> str:

@@ -194,7 +194,7 @@ def _isolation(container: JobContainer, layout: Layout) -> dict[str, str]:
     if not call.cpus:
         found["cpus"] = "not held: it was given no CPUs of its own"
     if container.runtime.isolated and all(is_neutral(mount.source, layout) for mount in call.mounts):
-        found["host_paths"] = "held: the sources of its mounts lie under names that tell nothing"
+        found["host_paths"] = "held: the sources of its mounts are under names that reveal nothing"
     return found
 
 

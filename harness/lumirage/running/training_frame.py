@@ -77,7 +77,7 @@ def _cut_off(head: Array, working: Grid, grid: Grid) -> str:
     share = 1 - float((inside[head] > 0).mean())
     if share < CUT_WORTH_SAYING:
         return ""
-    return f"{100 * share:.1f} % of the fixed image's foreground lies outside the network's training frame"
+    return f"{100 * share:.1f} % of the fixed image's foreground is outside the network's training frame"
 
 
 def frame_grid(needs: GridNeeds, working: Grid, head: Array) -> Grid:

@@ -149,7 +149,7 @@ def test_a_difference_that_is_the_same_on_every_pair_is_told_and_rounding_is_not
 
 def test_groups_are_cut_only_where_all_above_are_told_better_than_all_below():
     better = np.zeros((4, 4), dtype=bool)
-    better[0, 2] = better[:3, 3] = True  # 0 and 1, 1 and 2 cannot be told apart
+    better[0, 2] = better[:3, 3] = True  # 0 and 1, 1 and 2 cannot be distinguished
     ranks = np.array([1.0, 2.0, 3.0, 4.0])
     assert place_words(groups_of(ranks, better).tolist()) == ["1=", "1=", "1=", "4"]
     low, high = rank_intervals(ranks, better)

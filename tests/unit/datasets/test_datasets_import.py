@@ -233,7 +233,7 @@ def test_names_that_fall_together_are_refused(tmp_path: Path) -> None:
     [
         ("lumirr", ImportOptions(), "did you mean 'lumir'"),
         ("nifti-folder", ImportOptions(), "needs --pattern"),
-        ("nifti-folder", ImportOptions(pattern="x.nii"), "must hold {subject}"),
+        ("nifti-folder", ImportOptions(pattern="x.nii"), "must contain {subject}"),
         ("nifti-folder", ImportOptions(pattern="{subject}{colour}.nii"), "unknown {colour}"),
         ("nifti-folder", ImportOptions(pattern="{subject}.nii.gz", labels="{session}.nii"), "lacks"),
         ("lumir", ImportOptions(pattern="{subject}.nii"), "for nifti-folder"),
@@ -256,7 +256,7 @@ def test_nothing_to_import(kind: str, tmp_path: Path) -> None:
 def test_other_refusals(lumir: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         import_dataset("lumir", tmp_path / "nowhere", tmp_path / "out")
-    with pytest.raises(UsageError, match="lies inside"):
+    with pytest.raises(UsageError, match="is inside"):
         import_dataset("lumir", lumir, lumir / "out")
     (lumir / "LUMIR_dataset.json").write_text('{"modality": {"0": "CT"}}')
     with pytest.raises(DataError, match="only brain MR"):

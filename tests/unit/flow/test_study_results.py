@@ -255,7 +255,7 @@ def test_older_scores_of_a_track_that_was_refused_do_not_count(layout: StudyLayo
 
 
 def test_a_tree_belongs_to_one_study(layout: StudyLayout, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds the study 'made-up', not 'other'"):
+    with pytest.raises(UsageError, match="has the study 'made-up', not 'other'"):
         declare(asked(layout.root, STUDY | {"name": "other"}), {}, {})
     with pytest.raises(DataError, match="no study there"):
         report_study(StudyLayout(tmp_path), Silent())

@@ -34,7 +34,7 @@ def test_a_new_an_empty_or_a_just_locked_folder_will_do(tmp_path: Path) -> None:
         ("bids", "inside BIDS_DIR"),
         ("bids/out", "inside BIDS_DIR"),
         ("file", "is a file"),
-        ("foreign", "holds no evaluation"),
+        ("foreign", "has no evaluation in it"),
     ],
 )
 def test_a_place_that_would_harm_something_is_refused(tmp_path: Path, place: str, words: str) -> None:

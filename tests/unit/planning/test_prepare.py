@@ -151,7 +151,7 @@ def test_labels_have_a_lattice_of_their_own_but_lie_where_the_image_lies(tmp_pat
         space.write_volume(tmp_path / "l.nii.gz", np.zeros((30, 30, 30), np.int16), affine)
         check_scan(with_labels)
     space.write_volume(tmp_path / "l.nii.gz", np.zeros(SHAPE, np.int16), np.diag([2.0, 2.0, 2.0, 1.0]))
-    with pytest.raises(DataError, match=r"does not lie where sub-a_T1w.nii.gz lies: 12% of the smaller"):
+    with pytest.raises(DataError, match=r"is not where sub-a_T1w.nii.gz is: 12% of the smaller"):
         check_scan(with_labels)
 
 

@@ -53,7 +53,7 @@ def test_all_are_made_by_processes_and_listed_in_a_script(layout: Layout, tmp_pa
     assert (
         make_mosaic(inputs, together, Effort(math.inf, 2), NONE_EXPECTED, lambda done, _: steps.append(done)) == tiles
     )
-    assert steps == list(range(len({tile.pair for tile in tiles})))
+    assert steps == list(range(1, len({tile.pair for tile in tiles}) + 1))
     for tile in tiles:
         assert (alone / tile.file).read_bytes() == (together / tile.file).read_bytes()
     text = (together / INDEX).read_text(encoding="utf-8")

@@ -160,7 +160,7 @@ def test_ranks_stand_with_their_ties_and_intervals_once_compared(plain: Layout, 
     assert list(found.methods)[-2:] == ["affine", "identity"], "references are a scale: last, the better first"
     assert {found.methods[name].rank for name in ("affine", "identity")} == {None}
     assert printed(found, "affine").split()[0] == "-"
-    assert any("cannot be told apart" in note for note in found.notes)
+    assert any("cannot be distinguished" in note for note in found.notes)
 
 
 def test_intervals_of_means_are_by_resampling_subjects(plain: Layout) -> None:

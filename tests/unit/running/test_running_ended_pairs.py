@@ -120,7 +120,7 @@ def test_an_answer_that_is_changed_afterwards_is_judged_again(two: World):
     assert first.answer_sha256 != batch.early.answer_sha256
     assert first.wall_s is not None
     assert first.wall_s > 0.5
-    assert any("after the method said that it had ended" in warning for warning in first.warnings)
+    assert any("after the method reported its end" in warning for warning in first.warnings)
     assert read_volume_of(two, first.pair) == pytest.approx(0.25)
     assert first.checksums["field"] == file_checksum(two.files(first.pair).field)
 

@@ -157,7 +157,7 @@ def test_the_record_says_what_the_frame_left_out(world: World) -> None:
     (run,) = world.execute(job, FakeRuntime(Actor(answer_as_a_network)))
     assert run.outcome == "ok"
     (warning,) = run.warnings
-    assert "% of the fixed image's foreground lies outside the network's training frame" in warning
+    assert "% of the fixed image's foreground is outside the network's training frame" in warning
     assert 45 < float(warning.split()[0]) < 55
 
 

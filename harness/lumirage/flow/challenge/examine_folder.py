@@ -36,14 +36,14 @@ class Examined:
 def folder_contents(folder: Path) -> dict[str, str]:
     """File of a folder, relative -> SHA-256. Raises UsageError where there is no folder, DataError for links or none files."""
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; give the folder that holds the fields")
+        raise UsageError(f"{folder}: no such folder; give the folder with the fields")
     found = {}
     for path in sorted(folder.rglob("*")):
         mode = path.lstat().st_mode
         if stat.S_ISDIR(mode):
             continue
         if not stat.S_ISREG(mode):
-            raise DataError(f"{path}: a link or special file; a submission holds regular files only")
+            raise DataError(f"{path}: a link or special file; a submission has regular files only")
         found[path.relative_to(folder).as_posix()] = file_digest(path)
     if not found:
         raise DataError(f"{folder}: empty; it should hold one field for each pair")
@@ -104,7 +104,7 @@ def _about_the_whole(
     known = {name for answer in expected for name in answer.names}
     extra = [name for name in contents if name not in known]
     if not answers and (inside := {Path(name).parent.as_posix() for name in extra if Path(name).name in known} - {"."}):
-        text = f"the fields lie in {sorted(inside)[0]}/, not in the folder that was handed in"
+        text = f"the fields are in {sorted(inside)[0]}/, not in the folder that was handed in"
         yield Problem(kind="missing", text=text, mend=f"hand in the folder {sorted(inside)[0]}")
     elif extra:
         more = f" and {len(extra) - SHOWN} more" if len(extra) > SHOWN else ""

@@ -69,8 +69,8 @@ def _look_through(files: dict[str, bytes], secrets: set[str]) -> None:
     if found:
         path, secret = found[0]
         raise DataError(
-            f"{path} would tell '{secret}', which names a pair, an image or a subject ({len(found)} such places); nothing was "
-            "written: take it out of the title, the summary, the contact or the teams' names in this challenge"
+            f"{path} would reveal '{secret}', which names a pair, an image or a subject ({len(found)} such places); nothing "
+            "was written: take it out of the title, the summary, the contact or the teams' names in this challenge"
         )
 
 

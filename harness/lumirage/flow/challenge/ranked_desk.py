@@ -121,7 +121,7 @@ def rule_words(challenge: Challenge, phase: Phase, rules: "RankingRules") -> tup
     failed = {
         "identity": "counts as doing nothing, or as the affine where that is worse",
         "worst": "counts as the worst that any entry got on that pair",
-        "drop": "is left out, and its team stands after all complete ones",
+        "drop": "is left out, and its team comes after all complete ones",
     }
     by = ", ".join(
         title(m.metric) + (f" (weight {m.weight:g})" if m.weight != 1 else "") for m in challenge.ranking.metrics

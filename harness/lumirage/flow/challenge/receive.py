@@ -43,7 +43,9 @@ class HandedIn:
         try:
             moment = datetime.fromisoformat(self.received)
         except ValueError as error:
-            raise UsageError(f"--received {self.received}: a date and time is wanted, as 2026-05-01T12:00") from error
+            raise UsageError(
+                f"--received {self.received}: expected a date and time such as 2026-05-01T12:00"
+            ) from error
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
 
 

@@ -173,7 +173,7 @@ def _gpus(limits: Limits, environment: Mapping[str, str]) -> tuple[str, ...]:
         raise UnavailableError(
             f"the method asks for {limits.gpus} GPUs and Slurm gave this task {len(given)} (CUDA_VISIBLE_DEVICES is "
             f"'{environment.get('CUDA_VISIBLE_DEVICES', '')}', the driver shows "
-            f"{', '.join((*devices.uuids, *devices.faults)) or 'none'}); a partition with GPUs is wanted, such as by "
+            f"{', '.join((*devices.uuids, *devices.faults)) or 'none'}); choose a partition with GPUs, such as by "
             "--slurm partition=gpu"
         )
     return given[: limits.gpus]

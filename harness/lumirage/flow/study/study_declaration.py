@@ -31,7 +31,7 @@ def declare(
     layout, study = request.layout, request.study
     known = read_study_record(layout) if layout.record.is_file() else None
     if known and known.study.name != study.name:
-        raise UsageError(f"{layout.root} holds the study '{known.study.name}', not '{study.name}'; choose another OUT")
+        raise UsageError(f"{layout.root} has the study '{known.study.name}', not '{study.name}'; choose another OUT")
     folders = {name: path.absolute() for name, path in request.data.items()}
     record = StudyRecord(
         harness=__version__,

@@ -65,7 +65,7 @@ class Array(Record):
     needs: Needs
     after: tuple[str, ...] = ()
     method: str = Field(default="", description="the method of all its tasks, if the user has options for that one")
-    at_once: int | None = Field(default=None, description="tasks at a time; none: as the user said")
+    at_once: int | None = Field(default=None, description="tasks at a time; none: as the user chose")
     job_name: str = Field(default="", description="its name in the queue, which no other array has; empty: not known")
     clusters: str = Field(default="", description="the clusters that it may go to; empty: the one asked without a name")
 

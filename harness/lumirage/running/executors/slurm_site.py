@@ -48,7 +48,7 @@ class Site(Record):
             name = key.replace("-", "_")  # as ours are spelled, so that it takes their place
             if not name.isidentifier() or (name == SETUP and not equals):
                 raise UsageError(
-                    f"--slurm {word}: KEY=VALUE or KEY is wanted, such as --slurm partition=gpu, or for one stage "
+                    f"--slurm {word}: expected KEY=VALUE or KEY, such as --slurm partition=gpu, or for one stage "
                     "--slurm score.mem=16G"
                 )
             by_part.setdefault(part, []).append((name, value if equals else True))

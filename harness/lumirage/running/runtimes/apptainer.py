@@ -98,7 +98,7 @@ class ApptainerRuntime:
         words = [site.program, "--quiet", "exec", *options(site), image, "head", "-c", str(CARD_BYTES), CARD]
         done = _command(words)
         if done.returncode:
-            raise UnavailableError(f"{image}: holds no card {CARD} ({_last(done)})")
+            raise UnavailableError(f"{image}: has no card {CARD} ({_last(done)})")
         return done.stdout
 
     def _permitted(self, image: str) -> Site:

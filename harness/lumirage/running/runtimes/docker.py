@@ -121,7 +121,7 @@ class DockerRuntime:
                 finally:
                     container.remove(force=True, v=True)
             except docker.errors.NotFound as error:
-                raise UnavailableError(f"{image}: no such image, or it holds no card {CARD}") from error
+                raise UnavailableError(f"{image}: no such image, or it has no card {CARD}") from error
             except API_FAILURES as error:
                 raise EngineError(f"cannot read {CARD} of {image}: {reason(error)}") from error
         if text is None:

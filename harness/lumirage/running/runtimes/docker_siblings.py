@@ -84,7 +84,7 @@ def translated(path: str, mounts: Mapping[str, str]) -> str:
         if str(place) in mounts:
             return str(PurePosixPath(mounts[str(place)]) / here.relative_to(place))
     raise UnavailableError(
-        f"{path} is not on the host: the engine's socket is here, but the folder lies in no mount of this container. "
+        f"{path} is not on the host: the engine's socket is here, but the folder is in no mount of this container. "
         "Start it with -v FOLDER:FOLDER for BIDS_DIR, OUT and, with -w, the work folder; weights need the cache "
         "mounted at /cache"
     )

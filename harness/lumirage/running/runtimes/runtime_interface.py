@@ -10,7 +10,7 @@ from lumirage.core.model import Limits, Usage
 OWNER_LABEL = "lumirage.owner"
 CALL_LABEL = "lumirage.call"
 
-PATHS_SHOWN = "not held: /proc/self/mountinfo shows where on the host the job's folders lie, the path of OUT with it"
+PATHS_SHOWN = "not held: /proc/self/mountinfo shows where on the host the job's folders are, the path of OUT with it"
 """A method can read the source path of each of its mounts, so names in that path are not secret."""
 
 StopReason = Literal["timeout", "memory", "quota", "interrupted"]
