@@ -162,7 +162,7 @@ def _growth(method: str, group: pd.DataFrame, size: str, quantity: str) -> dict[
         "largest_ran": well[size].max() if len(well) else np.nan,
         "smallest_censored": censored[size].min() if len(censored) else np.nan,
     }
-    notes = [f"{lost} sizes at which {len(censored)} runs died of a limit are not in the fit"] if lost else []
+    notes = [f"{lost} sizes at which {len(censored)} runs were stopped by a limit are not in the fit"] if lost else []
     if len(fitted) < 2:
         return row | {"note": "; ".join(["fewer than two sizes at which every run came through: no exponent", *notes])}
     fit = stats.linregress(fitted["x"], fitted["y"])

@@ -182,8 +182,8 @@ class Outcome(StrEnum):
 
 
 CENSORING = {
-    Outcome.OUT_OF_MEMORY: "died of memory",
-    Outcome.OUT_OF_GPU_MEMORY: "died of GPU memory",
+    Outcome.OUT_OF_MEMORY: "ran out of memory",
+    Outcome.OUT_OF_GPU_MEMORY: "ran out of GPU memory",
     Outcome.TIMEOUT: "ran out of time",
 }
 """Outcomes after which only a lower bound of a cost is known (censored), as words for a reader."""

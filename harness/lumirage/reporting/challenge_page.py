@@ -21,7 +21,7 @@ from lumirage.reporting.method_looks import Look, looks_of
 from lumirage.reporting.page_templates import STATIC, render
 from lumirage.reporting.raster import to_png
 from lumirage.reporting.report_tables import to_tsv
-from lumirage.reporting.scene import Scene, to_svg
+from lumirage.reporting.scene import Scene, numbers_of, to_svg
 
 Files = dict[str, bytes]
 """Path below the published folder -> content."""
@@ -200,4 +200,11 @@ def _score_head(declared: RankedList, metric: str) -> str:
 
 
 def _shown(wide: Scene, narrow: Scene) -> dict[str, Any]:
-    return {"wide": to_svg(wide), "narrow": to_svg(narrow), "pick": "", "file": file_name(wide), "title": wide.title}
+    return {
+        "wide": to_svg(wide),
+        "narrow": to_svg(narrow),
+        "pick": "",
+        "file": file_name(wide),
+        "title": wide.title,
+        "numbers": numbers_of(wide),
+    }

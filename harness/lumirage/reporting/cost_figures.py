@@ -63,10 +63,15 @@ def pareto(inputs: Inputs, measure: Measure, cost: str, width: float) -> Scene:
 
 
 def _floors(floors: dict[str, float], y: Scale, width: float) -> list[Mark]:
+    """Dotted lines, each with its name above it; below it where the name of another one is there."""
     marks: list[Mark] = []
-    for method, value in floors.items():
-        marks.append(Line([(62, y(value)), (width - 24, y(value))], color="muted", dash="2 4", title=method))
-        marks.append(Label((width - 26, y(value) - 5), method, color="muted", size=11, anchor="end"))
+    above = -np.inf
+    for method, value in sorted(floors.items(), key=lambda one: y(one[1])):
+        at = y(value)
+        marks.append(Line([(62, at), (width - 24, at)], color="muted", dash="2 4", title=method))
+        side = 12 if at - above < 14 else -5
+        marks.append(Label((width - 26, at + side), method, color="muted", size=11, anchor="end"))
+        above = at
     return marks
 
 
@@ -94,7 +99,7 @@ def times(inputs: Inputs, width: float) -> Scene:
     rows = make_rows(methods, width)
     scale = fit(runs["wall_s"].tolist(), rows.left + 8, rows.right - 8, log=True)
     colors = inputs.colors
-    marks = x_axis(scale, rows.top, rows.bottom, "seconds a pair, seen from outside") + rows.marks(colors)
+    marks = x_axis(scale, rows.top, rows.bottom, "seconds a pair, by the harness's clock") + rows.marks(colors)
     index = {pair: k for k, pair in enumerate(inputs.pairs)}
     for i, method in enumerate(methods):
         mine = _spread(runs[runs["method"] == method])

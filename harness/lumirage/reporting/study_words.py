@@ -1,6 +1,6 @@
 """The sentences of a study: what was left out, what would decide a claim, and what became of it."""
 
-from lumirage.core.metrics import METRICS
+from lumirage.core.metrics import METRICS, title
 from lumirage.core.study import OF_RUNS, Claim
 from lumirage.core.study_results import ClaimAtPlace, ClaimResult, Decision, Interval, StudyResults
 from lumirage.reporting.axes import MINUS, short
@@ -99,7 +99,7 @@ def _span(of: Interval, unit: str = "") -> str:
 
 def verdict_words(result: ClaimResult) -> str:
     """Why the verdict is what it is: the corrected p, and what would decide an open claim."""
-    p = "" if result.p_holm is None else f"p {probability(result.p_holm)} after Holm's correction over all claims"
+    p = "" if result.p_holm is None else f"Holm-corrected p {probability(result.p_holm)} over all claims"
     words = "; ".join(filter(None, (p, result.reason)))
     return f"{words}." if words and result.decision != "not measured" else ""
 
@@ -115,8 +115,9 @@ def signed(value: Interval) -> str:
 
 
 def _unit(claim: Claim) -> str:
+    """What follows an amount: millimetres and the like, else the metric's name."""
     unit = METRICS[claim.metric].unit
-    return "" if unit == "1" else f" {unit}"
+    return f" {title(claim.metric)}" if unit == "1" else f" {unit}"
 
 
 def probability(p: float) -> str:

@@ -159,7 +159,7 @@ def test_changed_rules_are_told_on_every_page(tmp_path: Path) -> None:
 def test_a_name_in_the_title_stops_the_site_before_it_is_written(tmp_path: Path) -> None:
     pairs, dice = values_of_teams()
     desk = make_desk(tmp_path / "d", dice, pairs, title=f"Who aligns {pairs[0][0]}?", **TEST)
-    with pytest.raises(DataError, match=rf"would tell '{pairs[0][0]}'.*nothing was written"):
+    with pytest.raises(DataError, match=rf"would reveal '{pairs[0][0]}'.*nothing was written"):
         prepare_site(rank_desk(desk))
 
 

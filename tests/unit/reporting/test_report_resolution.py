@@ -35,7 +35,7 @@ def test_deaths_are_counted_by_method_size_and_limit(factors: Inputs) -> None:
     assert told == [
         "alpha ran out of time at 1 mm (12 of 24 runs)",
         "beta ran out of time at 2 mm (4 of 24 runs)",
-        "gamma-untrained died of memory at 1 mm",
+        "gamma-untrained ran out of memory at 1 mm",
     ]
 
 
@@ -44,7 +44,7 @@ def test_how_far_down_each_method_came(factors: Inputs) -> None:
     assert list(found) == ["alpha", "beta", "gamma-untrained"]
     assert found["alpha"].finest == "1 mm, 12 of 24 runs"
     assert found["gamma-untrained"].finest == "2 mm, 22 of 24 runs"
-    assert found["gamma-untrained"].first_death == "1 mm: 24 of 24 runs died of memory"
+    assert found["gamma-untrained"].first_death == "1 mm: 24 of 24 runs ran out of memory"
     assert found["beta"].first_death == "2 mm: 4 of 24 runs ran out of time"
     assert len(found["alpha"].exponents) == 3
 
@@ -62,7 +62,7 @@ def test_death_of_memory_is_a_hollow_triangle_at_the_limit(factors: Inputs, widt
     limit = next(mark for mark in scene.marks if isinstance(mark, Line) and mark.dash == "5 4")
     at = limit.points[0][1]
     drawn = [t for t in triangles(scene) if abs(np.mean([y for _, y in t.points]) - at) < 3]
-    assert [t.title for t in drawn] == ["gamma-untrained died of memory at 1 mm"]
+    assert [t.title for t in drawn] == ["gamma-untrained ran out of memory at 1 mm"]
     sizes = {size.text: size for size in sizes_of(factors)}
     dots = {m.title.split(":")[0]: m for m in scene.marks if isinstance(m, Dot)}
     assert "gamma-untrained, 1 mm" not in dots
@@ -80,7 +80,7 @@ def test_where_the_limit_is_not_recorded_the_triangle_is_above_all_that_ran(fact
     inputs = replace(factors, runs=runs)
     assert [c.column for c in costs_of(inputs)][3:] == ["gpu_peak_memory_bytes"]
     scene = cost(inputs, GPU, WIDE)
-    drawn = [t for t in triangles(scene) if t.title == "gamma-untrained died of GPU memory at 1 mm"]
+    drawn = [t for t in triangles(scene) if t.title == "gamma-untrained ran out of GPU memory at 1 mm"]
     highest = min(m.at[1] for m in scene.marks if isinstance(m, Dot))
     assert drawn
     assert all(max(y for _, y in t.points) < highest for t in drawn)

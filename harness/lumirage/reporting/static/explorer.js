@@ -64,7 +64,7 @@
   const real = methods.map((m, k) => k).filter((k) => !data.references.includes(methods[k]));
   [choose.a, choose.b].forEach((select) => select.append(...methods.map(option)));
   choose.a.value = real.length ? real[0] : 0;
-  choose.b.value = real.length > 1 ? real[1] : methods.length - 1;
+  choose.b.value = real.length > 1 ? real[1] : Math.max(0, methods.indexOf("affine"));
 
   function scatter() {
     shared.mark(null); // a new plot has no box
@@ -117,8 +117,9 @@
     function list(hits) {
       const rows = pairs.filter((k) => !hits || hits.has(k)).sort((p, q) => up * (va[p] - vb[p]) - up * (va[q] - vb[q]));
       const mean = rows.length ? d3.mean(rows, (k) => va[k] - vb[k]) : NaN, won = rows.filter((k) => up * (va[k] - vb[k]) > 0).length;
-      $("#ex-words").textContent = rows.length + " pairs" + (hits ? " in the brush" : "") + ": " + methods[a] + " is better on " + won + ", mean difference " + text(mean, Math.abs(mean) / 5)
-        + (hits ? "" : "; with its interval " + words(effect(m, a, b)));
+      $("#ex-words").textContent = rows.length + " pairs" + (hits ? " in the brush" : "") + ": " + methods[a] + " is better on " + won + ", mean difference "
+        + (rows.length === data.pairs.length ? words(effect(m, a, b)) : text(mean, Math.abs(mean) / 5)
+        + (hits ? "" : "; over all pairs, failures filled by the policy: " + words(effect(m, a, b))));
       const body = d3.select("#ex-pairs tbody").html("");
       rows.slice(0, 40).forEach((k) => {
         const row = body.append("tr"), cell = row.append("th").attr("scope", "row");

@@ -58,4 +58,13 @@
     const plain = table.tHead && table.tBodies.length === 1 && !table.querySelector("[rowspan],[colspan]");
     if (plain && table.tBodies[0].rows.length > 1) make(table);
   });
+  // What may scroll is reached by keyboard: by what is in it, else by itself.
+  document.querySelectorAll(".scroll").forEach((region) => {
+    if (region.querySelector("a, button, input, select, [tabindex]")) return;
+    const part = region.closest("section, article"), head = part && part.querySelector("h2, h3");
+    const table = region.querySelector("table");
+    region.tabIndex = 0;
+    region.setAttribute("role", "region");
+    region.setAttribute("aria-label", (table && table.getAttribute("aria-label")) || "Table: " + (head ? shown(head) : document.title));
+  });
 })();
