@@ -62,4 +62,8 @@ def in_words(spent: TimeSpent) -> str:
     total = sum(parts.values())
     if not total:
         return ""
-    return "; ".join(f"{name} {seconds:.3g} s ({100 * seconds / total:.0f} %)" for name, seconds in ordered)
+    return "; ".join(f"{name} {_amount(seconds)} s ({100 * seconds / total:.0f} %)" for name, seconds in ordered)
+
+
+def _amount(seconds: float) -> str:
+    return f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"

@@ -170,7 +170,7 @@
     rows.sort((p, q) => (order === "group" ? d3.ascending(p.group, q.group) : 0) || (order === "name" ? d3.ascending(p.name, q.name) : up * ((size(q) ?? -9e9) - (size(p) ?? -9e9))));
     const sides = rows.flatMap((r) => r.sides.filter(Boolean)), most = d3.max(sides, (s) => Math.abs(s.d || 0)) || 1;
     const span = Math.min(2 * most, d3.max(sides, (s) => Math.max(Math.abs(s.d || 0), Math.abs(s.low || 0), Math.abs(s.high || 0))) || 1); // long intervals are cut
-    const x = d3.scaleLinear().domain([-span, span]).range([4, 96]).clamp(true), at = (v) => x(v) + "%", body = d3.select("#st-table tbody").html("");
+    const x = d3.scaleLinear().domain([-span, span]).range([4, 90]).clamp(true), at = (v) => x(v) + "%", body = d3.select("#st-table tbody").html("");
     const shortNumber = (v) => (known(v) ? Number(v.toPrecision(3)) : "–");
     rows.forEach((r) => {
       const row = body.append("tr");
