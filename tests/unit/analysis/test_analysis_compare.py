@@ -26,6 +26,15 @@ def table(design="all", n=6, seed=0, shift=0.02, metric="dice_nearest_fg"):
     }
 
 
+def test_cells_that_are_made_once_give_what_the_table_gives():
+    made = pd.concat([scores(*table(seed=k), metric=name) for k, name in enumerate(("tre_mm", "dice_nearest_fg"))])
+    unsorted = made.astype({"pair": pd.CategoricalDtype(made["pair"].unique()[::-1]), "metric": "category"})
+    expected = compare(made, FAST)
+    assert list(expected["metric"].unique()) == ["dice_nearest_fg", "tre_mm"]
+    pd.testing.assert_frame_equal(compare(tuple(cells_of(unsorted)), FAST), expected)
+    pd.testing.assert_frame_equal(compare(unsorted, FAST), expected)
+
+
 def test_every_method_against_the_sentinel_and_every_other_under_every_policy():
     pairs, values = table()
     found = compare(scores(pairs, values), FAST)

@@ -30,6 +30,21 @@ def test_pair_weight_is_the_product_of_its_subjects_counts():
         np.testing.assert_array_equal(row, expected)
 
 
+def test_weights_are_the_same_whether_they_are_kept_or_not(monkeypatch):
+    design, _ = design_of("all", 7)
+    kept = np.concatenate(list(pair_weights(design, Resampling(draws=50))))
+    monkeypatch.setattr("lumirage.analysis.resampling.KEPT_NUMBERS", 0)
+    np.testing.assert_array_equal(kept, np.concatenate(list(pair_weights(design, Resampling(draws=50)))))
+
+
+def test_weights_that_need_more_than_a_byte_are_right(monkeypatch):
+    design, _ = design_of("all", 3)
+    often = np.array([[0, 20, 40]], dtype=np.int16)
+    monkeypatch.setattr("lumirage.analysis.resampling._unit_counts", lambda *_: often)
+    weights = np.concatenate(list(pair_weights(design, Resampling(draws=1))))
+    np.testing.assert_array_equal(weights, [[0, 0, 0, 800, 0, 800]])
+
+
 def test_weights_of_a_star_are_the_leaves_counts():
     design, _ = design_of("star", 6)
     weights = np.concatenate(list(pair_weights(design, Resampling(draws=20))))

@@ -49,6 +49,17 @@ def test_what_is_read_is_what_was_written_wherever_it_lies_now(tmp_path: Path) -
     assert moved == evaluation(tmp_path / "second/bids", tmp_path / "second/far")
 
 
+def test_a_scan_of_many_pairs_is_one_object(tmp_path: Path) -> None:
+    written = evaluation(tmp_path / "bids", tmp_path / "far")
+    (pair,) = written.pairs
+    back = Pair(fixed=pair.moving, moving=pair.fixed)
+    write_evaluation(Layout(tmp_path), written.model_copy(update={"pairs": (pair, back)}))
+    there, returned = read_evaluation(Layout(tmp_path)).pairs
+    assert (there, returned) == (pair, back)
+    assert there.fixed is returned.moving
+    assert there.moving is returned.fixed
+
+
 def test_a_dataset_that_went_elsewhere_is_named_by_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
