@@ -19,8 +19,16 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from tests.e2e.conftest import Command
+from tests.unit.flow.made_up_desk import make_desk, values_of_teams
+from tests.unit.flow.test_study_results import layout as study_layout  # noqa: F401 -- a fixture
 
 from lumirage.core.layout import Layout
+from lumirage.core.screen import Silent
+from lumirage.core.study_layout import StudyLayout
+from lumirage.flow.challenge.desk import open_desk
+from lumirage.flow.challenge.publish import prepare_site, write_site
+from lumirage.flow.challenge.ranked_desk import rank_desk
+from lumirage.flow.study.study_report import report_study
 from lumirage.reporting.report_folder import ReportOptions, write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "reporting"))
@@ -324,12 +332,24 @@ def test_two_pictures_over_one_another(chromium: Any, report: Path) -> None:
     assert_quiet(chromium)
 
 
-def test_axe_finds_no_violation(chromium: Any, report: Path) -> None:
+@pytest.fixture(scope="module")
+def pages(report: Path, study_layout: StudyLayout, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:  # noqa: F811
+    """One of every kind; the one-file page is made of the first two."""
+    pairs, dice = values_of_teams()
+    phases = [{"name": "test", "shows": "own_pairs"}]
+    desk = make_desk(tmp_path_factory.mktemp("desk") / "d", dice, pairs, phases=phases)
+    site = write_site(prepare_site(rank_desk(open_desk(desk.layout.root))), tmp_path_factory.mktemp("site")).root
+    report_study(study_layout, Silent())
+    pair = sorted((report / "pairs").glob("sub1003T1w-sub1002T1w.html"))[0]
+    challenge = [site / "public" / "index.html", site / "teams" / "leaver" / "index.html"]
+    return [report / "index.html", pair, study_layout.page, *challenge]
+
+
+def test_axe_finds_no_violation(chromium: Any, pages: list[Path]) -> None:
     import axe_core_python
 
     axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
-    pair = sorted((report / "pairs").glob("sub1003T1w-sub1002T1w.html"))[0]
-    for path, dark in itertools.product((report / "index.html", pair), (False, True)):
+    for path, dark in itertools.product(pages, (False, True)):
         show(chromium, path, dark=dark)
         only = ", runOnly: ['color-contrast']" if dark else ""  # nothing else depends on the theme
         chromium.execute_script(axe)
