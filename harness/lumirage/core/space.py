@@ -19,6 +19,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.gzip_voxels import in_memory
 from lumirage.core.layout import written_aside
 from lumirage.core.model import Convention, Grid, Matrix, Shape
 from lumirage.core.nifti_header import FLOATS, REALS, Header, content_missing, read_header
@@ -107,7 +108,7 @@ def open_image(path: Path) -> Any:  # nibabel's images are untyped
 def voxels(stored: Any, path: Path, dtype: Any) -> Array:
     """The voxels of an opened image. Raises DataError."""
     try:
-        return np.asanyarray(stored, dtype=dtype)
+        return np.asanyarray(in_memory(stored, path), dtype=dtype)
     except (OSError, EOFError, ValueError, TypeError, zlib.error) as error:  # TypeError: colours are no numbers
         raise DataError(f"{path}: the image data are damaged or cut off ({error}); fetch the file again") from error
 
@@ -148,7 +149,7 @@ def read_labels(path: Path) -> Volume:
     check_header(image := open_image(path), path)
     stored = voxels(image.dataobj, path, None).reshape(image.shape[:3])
     labels = stored.astype(np.int32)
-    if not np.array_equal(labels, stored):
+    if not np.can_cast(stored.dtype, np.int32) and not np.array_equal(labels, stored):
         raise DataError(f"{path}: a label map must have whole numbers; this one was resampled or is no label map")
     return Volume(labels, np.asarray(image.affine, dtype=float))
 

@@ -1,6 +1,7 @@
 """Scores a challenge submission without containers: a folder of disp_FIX_MOV.nii.gz against the challenge's truth
 folder."""
 
+import functools
 import math
 import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -183,6 +184,18 @@ def _read_field(path: Path) -> NDArray[Any]:
         raise InvalidAnswerError(f"the answer cannot be read: {error}") from error
 
 
+def _labels(path: Path) -> NDArray[Any]:
+    """A label map of the truth. Raises DataError."""
+    changed_ns = path.stat().st_mtime_ns if path.exists() else 0  # a missing file is told by its reader
+    return _cached_labels(path, changed_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _cached_labels(path: Path, _changed_ns: int) -> NDArray[Any]:
+    """Cached: a subject takes part in pairs that follow one another."""
+    return read_labels(path).data
+
+
 class _Evaluation:
     """The numbers of one pair under one configuration."""
 
@@ -203,7 +216,7 @@ class _Evaluation:
         return found
 
     def _label_maps(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        fixed, moving = (read_labels(self.truth.path(p, "labels")).data for p in (self.pair.fixed, self.pair.moving))
+        fixed, moving = (_labels(self.truth.path(p, "labels")) for p in (self.pair.fixed, self.pair.moving))
         return fixed, moving
 
     def _of(self, method: Method) -> Numbers:
@@ -229,7 +242,7 @@ class _Evaluation:
     def _landmarks(self, method: Method) -> dict[str, Any]:
         paths = [self.truth.path(p, method.dest) for p in (self.pair.fixed, self.pair.moving)]
         if self.options.preset != "learn2reg":
-            fixed, moving = (read_labels(path).data for path in paths)
+            fixed, moving = (_labels(path) for path in paths)
             return _single(official_centroid_tre(fixed, moving, self.field, 1))
         tables = [path.with_name(path.name.removesuffix(".nii.gz") + ".csv") for path in paths]
         fixed_points, moving_points = (_read_points(table) for table in tables)
