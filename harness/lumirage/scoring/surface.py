@@ -8,9 +8,9 @@ from numba import njit
 from numpy.typing import NDArray
 
 from lumirage.scoring.label_maps import DenseLabels
-from lumirage.scoring.nearest_surface import Squares, bounds_of, squared_distances, squares_for
+from lumirage.scoring.nearest_surface import Squares, squared_distances, squares_for
 from lumirage.scoring.slabs import map_items
-from lumirage.scoring.surfels import Surfels, surfel_areas, surfels
+from lumirage.scoring.surfels import Surfels, bounds_of, surfel_areas, surfels
 
 TIE = 1e-9
 """Shares of area nearer to 0.95 than this count as 0.95: rounding errors must not decide the distance."""

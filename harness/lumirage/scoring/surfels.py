@@ -83,6 +83,29 @@ def surfels(dense: DenseLabels, threads: int = 1) -> Surfels:
     return packed, begin
 
 
+@njit(nogil=True, cache=True, inline="always")
+def corner_of(surfel: Any) -> Any:
+    """Corner (x, y, z) of a packed surfel."""
+    mask = np.uint64(8191)
+    return (
+        np.int64((surfel >> np.uint64(26)) & mask),
+        np.int64((surfel >> np.uint64(13)) & mask),
+        np.int64(surfel & mask),
+    )
+
+
+@njit(nogil=True, cache=True)
+def bounds_of(surfels: Any) -> Any:
+    """Lowest and highest corner of some surfels, (2, 3)."""
+    bounds = np.array([[8191, 8191, 8191], [-1, -1, -1]])
+    for k in range(surfels.size):
+        corner = corner_of(surfels[k])
+        for axis in range(3):
+            bounds[0, axis] = min(bounds[0, axis], corner[axis])
+            bounds[1, axis] = max(bounds[1, axis], corner[axis])
+    return bounds
+
+
 @njit(nogil=True, cache=True)
 def _scatter(found: Any, first: Any, packed: Any) -> None:
     """Copies one slab's surfels to the positions of their labels."""

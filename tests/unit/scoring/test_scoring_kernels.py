@@ -194,13 +194,16 @@ def test_a_row_of_displacements_has_the_digits_of_its_points(turn: float, spacin
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (3.0, 1.0, 2.0), (0.8, 0.8, 0.8), (1.2, 0.7, 2.5)])
 @pytest.mark.parametrize("ordered", [True, False])
-@pytest.mark.parametrize("shrunk", [1, 3, 20])
-def test_the_nearest_point_of_a_surface_is_found_to_the_last_digit(spacing: tuple, ordered: bool, shrunk: int) -> None:
+@pytest.mark.parametrize(("shrunk", "gathered"), [(1, 1), (3, 1), (20, 1), (1, 12)])
+def test_the_nearest_point_of_a_surface_is_found_to_the_last_digit(
+    spacing: tuple, ordered: bool, shrunk: int, gathered: int
+) -> None:
     rng = np.random.default_rng(7)
     shape = (150, 120, 140)
     corners, surface = rng.integers(0, shape, (800, 3)), rng.integers(0, shape, (800, 3)) // shrunk
     corners[:300] = surface[:300] + rng.integers(0, 2, (300, 3))  # near, others up to 130 away, on either side
     corners[300:400, :2] = corners[300, :2]  # a row of points
+    corners //= gathered  # a scattered surface around points: most are compared with a part of it
     if ordered:
         corners = corners[np.lexsort(corners.T[::-1])]
     packed = [np.array([x << 26 | y << 13 | z for x, y, z in at.tolist()], np.uint64) for at in (corners, surface)]
