@@ -86,7 +86,7 @@ class Heaps:
     def complete(self) -> Iterator["CompleteHeaps"]:
         """Them for reading, when all rows were added."""
         self._writer.close()
-        with pa.memory_map(str(self._file)) as source:
+        with pa.OSFile(str(self._file)) as source:  # not mapped: its pages would count as memory
             yield CompleteHeaps(pa.ipc.open_file(source), self._places)
 
 
