@@ -48,3 +48,13 @@ def file_digest(path: Path) -> str:
 def _file_digest(path: Path, _size: int, _mtime_ns: int) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def copy_and_digest(source: Path, target: Path) -> str:
+    """Copy a file's content; gives the SHA-256 of what was copied. Raises OSError."""
+    state = hashlib.sha256()
+    with source.open("rb") as file, target.open("xb") as copy:
+        while piece := file.read(PIECE_BYTES):
+            state.update(piece)
+            copy.write(piece)
+    return state.hexdigest()

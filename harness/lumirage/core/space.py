@@ -19,6 +19,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from lumirage.core.errors import DataError, InvalidAnswerError
+from lumirage.core.field_conversion import to_world
 from lumirage.core.gzip_voxels import in_memory
 from lumirage.core.layout import written_aside
 from lumirage.core.model import Convention, Grid, Matrix, Shape
@@ -30,9 +31,6 @@ Single = npt.NDArray[np.float32]
 
 AFFINE_TOLERANCE_MM = 1e-3
 """Two grids are the same if no two of their corners are farther apart. Headers in float32 are exact to about 1e-5 mm."""
-
-VELOCITY_SQUARINGS = 7
-"""Steps with which a stationary velocity field is integrated: scaling and squaring, 2**7 steps of Euler."""
 
 
 @dataclass(frozen=True)
@@ -162,9 +160,14 @@ def read_stored(path: Path) -> Array:
 # -- what a method wrote -----------------------------------------------------------------------------------------------
 
 
-@np.errstate(all="ignore")  # overflows are found and reported below
 def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displacement:
-    """The field that a method wrote, as mm, RAS+, pull, on the working grid.
+    """The field that a method wrote, as mm, RAS+, pull, on the working grid. Raises InvalidAnswerError."""
+    return displacement_of(read_field_numbers(path, convention, grid), convention, grid)
+
+
+@np.errstate(all="ignore")  # overflows are found and reported below
+def read_field_numbers(path: Path, convention: Convention, grid: Grid) -> Single:
+    """The numbers of a field that a method wrote, (X, Y, Z, 3), in its own convention.
 
     The file is not trusted: its header is compared with the grid before data are read. Raises InvalidAnswerError, which
     says what is wrong: not an image of real numbers, wrong shape, wrong matrix, or NaN or Inf with number and position.
@@ -182,7 +185,13 @@ def read_displacement(path: Path, convention: Convention, grid: Grid) -> Displac
     stored = _single(path, numbers).reshape(wanted)
     field = stored if last else np.moveaxis(stored, 0, -1)
     refuse_not_finite(field)
-    u = to_world(field, convention, np.array(grid.affine))
+    return field
+
+
+@np.errstate(all="ignore")  # overflows are found and reported below
+def displacement_of(numbers: Single, convention: Convention, grid: Grid) -> Displacement:
+    """What `read_field_numbers` gave, as mm, RAS+, pull. Raises InvalidAnswerError where it overflows."""
+    u = to_world(numbers, convention, np.array(grid.affine))
     refuse_not_finite(u, "in the field, converted to millimetres")
     return Displacement(u, np.array(grid.affine))
 
@@ -231,42 +240,6 @@ def refuse_not_finite(field: Array, where: str = "in the field") -> None:
         raise InvalidAnswerError(
             f"{nans} NaN and {count - nans} infinite values {where}, the first at voxel {first[:3]}"
         )
-
-
-def to_world(field: Array, convention: Convention, affine: Float) -> Single:
-    """Convert a stored field (X, Y, Z, 3), finite, to u in mm, RAS+, float32.
-
-    For unit mm component k points along world axis order[k]; for voxel and normalized along array axis order[k].
-    Normalized runs from -1 to 1 between the centres of the first and the last voxel (torch's align_corners=True).
-    A deformation holds positions instead of differences; a velocity is integrated by scaling and squaring.
-    """
-    shape = field.shape[:3]
-    parts = np.empty(field.shape, dtype=np.float64)
-    for k, (axis, sign) in enumerate(zip(convention.order, convention.signs, strict=True)):
-        parts[..., "xyz".index(axis)] = -field[..., k] if sign == "-" else field[..., k]
-    if convention.unit == "normalized":
-        half = (np.array(shape) - 1) / 2
-        parts = (parts + 1) * half if convention.kind == "deformation" else parts * half
-    if convention.kind == "deformation":
-        index = np.moveaxis(np.indices(shape, dtype=np.float64), 0, -1)
-        parts -= points(affine, index) if convention.unit == "mm" else index
-    if convention.unit != "mm":
-        parts = parts @ affine[:3, :3].T
-    if convention.kind == "velocity":
-        parts = _exponential(parts, affine)
-    return np.ascontiguousarray(parts, dtype=np.float32)
-
-
-def _exponential(velocity: Float, affine: Float) -> Float:
-    from scipy.ndimage import map_coordinates
-
-    inverse = np.linalg.inv(affine[:3, :3])
-    index = np.indices(velocity.shape[:3], dtype=np.float64)
-    u = velocity / 2**VELOCITY_SQUARINGS
-    for _ in range(VELOCITY_SQUARINGS):
-        at = index + np.moveaxis(u @ inverse.T, -1, 0)
-        u += np.stack([map_coordinates(u[..., k], at, order=1, mode="nearest") for k in range(3)], axis=-1)
-    return cast(Float, u)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------

@@ -52,9 +52,8 @@ class Reading:
         return gain > MUCH * self.nothing and declared < LITTLE * gain
 
 
-def read_otherwise(pairs: Sequence[AnsweredPair], declared: Convention) -> Reading:
+def read_otherwise(samples: Sequence["Sample"], declared: Convention) -> Reading:
     """How alike the images become under the declared convention and under the best other one (pull only)."""
-    samples = [_Sample(pair) for pair in pairs]
     own = float(np.mean([s.likeness(declared) for s in samples]))
     nothing = float(np.mean([s.of_nothing for s in samples]))
     best, words = -np.inf, ""
@@ -69,13 +68,13 @@ def _others(declared: Convention) -> Iterator[Arrangement]:
     return (a for a in arrangements(declared) if a.direction == "pull" and a.convention != declared)
 
 
-class _Sample:
-    """Some voxels of one pair, always the same ones."""
+class Sample:
+    """Some voxels of one pair, always the same ones. Of the pair itself only the moving image is kept."""
 
     def __init__(self, pair: AnsweredPair) -> None:
-        inside = np.argwhere(pair.fixed > pair.fixed.mean())
+        inside = np.flatnonzero(pair.fixed > pair.fixed.mean())
         step = max(1, len(inside) // SAMPLES)
-        index = inside[::step]
+        index = np.stack(np.unravel_index(inside[::step], pair.fixed.shape), axis=-1)
         self.fixed = _binned(pair.fixed[tuple(index.T)])
         self.moving, self.index = pair.moving, index
         self.stored = pair.stored[tuple(index.T)].astype(float)

@@ -112,7 +112,7 @@ def _match(arrangement: Arrangement, samples: list[Float], truths: list[KnownWar
 
 
 def as_world(stored: Float, convention: Convention, truth: KnownWarp) -> Float:
-    """Stored values (N, 3) at the sampled voxels as displacements in mm, RAS+; as `lumirage.core.space.to_world` does."""
+    """Stored values (N, 3) at the sampled voxels as displacements in mm, RAS+; as `field_conversion.to_world` does."""
     parts = np.empty_like(stored)
     for k, (axis, sign) in enumerate(zip(convention.order, convention.signs, strict=True)):
         parts[:, "xyz".index(axis)] = -stored[:, k] if sign == "-" else stored[:, k]

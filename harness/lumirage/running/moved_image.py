@@ -7,8 +7,9 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from lumirage.core.errors import InvalidAnswerError
+from lumirage.core.field_conversion import to_world
 from lumirage.core.model import Convention
-from lumirage.core.space import Displacement, Float, read_moved, read_volume, to_world
+from lumirage.core.space import Displacement, Float, read_moved, read_volume
 
 AGREES = 0.95
 """Correlation at which two resamplings of one image by one field agree; linear against cubic gives 0.987."""

@@ -3,7 +3,6 @@ folder."""
 
 import functools
 import math
-import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,24 +15,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumirage.core.errors import DataError, InvalidAnswerError
-from lumirage.core.space import read_grid, read_labels, read_stored, read_volume, refuse_not_finite, spacing_of
-from lumirage.scoring.challenge_truth import Configuration, EvalPair, Method, Truth, read_truths
-from lumirage.scoring.displacement_planes import Field
+from lumirage.core.space import read_grid, read_labels, read_volume, refuse_not_finite, spacing_of
+from lumirage.scoring.challenge_truth import (
+    Configuration,
+    EvalPair,
+    Method,
+    SubmissionTask,
+    Truth,
+    submission_tasks,
+)
+from lumirage.scoring.displacement_planes import Field, component_planes
 from lumirage.scoring.official_numbers import (
     OfficialLabels,
     official_centroid_tre,
-    official_field,
     official_folding,
     official_point_tre,
     official_regularity,
 )
 from lumirage.scoring.pair_case import to_plain
 from lumirage.scoring.presets import SCORER_VERSION, preset_named
+from lumirage.scoring.submitted_field import submitted_field
 
 Numbers = dict[str, dict[str, Any]]
 """Name of an evaluation method -> mean and detailed."""
-SubmissionTask = tuple[Truth, EvalPair]
-"""One pair under one configuration."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +74,6 @@ def score_submission(submission: Path, truth: Path, options: SubmissionOptions) 
     InvalidAnswerError. Raises DataError if the truth is damaged, UsageError for a preset that belongs to no challenge.
     """
     yield from score_tasks(submission, submission_tasks(truth), options)
-
-
-def submission_tasks(truth: Path) -> list[SubmissionTask]:
-    """Every pair of every configuration, in order. Raises DataError if the truth is damaged."""
-    return [(t, pair) for t in read_truths(truth) for pair in t.configuration.eval_pairs]
 
 
 def score_tasks(
@@ -146,7 +145,7 @@ def _score_pair(submission: Path, options: SubmissionOptions, task: SubmissionTa
         if options.nothing:
             field = np.zeros((3, *truth.configuration.expected_shape[:3]), np.float32)
         else:
-            field = field_of(find_answer(submission, pair, options), truth, pair)
+            field = component_planes(submitted_field(find_answer(submission, pair, options), truth, pair))
         if not options.as_official:
             refuse_not_finite(np.moveaxis(field, 0, -1))
     except InvalidAnswerError as error:
@@ -154,12 +153,6 @@ def _score_pair(submission: Path, options: SubmissionOptions, task: SubmissionTa
             raise
         return PairResult(truth, pair, {}, str(error))
     return PairResult(truth, pair, _Evaluation(truth, pair, field, options).numbers())
-
-
-def field_of(path: Path, truth: Truth, pair: EvalPair) -> Field:
-    """A stored answer as planes (3, X, Y, Z), in voxels, whatever its values. Raises InvalidAnswerError."""
-    subjects = "-->".join(pair.key.split("<--"))
-    return official_field(_read_field(path), truth.configuration.expected_shape[:3], subjects)
 
 
 def find_answer(submission: Path, pair: EvalPair, options: SubmissionOptions) -> Path:
@@ -172,16 +165,6 @@ def find_answer(submission: Path, pair: EvalPair, options: SubmissionOptions) ->
     raise InvalidAnswerError(
         f"The displacement field {names[0]} is missing. Please provide all required displacement fields."
     )
-
-
-def _read_field(path: Path) -> NDArray[Any]:
-    try:
-        if path.suffix != ".npz":
-            return np.squeeze(read_stored(path))
-        with np.load(path, allow_pickle=False) as content:
-            return np.asarray(content["arr_0"])
-    except (DataError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InvalidAnswerError(f"the answer cannot be read: {error}") from error
 
 
 def _labels(path: Path) -> NDArray[Any]:

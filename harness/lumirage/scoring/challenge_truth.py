@@ -77,6 +77,10 @@ class Truth:
         return self.file.parent / named.replace("images", folder)
 
 
+SubmissionTask = tuple[Truth, EvalPair]
+"""One pair under one configuration."""
+
+
 def read_truths(folder: Path) -> list[Truth]:
     """All evaluation configurations of a truth folder, by file name; landmarks before the others, as the challenge
     merges them. The path of one configuration gives that one.
@@ -90,6 +94,11 @@ def read_truths(folder: Path) -> list[Truth]:
             f"{folder}: no evaluation configuration (.json with eval_pairs) here; give the folder that contains it"
         )
     return sorted(truths, key=lambda t: (all(m.metric != "tre" for m in t.configuration.evaluation_methods), _order(t)))
+
+
+def submission_tasks(folder: Path) -> list[SubmissionTask]:
+    """Every pair of every configuration of a truth folder, in order. Raises DataError if one is damaged."""
+    return [(truth, pair) for truth in read_truths(folder) for pair in truth.configuration.eval_pairs]
 
 
 def _order(truth: Truth) -> tuple[int, str]:

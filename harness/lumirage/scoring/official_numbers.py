@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lumirage.core.errors import InvalidAnswerError
 from lumirage.scoring.displacement_planes import Field, component_planes
 from lumirage.scoring.label_maps import DenseLabels, LabelSet, relabel
 from lumirage.scoring.label_warp import Overlap, warp_voxels
@@ -16,6 +15,7 @@ from lumirage.scoring.landmarks import Points, error_of_centroids, error_of_poin
 from lumirage.scoring.overlap import dice
 from lumirage.scoring.regularity import Folding, Regularity, mask_bits, masked_regularity, regularity
 from lumirage.scoring.score_rows import nan_mean
+from lumirage.scoring.submitted_field import components_last
 from lumirage.scoring.surface import SurfaceOptions, surface_distances
 
 
@@ -32,15 +32,7 @@ def official_field(stored: NDArray[Any], shape: Sequence[int], name: str) -> Fie
 
     Raises InvalidAnswerError in the challenge's own words if its shape is not `shape`.
     """
-    channels_last = np.moveaxis(stored, 0, -1) if stored.shape[:1] == (3,) else stored
-    for field in (channels_last, stored):
-        if field.shape == (*shape, 3):
-            return component_planes(field)
-    found, wanted = ("x".join(map(str, s)) for s in (channels_last.shape, (*shape, 3)))
-    raise InvalidAnswerError(
-        f"The displacement field {name} has a wrong shape ('{found}'). "
-        f"The expected shape of displacement fields for this task is {wanted}."
-    )
+    return component_planes(components_last(stored, shape, name))
 
 
 class OfficialLabels:

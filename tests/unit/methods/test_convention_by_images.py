@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from lumirage.core.model import Convention
-from lumirage.methods.convention_by_images import AnsweredPair, read_otherwise
+from lumirage.methods.convention_by_images import AnsweredPair, Sample, read_otherwise
 
 SHAPE = (32, 36, 40)
 AFFINE = np.diag([2.0, 2, 2, 1])
@@ -39,7 +39,7 @@ def test_it_names_the_reading_that_makes_the_images_alike(
     change: Callable[[np.ndarray], np.ndarray], words: str
 ) -> None:
     fixed, moving, u = images_and_truth()
-    reading = read_otherwise([AnsweredPair(fixed, moving, change(u), AFFINE)], VOXELS)
+    reading = read_otherwise([Sample(AnsweredPair(fixed, moving, change(u), AFFINE))], VOXELS)
     assert reading.doubtful is bool(words)
     if words:
         assert reading.words == words

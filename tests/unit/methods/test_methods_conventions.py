@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
+from lumirage.core.field_conversion import to_world
 from lumirage.core.model import Convention
-from lumirage.core.space import read_volume, to_world
+from lumirage.core.space import read_volume
 from lumirage.methods.field_conventions import Arrangement, arrangements, as_world, describe, judge
 from lumirage.methods.known_warps import CheckPair
 

@@ -23,7 +23,8 @@ from lumirage.core.space import (
     write_displacement,
 )
 from lumirage.flow.challenge.desk import Desk, submissions_of
-from lumirage.flow.challenge.expected_answers import ExpectedAnswer, OfficialAnswer, TrackAnswer
+from lumirage.flow.challenge.expected_answers import ExpectedAnswer, OfficialAnswer
+from lumirage.flow.challenge.track_answers import TrackAnswer
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 
 INVALID = {"missing": Outcome.NO_ANSWER}

@@ -8,10 +8,13 @@ from pathlib import Path
 from lumirage.core.challenge import Problem, ProblemKind
 from lumirage.core.checksums import file_digest
 from lumirage.core.errors import DataError, InvalidAnswerError, UsageError
+from lumirage.core.model import Convention
 from lumirage.core.screen import Screen
+from lumirage.core.space import Array
 from lumirage.flow.challenge.expected_answers import ExpectedAnswer
-from lumirage.methods.convention_by_images import AnsweredPair, read_otherwise
+from lumirage.methods.convention_by_images import AnsweredPair, Sample, read_otherwise
 from lumirage.methods.field_conventions import Arrangement, describe
+from lumirage.planning.method_cards import CARD
 
 CONVENTION_PAIRS = 3
 """How many pairs show whether a submission is in another convention."""
@@ -50,43 +53,69 @@ def folder_contents(folder: Path) -> dict[str, str]:
     return found
 
 
+def is_method_folder(word: str) -> bool:
+    """Whether a folder holds a method, and not fields."""
+    return (Path(word) / CARD).is_file()
+
+
 def examine_folder(
     folder: Path, contents: Mapping[str, str], expected: Sequence[ExpectedAnswer], screen: Screen
 ) -> Examined:
-    """Every problem of a folder of fields, and its valid answers."""
+    """Every problem of a folder of fields, and its valid answers. Every file is unpacked once."""
     problems: list[Problem] = []
     answers: dict[str, str] = {}
     zero: list[str] = []
+    samples: list[Sample] = []
     for done, answer in enumerate(expected):
         screen.progress("check", done, len(expected))
         found = [name for name in answer.names if name in contents]
-        problem, is_zero = _judge(folder, answer, found)
-        if problem:
-            problems.append(problem)
-        else:
-            answers[answer.pair] = found[0]
-            zero += [answer.pair] if is_zero else []
+        try:
+            stored = _only(folder, answer, found)
+        except _NoAnswerError as invalid:
+            problems.append(invalid.problem)
+            continue
+        answers[answer.pair] = found[0]
+        if not stored.any():
+            zero.append(answer.pair)
+        elif len(samples) < CONVENTION_PAIRS:
+            samples += _samples(answer, stored)
     screen.progress("check", len(expected), len(expected))
     problems += _about_the_whole(contents, expected, answers, zero)
-    problems += _convention(folder, [a for a in expected if a.pair in answers and a.pair not in zero], answers)
+    problems += _convention(samples, expected[0].convention) if samples else ()
     return Examined(tuple(problems), answers)
 
 
-def _judge(folder: Path, answer: ExpectedAnswer, found: Sequence[str]) -> tuple[Problem | None, bool]:
+class _NoAnswerError(Exception):
+    """A pair has no valid answer."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
+
+
+def _only(folder: Path, answer: ExpectedAnswer, found: Sequence[str]) -> Array:
+    """The numbers of a pair's one valid answer. Raises _NoAnswerError."""
     if not found:
         text = f"{answer.names[0]} is missing"
-        return Problem(kind="missing", pair=answer.pair, text=text, mend=f"add {answer.names[0]}"), False
+        raise _NoAnswerError(Problem(kind="missing", pair=answer.pair, text=text, mend=f"add {answer.names[0]}"))
     if len(found) > 1:
         text = f"there are {' and '.join(found)}, and nobody can say which one counts"
-        return Problem(kind="duplicate", pair=answer.pair, text=text, mend="leave one of them"), False
+        raise _NoAnswerError(Problem(kind="duplicate", pair=answer.pair, text=text, mend="leave one of them"))
     try:
-        return None, answer.check(folder / found[0])
+        return answer.stored(folder / found[0])
     except InvalidAnswerError as error:
         kind = _kind(str(error))
-        return (
-            Problem(kind=kind, pair=answer.pair, text=f"{found[0]}: {error}", mend=WHAT_TO_CHANGE.get(kind, "")),
-            False,
-        )
+        mend = WHAT_TO_CHANGE.get(kind, "")
+        raise _NoAnswerError(Problem(kind=kind, pair=answer.pair, text=f"{found[0]}: {error}", mend=mend)) from error
+
+
+def _samples(answer: ExpectedAnswer, stored: Array) -> list[Sample]:
+    """Some voxels of a valid answer and its images; none where the images are not here."""
+    images = answer.images()
+    if images is None:
+        return []
+    fixed, moving = images
+    return [Sample(AnsweredPair(fixed.data, moving.data, stored, fixed.affine))]
 
 
 def _kind(words: str) -> ProblemKind:
@@ -123,21 +152,14 @@ def _about_the_whole(
             yield Problem(kind="duplicate", text=text, mend="check which pair it belongs to", fatal=False)
 
 
-def _convention(folder: Path, answered: Sequence[ExpectedAnswer], answers: Mapping[str, str]) -> Iterator[Problem]:
-    pairs: list[AnsweredPair] = []
-    for answer in answered[:CONVENTION_PAIRS]:
-        beside = answer.beside_images(folder / answers[answer.pair])
-        pairs += [beside] if beside else []
-    if not pairs:
-        return
-    declared = answered[0].convention
-    reading = read_otherwise(pairs, declared)
+def _convention(samples: Sequence[Sample], declared: Convention) -> Iterator[Problem]:
+    reading = read_otherwise(samples, declared)
     if reading.doubtful:
         wanted = describe(Arrangement(declared))
         text = (
             f"probably a wrong convention: read as {wanted}, as this challenge asks for, the fields hardly make the images "
             f"more alike than doing nothing, or less (mutual information {reading.declared:.3f} against "
-            f"{reading.nothing:.3f}, {len(pairs)} pair(s)); read as {reading.words} they make them much more alike "
+            f"{reading.nothing:.3f}, {len(samples)} pair(s)); read as {reading.words} they make them much more alike "
             f"({reading.other:.3f})"
         )
         yield Problem(kind="convention", text=text, mend=f"store the fields as {wanted}", fatal=False)

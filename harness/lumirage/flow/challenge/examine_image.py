@@ -11,7 +11,6 @@ from lumirage.flow.method_setup.install import method_installer
 from lumirage.flow.method_setup.method_trials import MethodTrials, with_progress
 from lumirage.methods.conformance import Finding, check_method
 from lumirage.methods.weights import require_weights
-from lumirage.planning.method_cards import CARD
 
 FATAL = ("contract", "file", "repeat")
 """Checks without which an image cannot be run; the others are told."""
@@ -25,11 +24,6 @@ class ExaminedImage:
     problems: tuple[Problem, ...]
     name: str
     digest: str
-
-
-def is_method_folder(word: str) -> bool:
-    """Whether a folder holds a method, and not fields."""
-    return (Path(word) / CARD).is_file()
 
 
 def examine_image(word: str, runtime: str, screen: Screen) -> ExaminedImage:

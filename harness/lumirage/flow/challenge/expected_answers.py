@@ -6,22 +6,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from lumirage.core.challenge import Phase
-from lumirage.core.errors import DataError, UsageError, nearest
+from lumirage.core.errors import UsageError, nearest
 from lumirage.core.layout import Layout
-from lumirage.core.model import Convention, Pair, Prepared
-from lumirage.core.space import Displacement, read_displacement, read_stored, read_volume, refuse_not_finite
-from lumirage.core.track import Evaluation, MethodUse
+from lumirage.core.model import Convention
+from lumirage.core.space import Array, Volume, read_volume, refuse_not_finite
 from lumirage.flow.challenge.desk import Desk
-from lumirage.methods.convention_by_images import AnsweredPair
-from lumirage.methods.field_conventions import with_channels_last
-from lumirage.planning.evaluation_plan import PlanInputs, make_plan
-from lumirage.planning.method_cards import MethodSource
-from lumirage.planning.preparation import Preparer
-from lumirage.planning.track_files import load_track
-from lumirage.scoring.challenge_submission import SubmissionTask, field_of, submission_tasks
+from lumirage.scoring.challenge_truth import SubmissionTask, submission_tasks
+from lumirage.scoring.submitted_field import submitted_field
 
 ENDINGS = (".nii.gz", ".nii")
 
@@ -41,11 +33,11 @@ class ExpectedAnswer(Protocol):
     def convention(self) -> Convention:
         """How the field is to be stored."""
 
-    def check(self, path: Path) -> bool:
-        """Raise InvalidAnswerError unless the file is a valid answer; gives whether it is zero everywhere."""
+    def stored(self, path: Path) -> Array:
+        """The numbers of a valid answer, (X, Y, Z, 3), as `convention` has them. Raises InvalidAnswerError for another one."""
 
-    def beside_images(self, path: Path) -> AnsweredPair | None:
-        """The stored field with the two images that it is to align; none where the images are not here."""
+    def images(self) -> tuple[Volume, Volume] | None:
+        """The fixed and the moving image on the field's grid; none where they are not here."""
 
 
 @dataclass(frozen=True)
@@ -65,56 +57,20 @@ class OfficialAnswer:
         """As the challenge wants them; .nii and .npz are read too."""
         return self.task[1].field_names((*ENDINGS, ".npz"))
 
-    def check(self, path: Path) -> bool:
+    def stored(self, path: Path) -> Array:
         """See `ExpectedAnswer`."""
-        field = field_of(path, *self.task)
-        refuse_not_finite(np.moveaxis(field, 0, -1))
-        return not field.any()
+        field = submitted_field(path, *self.task)
+        refuse_not_finite(field)
+        return field
 
-    def beside_images(self, path: Path) -> AnsweredPair | None:
+    def images(self) -> tuple[Volume, Volume] | None:
         """See `ExpectedAnswer`."""
         truth, pair = self.task
         images = [truth.path(named, "images") for named in (pair.fixed, pair.moving)]
         if not all(image.is_file() for image in images):
             return None
         fixed, moving = map(read_volume, images)
-        if fixed.data.shape != moving.data.shape:
-            return None
-        stored = np.moveaxis(field_of(path, truth, pair), 0, -1)
-        return AnsweredPair(fixed.data, moving.data, stored, fixed.affine)
-
-
-@dataclass(frozen=True)
-class TrackAnswer:
-    """A field on the working grid of a track's pair."""
-
-    of: Pair
-    prepared: Prepared
-    convention: Convention
-
-    @property
-    def pair(self) -> str:
-        """As in pairs.tsv."""
-        return self.of.id
-
-    @property
-    def names(self) -> Sequence[str]:
-        """disp_FIX_MOV, of the scans' names without signs."""
-        return [f"disp_{self.of.fixed.label}_{self.of.moving.label}{ending}" for ending in ENDINGS]
-
-    def read(self, path: Path, convention: Convention | None = None) -> Displacement:
-        """The answer in millimetres. Raises InvalidAnswerError."""
-        return read_displacement(path, convention or self.convention, self.prepared.grid)
-
-    def check(self, path: Path) -> bool:
-        """See `ExpectedAnswer`."""
-        return not self.read(path).u.any()
-
-    def beside_images(self, path: Path) -> AnsweredPair | None:
-        """See `ExpectedAnswer`."""
-        fixed, moving = (read_volume(image).data for image in (self.prepared.fixed, self.prepared.moving))
-        stored = with_channels_last(read_stored(path), self.convention)
-        return AnsweredPair(fixed, moving, stored, np.array(self.prepared.grid.affine))
+        return (fixed, moving) if fixed.data.shape == moving.data.shape else None
 
 
 def phase_at(desk: Desk, name: str, moment: str) -> Phase:
@@ -146,40 +102,11 @@ def expected_answers(desk: Desk, phase: Phase | None, cache: Layout) -> list[Exp
         for task in submission_tasks(desk.truth):
             every.setdefault(task[1].key, OfficialAnswer(task))
     else:
-        evaluation, chosen = track_evaluation(desk)
-        preparer, prepare = Preparer(cache), evaluation.track.cells()[0].prepare
-        for pair in chosen:
-            every[pair.id] = TrackAnswer(pair, preparer.prepare(pair, prepare), desk.challenge.answers)
+        from lumirage.flow.challenge.track_answers import track_answers  # late: half of the time of a start
+
+        every |= {answer.pair: answer for answer in track_answers(desk, cache)}
     if phase is None or not phase.pairs:
         return list(every.values())
     if unknown := [name for name in phase.pairs if name not in every]:
         raise UsageError(f"phase '{phase.name}': no pair '{unknown[0]}'{nearest(unknown[0], every)}")
     return [every[name] for name in phase.pairs]
-
-
-def track_evaluation(desk: Desk) -> tuple[Evaluation, tuple[Pair, ...]]:
-    """The track on its dataset as it would be evaluated, without methods, and the challenge's pairs.
-
-    Raises DataError where the dataset is not there or cannot be used.
-    """
-    assert desk.challenge.dataset is not None  # the declaration saw to it
-    bids = desk.path(desk.challenge.dataset)
-    if not bids.is_dir():
-        raise DataError(f"{bids}: no such folder; 'dataset' in {desk.layout.challenge} names it, relative to the desk")
-    track = load_track(desk.track)
-    if len(track.cells()) > 1:
-        raise UsageError(
-            f"track '{track.name}' has conditions, and a challenge has one task; give a track without them"
-        )
-    if desk.challenge.presets:
-        track = track.model_copy(update={"presets": desk.challenge.presets})
-    inputs = PlanInputs(
-        bids=bids, out=desk.layout.prepared.root / "plan", track=track, methods=(), runtime="", pairs=desk.challenge.pairs,
-        derivatives={name: desk.path(path) for name, path in desk.challenge.derivatives.items()},
-    )  # fmt: skip
-    plan = make_plan(inputs, _no_method, read_images=True)
-    return plan.evaluation, plan.pairs
-
-
-def _no_method(source: MethodSource) -> MethodUse:
-    raise AssertionError(source)

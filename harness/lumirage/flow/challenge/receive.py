@@ -9,14 +9,14 @@ from pathlib import Path
 
 from lumirage import __version__
 from lumirage.core.challenge import Challenge, Declaration, Phase, Problem, Submission, Verdict
+from lumirage.core.checksums import copy_and_digest
 from lumirage.core.errors import UsageError
 from lumirage.core.layout import Layout, digest, write_text
 from lumirage.core.model import SENTINELS
 from lumirage.core.records import read_json, write_json
 from lumirage.core.screen import Screen
 from lumirage.flow.challenge.desk import Desk, declaration_of, rules_changed
-from lumirage.flow.challenge.examine_folder import Examined, examine_folder, folder_contents
-from lumirage.flow.challenge.examine_image import examine_image, is_method_folder
+from lumirage.flow.challenge.examine_folder import Examined, examine_folder, folder_contents, is_method_folder
 from lumirage.flow.challenge.expected_answers import expected_answers, phase_at
 from lumirage.flow.challenge.letters import letter_text
 
@@ -61,7 +61,7 @@ class Received:
 def check_submission(desk: Desk, handed: HandedIn, cache: Layout, screen: Screen) -> Received:
     """The verdict and the letter that the desk would give; nothing is kept."""
     phase = phase_at(desk, handed.phase, handed.moment)
-    return _examined(desk, handed, phase, cache, screen)
+    return _examined(desk, handed, phase, _contents(handed), cache, screen)
 
 
 def add_submission(desk: Desk, handed: HandedIn, screen: Screen) -> Received:
@@ -77,11 +77,14 @@ def add_submission(desk: Desk, handed: HandedIn, screen: Screen) -> Received:
             "begin another desk"
         )
     phase = phase_at(desk, handed.phase, handed.moment)
-    received = _examined(desk, handed, phase, desk.layout.prepared, screen)
+    contents = _contents(handed)
+    if contents and (known := _known(desk, handed.team, phase, _identity(contents))):
+        return known
+    received = _examined(desk, handed, phase, contents, desk.layout.prepared, screen)
     submission = received.submission
+    if known := _known(desk, handed.team, phase, submission.id):  # an image is known once it was looked at
+        return known
     files = desk.layout.submission(handed.team, phase.name, submission.id)
-    if files.record.is_file():
-        return Received(read_json(files.record, Submission), files.letter.read_text(encoding="utf-8"), known=True)
     if declaration_of(desk) is None:
         declared = Declaration(
             harness=__version__, when=submission.received, rules=desk.rules(), contents=desk.contents(),
@@ -96,6 +99,22 @@ def add_submission(desk: Desk, handed: HandedIn, screen: Screen) -> Received:
     return received
 
 
+def _contents(handed: HandedIn) -> dict[str, str]:
+    """What is hashed of a folder; of an image nothing yet."""
+    return folder_contents(Path(handed.what)) if Path(handed.what).is_dir() else {}
+
+
+def _identity(contents: Mapping[str, str]) -> str:
+    return digest(*(f"{name}={of}" for name, of in sorted(contents.items())))
+
+
+def _known(desk: Desk, team: str, phase: Phase, identity: str) -> Received | None:
+    files = desk.layout.submission(team, phase.name, identity)
+    if not files.record.is_file():
+        return None
+    return Received(read_json(files.record, Submission), files.letter.read_text(encoding="utf-8"), known=True)
+
+
 def archive_folder(folder: Path, contents: Mapping[str, str], archive: Path) -> None:
     """Copy the files of a submission, each one as it was hashed. The archive is there whole or not at all."""
     if archive.is_dir():
@@ -104,9 +123,8 @@ def archive_folder(folder: Path, contents: Mapping[str, str], archive: Path) -> 
     try:
         for name in contents:
             (aside / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / name, aside / name)
-        if folder_contents(aside) != dict(contents):
-            raise UsageError(f"{folder}: changed while it was copied; hand it in again when it is finished")
+            if copy_and_digest(folder / name, aside / name) != contents[name]:
+                raise UsageError(f"{folder}: changed while it was copied; hand it in again when it is finished")
         aside.rename(archive)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -119,12 +137,13 @@ def _check_team(challenge: Challenge, team: str) -> None:
         raise UsageError(f"team '{team}': its name becomes a folder; use letters, digits, '-', '_' and '.'")
 
 
-def _examined(desk: Desk, handed: HandedIn, phase: Phase, cache: Layout, screen: Screen) -> Received:
+def _examined(
+    desk: Desk, handed: HandedIn, phase: Phase, contents: dict[str, str], cache: Layout, screen: Screen
+) -> Received:
     expected = expected_answers(desk, phase, cache)
     is_folder = Path(handed.what).is_dir() and not is_method_folder(handed.what)
     image = ""
     if is_folder:
-        contents = folder_contents(Path(handed.what))
         examined = examine_folder(Path(handed.what), contents, expected, screen)
         verdict = _verdict(examined, len(expected), desk.challenge)
     else:
@@ -132,10 +151,10 @@ def _examined(desk: Desk, handed: HandedIn, phase: Phase, cache: Layout, screen:
             raise UsageError(
                 f"{handed.what}: this challenge takes folders of fields; to run images it needs a 'dataset'"
             )
+        from lumirage.flow.challenge.examine_image import examine_image  # late: engines are only needed here
+
         found = examine_image(handed.what, handed.runtime, screen)
-        contents = (
-            folder_contents(Path(handed.what)) if Path(handed.what).is_dir() else {"image": found.digest or handed.what}
-        )
+        contents = contents or {"image": found.digest or handed.what}
         examined, image = Examined(found.problems, {}), handed.what
         verdict = "refused" if any(problem.fatal for problem in found.problems) else "accepted"
     moment = handed.moment
@@ -147,7 +166,7 @@ def _examined(desk: Desk, handed: HandedIn, phase: Phase, cache: Layout, screen:
         problems = (*problems, Problem(kind="late", text=text, fatal=refused))
         verdict = "refused" if refused else verdict
     submission = Submission(
-        harness=__version__, team=handed.team, id=digest(*(f"{k}={v}" for k, v in sorted(contents.items()))),
+        harness=__version__, team=handed.team, id=_identity(contents),
         kind="folder" if is_folder else "image", phase=phase.name, received=moment, rules=desk.rules(), note=handed.note,
         late=late, verdict=verdict, problems=problems, image=image, contents=contents, answers=dict(examined.answers),
     )  # fmt: skip

@@ -20,16 +20,16 @@ from lumirage.core.space import write_displacement
 from lumirage.core.track import Evaluation
 from lumirage.flow.challenge.answer_files import AnswerFiles, checksum_of
 from lumirage.flow.challenge.desk import SENTINELS_ID, Desk
-from lumirage.flow.challenge.expected_answers import TrackAnswer, expected_answers, track_evaluation
+from lumirage.flow.challenge.expected_answers import expected_answers
+from lumirage.flow.challenge.track_answers import TrackAnswer, track_evaluation
 from lumirage.scoring.challenge_rows import rows_of_result
 from lumirage.scoring.challenge_submission import (
     PairResult,
     SubmissionOptions,
-    SubmissionTask,
     metrics_json,
     score_tasks,
-    submission_tasks,
 )
+from lumirage.scoring.challenge_truth import SubmissionTask, submission_tasks
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import Preset, preset_named
 from lumirage.scoring.score_files import Direction, ScoreTask
