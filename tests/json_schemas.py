@@ -11,6 +11,10 @@ from lumirage.core.layout import shipped
 def answer_of(text: str, command: str) -> dict[str, Any]:
     """The answer, which is one JSON object without NaN or infinity and keeps `answer-COMMAND.schema.json`."""
     answer = json.loads(text, parse_constant=lambda word: {}[word])
-    schema = json.loads((shipped("specs") / "schemas" / f"answer-{command}.schema.json").read_text())
-    jsonschema.validate(answer, schema)
+    jsonschema.validate(answer, schema_of(f"answer-{command}"))
     return dict(answer)
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The schema of this name."""
+    return dict(json.loads((shipped("specs") / "schemas" / f"{name}.schema.json").read_text()))

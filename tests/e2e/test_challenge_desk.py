@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from tests.crowd import IMAGES, IN_TIME, TEAMS, enter, make_crowd, make_desk, make_truth
 from tests.e2e.conftest import Command
+from tests.json_schemas import answer_of
 
 from lumirage.core.challenge_results import ChallengeResults
 from lumirage.core.errors import UsageError
@@ -63,8 +64,9 @@ def test_every_team_gets_the_verdict_and_the_letter_that_it_deserves(full: Full)
 
 def test_scores_are_the_official_ones_and_a_rerun_makes_nothing_again(full: Full, harness: Command) -> None:
     desk = full.desk.layout.root
-    done = harness("challenge", "run", desk, "--runtime", "local", "--memory", "4")
+    done = harness("challenge", "run", desk, "--runtime", "local", "--memory", "4", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
+    assert answer_of(done.stdout, "challenge-run")["scored"] == len(TEAMS)
     table = scores_of(full.desk, "test")
     assert set(table["team"]) == {*TEAMS, ""}
     assert set(table.loc[table["team"] == "", "method"]) == {"identity"}

@@ -1,11 +1,14 @@
 """The page on a challenge's desk, followed to the letter: every command and the rules that it shows."""
 
+import json
 import re
 import shutil
 from pathlib import Path
 
+import jsonschema
 import pytest
 from tests.crowd import make_crowd, make_truth
+from tests.json_schemas import answer_of, schema_of
 from tests.unit.test_docs_commands import commands
 from typer.testing import CliRunner
 
@@ -41,5 +44,14 @@ def test_the_page_leads_from_an_empty_folder_to_a_published_leaderboard(
     results = ChallengeResults.model_validate_json((tmp_path / "site/public/results.json").read_text())
     assert [entry.team for entry in results.declared.ranked] == ["team-a", "team-b", "team-c"]
     assert results.changes == ()
+    published = json.loads((tmp_path / "site/public/results.json").read_text())
+    jsonschema.validate(published, schema_of("challenge-results"))
+    team = ("sent/team-a", "--phase", "test")
+    for typed_again in (
+        ("status", "desk"), ("rank", "desk"), ("run", "desk"), ("verify", "desk"), ("check", *team, "--for", "desk"),
+        ("add", "desk", "team-a", *team),
+    ):  # fmt: skip
+        said = CliRunner().invoke(app, ["challenge", *typed_again, "--json"])
+        assert answer_of(said.stdout, f"challenge-{typed_again[0]}"), typed_again
     assert "team-c" in outputs["challenge rank desk"]
     assert {path.name for path in (tmp_path / "site" / "teams").iterdir()} == set(SENT)

@@ -1,6 +1,5 @@
 """`lumirage-harness challenge`: many submissions, one leaderboard that holds."""
 
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -118,6 +117,7 @@ def run(
 
     -j N scores with N processes, and runs N containers at a time."""
     from lumirage.cli.console_output import show
+    from lumirage.core.challenge_answers import DeskRunAnswer
     from lumirage.flow.challenge.desk import open_desk
     from lumirage.flow.challenge.desk_run import run_desk
     from lumirage.flow.challenge.jitter_run import run_jittered
@@ -134,7 +134,8 @@ def run(
             found = changes[changes["suspect"]].drop_duplicates(subset="method")
             suspects = [f"{row.method}: {row.note}" for row in found.itertuples()]
     if json:
-        print(dumps({"scored": done.scored, "waiting": done.waiting, "failed": done.failed, "suspects": suspects}))
+        answer = DeskRunAnswer(scored=done.scored, waiting=done.waiting, failed=done.failed, suspects=tuple(suspects))
+        print(answer.model_dump_json(indent=1))
         raise typer.Exit(EXIT_SOME_FAILED if done.failed else 0)
     waiting = f"; on the cluster: {', '.join(done.waiting)}" if done.waiting else ""
     print("\n".join([f"{done.scored} submission(s) have their scores{waiting}", *suspects]))
@@ -155,6 +156,7 @@ def verify(
     from dataclasses import asdict
 
     from lumirage.cli.console_output import show
+    from lumirage.core.challenge_answers import DeskVerifyAnswer
     from lumirage.flow.challenge.desk import open_desk
     from lumirage.flow.challenge.verify_desk import verify_desk
 
@@ -162,7 +164,7 @@ def verify(
     with show(json) as screen:
         found = verify_desk(opened, workers, screen)
     if json:
-        print(dumps(asdict(found), indent=1))
+        print(DeskVerifyAnswer(**asdict(found)).model_dump_json(indent=1))
     else:
         waiting = f", {found.not_scored} not scored yet" if found.not_scored else ""
         print(
@@ -175,14 +177,15 @@ def verify(
 @app.command()
 def status(desk: DeskFolder, json: Json = False) -> None:
     """List what was handed in: team, phase, time, verdict, and whether it is scored."""
+    from lumirage.core.challenge_answers import DeskStatusAnswer, SubmissionState
     from lumirage.flow.challenge.desk import open_desk, rules_changed, submissions_of
 
     opened = open_desk(desk)
     rows = [(s, opened.layout.scores(s.id).score_table.is_file()) for s in submissions_of(opened)]
     if json:
-        print(dumps({"rules": opened.rules(), "changed": rules_changed(opened), "submissions": [
-            s.model_dump(mode="json") | {"scored": scored} for s, scored in rows
-        ]}, indent=1))  # fmt: skip
+        states = tuple(SubmissionState(**s.model_dump(), scored=scored) for s, scored in rows)
+        answer = DeskStatusAnswer(rules=opened.rules(), changed=tuple(rules_changed(opened)), submissions=states)
+        print(answer.model_dump_json(indent=1))
         return
     for line in rules_changed(opened):
         print(f"the rules: {line}")

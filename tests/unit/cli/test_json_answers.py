@@ -14,6 +14,9 @@ from tests.json_schemas import answer_of
 from typer.testing import CliRunner
 
 from lumirage.cli import app
+from lumirage.core.challenge import Submission
+from lumirage.core.challenge_answers import DeskRunAnswer, DeskStatusAnswer, DeskVerifyAnswer
+from lumirage.core.challenge_results import ChallengeResults
 from lumirage.core.command_answers import (
     ErrorAnswer,
     MethodFacts,
@@ -36,6 +39,12 @@ from lumirage.flow.forecast.plan_overview import PlanOverview
 from lumirage.flow.study.study_run import StudyPlan
 
 ANSWERS: dict[str, type[BaseModel]] = {
+    "challenge-add": Submission,
+    "challenge-check": Submission,
+    "challenge-rank": ChallengeResults,
+    "challenge-run": DeskRunAnswer,
+    "challenge-status": DeskStatusAnswer,
+    "challenge-verify": DeskVerifyAnswer,
     "compare": CompareAnswer,
     "dataset-check": DatasetCheck,
     "dry-run": PlanOverview,

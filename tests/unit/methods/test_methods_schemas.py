@@ -6,6 +6,8 @@ import os
 import pytest
 from pydantic import BaseModel
 
+from lumirage.core.challenge import Challenge
+from lumirage.core.challenge_results import ChallengeResults
 from lumirage.core.layout import shipped
 from lumirage.core.model import Job, Method, Prepared, Run
 from lumirage.core.study import Study
@@ -13,6 +15,8 @@ from lumirage.core.track import Evaluation, Track
 from lumirage.running.method_contract import JobFile
 
 SCHEMAS: dict[str, type[BaseModel]] = {
+    "challenge": Challenge,
+    "challenge-results": ChallengeResults,
     "evaluation": Evaluation,
     "job": JobFile,
     "method": Method,
