@@ -139,9 +139,8 @@ def main() -> None:
     asked = parser.parse_args()
     folder = asked.folder.absolute()
     answers = asked.teams * asked.pairs
-    print(
-        f"about {(1.2 * answers + 4 * asked.teams + 4 * (answers + asked.pairs)) / 3600:.1f} CPU hours, {answers * 0.05:.1f} GB"
-    )
+    hours = (2.4 * answers + 4 * asked.teams + 3.7 * (answers + asked.pairs)) / 3600
+    print(f"about {hours:.1f} CPU hours and {0.022 * answers:.0f} GB on the disk", flush=True)
     make_truth(folder / "truth", asked.pairs)
     desk = folder / "desk"
     desk.mkdir(exist_ok=True)
@@ -155,7 +154,7 @@ def main() -> None:
         shutil.rmtree(handed)  # the desk has its copy
     there = killed(desk, (answers + asked.pairs) // 2)
     rest = answers + asked.pairs - len(there)
-    print(f"killed with {len(there)} results, whole: {whole(there)}; {rest} are left")
+    print(f"killed with {len(there)} results, whole: {whole(there)}; {rest} are left", flush=True)
     measured(folder, f"run, the {rest} answers that were left", ["challenge", "run", str(desk)])
     every = results_of(desk)
     untouched = all(every[path] == when for path, when in there.items())

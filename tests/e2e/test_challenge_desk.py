@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,10 +73,8 @@ def test_scores_are_the_official_ones_and_a_rerun_makes_nothing_again(full: Full
     assert set(table["team"]) == {*TEAMS, ""}
     assert set(table.loc[table["team"] == "", "method"]) == {"identity"}
     for team in ("good", "folded", "nan"):
-        options = SubmissionOptions(preset="lumir25")  # what `score --lumir-submission` does
-        results = list(score_submission(full.teams[team], full.truth, options))
-        theirs = json.loads(json.dumps(metrics_json(results, options)))
         ours = json.loads(full.desk.layout.metrics(full.received[team].submission.id).read_text())
+        theirs = scored_directly(full, team, "lumir25")
         assert ours["cases"] == theirs["cases"]
         assert ours["aggregates"] == theirs["aggregates"]
         means = table[(table["team"] == team) & table["label"].isna() & (table["metric"] == "dice_lumir")]
@@ -97,6 +97,28 @@ def test_scores_are_the_official_ones_and_a_rerun_makes_nothing_again(full: Full
     after = {p: p.stat().st_mtime_ns for p in (desk / "scores").glob("*/pairs/*.json")}
     assert {p for p in after if after[p] != before[p]} == {gone}
     pd.testing.assert_frame_equal(scores_of(full.desk, "test"), table)
+
+
+def scored_directly(full: Full, team: str, preset: str) -> dict[str, Any]:
+    """What `score --lumir-submission` writes for a folder."""
+    options = SubmissionOptions(preset=preset)
+    results = list(score_submission(full.teams[team], full.truth, options))
+    return dict(json.loads(json.dumps(metrics_json(results, options))))
+
+
+def test_the_numbers_of_2024_are_those_of_that_year(full: Full, tmp_path: Path) -> None:
+    desk = make_desk(full.truth, tmp_path / "desk", dataset=False)
+    rules = desk.layout.challenge.read_text().replace("presets: [lumir25]", "presets: [lumir24]")
+    desk.layout.challenge.write_text(re.sub(r"^(dataset|track):.*\n", "", rules, flags=re.MULTILINE))
+    desk = open_desk(tmp_path / "desk")
+    received = enter(desk, {team: full.teams[team] for team in ("folded", "nan")})
+    assert run_desk(desk, "", EvaluationRequest(methods=()), Silent()).scored == 2
+    for team, one in received.items():
+        ours = json.loads(desk.layout.metrics(one.submission.id).read_text())
+        theirs, next_year = (scored_directly(full, team, preset) for preset in ("lumir24", "lumir25"))
+        assert (ours["cases"], ours["aggregates"]) == (theirs["cases"], theirs["aggregates"])
+        assert ours["preset"] == "lumir24"
+        assert ours["aggregates"] != next_year["aggregates"], "folds are counted in the moving image, not the fixed one"
 
 
 def test_at_home_the_verdict_is_the_same(full: Full, tmp_path: Path) -> None:
@@ -176,6 +198,8 @@ def test_verified_from_a_copy_to_the_last_digit_and_a_changed_byte_is_found(full
     found = verify_desk(desk, 1, Silent())
     assert (found.submissions, found.scores, found.faults) == (len(TEAMS), len(TEAMS) - 1, ())
     smooth, late = (full.received[team].submission for team in ("smooth", "late"))
+    for team in set(TEAMS) - {"smooth", "late"}:  # they are equal, as was just seen
+        shutil.rmtree(desk.layout.submissions / team)
     table = pd.read_parquet(desk.layout.scores(smooth.id).score_table)
     place = int(table.index[table["metric"] == "dice_lumir"][0])
     table.loc[place, "value"] = np.nextafter(table.loc[place, "value"], 1)
