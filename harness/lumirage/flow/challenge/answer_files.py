@@ -41,6 +41,8 @@ class AnswerFiles:
     """Pair -> how it failed, and why."""
     convention: Convention | None = None
     """How they are stored; none: as the challenge asks for."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Pair -> SHA-256 with which its file was received, so that a run that finds all scored reads none of them."""
 
 
 def handed_in(desk: Desk, submission: Submission) -> AnswerFiles:
@@ -49,7 +51,8 @@ def handed_in(desk: Desk, submission: Submission) -> AnswerFiles:
     answers = {pair: name for one in same for pair, name in one.answers.items()}
     problems = [problem for one in same for problem in one.problems if problem.pair and problem.fatal]
     failed = {p.pair: (INVALID.get(p.kind, Outcome.INVALID_ANSWER), p.text) for p in problems}
-    return AnswerFiles(desk.layout.archive(submission.id), answers, failed)
+    digests = {pair: submission.contents[name] for pair, name in answers.items()}
+    return AnswerFiles(desk.layout.archive(submission.id), answers, failed, digests=digests)
 
 
 def answered_by_image(tree: Layout, fields: Path, expected: list[ExpectedAnswer]) -> AnswerFiles:
@@ -133,5 +136,5 @@ def _on_grid(field: Displacement, grid: Grid) -> Displacement:
 
 
 def checksum_of(answers: AnswerFiles, pair: str) -> str:
-    """Of the file of a pair's answer."""
-    return file_checksum(answers.folder / answers.files[pair])
+    """Of the file of a pair's answer. Whether an archived file still has it is for 'challenge verify' to say."""
+    return answers.digests.get(pair) or file_checksum(answers.folder / answers.files[pair])
