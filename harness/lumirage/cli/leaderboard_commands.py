@@ -79,6 +79,7 @@ def rank_lines(results: "ChallengeResults", waiting: tuple[str, ...] = ()) -> li
         f"{entry.team}: {entry.note}" for entry in results.declared.entries if entry.kind == "team" and entry.note
     ]
     lines.append(f"scheme {results.declared.scheme}; {'; '.join(results.declared.notes)}")
+    lines += [results.of_few_people] if results.of_few_people else []
     for beside in results.beside:
         first = [team for team, place in beside.places.items() if place.rstrip("=") == "1"]
         tau = "" if beside.kendall_tau is None else f", agreement {beside.kendall_tau:.2f}"

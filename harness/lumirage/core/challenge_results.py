@@ -7,6 +7,8 @@ from pydantic import Field
 from lumirage.core.model import Record
 
 Kind = Literal["team", "baseline", "sentinel"]
+FEW_PEOPLE = 10
+"""With fewer, draws of them say little."""
 
 
 class ListedTeam(Record):
@@ -22,7 +24,7 @@ class ListedTeam(Record):
     failed: int = Field(description="pairs without a valid answer")
     rank_low: float | None = Field(description="lowest rank in 95 % of the draws of subjects")
     rank_high: float | None
-    first_share: float | None = Field(description="share of draws in which it is first")
+    first_share: float | None = Field(description="share of draws in which it is first, or shares the first place")
     late: bool = Field(default=False, description="handed in after the end of the phase")
     note: str = ""
 
@@ -148,6 +150,16 @@ class ChallengeResults(Record):
     told: Told
     jitter: tuple[JitterChange, ...] = Field(default=(), description="of images, in the main metric")
     submissions: tuple[HandedIn, ...]
+
+    @property
+    def of_few_people(self) -> str:
+        """What the draws are worth where there are few people; empty with more, or without draws."""
+        if not self.draws or self.n_subjects >= FEW_PEOPLE:
+            return ""
+        return (
+            f"Only {self.n_subjects} people: a draw often has one of them several times, tells few teams apart, and lets many "
+            "share the first place"
+        )
 
 
 class PublishedFile(Record):

@@ -26,8 +26,6 @@ from lumirage.reporting.scene import Scene, numbers_of, to_svg
 Files = dict[str, bytes]
 """Path below the published folder -> content."""
 
-FEW_PEOPLE = 10
-"""Below this, the draws of subjects are so few that their shares say little; the headline names the number."""
 MOST_MEANS = 5
 """Columns of means in the leaderboard; the table of means has all."""
 
@@ -164,7 +162,7 @@ def headline(results: ChallengeResults) -> str:
     names = ", ".join(e.team for e in first[:-1]) + (" and " if len(first) > 1 else "") + first[-1].team
     text = f"{names} share the first place" if len(first) > 1 else f"{names} is first of {len(ranked)} teams"
     if len(first) == 1 and first[0].first_share is not None:
-        drawn = f"only {results.n_subjects} people" if results.n_subjects < FEW_PEOPLE else "subjects"
+        drawn = f"only {results.n_subjects} people" if results.of_few_people else "subjects"
         text += f", and in {100 * first[0].first_share:.0f} % of the draws of {drawn}"
     lists = [b for b in results.beside if b.ranks]
     same = sum(1 for b in lists if min(b.ranks, key=lambda team: b.ranks[team]) == first[0].team)

@@ -199,6 +199,11 @@ def test_rank_prints_the_list_in_80_columns(prepared: Prepared) -> None:
     assert "leaver: lacks answers: shares no place" in lines
     assert lines[-1] == "not scored yet: slow"
     assert any(line.startswith("by scheme lumir24: first good, twin, agreement") for line in lines)
+    (few,) = [line for line in lines if line.startswith("Only 6 people")]
+    assert "share the first place" in few
+    many = prepared.ranked.results.model_copy(update={"n_subjects": 10})
+    assert len(rank_lines(many, ("slow",))) == len(lines) - 1
+    assert b"Only 6 people" in prepared.files["public/index.html"]
 
 
 def test_nothing_is_written_before_yes(desk_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
