@@ -1,4 +1,4 @@
-"""Images and displacement fields as arrays with a frame; the only importer of nibabel, with `unpacking`.
+"""Images and displacement fields as arrays with a frame; the only importer of nibabel.
 
 World coordinates are millimetres, RAS+. A `Displacement` is u(x) on the working grid, pull:
 x_moving = x_fixed + u(x_fixed). Fields that methods write in another convention are converted here, when they are read.
