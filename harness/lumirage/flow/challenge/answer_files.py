@@ -51,7 +51,7 @@ def handed_in(desk: Desk, submission: Submission) -> AnswerFiles:
     answers = {pair: name for one in same for pair, name in one.answers.items()}
     problems = [problem for one in same for problem in one.problems if problem.pair and problem.fatal]
     failed = {p.pair: (INVALID.get(p.kind, Outcome.INVALID_ANSWER), p.text) for p in problems}
-    digests = {pair: submission.contents[name] for pair, name in answers.items()}
+    digests = {pair: of for pair, name in answers.items() if (of := submission.contents.get(name))}
     return AnswerFiles(desk.layout.archive(submission.id), answers, failed, digests=digests)
 
 
