@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 from lumirage import __version__
 from lumirage.analysis.comparisons import mean_intervals
@@ -211,8 +213,8 @@ def _scores(layout: Layout) -> pd.DataFrame:
     """Pair-level rows; none where nothing was scored."""
     if not layout.score_table.is_file():
         return pd.DataFrame(columns=list(NEEDED))
-    rows = pd.read_parquet(layout.score_table, columns=list(NEEDED))
-    return rows[rows["label"].isna()]
+    of_pair = pc.field("label").is_null(nan_is_null=True)  # there are a hundred times more rows of single labels
+    return ds.dataset(layout.score_table).to_table(columns=list(NEEDED), filter=of_pair).to_pandas()
 
 
 def _choose(rows: pd.DataFrame, track: Track) -> dict[str, RawCell]:
