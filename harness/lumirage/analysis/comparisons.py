@@ -23,7 +23,7 @@ from lumirage.analysis.significance import (
 )
 from lumirage.analysis.skewed_intervals import skewness_words
 from lumirage.core.failure_policy import POLICIES, Policy
-from lumirage.core.metrics import nothing_is_perfect
+from lumirage.core.metrics import nothing_is_perfect, possible_range
 from lumirage.core.model import SENTINELS
 
 COMPARISON_COLUMNS = (
@@ -109,11 +109,15 @@ def turned(rows: pd.DataFrame) -> pd.DataFrame:
 def mean_intervals(
     raw: RawCell, policy: Policy, settings: CompareSettings = CompareSettings()
 ) -> dict[str, tuple[float, float]]:
-    """Method -> the interval of its mean, failures filled by the policy, by resampling subjects; NaN where there is none."""
+    """Method -> the interval of its mean, failures filled by the policy, by resampling subjects; NaN where there is none.
+
+    It is cut at the values that the metric can have: of few people, a t interval of overlaps can go below 0.
+    """
     cell = raw.under(policy)
     values = cell.values.T
     found = paired_effects(values, np.zeros_like(values), cell.design, settings.resampling, settings.confidence)
-    return {method: (float(found.ci[0, k]), float(found.ci[1, k])) for k, method in enumerate(cell.methods)}
+    low, high = np.clip(found.ci, *possible_range(raw.cell.metric))
+    return {method: (float(low[k]), float(high[k])) for k, method in enumerate(cell.methods)}
 
 
 def comparisons_of(methods: tuple[str, ...], reference: str) -> list[tuple[str, str]]:

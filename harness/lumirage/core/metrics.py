@@ -2,6 +2,7 @@
 
 Scoring, analysis and report all read this table."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -224,6 +225,15 @@ def direction(metric: str) -> Direction:
 def is_accuracy(metric: str) -> bool:
     """Whether it is measured against labels, landmarks or a true field. Methods are ranked by such metrics only."""
     return metric in METRICS and METRICS[metric].judges == "accuracy"
+
+
+def possible_range(metric: str) -> tuple[float, float]:
+    """The smallest and the largest value that a metric can have, in its unit; infinite where nothing is known of it."""
+    known = METRICS.get(metric)
+    if known is None or known.judges == "likeness":
+        return -math.inf, math.inf
+    overlaps = known.unit == "1" and known.better == "higher"
+    return 0.0, 1.0 if overlaps else 100.0 if known.unit == "%" else math.inf
 
 
 def nothing_is_perfect(metric: str) -> bool:

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from score_tables import pairs_of, row, scores
 
-from lumirage.analysis.comparisons import COMPARISON_COLUMNS, CompareSettings, compare
+from lumirage.analysis.comparisons import COMPARISON_COLUMNS, CompareSettings, compare, mean_intervals
 from lumirage.analysis.designs import detect_design
 from lumirage.analysis.resampling import Resampling
 from lumirage.analysis.score_matrices import cells_of
@@ -50,6 +50,19 @@ def test_every_method_against_the_sentinel_and_every_other_under_every_policy():
     assert (one["n_pairs"], one["n_subjects"], one["dropped"], one["seed"], one["design"]) == (30, 6, 0, 5, "all pairs")
     assert one["better"] == "method"
     assert one["ci_low"] < one["difference"] < one["ci_high"]
+
+
+def test_an_interval_of_a_mean_ends_where_the_metric_does():
+    pairs = [("sub00", "sub01"), ("sub02", "sub03"), ("sub04", "sub05")]
+    values = {"identity": [0.108, 0.0, 0.001], "affine": [0.46, 0.39, 0.45], "exact": [0.999, 1.0, 0.9]}
+    found = mean_intervals(next(cells_of(scores(pairs, values))), "drop", FAST)
+    assert 0.0 == found["identity"][0] < 0.1 < found["identity"][1]
+    assert 0.2 < found["affine"][0] < found["affine"][1] < 0.6
+    assert found["exact"][0] < 0.9 < found["exact"][1] == 1.0
+    distances = mean_intervals(
+        next(cells_of(scores(pairs, {"affine": [9.0, 0.1, 0.2]}, metric="hd95_mm"))), "drop", FAST
+    )
+    assert 0.0 == distances["affine"][0] < 9.0 < distances["affine"][1]
 
 
 def test_lower_is_better_where_the_metric_says_so():
