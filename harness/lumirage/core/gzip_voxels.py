@@ -11,6 +11,9 @@ from typing import Any
 
 from nibabel.arrayproxy import ArrayProxy
 
+PIECE = 2**16
+"""Bytes that are read at a time: what follows a member is copied, which a file of many small ones would multiply."""
+
 
 def in_memory(stored: Any, path: Path) -> Any:
     """The same voxels, unpacked, if they are nibabel's and not yet read from a gzip file; else what was given.
@@ -27,12 +30,19 @@ def in_memory(stored: Any, path: Path) -> Any:
 def _unpacked(path: Path, needed: int) -> bytes:
     """The first bytes of the content, of all members of the file. One byte more than `needed` is asked for, so that the
     checksum at the end is compared, but no more: a small file may unpack to any size."""
-    packed, parts, left = path.read_bytes(), list[bytes](), needed
-    while left > 0:
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        parts.append(member.decompress(packed, left + 1))
-        left -= len(parts[-1])
-        if left >= 0 and not member.eof:
-            raise EOFError("the compressed data end too early")
-        packed = member.unused_data
+    parts, left, member, packed = list[bytes](), needed, _member(), b""
+    with path.open("rb") as file:
+        while left > 0 or (left == 0 and not member.eof):
+            packed = packed or file.read(PIECE)
+            if not packed:
+                raise EOFError("the compressed data end too early")
+            if member.eof:
+                member = _member()
+            parts.append(member.decompress(packed, left + 1))
+            left -= len(parts[-1])
+            packed = member.unused_data
     return b"".join(parts)
+
+
+def _member() -> "zlib._Decompress":
+    return zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lumirage.core.errors import DataError
+from lumirage.core.gzip_voxels import PIECE
 from lumirage.core.space import read_stored
 
 FIELD = np.random.default_rng(0).normal(size=(7, 6, 5, 3)).astype(np.float32)
@@ -35,6 +36,18 @@ def test_several_members_and_more_than_the_header_tells_are_read(tmp_path: Path)
     assert np.array_equal(read_stored(path), FIELD)
     path.write_bytes(gzip.compress(raw + bytes(1000)))
     assert np.array_equal(read_stored(path), FIELD)
+
+
+def test_a_file_of_many_members_larger_than_a_piece_is_read_and_its_end_is_compared(tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).normal(size=(40, 30, 20, 3)).astype(np.float32)
+    path, raw = packed(tmp_path, noise)
+    members = [gzip.compress(raw[at : at + 1000]) for at in range(0, len(raw), 1000)]
+    path.write_bytes(b"".join(members))
+    assert path.stat().st_size > 2 * PIECE
+    assert np.array_equal(read_stored(path), noise)
+    path.write_bytes(b"".join(members)[:-1])
+    with pytest.raises(DataError, match="damaged or cut off"):
+        read_stored(path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "no end", "changed", "one member", "checksum"])
