@@ -267,7 +267,7 @@ def test_it_resumes_and_refuses_what_is_not_its_own(tmp_path: Path) -> None:
     shutil.rmtree(out / "derivatives/planted")
     with pytest.raises(UsageError, match="not an empty folder"):
         plant_dataset(PlantedFrom(source), out, PlantSpec())
-    with pytest.raises(UsageError, match="in one another"):
+    with pytest.raises(UsageError, match="inside one another"):
         plant_dataset(PlantedFrom(source), source / "derivatives/planted", PlantSpec())
 
 
