@@ -147,7 +147,7 @@ def test_false_events_buy_nothing(guarded: World, docker_runtime: Runtime, docke
     assert run.timed_by == "answers"
     assert run.wall_s is not None
     assert run.wall_s >= 1.4
-    assert any("after the method said" in warning for warning in run.warnings)
+    assert any("after the method reported its end" in warning for warning in run.warnings)
 
 
 def test_work_between_pairs_is_counted(world: World, docker_runtime: Runtime, docker_image: str):
