@@ -12,7 +12,7 @@ LIU = "Liu et al., IJCV 2024, On finite difference Jacobian computation in defor
 LUMIR = "the LUMIR challenge's evaluation (JHU-MedImage-Reg/LUMIR_L2R and LUMIR25_L2R25)"
 LEARN2REG = "the Learn2Reg challenge's evaluation (MDL-UzL/L2R)"
 LUMIRAGE = "Jena, Chaudhari, Gee: The LUMirage, MIDL 2026, PMLR 315"
-EMPTY_MASK = "null where the mask has no voxel"
+EMPTY_MASK = "null where the mask holds no voxel"
 CONSTANT = "null where no voxel of the mask is left or an image is constant there"
 
 
@@ -68,7 +68,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "nsd_1mm", "1", "label", "accuracy", "higher",
-            "Normalized surface Dice at a tolerance of 1 mm: the share of the area of both surfaces together that is "
+            "Normalized surface Dice at a tolerance of 1 mm: the share of the area of both surfaces together that lies "
             "within 1 mm of the other surface, each surface element weighted by its area. A label that both maps have and "
             "that the warp lost is 0.",
             ABSENT, NIKOLOV, ("strict",),
@@ -108,7 +108,7 @@ METRICS: dict[str, Metric] = {
             "sdlogj", "1", "field", "regularity", "lower",
             "Standard deviation of log(det) over the voxels of the mask whose central-difference determinant is "
             "positive; the others are "
-            "given by det_le0_percent. No offset, no clipping.",
+            "told by det_le0_percent. No offset, no clipping.",
             "null where no determinant is positive", "Leow et al. 2007, without Learn2Reg's offset of 3", ("strict",),
         ),
         Metric(
@@ -138,7 +138,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "mi_fixed_moved", "nat", "image", "likeness", "higher",
             "Mutual information of the same, from a joint histogram of 64 x 64 bins, of equal width between each image's "
-            "0.1 and 99.9 percentiles there; what is beyond is in the first or the last bin. Not a measure of accuracy.",
+            "0.1 and 99.9 percentiles there; what lies beyond is in the first or the last bin. Not a measure of accuracy.",
             CONSTANT, "Wells et al. 1996", ("strict",),
         ),
         Metric(

@@ -14,7 +14,7 @@ from lumirage.core.model import Score
 from lumirage.core.space import Displacement, Volume
 from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.pair_scores import score_pair, scores_of_failure
-from lumirage.scoring.presets import PRESETS, preset_named
+from lumirage.scoring.presets import PRESETS, SCORER_VERSION, preset_named
 from lumirage.scoring.score_inputs import LabelMaps, Landmarks, ScoreInputs
 
 SHAPE = (24, 20, 16)
@@ -311,6 +311,17 @@ def test_settings_tell_presets_apart_and_unknown_names_are_refused() -> None:
     assert dataclasses.replace(STRICT, background=True).settings != STRICT.settings
     with pytest.raises(UsageError, match="did you mean 'strict'"):
         preset_named("strickt")
+
+
+def test_settings_change_with_the_version_of_the_scorer_alone() -> None:
+    """Trees that were scored under other settings are scored again, which another wording of a definition is not worth."""
+    of_version = {
+        "6": {
+            "strict": "4e6462cecf27", "lumir24": "e1dc5139125f", "lumir25": "5106d66416bb",
+            "learn2reg": "5010eecdc75a", "lumirage": "3f0a92cd33c0",
+        }
+    }  # fmt: skip
+    assert {name: preset.settings for name, preset in PRESETS.items()} == of_version[SCORER_VERSION]
 
 
 NATIVE_METRICS = ("displacement_error_mm", "displacement_error_p95_mm", "ncc_fixed_moved", "mi_fixed_moved")
