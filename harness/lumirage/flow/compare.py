@@ -1,13 +1,12 @@
 """The stage `compare`: the table of scores and the run records -> effects, rankings, power, sentences."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from lumirage.analysis.comparisons import compare as compare_methods
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
@@ -24,18 +23,16 @@ from lumirage.analysis.structure_effects import (
     structure_effects,
 )
 from lumirage.analysis.verdicts import verdicts
-from lumirage.core.errors import DamagedFileError, DataError
+from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout, write_text, written_aside
 from lumirage.core.manifest import list_files
 from lumirage.core.model import Run
 from lumirage.core.references import references_of
 from lumirage.core.screen import Screen
+from lumirage.core.stored_scores import OF_PAIR, read_scores
 from lumirage.core.track import REFERENCE
 from lumirage.flow.jittered_track import JITTERED
 from lumirage.flow.stored_evaluation import load_evaluation, runs_of
-
-OF_PAIR = pc.field("label").is_null(nan_is_null=True)
-"""Rows of the whole pair, not of one label."""
 
 
 def compare(layout: Layout, screen: Screen) -> None:
@@ -44,7 +41,7 @@ def compare(layout: Layout, screen: Screen) -> None:
     if not layout.score_table.is_file():
         raise DataError(f"{layout.root}: no scores there; make them with 'lumirage-harness score {layout.root}'")
     screen.progress("compare", 0, 1)
-    scores = _read_scores(layout, OF_PAIR, NEEDED)
+    scores = read_scores(layout.score_table, OF_PAIR, NEEDED)
     cells, references = tuple(cells_of(scores)), references_of(evaluation)
     comparisons, rankings = compare_methods(cells), rank(cells, references=references)
     tables = {
@@ -71,16 +68,6 @@ def compare(layout: Layout, screen: Screen) -> None:
     screen.progress("compare", 1, 1)
 
 
-def _read_scores(layout: Layout, wanted: pc.Expression, columns: Sequence[str]) -> pd.DataFrame:
-    """Some rows of the table of scores, text as categories. Raises DamagedFileError."""
-    try:
-        file = ds.dataset(layout.score_table)
-        table = file.to_table(columns=[name for name in columns if name in file.schema.names], filter=wanted)
-    except (OSError, ValueError) as error:
-        raise DamagedFileError(layout.score_table, f"damaged, or cut off ({error})") from error
-    return table.to_pandas(strings_to_categorical=True)
-
-
 def _structures(layout: Layout, scores: pd.DataFrame) -> pd.DataFrame:
     """The comparisons on each structure, one metric after the other: there are a hundred times more rows of labels."""
     condition = condition_of_structures(scores)
@@ -88,7 +75,7 @@ def _structures(layout: Layout, scores: pd.DataFrame) -> pd.DataFrame:
     for metric in sorted(scores["metric"].unique()):
         if of_structures(metric):
             wanted = ~OF_PAIR & (pc.field("metric") == metric) & (pc.field("condition") == condition)
-            tables.append(structure_effects(_read_scores(layout, wanted, MEASURED_COLUMNS)))
+            tables.append(structure_effects(read_scores(layout.score_table, wanted, MEASURED_COLUMNS)))
     there = [table for table in tables if len(table)]
     return pd.concat(there, ignore_index=True) if there else pd.DataFrame(columns=list(STRUCTURE_COLUMNS))
 

@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from lumirage import __version__
 from lumirage.analysis.comparisons import mean_intervals
@@ -30,6 +28,7 @@ from lumirage.core.layout import Layout
 from lumirage.core.metrics import METRICS, direction, is_accuracy, title
 from lumirage.core.model import SENTINELS, Outcome, Run
 from lumirage.core.references import references_of
+from lumirage.core.stored_scores import OF_PAIR, read_scores
 from lumirage.core.time_spent import time_spent
 from lumirage.core.track import REFERENCE, Evaluation, Track
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
@@ -213,8 +212,7 @@ def _scores(layout: Layout) -> pd.DataFrame:
     """Pair-level rows; none where nothing was scored."""
     if not layout.score_table.is_file():
         return pd.DataFrame(columns=list(NEEDED))
-    of_pair = pc.field("label").is_null(nan_is_null=True)  # there are a hundred times more rows of single labels
-    return ds.dataset(layout.score_table).to_table(columns=list(NEEDED), filter=of_pair).to_pandas()
+    return read_scores(layout.score_table, OF_PAIR, NEEDED)
 
 
 def _choose(rows: pd.DataFrame, track: Track) -> dict[str, RawCell]:

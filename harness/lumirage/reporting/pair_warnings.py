@@ -17,9 +17,10 @@ def read_pair_warnings(table: Path) -> dict[str, str]:
     if COLUMN not in scores.schema.names:
         return {}
     doubtful = ~pc.field(COLUMN).is_null() & (pc.field(COLUMN) != "")
-    rows = scores.to_table(columns=["pair", COLUMN], filter=doubtful).to_pandas().drop_duplicates()
+    rows = scores.to_table(columns=["pair", COLUMN], filter=doubtful)  # of all labels: the same a hundred times
+    told = rows.group_by(["pair", COLUMN]).aggregate([]).to_pandas()
     found: dict[str, list[str]] = {}
-    for pair, warning in sorted(zip(rows["pair"].astype(str), rows[COLUMN].astype(str), strict=True)):
+    for pair, warning in sorted(zip(told["pair"].astype(str), told[COLUMN].astype(str), strict=True)):
         found.setdefault(pair, []).append(warning)
     return {pair: "; ".join(dict.fromkeys("; ".join(texts).split("; "))) for pair, texts in found.items()}
 

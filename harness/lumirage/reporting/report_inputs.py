@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
@@ -20,6 +19,7 @@ from lumirage.core.log_text import last_words
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
 from lumirage.core.records import read_json
 from lumirage.core.references import references_of
+from lumirage.core.stored_scores import OF_PAIR, read_scores
 from lumirage.core.study_changes import changes_around
 from lumirage.core.track import REFERENCE, Evaluation
 from lumirage.reporting.displayed_measures import Measure, measures_of
@@ -165,23 +165,19 @@ def read_inputs(layout: Layout) -> Inputs:
 
 
 def _read_values(path: Path) -> pd.DataFrame:
-    # There are a hundred times more rows of single labels: they stay on disk.
     if not path.is_file():
         raise DataError(f"{path}: there are no scores yet; run `lumirage-harness score {path.parent}` first")
-    table = ds.dataset(path).to_table(columns=VALUE_COLUMNS, filter=pc.field("label").is_null(nan_is_null=True))
-    for i, column in enumerate(table.schema):
-        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-            table = table.set_column(i, column.name, table.column(i).dictionary_encode())
-    if not table.num_rows:
+    rows = read_scores(path, OF_PAIR, VALUE_COLUMNS)
+    if rows.empty:
         raise DataError(f"{path}: the table of scores has no pair-level row; score again")
-    return table.to_pandas()
+    return rows
 
 
 def read_label_values(path: Path, pairs: Sequence[str]) -> pd.DataFrame:
     """Rows of single labels of some pairs, all columns."""
     if not pairs:
         return ds.dataset(path).schema.empty_table().to_pandas()
-    wanted = pc.field("pair").isin(list(pairs)) & ~pc.field("label").is_null(nan_is_null=True)
+    wanted = pc.field("pair").isin(list(pairs)) & ~OF_PAIR
     return ds.dataset(path).to_table(filter=wanted).to_pandas()
 
 

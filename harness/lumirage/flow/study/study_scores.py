@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pandas as pd
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.metrics import is_accuracy
 from lumirage.core.model import SCORE_COLUMNS
+from lumirage.core.stored_scores import OF_PAIR, read_scores
 from lumirage.core.study import Family, Study, StudyRecord
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.track import REFERENCE, Evaluation, MethodUse
@@ -84,10 +83,7 @@ def read_study_scores(layout: StudyLayout, record: StudyRecord) -> StudyScores:
 
 
 def _read(layout: Layout, name: str) -> pd.DataFrame:
-    # rows of single labels, a hundred times more, stay on disk
-    pair_level = pc.field("label").is_null(nan_is_null=True)
-    table = ds.dataset(layout.score_table).to_table(columns=list(SCORE_COLUMNS), filter=pair_level).to_pandas()
-    return table.assign(track=name)
+    return read_scores(layout.score_table, OF_PAIR, SCORE_COLUMNS).assign(track=name)
 
 
 def _renamed(scores: pd.DataFrame, people: str) -> pd.DataFrame:
