@@ -174,6 +174,7 @@ def test_the_page_is_whole_and_opens_offline(layout: StudyLayout, results: Study
         assert f'id="claim-{claim.claim.id}"' in page
 
 
+@pytest.mark.usefixtures("results")
 def test_what_a_dataset_cannot_say_stands_at_each_claim_that_it_decides(layout: StudyLayout) -> None:
     articles = dict(
         re.findall(r'<article class="claim" id="claim-(\w+)">(.*?)</article>', layout.page.read_text(), re.DOTALL)
