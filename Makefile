@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test unit one lint types docs containers lock clean help
+.PHONY: demo test unit one lint types docs instructions containers lock clean help
 
 help:
 	@echo "make demo   install, make a small dataset, compare methods on it"
@@ -45,6 +45,10 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed $(VENV)/.torch
 	$(BIN)/mypy
 
+# the scoring kernels' instructions, by valgrind where there is one; `$(BIN)/python benchmarks/instruction_counts.py --remake` stores them
+instructions: $(VENV)/.installed
+	$(BIN)/python benchmarks/instruction_counts.py
+
 unit: $(VENV)/.installed $(VENV)/.torch
 	$(BIN)/pytest -q -n 2 tests/unit
 
@@ -52,7 +56,7 @@ one: $(VENV)/.installed
 	$(BIN)/pytest -q $(TEST)
 
 test: lint $(VENV)/.torch $(VENV)/.docs
-	$(MAKE) --no-print-directory --jobs 2 --output-sync types docs
+	$(MAKE) --no-print-directory --jobs 2 --output-sync types docs instructions
 	$(MAKE) --no-print-directory unit
 	$(BIN)/pytest -q -n 2 tests/invariance
 	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
