@@ -45,7 +45,7 @@ lint: $(VENV)/.installed
 types: $(VENV)/.installed $(VENV)/.torch
 	$(BIN)/mypy
 
-# the scoring kernels' instructions, by valgrind where there is one; `$(BIN)/python benchmarks/instruction_counts.py --remake` stores them
+# the instructions of the scoring kernels, compared with the stored counts by valgrind where there is one
 instructions: $(VENV)/.installed
 	$(BIN)/python benchmarks/instruction_counts.py
 
