@@ -102,9 +102,8 @@ def _unbroken(falls: Sequence[_Fall]) -> str:
     row = falls[0].row
     if told:
         worst = told[0].row
-        return (
-            f"The largest loss of {row['method']} under a condition: with {_moves(worst)} {size_words(_sized(worst))}"
-        )
+        what = f"The largest significant loss of {row['method']} under a condition"
+        return f"{what}: with {_moves(worst)} {size_words(_sized(worst))}"
     if not any(there(fall.row["ci_low"]) for fall in falls):
         return f"No loss of {row['method']} has an interval; the largest: with {_moves(row)} {size_words(_sized(row))}"
     many = f"under any of {len(falls)} conditions" if len(falls) > 1 else f"with {_condition(row)}"

@@ -215,7 +215,10 @@ def _gated(lists: pd.DataFrame) -> str:
 
 
 def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
-    """The smallest difference that the data could show: half of the median interval between neighbours, else of any two."""
+    """The smallest difference that the data could show: half of the median interval between neighbours, else of any two.
+
+    Of an even number the lower middle: else two methods that two pairs tell apart would differ by less than this.
+    """
     names = [*(str(name) for name in lists["method"]), AFFINE]
     pairs, people = contrasts.size()
     if not pairs:
@@ -227,7 +230,7 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     halves = sorted(near or contrasts.halves(names))
     if not halves:
         return f"{who} give no interval, so the differences are not tested"
-    half = halves[len(halves) // 2]
+    half = halves[(len(halves) - 1) // 2]
     return f"{who} cannot detect differences below about {digits(half, half)} {title(metric)}"
 
 

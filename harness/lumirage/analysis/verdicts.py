@@ -158,6 +158,9 @@ def _measures(rows: pd.DataFrame) -> Iterator[dict[str, str]]:
 
 
 def _chosen(rows: pd.DataFrame, order: Sequence[str]) -> list[Row]:
+    """The comparisons that get a sentence; none in a measure that no two methods have on one pair, as without landmarks."""
+    if not (rows["n_pairs"] > 0).any():
+        return []
     neighbours = {frozenset(two) for two in pairwise(order)}
     against = rows["reference"].isin(SENTINELS) & rows["method"].isin(order)
     near = [frozenset(two) in neighbours for two in zip(rows["method"], rows["reference"], strict=True)]

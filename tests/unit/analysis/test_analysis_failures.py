@@ -202,7 +202,7 @@ def test_a_small_loss_is_told_after_the_effects():
     told = said(conditions(take=0.05))
     assert told[0].startswith("greedy is better than affine")
     assert any(
-        sentence.startswith("The largest loss of greedy under a condition: with 20 % noise, greedy goes")
+        sentence.startswith("The largest significant loss of greedy under a condition: with 20 % noise, greedy goes")
         for sentence in told
     )
 
