@@ -12,7 +12,7 @@ from lumirage.analysis.designs import Design, detect_design
 from lumirage.analysis.resampling import FloatArray, Resampling, spread
 from lumirage.analysis.score_matrices import as_categories
 from lumirage.analysis.skewed_intervals import interval
-from lumirage.core.metrics import METRICS, is_accuracy
+from lumirage.core.metrics import METRICS, is_accuracy, possible_change
 from lumirage.core.track import REFERENCE
 
 STRUCTURE_COLUMNS = (
@@ -46,7 +46,8 @@ def structure_effects(scores: pd.DataFrame, resampling: Resampling = DRAWS, conf
 
     Under the reference condition (without one, the first). A pair counts if both methods measured the structure on it: a
     failed run has no structures, and no policy fills them. Intervals are those of the effects, by resampling subjects, each
-    alone: nothing corrects for the number of structures.
+    alone: nothing corrects for the number of structures. They are cut at the differences that the metric can have: of few
+    people, that of a small structure's Dice can go beyond 1.
     """
     rows = _measured(scores)
     found = [
@@ -111,7 +112,10 @@ def _tables(cell: _Cell, resampling: Resampling, confidence: float, key: dict[st
     for start in range(0, len(couples), step):
         some = couples[start : start + step]
         a, b = (np.concatenate([cell.values[cell.methods.index(couple[side])] for couple in some]).T for side in (0, 1))
-        yield _table(cell, some, (a, b), (resampling, confidence)).assign(**key)
+        table = _table(cell, some, (a, b), (resampling, confidence))
+        ends = ["ci_low", "ci_high"]
+        table[ends] = table[ends].clip(*possible_change(key["metric"]))
+        yield table.assign(**key)
 
 
 def _table(

@@ -236,6 +236,12 @@ def possible_range(metric: str) -> tuple[float, float]:
     return 0.0, 1.0 if overlaps else 100.0 if known.unit == "%" else math.inf
 
 
+def possible_change(metric: str) -> tuple[float, float]:
+    """The smallest and the largest difference that two values of a metric can have, in its unit."""
+    low, high = possible_range(metric)
+    return low - high, high - low
+
+
 def nothing_is_perfect(metric: str) -> bool:
     """Whether doing nothing has the best value, as in regularity and consistency. A failed run must not get that value."""
     return metric in METRICS and METRICS[metric].judges in ("regularity", "consistency")

@@ -67,3 +67,15 @@ def test_only_accuracy_of_labels_under_the_reference_condition() -> None:
     found = structure_effects(pd.concat([other, folds, table]))
     pd.testing.assert_frame_equal(found, structure_effects(table))
     assert structure_effects(table[table["label"].isna()]).empty
+
+
+def test_intervals_end_at_the_differences_that_dice_can_have() -> None:
+    table = scores()
+    table = table[table["fixed_subject"].isin(["a", "b"]) & table["moving_subject"].isin(["b", "c"])].copy()
+    found = {}
+    for metric in (METRIC, "hd95_mm"):
+        values = np.where(table["method"] == "affine", 0.0, np.where(table["pair"] == "a-b", 1.0, 0.1))
+        found[metric] = structure_effects(table.assign(metric=metric, value=values)).set_index(["method", "reference"])
+    dice, distance = (found[metric].loc[("x", "affine"), ["ci_low", "ci_high"]] for metric in (METRIC, "hd95_mm"))
+    assert (distance["ci_high"] > 1).all(), "distances have no end"
+    pd.testing.assert_frame_equal(dice, distance.clip(-1, 1))
