@@ -39,6 +39,11 @@ FLAGS = (
     "--disable-sync", "--no-first-run", "--disable-dev-shm-usage", "--use-gl=angle", "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader", "--window-size=1200,900",
 )  # fmt: skip
+BROKEN_LINES = """[...document.querySelectorAll('td.lane-cell .zero')].filter((line) => {
+  const drawn = line.getBoundingClientRect(), cell = line.closest('td').getBoundingClientRect();
+  return drawn.top > cell.top || drawn.bottom < cell.bottom;
+}).map((line) => line.closest('tr').textContent)"""
+"""Lines of 0 that are shorter than their row."""
 LOCAL = ("file:", "data:", "blob:", "about:")
 
 
@@ -366,8 +371,11 @@ def test_print_loses_no_column(chromium: Any, report: Path) -> None:
     """Laid out on paper, nothing is wider than the page."""
     show(chromium, report / "index.html", width=700)
     wait(chromium, "document.documentElement.dataset.explored")
+    on_paper = chromium.execute_script("return getComputedStyle(document.body).color")
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
+        chromium.execute_script("document.documentElement.dataset.theme = 'dark'")
+        assert chromium.execute_script("return getComputedStyle(document.body).color") == on_paper
         chromium.execute_script("dispatchEvent(new Event('beforeprint'))")
         assert chromium.execute_script("return document.querySelectorAll('details:not([open])').length") <= 1
         wide = chromium.execute_script(
@@ -389,6 +397,7 @@ def test_themes_and_widths(chromium: Any, report: Path, dark: bool, width: int) 
         color = chromium.execute_script("return getComputedStyle(document.body).backgroundColor")
         assert (sum(map(int, color[4:-1].split(","))) < 200) == dark
         assert chromium.execute_script("return document.documentElement.scrollWidth") <= width
+        assert chromium.execute_script(f"return {BROKEN_LINES}") == []
         assert_quiet(chromium)
 
 

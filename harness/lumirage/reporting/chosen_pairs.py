@@ -79,9 +79,10 @@ def _notable(inputs: Inputs, condition: str) -> list[tuple[str, str]]:
     pairs = list(inputs.pairs)
     measure = inputs.measures[0]
     values = inputs.matrix(measure, condition)
-    ranked = [i for i, m in enumerate(inputs.methods) if m in inputs.evaluation.methods]
+    run = [i for i, m in enumerate(inputs.methods) if m in inputs.evaluation.methods]
+    competing = [i for i in run if inputs.methods[i] not in inputs.references]
     found: list[tuple[str, str]] = []
-    for i in ranked:
+    for i in competing or run:
         row, name = values[i], inputs.methods[i]
         order = np.argsort(row * (-1 if measure.higher_is_better else 1), kind="stable")
         known = [k for k in order if np.isfinite(row[k])]

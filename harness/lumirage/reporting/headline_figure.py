@@ -126,7 +126,8 @@ def _scale(competing: Sequence[Effect], every: Sequence[Effect]) -> Scale:
     ends = [0.0, *(v for e in competing for v in (e.difference, e.low, e.high) if np.isfinite(v))]
     span = max(ends) - min(ends) or 1.0
     low, high = min(ends) - REACH * span, max(ends) + REACH * span
-    return fit([*ends, *(e.difference for e in every if low <= e.difference <= high)], 3, 97)
+    near = (v for e in every for v in (e.difference, e.low, e.high) if low <= v <= high)
+    return fit([*ends, *near], 3, 97)
 
 
 def _row(line: MethodRow, look: Look, effect: Effect, of: tuple[Scale, Mapping[str, int]]) -> FigureRow:

@@ -84,12 +84,12 @@ def as_json(value: Any) -> Markup:  # whatever json takes
 
 
 def theme() -> Markup:
-    """Both palettes as CSS variables, chosen by the system's preference or by the reader; and the markers."""
+    """Both palettes as CSS variables, chosen by the system's preference or by the reader, light on paper; and the markers."""
     light, dark = ("".join(f"--{role}:{color};" for role, color in palette.items()) for palette in (LIGHT, DARK))
     return Markup(
         f":root{{{light}color-scheme:light}}"
-        f"@media(prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
-        f":root[data-theme=dark]{{{dark}color-scheme:dark}}"
+        f"@media screen and (prefers-color-scheme:dark){{:root:not([data-theme=light]){{{dark}color-scheme:dark}}}}"
+        f"@media screen{{:root[data-theme=dark]{{{dark}color-scheme:dark}}}}"
         + "".join(
             f".mk-{marker}::before{{clip-path:polygon({_polygon(corners)})}}" for marker, corners in OUTLINES.items()
         )

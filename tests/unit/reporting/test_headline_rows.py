@@ -1,12 +1,13 @@
 """Beyond a dozen methods the headline's figure keeps the others at hand, and digits follow intervals."""
 
 import math
+import re
 from pathlib import Path
 
 import pytest
 from synthetic_out import DICE, Recipe, make_out, write_analysis
 
-from lumirage.reporting.headline_figure import MOST_ROWS, halves_of, headline_figure
+from lumirage.reporting.headline_figure import MOST_ROWS, Effect, effects_of, halves_of, headline_figure
 from lumirage.reporting.page_templates import digits, environment
 from lumirage.reporting.report_inputs import read_inputs
 from lumirage.reporting.report_tables import method_rows
@@ -55,3 +56,15 @@ def test_the_least_half_is_that_of_the_surest_method(layout) -> None:  # type: i
     assert {"alpha", "beta"} <= set(halves)
     assert halves[""] == min(half for method, half in halves.items() if method)
     assert halves[""] > 0
+
+
+def test_intervals_of_references_near_the_methods_are_drawn_whole(layout, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    inputs = read_inputs(layout)
+    wide = effects_of(inputs, inputs.measures[0]) | {("identity", "affine"): Effect(-0.08, -0.5, 0.1)}
+    monkeypatch.setattr("lumirage.reporting.headline_figure.effects_of", lambda *_: wide)
+    figure = headline_figure(inputs, method_rows(inputs, inputs.conditions[0]))
+    rows = [row for row in (*figure.rows, *figure.scale_rows) if row.effect.half > 0.01]
+    assert {row.line.reference for row in rows} == {False, True}
+    spans = [re.findall(r'class="ci" x1="([0-9.]+)%" x2="([0-9.]+)%"', row.lane)[0] for row in rows]
+    per_dice = [(float(b) - float(a)) / (2 * row.effect.half) for row, (a, b) in zip(rows, spans, strict=True)]
+    assert per_dice == pytest.approx([per_dice[0]] * len(rows), rel=0.02)  # two digits of a percent

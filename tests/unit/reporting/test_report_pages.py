@@ -160,6 +160,11 @@ def test_chosen_are_the_worst_failures_best_and_median(layout: Layout) -> None:
     assert len(whys) == 8
     assert whys[0] == "worst Dice of alpha"
     assert "a method failed on it" in whys
+    use = inputs.evaluation.methods["alpha"]
+    scale = use.model_copy(update={"card": use.card.model_copy(update={"kind": "reference"})})
+    methods = dict(inputs.evaluation.methods) | {"alpha": scale}
+    without = replace(inputs, evaluation=inputs.evaluation.model_copy(update={"methods": methods}))
+    assert choose(without, [], 8)[0].why == "worst Dice of beta"
 
 
 def test_no_evaluation_and_no_scores_are_errors(tmp_path: Path) -> None:

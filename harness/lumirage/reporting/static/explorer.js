@@ -211,6 +211,7 @@
   if (mosaic) {
     const SOME = 60, which = $("#mo-method"), more = $("#mo-more"), tiles = $("#mo-tiles"), said = $("#mo-words");
     which.append(...data.mosaic.methods.map((m) => option(methods[m], m)));
+    which.value = data.mosaic.methods.find((m) => real.includes(m)) ?? which.value;
     let left = [];
     const next = () => {
       const m = Number(which.value), values = data.values["0/0"][m];
