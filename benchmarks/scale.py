@@ -216,6 +216,9 @@ def stages(work: Path, environment: dict[str, str]) -> Iterator[tuple[str, Calla
     yield "compare", command(*HARNESS, "compare", str(out))
     yield "report", command(*HARNESS, "report", str(out))
     yield "typed again: all is there", command(*typed)
+    yield "pack", command(*HARNESS, "pack", str(out))
+    yield "typed again: all is packed", command(*typed)
+    yield "report of packed runs", command(*HARNESS, "report", str(out))
 
 
 def main() -> None:

@@ -1,4 +1,5 @@
-"""`doctor`, `verify` and `clean`: what this machine can do, whether a tree is whole, and what can be deleted."""
+"""`doctor`, `verify`, `clean`, `pack`, `unpack`: what this machine can do, whether a tree is whole, what can be deleted, and
+fewer files."""
 
 import os
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ import typer
 from lumirage.core.errors import EXIT_SOME_FAILED
 
 if TYPE_CHECKING:
+    from lumirage.core.layout import Layout
     from lumirage.running.doctor import Finding
 
 
@@ -18,6 +20,8 @@ def register(app: typer.Typer) -> None:
     app.command()(doctor)
     app.command()(clean)
     app.command()(verify)
+    app.command()(pack)
+    app.command()(unpack)
 
 
 def doctor(
@@ -70,17 +74,14 @@ def clean(
 ) -> None:
     """Remove what can be made again: OUT's work folder, and containers that a dead harness left."""
     from lumirage.cli.result_commands import working_in
-    from lumirage.core.errors import BusyError, UnavailableError
+    from lumirage.core.errors import UnavailableError
     from lumirage.core.layout import cache_root, digest
-    from lumirage.flow.status import in_queue
-    from lumirage.running.executors.slurm_queue import answers_here
     from lumirage.running.folder_removal import remove_tree
     from lumirage.running.runtimes import RUNTIMES
     from lumirage.running.scratch import temporary
 
     with working_in(out) as layout:
-        if answers_here() and in_queue(layout).busy:
-            raise BusyError(f"tasks of {layout.root} are in the cluster's queue; wait for them, or cancel them first")
+        _refuse_queued(layout)
         work = layout.work.resolve()  # with -w it is a link
         freed = remove_tree(work) + remove_tree(layout.neutral_scratch(temporary(os.environ)))
         if layout.work.is_symlink():
@@ -98,6 +99,49 @@ def clean(
             if folder.name not in {"weights", "sif"}:
                 remove_tree(folder) if folder.is_dir() and not folder.is_symlink() else folder.unlink()
                 print(folder)
+
+
+def _refuse_queued(layout: "Layout") -> None:
+    from lumirage.core.errors import BusyError
+    from lumirage.flow.status import in_queue
+    from lumirage.running.executors.slurm_queue import answers_here
+
+    if answers_here() and in_queue(layout).busy:
+        raise BusyError(f"tasks of {layout.root} are in the cluster's queue; wait for them, or cancel them first")
+
+
+def pack(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
+) -> None:
+    """Put the files of finished runs into archives, one for up to 64 runs: for file systems that limit the number of files.
+
+    Every command works on OUT as before. `unpack` makes single files of them again, for other programs."""
+    from lumirage.cli.console_output import show
+    from lumirage.cli.result_commands import working_in
+    from lumirage.core.evaluation_file import read_evaluation
+    from lumirage.flow.upkeep.mending import Mender
+    from lumirage.flow.upkeep.run_packing import pack_runs
+
+    with show(False) as screen, working_in(out) as layout:
+        _refuse_queued(layout)
+        Mender(layout, screen, executes=False).look()  # later it would seem as young as what is packed with it
+        files, archives = pack_runs(layout, [*read_evaluation(layout).methods], screen)
+    print(f"{layout.root}: {files} files packed into {archives} archives")
+
+
+def unpack(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="output folder of an evaluation")],
+) -> None:
+    """Make single files again of runs that `pack` put into archives."""
+    from lumirage.cli.console_output import show
+    from lumirage.cli.result_commands import working_in
+    from lumirage.core.evaluation_file import read_evaluation
+    from lumirage.flow.upkeep.run_packing import unpack_runs
+
+    with show(False) as screen, working_in(out) as layout:
+        _refuse_queued(layout)
+        files = unpack_runs(layout, [*read_evaluation(layout).methods], screen)
+    print(f"{layout.root}: {files} files unpacked")
 
 
 def verify(

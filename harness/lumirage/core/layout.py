@@ -13,6 +13,7 @@ OUT/
             <the same>_run.json     the run record; written last: if it exists, the run is complete
             <the same>_log.txt      what the container printed
             <the same>_memory.tsv   memory over time
+            runs-<number>.zip       where `pack` moved the files of finished runs: `lumirage.core.packed_files`
     scores/<preset>-<settings>/<method>/<run>.parquet    the scores of one run
     scores.tsv  scores.parquet  scores.json              all scores, and their data dictionary
     comparisons.tsv rankings.tsv agreement.tsv power.tsv conditions.tsv growth.tsv repeats.tsv jitter.tsv structures.tsv

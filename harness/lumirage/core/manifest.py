@@ -7,6 +7,7 @@ from typing import Literal
 from lumirage.core.checksums import file_checksum
 from lumirage.core.layout import Layout
 from lumirage.core.model import Record
+from lumirage.core.packed_files import is_kept, kept_checksum
 from lumirage.core.records import read_json, write_json
 from lumirage.core.set_aside import exists
 
@@ -38,13 +39,13 @@ def listed_files(layout: Layout, part: Part) -> dict[Path, str]:
 def is_whole(path: Path, wanted: str) -> bool:
     """Whether a file exists and has the content that was written."""
     try:
-        return path.is_file() and file_checksum(path) == wanted
+        return is_kept(path) and kept_checksum(path) == wanted
     except OSError:
         return False
 
 
 def what_is_wrong(path: Path) -> str:
     """Describes what is wrong with a file for which `is_whole` is false."""
-    if not path.exists():
-        return "missing"
-    return "damaged: its content does not match its checksum" if path.is_file() else "damaged: no file"
+    if is_kept(path):
+        return "damaged: its content does not match its checksum"
+    return "damaged: no file" if path.exists() else "missing"

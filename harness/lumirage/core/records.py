@@ -12,6 +12,7 @@ from lumirage.core.errors import DamagedFileError, DataError, UsageError
 from lumirage.core.field_errors import field_errors
 from lumirage.core.layout import write_text
 from lumirage.core.model import Prepared
+from lumirage.core.packed_files import read_kept
 
 R = TypeVar("R", bound=BaseModel)
 CHECKSUM = re.compile(rb',\n "checksum": "([0-9a-f]{32})"\n}\n\Z')
@@ -46,7 +47,7 @@ def parse_yaml(text: str, path: Path, record: type[R]) -> R:
 def read_json(path: Path, record: type[R]) -> R:
     """A record that the harness wrote. Raises DamagedFileError if it is damaged, DataError if it has another version."""
     try:
-        raw = path.read_bytes()
+        raw = read_kept(path)
     except OSError as error:
         raise DamagedFileError(path, f"cannot be read ({error.strerror})") from error
     whole, content = without_checksum(raw)

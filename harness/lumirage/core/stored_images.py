@@ -14,6 +14,7 @@ import numpy as np
 from lumirage.core.checksums import checksum, file_checksum_once
 from lumirage.core.errors import DamagedFileError, DataError, InvalidAnswerError
 from lumirage.core.model import Convention, Grid, Prepared
+from lumirage.core.packed_files import on_disk, place_of
 from lumirage.core.space import Displacement, Single, read_displacement, read_volume
 
 OFFSET_AT = 108
@@ -40,14 +41,16 @@ def read_stored_displacement(path: Path, grid: Grid, wanted: str) -> Displacemen
         u = _numbers(path, (*grid.shape, 3), wanted)
         return Displacement(u, np.array(grid.affine))
     try:
-        return read_displacement(path, Convention(), grid)
+        with on_disk(path) as file:
+            return read_displacement(file, Convention(), grid)
     except (InvalidAnswerError, OSError) as error:
         raise DamagedFileError(path, f"damaged or gone ({error})") from error
 
 
 def _numbers(path: Path, shape: tuple[int, ...], wanted: str) -> Single:
     try:
-        raw = np.fromfile(path, np.uint8)
+        place = place_of(path)
+        raw = np.fromfile(place.file, np.uint8, place.size, offset=place.start)
     except OSError as error:
         raise DamagedFileError(path, f"cannot be read ({error.strerror})") from error
     if checksum(raw.data) != wanted:

@@ -6,9 +6,10 @@ import numpy as np
 
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.layout import Layout, write_text
-from lumirage.core.model import Convention, Outcome
+from lumirage.core.model import Outcome
 from lumirage.core.screen import Screen
-from lumirage.core.space import read_displacement, read_grid
+from lumirage.core.space import read_grid
+from lumirage.core.stored_images import read_stored_displacement
 from lumirage.flow.job_inputs import InputPreparer
 from lumirage.flow.stored_evaluation import load_evaluation, load_runs
 from lumirage.reporting.transform_files import FORMATS, HOW, FoundMap
@@ -30,7 +31,8 @@ def export_transforms(layout: Layout, fmt: str, target: Path, screen: Screen, *,
         raise UsageError(f"unknown format of transforms '{fmt}'{nearest(fmt, FORMATS)}")
     evaluation = load_evaluation(layout)
     pairs = {pair.id: pair for pair in evaluation.pairs}
-    good = [key for key, run in load_runs(layout, evaluation).items() if run.outcome is Outcome.OK]
+    runs = load_runs(layout, evaluation)
+    good = [key for key, run in runs.items() if run.outcome is Outcome.OK]
     if not good:
         raise DataError(f"{layout.root}: no run has succeeded, so there is no transform to export")
     inputs, written = InputPreparer(layout, evaluation), []
@@ -41,7 +43,9 @@ def export_transforms(layout: Layout, fmt: str, target: Path, screen: Screen, *,
         field = layout.run_files(method, pair, condition, repeat).field
         found = FoundMap(
             np.array(prepared.affine),
-            read_displacement(field, Convention(), prepared.grid),
+            read_stored_displacement(
+                field, prepared.grid, runs[method, condition, repeat, pair_id].checksums.get("field", "")
+            ),
             read_grid(pair.fixed.image),
             read_grid(pair.moving.image),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lumirage.core.layout import Layout, write_text
 from lumirage.core.model import Outcome
+from lumirage.core.packed_files import read_kept
 from lumirage.core.records import read_json, without_checksum
 from lumirage.core.track import Evaluation
 from lumirage.running.executors.cluster_tasks import Array, Submission, task_name
@@ -151,7 +152,7 @@ def outcome_is_ok(record: Path) -> bool | None:
     Only the record's own line counts, which is indented by one; text of the method is indented more or within a line.
     """
     try:
-        raw = record.read_bytes()
+        raw = read_kept(record)
     except OSError:
         return None
     if without_checksum(raw)[0] is False or not raw.rstrip().endswith(b"}"):

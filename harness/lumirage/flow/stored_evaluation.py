@@ -7,6 +7,7 @@ from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.model import Pair, Run
+from lumirage.core.packed_files import is_kept
 from lumirage.core.records import read_json
 from lumirage.core.track import Evaluation
 from lumirage.scoring.score_store import RunKey
@@ -35,5 +36,5 @@ def runs_of(
         evaluation.methods, evaluation.track.cells(), range(evaluation.repeats), chosen
     ):
         record = layout.run_files(name, evaluation.under(pair, cell.name), cell.name, repeat).record
-        if record.is_file():
+        if is_kept(record):
             yield (name, cell.name, repeat, pair.id), read_json(record, Run)

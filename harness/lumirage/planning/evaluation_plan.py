@@ -13,6 +13,7 @@ from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.known_digests import KnownDigests
 from lumirage.core.layout import Layout, digests_kept
 from lumirage.core.model import CONTRACT_VERSION, Job, Pair, Run, Scan
+from lumirage.core.packed_files import is_kept
 from lumirage.core.records import read_json
 from lumirage.core.set_aside import exists, was_set_aside
 from lumirage.core.track import Condition, Evaluation, MethodUse, Track
@@ -102,7 +103,7 @@ def _waits(inputs: PlanInputs, wanted: Evaluation, pair: Pair) -> bool:
     """Whether a pair has runs left to execute."""
     layout = Layout(inputs.out)
     return not all(
-        layout.run_files(source.card.name, wanted.under(pair, cell.name), cell.name, repeat).record.is_file()
+        is_kept(layout.run_files(source.card.name, wanted.under(pair, cell.name), cell.name, repeat).record)
         for source in inputs.methods
         for cell in wanted.track.cells()
         for repeat in range(inputs.repeats)
@@ -280,7 +281,7 @@ class _Completed:
     def __call__(self, method: str, pair: Pair, condition: Condition, repeat: int) -> bool:
         pair = self._evaluation.under(pair, condition.name)
         record = self._layout.run_files(method, pair, condition.name, repeat).record
-        if not record.is_file():
+        if not is_kept(record):
             return False
         try:
             run = read_json(record, Run)

@@ -47,6 +47,7 @@ _IGNORED = """/*.tsv
 """Files of the whole tree that BIDS has no names for; the folders of methods are datasets of their own."""
 _METHOD_IGNORED = """*_xfm.nii
 *_run.json
+runs-*.zip
 *_log.txt
 *_memory.tsv
 *.damaged*

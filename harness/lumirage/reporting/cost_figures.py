@@ -1,13 +1,14 @@
 """Draws the costs of the methods: accuracy against time and memory, cold and warm times, memory over time."""
 
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lumirage.core.checksums import file_checksum
 from lumirage.core.model import SENTINELS
+from lumirage.core.packed_files import is_kept, kept_checksum, read_kept
 from lumirage.reporting.axes import GB, NONE, Scale, fit, gigabytes, seconds, short, x_axis, y_axis
 from lumirage.reporting.displayed_measures import Measure
 from lumirage.reporting.figure_rows import clip, jitter, make_rows
@@ -179,9 +180,9 @@ def _lines(inputs: Inputs, method: str) -> list[tuple[str, tuple[list[float], li
 def _time_line(record: Path) -> pd.DataFrame:
     """A run's memory over time, columns seconds and bytes; empty where it is not as it was written."""
     path, wanted = files_of(record).memory, read_run(record).checksums.get("memory", "")
-    if not path.is_file() or (wanted and file_checksum(path) != wanted):
+    if not is_kept(path) or (wanted and kept_checksum(path) != wanted):
         return pd.DataFrame()
     try:
-        return pd.read_csv(path, sep="\t")
+        return pd.read_csv(io.BytesIO(read_kept(path)), sep="\t")
     except ValueError:  # what pandas raises on what is no table
         return pd.DataFrame()

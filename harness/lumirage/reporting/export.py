@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from lumirage.core.errors import DataError, UsageError, nearest
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout, write_text, written_aside
+from lumirage.core.packed_files import is_kept, on_disk
 from lumirage.reporting.figures import draw_figures, file_name
 from lumirage.reporting.raster import to_pdf
 from lumirage.reporting.report_inputs import (
@@ -112,7 +113,7 @@ def _add(archive: zipfile.ZipFile, path: Path, name: str) -> None:
     info = zipfile.ZipInfo(name, ZIP_EPOCH)
     info.external_attr = 0o644 << 16
     info.compress_type = zipfile.ZIP_DEFLATED
-    with path.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
+    with on_disk(path) as file, file.open("rb") as source, archive.open(info, "w", force_zip64=True) as target:
         shutil.copyfileobj(source, target, 2**20)
 
 
@@ -123,4 +124,4 @@ def _members(layout: Layout) -> Iterator[Path]:
     methods = [*read_evaluation(layout).methods]
     for record in run_records(layout, methods):
         files = files_of(record)
-        yield from (path for path in (record, files.field, files.log, files.memory) if path.is_file())
+        yield from (path for path in (record, files.field, files.log, files.memory) if is_kept(path))

@@ -17,6 +17,7 @@ from lumirage.core.failure_policy import Attempts, RawValues
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.log_text import last_words
 from lumirage.core.model import SCORE_COLUMNS, SENTINELS, Outcome, Pair, Run
+from lumirage.core.packed_files import packed_below
 from lumirage.core.records import read_json
 from lumirage.core.references import references_of
 from lumirage.core.stored_scores import OF_PAIR, read_scores
@@ -190,9 +191,11 @@ def files_of(record: Path) -> RunFiles:
 
 
 def run_records(layout: Layout, methods: Sequence[str]) -> Iterator[Path]:
-    """Paths of all run records, sorted; unfinished ones begin with a dot and are left out."""
+    """Paths of all run records, sorted, also of those in archives; unfinished ones begin with a dot and are left out."""
     for method in methods:
-        yield from sorted(layout.method(method).rglob(f"[!.]*{RECORD_ENDING}"))
+        folder = layout.method(method)
+        packed = (path for path in packed_below(folder) if path.name.endswith(RECORD_ENDING))
+        yield from sorted({*folder.rglob(f"[!.]*{RECORD_ENDING}"), *packed})
 
 
 def read_run(path: Path) -> Run:

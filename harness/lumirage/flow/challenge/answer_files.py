@@ -12,6 +12,7 @@ from lumirage.core.checksums import file_checksum
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
 from lumirage.core.model import Convention, Grid, Outcome, Run
+from lumirage.core.packed_files import on_disk
 from lumirage.core.space import (
     Displacement,
     make_grid,
@@ -110,8 +111,9 @@ def _write(answer: ExpectedAnswer, stored: Path, target: Path) -> None:
     if target.is_file():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    image = open_image(stored)
-    field = read_displacement(stored, Convention(), make_grid(image.shape[:3], image.affine))
+    with on_disk(stored) as file:
+        image = open_image(file)
+        field = read_displacement(file, Convention(), make_grid(image.shape[:3], image.affine))
     if isinstance(answer, TrackAnswer):
         write_displacement(target, _on_grid(field, answer.prepared.grid))
         return

@@ -6,6 +6,7 @@ from itertools import product
 
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS
+from lumirage.core.packed_files import is_kept, place_of
 from lumirage.core.track import Evaluation
 from lumirage.flow.status import outcome_is_ok
 from lumirage.running.executors.cluster_tasks import ScoredWords
@@ -71,6 +72,6 @@ def tables_are_current(layout: Layout, evaluation: Evaluation) -> bool:
     cells = [cell.name for cell in evaluation.track.cells()]
     for method, cell, repeat, pair in product(evaluation.methods, cells, range(evaluation.repeats), evaluation.pairs):
         record = layout.run_files(method, evaluation.under(pair, cell), cell, repeat).record
-        if record.is_file() and record.stat().st_mtime_ns > made:
+        if is_kept(record) and place_of(record).file.stat().st_mtime_ns > made:
             return False
     return True

@@ -7,6 +7,7 @@ from typing import TypeVar
 from lumirage.core.errors import DamagedFileError, DataError
 from lumirage.core.layout import Layout
 from lumirage.core.manifest import Part, is_whole, listed_files
+from lumirage.core.packed_files import is_kept, unpack
 from lumirage.core.screen import Screen
 from lumirage.core.set_aside import exists, remove, set_aside
 from lumirage.flow.upkeep.tree_check import REMEDY, Finding, examine, kind_of, record_beside
@@ -56,7 +57,7 @@ class Mender:
 
     def _make_way(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
-            if finding.kind in {"answer", "evaluation"} and not self._executes:
+            if finding.kind in {"answer", "archive", "evaluation"} and not self._executes:
                 raise DataError(f"{finding.path}: {finding.problem}; {SAME_COMMAND}: {REMEDY[finding.kind]}")
         for finding in findings:
             self._screen.say(f"{finding.path}: {finding.problem}; {REMEDY[finding.kind]}")
@@ -81,6 +82,8 @@ def _make_way(layout: Layout, finding: Finding) -> None:
 
 
 def _set_aside(path: Path) -> None:
+    if not exists(path) and is_kept(path):
+        unpack(path.parent)  # a member alone cannot be set aside
     if exists(path):
         set_aside(path)
 

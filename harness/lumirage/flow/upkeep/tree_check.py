@@ -17,19 +17,21 @@ from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout, RunFiles
 from lumirage.core.manifest import PARTS, is_whole, listed_files, what_is_wrong
 from lumirage.core.model import Outcome, Prepared, Record, Run
+from lumirage.core.packed_files import ARCHIVE_ENDING, is_kept, is_younger, place_of, read_kept
 from lumirage.core.records import read_json, without_checksum
 from lumirage.core.set_aside import exists
 from lumirage.core.time_spent import TimesKept
 from lumirage.core.track import Evaluation
 from lumirage.running.executors.cluster_tasks import Submission
 
-Kind = Literal["evaluation", "record", "answer", "log", "prepared", "scores", "table", "submission", "times"]
+Kind = Literal["evaluation", "record", "answer", "log", "archive", "prepared", "scores", "table", "submission", "times"]
 R = TypeVar("R", bound=Record)
 REMEDY: dict[Kind, str] = {
     "evaluation": "set aside and made again from the command; methods that it does not name come back when they are named",
     "record": "set aside, and the run executed again",
     "answer": "set aside, and the run executed again",
     "log": "left as it is: no number depends on it",
+    "archive": "set aside, and its runs executed again",
     "prepared": "made again",
     "scores": "set aside, and its runs scored again",
     "table": "made again",
@@ -83,6 +85,7 @@ _ENDINGS: dict[str, Kind] = {
     _X.record.name.removeprefix("x"): "record",
     _X.log.name.removeprefix("x"): "log",
     _X.memory.name.removeprefix("x"): "log",
+    ARCHIVE_ENDING: "archive",
 }
 
 
@@ -100,8 +103,13 @@ def examine(layout: Layout, *, deep: bool) -> Examination:
         found.findings.append(Finding(error.path, "evaluation", error.why))
         return found
     found.checked += 1
+    archives: dict[Path, str] = {}
     for files in _all_runs(layout, evaluation):
-        _examine_run(files, found, deep=deep)
+        try:
+            _examine_run(files, found, deep=deep)
+        except DamagedFileError as error:  # the archive beside it, which all runs of the folder meet
+            archives[error.path] = error.why
+    found.findings += [Finding(path, "archive", why) for path, why in archives.items()]
     for part in sorted(layout.scores("", "").parent.rglob("[!.]*.parquet")):
         _examine_part(part, found)
     for name in PARTS:
@@ -125,21 +133,21 @@ def _all_runs(layout: Layout, evaluation: Evaluation) -> Iterator[RunFiles]:
 
 
 def _examine_run(files: RunFiles, found: Examination, *, deep: bool) -> None:
-    if not exists(files.record):
+    if not exists(files.record) and not is_kept(files.record):
         return
     run = _read(files.record, Run, "record", found)
     if run is None:
         return
-    written = files.record.stat().st_mtime_ns
+    written = place_of(files.record).file.stat().st_mtime_ns
     for name, kind in (("field", "answer"), ("log", "log"), ("memory", "log")):
         path: Path = getattr(files, name)
         if name == "field" and run.outcome is not Outcome.OK:
             continue
         wanted = run.checksums.get(name, "")  # type: ignore[call-overload]  # the names are those of its keys
-        if not deep and (kind == "log" or path.is_file()) and not _is_younger(path, written):
+        if not deep and (kind == "log" or is_kept(path)) and not is_younger(path, written):
             continue  # nobody wrote to it since; of logs that are gone only `verify` speaks
-        if name == "field" and not wanted and run.answer_sha256 and path.is_file():
-            whole = hashlib.sha256(path.read_bytes()).hexdigest() == run.answer_sha256
+        if name == "field" and not wanted and run.answer_sha256 and is_kept(path):
+            whole = hashlib.sha256(read_kept(path)).hexdigest() == run.answer_sha256
             found.checked += 1
             if not whole:
                 found.findings.append(Finding(path, "answer", "damaged: its content is not that of its SHA-256"))
@@ -147,10 +155,6 @@ def _examine_run(files: RunFiles, found: Examination, *, deep: bool) -> None:
             _compare(path, wanted, kind, found)  # type: ignore[arg-type]  # as above
         else:
             found.not_recorded += 1
-
-
-def _is_younger(path: Path, than_ns: int) -> bool:
-    return path.is_file() and path.stat().st_mtime_ns > than_ns
 
 
 def _examine_part(part: Path, found: Examination) -> None:
@@ -177,7 +181,7 @@ def _examine_work(layout: Layout, found: Examination, *, deep: bool) -> None:
         written = record.stat().st_mtime_ns
         for name, wanted in prepared.checksums.items():
             path = folder / getattr(prepared, name)
-            if deep or not path.is_file() or _is_younger(path, written):
+            if deep or not path.is_file() or is_younger(path, written):
                 _compare(path, wanted, "prepared", found)
 
 
@@ -210,7 +214,7 @@ def _read(path: Path, record: type[R], kind: Kind, found: Examination) -> R | No
 
 def _compare(path: Path, wanted: str, kind: Kind, found: Examination) -> None:
     found.checked += 1
-    if not wanted and path.is_file():
+    if not wanted and is_kept(path):
         found.not_recorded += 1
     elif not is_whole(path, wanted):
         found.findings.append(Finding(path, kind, what_is_wrong(path)))
