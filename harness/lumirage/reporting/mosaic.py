@@ -5,7 +5,6 @@ them, and an answer that changed gets a new one. The page reads their list only 
 only when it is scrolled to.
 """
 
-import io
 import json
 import math
 import multiprocessing
@@ -18,7 +17,6 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-from matplotlib.image import imsave
 from scipy.ndimage import map_coordinates
 
 from lumirage.core.errors import DataError
@@ -31,6 +29,7 @@ from lumirage.reporting.pair_panels import planes_of
 from lumirage.reporting.pair_pictures import PairImages, Result, fixed_labels, inverse, moved_labels, read_pair_images
 from lumirage.reporting.report_inputs import Inputs, files_of, read_run
 from lumirage.reporting.report_problems import ReportProblems
+from lumirage.reporting.slice_pictures import png_file
 
 FOLDER = "mosaic"
 INDEX = "index.js"
@@ -175,10 +174,8 @@ def _write(images: PairImages, record: Path, path: Path) -> None:
         read_stored_displacement(files_of(record).field, images.prepared.grid, run.checksums.get("field", "")).u
     )
     cut = planes_of(images).cuts[0]
-    held = io.BytesIO()
-    imsave(held, tile_picture(images, u, cut), format="png", pil_kwargs={"optimize": True})
     with written_aside(path) as aside:
-        aside.write_bytes(held.getvalue())
+        aside.write_bytes(png_file(tile_picture(images, u, cut)))
 
 
 def tile_picture(images: PairImages, u: Single, cut: Cut) -> Array:

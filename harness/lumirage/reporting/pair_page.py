@@ -70,8 +70,23 @@ class PairPage:
     """What the dataset's numbers cannot say; empty if it says nothing of the kind."""
 
 
-def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, problems: ReportProblems) -> PairPage:
-    """Read, warp and draw one pair; `label_values` are rows of single labels.
+@dataclass(frozen=True)
+class PageValues:
+    """What all pages of pairs share."""
+
+    labels: pd.DataFrame
+    """Rows of single labels."""
+    halves: tuple[float, ...]
+    """For each measure half of its finest interval, which says how many digits are shown; NaN: unknown."""
+
+
+def page_values(inputs: Inputs, labels: pd.DataFrame) -> PageValues:
+    """With the intervals that the analysis found."""
+    return PageValues(labels, tuple(halves_of(inputs, measure)[""] for measure in inputs.measures))
+
+
+def make_pair_page(inputs: Inputs, choice: Chosen, values: PageValues, problems: ReportProblems) -> PairPage:
+    """Read, warp and draw one pair.
 
     A picture that cannot be made is a sentence on the page, not an error.
     """
@@ -97,13 +112,13 @@ def make_pair_page(inputs: Inputs, choice: Chosen, label_values: pd.DataFrame, p
         title=f"{pair.moving.name} to {pair.fixed.name}",
         choice=choice,
         pair=pair,
-        scores=_scores(inputs, choice),
+        scores=_scores(inputs, choice, values.halves),
         measures=tuple(m.title for m in inputs.measures),
         outlines=_outlines(pair_planes, problems) if pair_planes else Markup(""),
         shared=tuple(shared_rows(pair_planes, problems)) if pair_planes else (),
         parts=parts,
         trouble=trouble,
-        labels=_labels(inputs, choice, label_values),
+        labels=_labels(inputs, choice, values.labels),
         landmarks=landmark_table(pair_planes.landmarks, errors) if pair_planes and pair_planes.landmarks else None,
         looks=inputs.looks,
         volumes=_volumes(pair_planes, moved, errors, problems) if pair_planes else "",
@@ -203,10 +218,9 @@ def _part(
     return MethodPart(method, run, tuple(result_rows(pair_planes, result, problems)), "")
 
 
-def _scores(inputs: Inputs, choice: Chosen) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _scores(inputs: Inputs, choice: Chosen, halves: tuple[float, ...]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     at = list(inputs.pairs).index(choice.pair)
     columns = [inputs.matrix(measure, choice.condition)[:, at] for measure in inputs.measures]
-    halves = [halves_of(inputs, measure)[""] for measure in inputs.measures]
     return tuple(
         (m, tuple(_value(float(c[i]), half) for c, half in zip(columns, halves, strict=True)))
         for i, m in enumerate(inputs.methods)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 from scipy.optimize import linear_sum_assignment
 
 from lumirage.core.errors import DataError
@@ -19,6 +18,7 @@ from lumirage.core.records import read_prepared
 from lumirage.core.space import Array, Float, Single, Volume
 from lumirage.core.stored_images import read_stored_displacement, read_stored_volume
 from lumirage.reporting.image_planes import Cut
+from lumirage.reporting.warped_image import warped_image
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,7 @@ def read_result(pair_images: PairImages, method: str, field: Path, wanted: str =
 
 def result_of(pair_images: PairImages, method: str, u: Single) -> Result:
     """The moving image warped by a reordered displacement: trilinear, 0 outside."""
-    index = np.indices(u.shape[:3], dtype=np.float32)
-    index += np.moveaxis(u @ inverse(pair_images.affine)[:3, :3].T.astype(np.float32), -1, 0)
-    return Result(method, u, map_coordinates(pair_images.moving, index, order=1, mode="constant"))
+    return Result(method, u, warped_image(pair_images.moving, u, pair_images.affine))
 
 
 def fixed_labels(pair_images: PairImages, cut: Cut) -> Array:
@@ -156,7 +154,10 @@ def _nearest(labels: Volume, world: Float) -> Array:
 
 def _scaled(image: Single) -> Single:
     """Intensities from the 0.5th to the 99.5th percentile of the foreground, as 0..1."""
-    foreground = image[image > image.min()]
+    least = image.min()
+    foreground = image[image > least]
     low, high = np.percentile(foreground, [0.5, 99.5]) if foreground.size else (0.0, 1.0)
-    low = min(float(low), float(np.median(image)))
+    # mostly background: the median is its value, without a look at the order of all voxels
+    middle = least if foreground.size < image.size // 2 else np.median(image)
+    low = min(float(low), float(middle))
     return np.clip((image - low) / max(float(high) - low, 1e-9), 0, 1).astype(np.float32)

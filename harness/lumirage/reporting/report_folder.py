@@ -1,5 +1,6 @@
 """Writes the report of an evaluation: a folder that opens offline, and optionally one file."""
 
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from lumirage.reporting.figures import draw_figures, save_figures
 from lumirage.reporting.mosaic import FOLDER, Effort, Tile, make_mosaic
 from lumirage.reporting.overview import Overview, render_overview, save_tables
 from lumirage.reporting.page_templates import ASSETS, VIEWER, render_pair, volumes_script
-from lumirage.reporting.pair_page import PairPage, make_pair_page, page_without
+from lumirage.reporting.pair_page import PageValues, PairPage, make_pair_page, page_values, page_without
 from lumirage.reporting.report_inputs import Inputs, read_inputs, read_label_values
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import MethodRow, method_rows
@@ -110,10 +111,10 @@ def _write_pairs(
 ) -> list[PairPage]:
     pages = []
     on_progress, problems = reporter
-    label_values = problems.attempt(
+    values = problems.attempt(
         "scores of single labels",
-        lambda: read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen]),
-        lambda _: pd.DataFrame(columns=list(SCORE_COLUMNS)),
+        lambda: page_values(inputs, read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen])),
+        lambda _: PageValues(pd.DataFrame(columns=list(SCORE_COLUMNS)), (math.nan,) * len(inputs.measures)),
     )
     names = ["", *(choice.name for choice in chosen), ""]
     around = list(zip(names[:-2], names[2:], strict=True))
@@ -121,7 +122,7 @@ def _write_pairs(
         on_progress("pairs", done, len(chosen))
         page = problems.attempt(
             f"page of {choice.name}",
-            partial(_write_pair, inputs, choice, (label_values, problems), (folder, around[done])),
+            partial(_write_pair, inputs, choice, (values, problems), (folder, around[done])),
             partial(_write_reason, inputs, choice, (folder, around[done])),
         )
         pages.append(page)
@@ -132,7 +133,7 @@ def _write_pairs(
 def _write_pair(
     inputs: Inputs,
     choice: Chosen,
-    kept: tuple[pd.DataFrame, ReportProblems],
+    kept: tuple[PageValues, ReportProblems],
     place: tuple[Path, tuple[str, str]],
 ) -> PairPage:
     page, (folder, around) = make_pair_page(inputs, choice, *kept), place

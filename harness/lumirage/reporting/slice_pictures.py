@@ -9,7 +9,8 @@ import matplotlib as mpl
 import numpy as np
 from markupsafe import Markup
 from matplotlib.colors import Colormap, LinearSegmentedColormap
-from matplotlib.image import imsave
+from PIL import Image
+from scipy.ndimage import find_objects
 
 from lumirage.core.space import Array, Float, Single
 from lumirage.reporting.image_planes import Cut
@@ -54,20 +55,27 @@ def _diverging(values: Array, colors: Colormap = DIVERGING) -> Array:
 
 
 def _png(rgba: Array) -> str:
+    return "data:image/png;base64," + base64.b64encode(png_file(rgba)).decode()
+
+
+def png_file(rgba: Array) -> bytes:
+    """A picture (rows, columns, RGB or RGBA) of 0..1 as an opaque PNG file; grey has one channel, a fifth of the work."""
     held = io.BytesIO()
     gray = (rgba[..., 0] == rgba[..., 1]).all() and (rgba[..., 1] == rgba[..., 2]).all()
-    drawn = rgba[..., 0] if gray else rgba[..., :3]
-    imsave(held, drawn, cmap="gray", vmin=0, vmax=1, format="png", pil_kwargs={"optimize": True})
-    return "data:image/png;base64," + base64.b64encode(held.getvalue()).decode()
+    drawn = (rgba[..., 0] if gray else rgba[..., :3]) * 255
+    Image.fromarray(drawn.astype(np.uint8)).save(held, format="png", optimize=True)
+    return held.getvalue()
 
 
 def contours(labels: Array, kind: Literal["fixed", "moved"]) -> Markup:
     """Outlines of the labels of a picture (rows, columns) as SVG paths; each knows its label."""
     paths = []
-    for value in np.unique(labels[labels != 0]):
-        where = np.argwhere(labels == value)
-        (top, left), (bottom, right) = where.min(axis=0), where.max(axis=0)
-        inside = np.pad(labels[top : bottom + 1, left : right + 1] == value, 1).astype(np.float32)
+    values, index = np.unique(labels, return_inverse=True)
+    for value, box in zip(values, find_objects(index.reshape(labels.shape) + 1), strict=True):
+        if value == 0:
+            continue
+        top, left = box[0].start, box[1].start
+        inside = np.pad(labels[box] == value, 1).astype(np.float32)
         lines = contourpy.contour_generator(z=inside, name="serial").lines(0.5)
         drawn = "".join(_path(np.asarray(line) + np.array([left - 0.5, top - 0.5]), closed=True) for line in lines)
         paths.append(f'<path class="contour {kind}" data-label="{int(value)}" d="{drawn}"/>')

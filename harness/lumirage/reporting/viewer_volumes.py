@@ -4,6 +4,7 @@ The page sets `window.LUMIRAGE_PAGES[name of the page]` to them.
 """
 
 import base64
+import functools
 import json
 import math
 import tempfile
@@ -40,9 +41,12 @@ def reduced(image: Single, affine: Float) -> tuple[Single, Float]:
     """Means of blocks of voxels, and the matrix of the blocks. Voxels at the far ends that do not fill a block are left out."""
     factor = max(1, math.ceil((image.size / MOST_VOXELS) ** (1 / 3)))
     blocks = np.array(image.shape) // factor
-    whole = image[tuple(slice(0, n * factor) for n in blocks)]
-    x, y, z = (int(n) for n in blocks)
-    small = whole.reshape(x, factor, y, factor, z, factor).mean(axis=(1, 3, 5))
+    small = image[tuple(slice(0, n * factor) for n in blocks)]
+    for axis in (2, 1, 0):  # the axis whose planes lie together first: a fifth of the time of a mean over all three
+        small = functools.reduce(
+            np.add, (small[(slice(None),) * axis + (slice(k, None, factor),)] for k in range(factor))
+        )
+    small = small / np.float32(factor**3)
     turned = affine.copy()
     turned[:3, :3] *= factor
     turned[:3, 3] += affine[:3, :3] @ np.full(3, (factor - 1) / 2)
