@@ -1,9 +1,14 @@
 """What is drawn of a pair: closed forms for resampling, Jacobian and orientation."""
 
+import base64
+import io
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 import pytest
+from PIL import Image
+from scipy.ndimage import map_coordinates
 
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
@@ -19,7 +24,7 @@ from lumirage.reporting.pair_pictures import (
     read_pair_images,
     result_of,
 )
-from lumirage.reporting.slice_pictures import contours, warped_grid
+from lumirage.reporting.slice_pictures import CONTRAST, DIVERGING, contours, difference_png, gray_png, warped_grid
 from lumirage.reporting.viewer_volumes import reduced
 
 RAS = np.diag([2.0, 1.5, 1.0, 1.0])
@@ -148,3 +153,27 @@ def test_prepared_images_that_are_gone_are_an_error_that_says_so(tmp_path: Path)
     scan = Scan(name="s", subject="1", suffix="T1w", image=tmp_path / "x.nii")
     with pytest.raises(DataError, match="no longer in"):
         read_pair_images(Layout(tmp_path), Pair(fixed=scan, moving=scan), "nokey")
+
+
+@pytest.mark.parametrize("name", ["RAS", "SRA"])
+def test_the_moved_image_is_that_of_scipy(name: str) -> None:
+    """Also where the field leaves the image, and whatever the order of axes in memory."""
+    s = pair_images(orientations()[name])
+    rng = np.random.default_rng(4)
+    u = s.turn((rng.random((*SHAPE, 3)) * 6 - 3).astype(np.float32))
+    at = np.indices(u.shape[:3]) + np.moveaxis(u.astype(np.float64) @ np.linalg.inv(s.affine)[:3, :3].T, -1, 0)
+    expected = map_coordinates(s.moving, at, order=1, mode="constant")
+    assert (expected == 0).any()
+    assert np.allclose(result_of(s, "m", u).moved, expected, rtol=0, atol=1e-6)
+
+
+def test_pictures_keep_their_pixels() -> None:
+    """As the colour map has them, in one channel where it is grey."""
+    levels = np.linspace(0, 1, 256).reshape(16, 16)
+    for uri, wanted, mode in (
+        (gray_png(levels), mpl.colormaps["gray"](levels, bytes=True), "L"),
+        (difference_png(levels), DIVERGING(0.5 + np.clip(levels / CONTRAST, -1, 1) / 2, bytes=True), "RGB"),
+    ):
+        with Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,")))) as found:
+            assert found.mode == mode
+            assert (np.asarray(found.convert("RGB")) == wanted[..., :3]).all()
