@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test unit one lint types docs instructions containers lock clean help
+.PHONY: demo test unit long one lint types docs instructions containers lock clean help
 
 help:
 	@echo "make demo   install, make a small dataset, compare methods on it"
 	@echo "make test   install, check and test everything"
 	@echo "make unit   the quick tests alone"
+	@echo "make long   the tests that take minutes each"
 	@echo "make one TEST=FILE[::NAME]   one test"
 	@echo "make lint, make types"
 	@echo "make docs   build/site/index.html, the documentation"
@@ -58,8 +59,12 @@ one: $(VENV)/.installed
 test: lint $(VENV)/.torch $(VENV)/.docs
 	$(MAKE) --no-print-directory --jobs 2 --output-sync types docs instructions
 	$(MAKE) --no-print-directory unit
-	$(BIN)/pytest -q -n 2 tests/invariance
-	$(BIN)/pytest -q -n 2 --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
+	$(BIN)/pytest -q -n 2 -m "not long" tests/invariance
+	$(BIN)/pytest -q -n 2 -m "not long" --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
+
+# what takes minutes each: real brains, the image of the harness, killed clusters; before a release, and after a change there
+long: $(VENV)/.installed $(VENV)/.torch
+	$(BIN)/pytest -q -n 2 -m long --dist loadfile --durations=0 tests/invariance tests/containers tests/e2e
 
 lock: $(VENV)/.installed
 	$(BIN)/pip install --quiet uv

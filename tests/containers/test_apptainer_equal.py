@@ -16,6 +16,8 @@ from tests.containers.conftest import BASE, remove_images, working
 from lumirage.core.layout import shipped
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def greedy(tmp_path: Path) -> Iterator[Path]:

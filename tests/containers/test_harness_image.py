@@ -17,6 +17,8 @@ from lumirage.methods.image_build import build_method
 from lumirage.planning.method_cards import find_method
 from lumirage.running.runtimes.runtime_interface import Runtime
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 SOCKET = Path("/var/run/docker.sock")
 USER = 65534

@@ -12,6 +12,8 @@ from tests.containers.conftest import remove_images
 
 from lumirage.running.runtimes.runtime_interface import Runtime
 
+pytestmark = pytest.mark.long
+
 DOC = Path(__file__).parents[2] / "docs" / "add-a-method.md"
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOC.read_text(), re.DOTALL) for line in block.splitlines()]
 

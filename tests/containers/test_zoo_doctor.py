@@ -41,7 +41,15 @@ def examined(folder: Path, runtime: Runtime, scratch: Path) -> ConformanceReport
     return check_method(card, trials, scratch / "known")
 
 
-@pytest.mark.parametrize("name", ["zero-displacement", "oracle", "greedy", "dipy-syn", "sitk-demons"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "zero-displacement",
+        "oracle",
+        "greedy",
+        *(pytest.param(n, marks=pytest.mark.long) for n in ("dipy-syn", "sitk-demons")),
+    ],
+)
 def test_shipped_methods_keep_the_contract(name: str, docker_runtime: Runtime, tmp_path: Path) -> None:
     checkup = examined(CONTAINERS / name, docker_runtime, tmp_path)
     assert checkup.passed, as_text(checkup)

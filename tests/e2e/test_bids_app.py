@@ -59,6 +59,7 @@ def test_participants_side_by_side_then_the_group(phantom: Path, whole: Path, tm
     assert [path for path in (tmp_path / "disk").rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.long
 def test_both_directions_by_separate_commands_then_the_group_without_the_dataset(
     phantom: Path, tmp_path: Path, harness: Command
 ) -> None:

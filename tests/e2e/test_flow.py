@@ -127,7 +127,9 @@ def test_killed_and_typed_again_only_what_is_missing_is_done(done: Path, phantom
     assert not [path for path in out.rglob(".*") if ASIDE.match(path.name)], "no half of a file is left"
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "stop", [signal.SIGTERM, *(pytest.param(s, marks=pytest.mark.long) for s in (signal.SIGINT, signal.SIGHUP))]
+)
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
     done: Path, phantom: Path, tmp_path: Path, stop: signal.Signals
 ) -> None:

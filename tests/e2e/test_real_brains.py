@@ -43,16 +43,19 @@ def oasis(tmp_path_factory: pytest.TempPathFactory, engine: None) -> Path:
     return out
 
 
+@pytest.mark.long
 def test_the_affine_alone_overlaps_as_far_as_it_should(oasis: Path) -> None:
     assert 0.40 <= means(oasis, "dice_nearest_fg")["affine"] <= 0.47
 
 
+@pytest.mark.long
 def test_greedy_and_voxelmorph_are_well_above_the_affine(oasis: Path) -> None:
     overlap = means(oasis, "dice_nearest_fg")
     assert overlap[GREEDY] > 0.55
     assert overlap["voxelmorph"] > overlap["affine"] + 0.08
 
 
+@pytest.mark.long
 def test_every_run_is_ok_and_has_its_cost(oasis: Path) -> None:
     from lumirage.core.model import Outcome, Run
     from lumirage.core.records import read_json
@@ -67,12 +70,14 @@ def test_every_run_is_ok_and_has_its_cost(oasis: Path) -> None:
         assert all(state.startswith("held") for state in each.isolation.values())
 
 
+@pytest.mark.long
 def test_the_report_has_a_picture_of_a_pair(oasis: Path) -> None:
     page = next((oasis / "report" / "pairs").glob("*.html")).read_text()
     assert "<img" in page or "<canvas" in page
     assert "greedy" in page
 
 
+@pytest.mark.long
 def test_local_gives_the_numbers_of_docker(oasis: Path, tmp_path: Path) -> None:
     words = ("run", "-m", DOSE, "-t", OASIS, "--runtime", "local", "--limit", "1")
     run(*words, SHARED / "data" / "oasis", tmp_path / "local")

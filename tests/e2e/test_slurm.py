@@ -71,6 +71,7 @@ def kill_one(out: Path) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_an_array_with_accidents_is_completed_by_the_same_command(people: Path, tmp_path: Path) -> None:
     card = CARD + "parameters: {mode: some_fail, seconds: 0.2}\n"
     shared = (*local(make_method(tmp_path / "tiny", card), tmp_path), "--limit", PAIRS, people)

@@ -89,6 +89,7 @@ def test_what_is_missing_is_told_and_nothing_is_lost(folder: Path, done: subproc
         assert (folder / "whole" / "tracks" / track / "report" / "index.html").is_file()
 
 
+@pytest.mark.long
 def test_killed_and_typed_again_is_the_same(
     folder: Path, phantom: Path, done: subprocess.CompletedProcess[str], harness: Command
 ) -> None:

@@ -45,8 +45,8 @@ def _comparisons(inputs: Inputs, measure: Measure, condition: str, *, literature
     table = inputs.tables.get("comparisons")
     if table is None:
         return pd.DataFrame(columns=["method", "reference"])
-    rows = of_measure(table, measure)
-    rows = rows[(rows["condition"] == condition) & (rows["literature"].astype(bool) == literature)]
+    key = (measure.metric, measure.preset, measure.settings, measure.source, condition, literature)
+    rows = inputs.comparison_rows.get(key, table.iloc[:0])
     return rows if literature else rows[rows["policy"] == inputs.evaluation.track.on_failure]
 
 

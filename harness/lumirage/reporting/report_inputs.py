@@ -79,6 +79,17 @@ class Inputs:
         return [m for m in known if m in scored] + sorted(scored - set(known))
 
     @cached_property
+    def comparison_rows(self) -> Mapping[tuple[object, ...], pd.DataFrame]:
+        """(metric, preset, settings, source, condition, as in the literature) -> comparisons, often asked for."""
+        table = self.tables.get("comparisons")
+        if table is None:
+            return {}
+        keys = [
+            table[name].astype("string").fillna("") for name in ("metric", "preset", "settings", "source", "condition")
+        ]
+        return dict(iter(table.groupby([*keys, table["literature"].astype(bool)], sort=False)))
+
+    @cached_property
     def references(self) -> tuple[str, ...]:
         """The sentinels and the methods that serve as a scale: no rank, no verdict, not on a front."""
         return references_of(self.evaluation)
