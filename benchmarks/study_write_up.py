@@ -1,36 +1,87 @@
-"""Writes the numbers of a study into its page under docs/studies, from the tables of its report, so that none is typed.
+"""Writes the numbers of a study into its page under docs/studies, from what its runs gave, so that none is typed.
 
     python benchmarks/study_write_up.py OUT
 
-copies claims.tsv and matrix.tsv of OUT/report to docs/studies/NAME/ and writes the tables between the marks of
-docs/studies/NAME.md. A test writes them again from the copies and compares.
+keeps of each measured track of OUT what its numbers come from (evaluation.json, scores.parquet, the records of the runs) in
+docs/studies/NAME/TRACK.tar.xz, beside those that were kept before: a study may be measured track by track, on several days.
+Then `study report` is made of all that is kept, its claims.tsv and matrix.tsv are copied there, and the tables are written
+between the marks of docs/studies/NAME.md. A test does the second half again and compares.
 """
 
-import json
+import io
 import shutil
 import sys
+import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from lumirage.core.evaluation_file import read_evaluation
+from lumirage.core.layout import Layout
 from lumirage.core.metrics import title
+from lumirage.core.records import read_json, write_json
+from lumirage.core.screen import Silent
+from lumirage.core.study import StudyRecord
 from lumirage.core.study_layout import StudyLayout
+from lumirage.flow.study.study_report import report_study
+from lumirage.reporting.report_inputs import run_records
 
 STUDIES = Path(__file__).parents[1] / "docs" / "studies"
 BEGIN, END = "<!-- results: written by benchmarks/study_write_up.py -->", "<!-- end of results -->"
 TABLES = ("claims", "matrix")
 NOTHING = "*No track of this study has been measured to its end, so there is no result.*\n"
 MISSING = "-"
+ARCHIVE = ".tar.xz"
 
 
 def write_up(out: Path, page: Path) -> None:
-    """Bring a study's page up to the report in OUT."""
-    layout, kept = StudyLayout(out), page.with_suffix("")
+    """Bring a study's page up to what OUT adds to what is kept."""
+    keep(StudyLayout(out), page.with_suffix(""))
+    with tempfile.TemporaryDirectory() as folder:
+        reported = report_of_kept(page.with_suffix(""), Path(folder))
+        for name in TABLES:
+            shutil.copyfile(reported.table(name), page.with_suffix("") / f"{name}.tsv")
+    page.write_text(with_results(page.read_text(), page.with_suffix("")))
+
+
+def keep(layout: StudyLayout, kept: Path) -> None:
+    """Put what the numbers of the measured tracks come from beside the page, with the declaration of the study."""
     kept.mkdir(exist_ok=True)
-    for name in TABLES:
-        shutil.copyfile(layout.table(name), kept / f"{name}.tsv")
-    page.write_text(with_results(page.read_text(), kept))
+    record = read_json(layout.record, StudyRecord)
+    for name in record.study.tracks:
+        if layout.track(name).score_table.is_file():
+            _keep_track(layout.track(name), kept / f"{name}{ARCHIVE}")
+    there = {name: track for name, track in record.study.tracks.items() if (kept / f"{name}{ARCHIVE}").is_file()}
+    known = {f"track {name}" for name in there} | {f"dataset {track.dataset}" for track in there.values()}
+    left_out = {what: why for what, why in record.left_out.items() if what not in known}
+    # where the data lay is nobody's business, and nothing is read from there
+    write_json(
+        StudyLayout(kept).record, record.model_copy(update={"data": {}, "derivatives": {}, "left_out": left_out})
+    )
+
+
+def _keep_track(track: Layout, archive: Path) -> None:
+    methods = [*read_evaluation(track).methods]
+    with tarfile.open(archive, "w:xz", preset=9) as tar:
+        for path in (track.evaluation, track.score_table, *run_records(track, methods)):
+            content = path.read_bytes()
+            member = tarfile.TarInfo(path.relative_to(track.root).as_posix())
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+
+
+def report_of_kept(kept: Path, folder: Path) -> StudyLayout:
+    """Unpack what is kept into a folder and make the report of the study there."""
+    layout = StudyLayout(folder)
+    folder.mkdir(exist_ok=True)
+    shutil.copyfile(StudyLayout(kept).record, layout.record)
+    for archive in sorted(kept.glob(f"*{ARCHIVE}")):
+        with tarfile.open(archive) as tar:
+            tar.extractall(layout.track(archive.name.removesuffix(ARCHIVE)).root, filter="data")
+    report_study(layout, Silent())
+    return layout
 
 
 def with_results(text: str, kept: Path) -> str:
@@ -92,5 +143,4 @@ def _number(value: object, digits: int) -> str:
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    name = json.loads(StudyLayout(folder).record.read_text())["declared"][-1]["study"]["name"]
-    write_up(folder, STUDIES / f"{name}.md")
+    write_up(folder, STUDIES / f"{read_json(StudyLayout(folder).record, StudyRecord).study.name}.md")

@@ -183,6 +183,22 @@ def test_what_a_dataset_cannot_say_stands_at_each_claim_that_it_decides(layout: 
     assert told == {"better", "loses", "dies", "runs"}
 
 
+def test_what_is_kept_of_a_study_gives_its_tables_again(
+    layout: StudyLayout, results: StudyResults, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[3] / "benchmarks")
+    import study_write_up  # scripts are no package
+
+    study_write_up.keep(layout, tmp_path / "kept")
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {
+        "declaration.json", "first.tar.xz", "second.tar.xz",
+    }  # fmt: skip
+    again = study_write_up.report_of_kept(tmp_path / "kept", tmp_path / "again")
+    for name in study_write_up.TABLES:
+        assert again.table(name).read_bytes() == layout.table(name).read_bytes(), name
+    assert read_study_record(again).left_out == LEFT_OUT
+
+
 def test_tables_have_the_numbers_of_the_page(layout: StudyLayout, results: StudyResults) -> None:
     claims = pd.read_csv(layout.table("claims"), sep="\t").set_index(["claim", "track"])
     first = results.claims[0].places[0]
