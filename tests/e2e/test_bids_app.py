@@ -33,6 +33,7 @@ def test_the_group_level_needs_no_dataset(whole: Path) -> None:
     assert (whole / "report" / "index.html").is_file()
 
 
+@pytest.mark.long
 def test_participants_side_by_side_then_the_group(phantom: Path, whole: Path, tmp_path: Path, harness: Command) -> None:
     out = tmp_path / "out"
     words = [*HARNESS, str(phantom), str(out), "participant", *OPTIONS, "-w", str(tmp_path / "disk")]

@@ -78,6 +78,7 @@ conditions: {axes: {contrast: [T2w], session: [amp6smooth20]}}
 """
 
 
+@pytest.mark.long
 def test_other_scans_of_the_same_people_are_conditions(harness: Command, tmp_path: Path) -> None:
     bodies = (Body(3.0, 20.0), Body(6.0, 20.0))
     make_phantom(tmp_path / "bids", PhantomSpec(2, 6.0, ("T1w", "T2w"), seed=2, bodies=bodies))

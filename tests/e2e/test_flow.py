@@ -259,6 +259,7 @@ def test_without_a_dataset_the_phantom_of_the_cache_is_taken(tmp_path: Path, pha
     assert "2 to do in 2 jobs" in " ".join(named.stdout.split())
 
 
+@pytest.mark.long
 def test_out_and_dataset_can_be_moved(done: Path, phantom: Path, tmp_path: Path, harness: Command) -> None:
     """To another place each; then both together. Nothing is run again, and nothing in OUT names a place of this machine."""
     bids, out = tmp_path / "first/data/bids", tmp_path / "first/results/out"

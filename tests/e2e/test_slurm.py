@@ -166,6 +166,7 @@ def pairs_in_container(out: Path) -> list[int]:
     return [json.loads(path.read_text())["pairs_in_job"] for path in out.rglob("*_run.json")]
 
 
+@pytest.mark.long
 def test_written_scripts_complete_the_evaluation(people: Path, tmp_path: Path) -> None:
     method, out, go = make_method(tmp_path / "tiny"), tmp_path / "o u't; $x", tmp_path / "go.sh"
     typed = ("evaluate", *local(method, tmp_path), "--limit", 4, people, out)
