@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 help:
 	@echo "make demo   install, make a small dataset, compare methods on it"
-	@echo "make test   install, check and test everything"
+	@echo "make test   install, check and test all but what takes long"
 	@echo "make unit   the quick tests alone"
 	@echo "make long   the tests that take minutes each"
 	@echo "make one TEST=FILE[::NAME]   one test"

@@ -128,7 +128,7 @@ def test_killed_and_typed_again_only_what_is_missing_is_done(done: Path, phantom
 
 
 @pytest.mark.parametrize(
-    "stop", [signal.SIGTERM, *(pytest.param(s, marks=pytest.mark.long) for s in (signal.SIGINT, signal.SIGHUP))]
+    "stop", [signal.SIGINT, *(pytest.param(s, marks=pytest.mark.long) for s in (signal.SIGTERM, signal.SIGHUP))]
 )
 def test_ctrl_c_ends_at_once_and_the_same_command_goes_on(
     done: Path, phantom: Path, tmp_path: Path, stop: signal.Signals

@@ -168,6 +168,17 @@ def test_a_disk_that_reads_other_bytes_than_were_written_loses_nothing(
     assert [one.name for one in tmp_path.iterdir()] == ["x_log.txt"]
 
 
+@pytest.mark.parametrize("name", ["../x_log.txt", "/x_log.txt", "sub/x_log.txt", ".."])
+def test_an_archive_that_would_write_elsewhere_is_damage(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "anat"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "runs-1.zip", "w") as archive:
+        archive.writestr(name, "words")
+    with pytest.raises(DamagedFileError, match="a member has no plain name"):
+        unpack(folder)
+    assert [path.name for path in tmp_path.rglob("*")] == ["anat", "runs-1.zip"]
+
+
 def test_an_archive_that_is_cut_off_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "x_log.txt"
     path.write_text("words")

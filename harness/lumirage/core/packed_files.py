@@ -158,12 +158,15 @@ def _read_members(folder: Path, _changed_ns: int) -> Mapping[str, _Member]:
         try:
             with zipfile.ZipFile(archive) as opened:
                 made_ns = int(opened.comment) * 10**9 if opened.comment.isdigit() else -1
-                members |= {
+                found = {
                     one.filename: _Member(archive, one.header_offset, one.file_size, made_ns)
                     for one in opened.infolist()
                 }
         except (OSError, zipfile.BadZipFile) as error:
             raise DamagedFileError(archive, f"damaged, or cut off ({error})") from error
+        if any("/" in name or name == ".." for name in found):  # `unpack` would write elsewhere
+            raise DamagedFileError(archive, "damaged: a member has no plain name")
+        members |= found
     return members
 
 
