@@ -2,11 +2,13 @@
 
 import itertools
 import math
+import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from lumirage.analysis.power import detectable
 from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.verdict_words import Row, Verdict, number, records, rows_of, sentence, there
 from lumirage.core.failure_policy import Policy
@@ -23,13 +25,17 @@ SAME_WIDTH = 1e-6
 
 @dataclass(frozen=True)
 class _Contrast:
-    """How much better one method is than another, whether that is significant, and half of its interval (NaN: none)."""
+    """How much better one method is than another, whether that is significant, and half of its interval (NaN: none).
+
+    `detectable` is the difference that as many pairs, as uncertain, show with a power of 80 % (NaN: no interval).
+    """
 
     better_by: float = math.nan
     told: bool = False
     half: float = math.nan
     beyond: bool = False
     """Whether the interval, before any correction, lies on the better side of 0."""
+    detectable: float = math.nan
 
     @property
     def has_interval(self) -> bool:
@@ -66,11 +72,11 @@ class _Contrasts:
                 return _contrast(row, turn)
         return _Contrast()
 
-    def halves(self, among: Collection[str]) -> list[float]:
-        """Half of every interval between two of these methods that are not the same on every pair."""
+    def detectable(self, among: Collection[str]) -> list[float]:
+        """What can be detected between any two of these methods that are not the same on every pair."""
         both = [row for row in self.rows if {row["method"], row["reference"]} <= set(among)]
         found = [_contrast(row, self.sign) for row in both]
-        return [each.half for each in found if each.has_interval and not each.is_nothing]
+        return [each.detectable for each in found if each.has_interval and not each.is_nothing]
 
     def size(self) -> tuple[int, int]:
         """The number of pairs and people."""
@@ -82,7 +88,10 @@ def _contrast(row: Row, turn: int) -> _Contrast:
     low, high = number(row["ci_low"]), number(row["ci_high"])
     corrected = not there(row["p_holm"]) or number(row["p_holm"]) < SIGNIFICANT
     told = row["better"] in ("method", "reference") and corrected  # as the places in the tables
-    return _Contrast(turn * number(row["difference"]), told, (high - low) / 2, min(turn * low, turn * high) > 0)
+    beyond = min(turn * low, turn * high) > 0
+    se = number(row["se"])
+    shown = detectable(se, number(row["n_units"]) - 1) if se > 0 else math.nan
+    return _Contrast(turn * number(row["difference"]), told, (high - low) / 2, beyond, shown)
 
 
 def headline(
@@ -215,10 +224,7 @@ def _gated(lists: pd.DataFrame) -> str:
 
 
 def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
-    """The smallest difference that the data could show: half of the median interval between neighbours, else of any two.
-
-    Of an even number the lower middle: else two methods that two pairs tell apart would differ by less than this.
-    """
+    """The difference that the data detect with a power of 80 %: the median of neighbours in the list, else of any two."""
     names = [*(str(name) for name in lists["method"]), AFFINE]
     pairs, people = contrasts.size()
     if not pairs:
@@ -226,12 +232,12 @@ def _limits(lists: pd.DataFrame, contrasts: _Contrasts, metric: str) -> str:
     who = f"{pairs} pair{'s' * (pairs != 1)} of {people} {'people' if people != 1 else 'person'}"
     neighbours = [contrasts.between(a, b) for a, b in itertools.pairwise(names)]
     # two methods that give the same on every pair have an interval of no width, which says nothing of the others
-    near = [each.half for each in neighbours if each.has_interval and each.half > SAME_WIDTH]
-    halves = sorted(near or contrasts.halves(names))
-    if not halves:
+    near = [each.detectable for each in neighbours if each.has_interval and each.half > SAME_WIDTH]
+    found = near or contrasts.detectable(names)
+    if not found:
         return f"{who} give no interval, so the differences are not tested"
-    half = halves[(len(halves) - 1) // 2]
-    return f"{who} cannot detect differences below about {digits(half, half)} {title(metric)}"
+    middle = statistics.median(found)
+    return f"{who} detect a difference of {digits(middle, middle)} {title(metric)} four times out of five"
 
 
 def digits(value: float, half: float) -> str:

@@ -149,6 +149,11 @@ def power_of(target: float, se: float, df: float, alpha: float = 0.05) -> float:
     return float(stats.nct.sf(critical, df, shift) + wrong_side)
 
 
+def detectable(se: float, df: float, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The difference that the two-sided t test detects with this power, in the unit of its standard error `se` (> 0)."""
+    return float(optimize.brentq(lambda shift: power_of(shift, 1.0, df, alpha) - power, 0.0, CERTAIN)) * se
+
+
 def power_table(scores: Scores, settings: PowerSettings | None = None) -> pd.DataFrame:
     """Subjects and pairs needed; one row for two methods and a metric with a target; columns POWER_COLUMNS.
 
@@ -208,10 +213,7 @@ def _smallest_seen(differences: FloatArray, design: Design, settings: PowerSetti
     if not (np.isfinite(se) and se > 0):
         return float("nan")
 
-    def missing(shift: float) -> float:
-        return power_of(shift, 1.0, df, settings.alpha) - settings.power
-
-    return float(optimize.brentq(missing, 0.0, CERTAIN)) * se
+    return detectable(se, df, settings.power, settings.alpha)
 
 
 def _smallest(standard_error: Callable[[int], float], target: float, power: float, alpha: float) -> int:

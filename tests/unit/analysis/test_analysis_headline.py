@@ -10,6 +10,7 @@ from score_tables import pairs_of, scores
 from lumirage.analysis.comparisons import CompareSettings, compare
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes
 from lumirage.analysis.headline import digits
+from lumirage.analysis.power import detectable, power_of, power_table
 from lumirage.analysis.ranking import AGGREGATE, RankSettings, rank
 from lumirage.analysis.resampling import Resampling
 from lumirage.analysis.verdicts import verdicts
@@ -42,7 +43,7 @@ def test_one_is_first_and_the_others_lie_behind():
     assert text.startswith("greedy is first; it is 0.30")
     assert "Dice better than the affine alone; syn is 0.099 Dice worse" in text
     assert "demons is 0.20 Dice worse" in text
-    assert "20 pairs of 5 people cannot detect differences below about 0.0" in text
+    assert "20 pairs of 5 people detect a difference of 0.0" in text
 
 
 def test_who_cannot_be_told_apart_shares_the_place():
@@ -123,14 +124,24 @@ def test_the_first_place_is_shared_as_in_the_ranking(seed: int):
     assert set(text.replace(",", "").split()) & set(gains) == sharing
 
 
-def test_the_limit_of_two_methods_is_not_above_the_difference_that_tells_them_apart():
-    """As on two real pairs: both are uncertain against the affine, and differ by nearly the same on each pair."""
-    pairs = pairs_of("chain", 3)
-    base, gain = np.array([0.39, 0.45]), np.array([0.16, 0.19])
-    values = {"identity": base - 0.3, "affine": base, "greedy": base + gain + [0.040, 0.036], "demons": base + gain}
-    text = told(scores(pairs, values))
-    assert "demons is 0.038 Dice worse. 2 pairs of 3 people cannot detect differences below about 0.0" in text
-    assert float(text.split(" below about ")[1].split()[0]) < 0.038
+@pytest.mark.parametrize("layout", ["chain", "all"])
+def test_what_can_be_detected_is_what_the_power_table_says(layout: str):
+    """Two methods: the median of the first against the second and of the second against the affine."""
+    pairs = pairs_of(layout, 6)
+    rng = np.random.default_rng(3)
+    base = rng.normal(0.4, 0.05, len(pairs))
+    gains = {"greedy": 0.2, "demons": 0.1}
+    table = scores(pairs, {n: base + g + rng.normal(0, 0.02, len(pairs)) for n, g in gains.items()} | {"affine": base})
+    neighbours = ({"greedy", "demons"}, {"demons", "affine"})
+    rows = power_table(table)[["method", "reference", "smallest_seen"]].itertuples(index=False)
+    near = [row.smallest_seen for row in rows if {row.method, row.reference} in neighbours]
+    assert len(near) == 2
+    shown = float(told(table).split(" detect a difference of ")[1].split()[0])
+    assert shown == pytest.approx(np.mean(near), rel=0.35)
+
+
+def test_what_is_detected_has_the_power_that_is_told():
+    assert power_of(detectable(0.02, 7), 0.02, 7) == pytest.approx(0.8, abs=1e-9)
 
 
 def test_many_equals_are_counted_not_listed():
@@ -141,8 +152,8 @@ def test_many_equals_are_counted_not_listed():
 def test_two_that_are_the_same_do_not_set_the_limit_of_what_could_be_shown():
     values = made(greedy=0.3) | {"as-affine": made()["affine"]}
     text = told(scores(PAIRS, values))
-    assert "below about 0 Dice" not in text
-    assert "cannot detect differences below about 0.0" in text
+    assert "a difference of 0 Dice" not in text
+    assert "people detect a difference of 0.0" in text
 
 
 def test_values_on_some_pairs_only_are_said():
@@ -164,8 +175,8 @@ def test_who_does_nothing_is_named_among_equals():
     text = told(scores(pairs, values))
     assert "still is the same as the affine alone" in text
     assert "it is unclear whether syn is better than the affine alone" in text
-    assert "below about 0 Dice" not in text
-    assert "cannot detect differences below about" in text
+    assert "a difference of 0 Dice" not in text
+    assert "people detect a difference of" in text
 
 
 class Tables:
@@ -187,7 +198,7 @@ class Tables:
             "taken by ": lambda part: all(self.excludes_0(name) for name in self.named(part)),
             " worse": self.behind,
             " better than the affine alone": self.above_affine,
-            " people cannot detect ": self.limit,
+            " people detect ": self.limit,
         }
 
     def named(self, part: str) -> list[str]:
@@ -214,13 +225,11 @@ class Tables:
         )  # fmt: skip
 
     def limit(self, part: str) -> bool:
-        """Half of the median interval between neighbours in the list, to one digit."""
+        """The median of what is detected between neighbours in the list, to one digit."""
         rows = [self.between(a, b) for a, b in itertools.pairwise([*self.order, "affine"])]
-        halves = sorted((row["ci_high"] - row["ci_low"]) / 2 for row in rows)
-        told = float(part.split(" below about ")[1].split(maxsplit=1)[0])
-        return part.startswith("4 pairs of 5 people") and told == pytest.approx(
-            halves[(len(halves) - 1) // 2], rel=0.35
-        )
+        found = [detectable(row["se"], row["n_units"] - 1) for row in rows]
+        told = float(part.split(" a difference of ")[1].split(maxsplit=1)[0])
+        return part.startswith("4 pairs of 5 people") and told == pytest.approx(np.median(found), rel=0.35)
 
     def behind(self, part: str) -> bool:
         method, _, size = part.split()[:3]
