@@ -1,14 +1,15 @@
 """Writes sentences on the effects of conditions other than the reference."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from lumirage.analysis.verdict_words import Row, Verdict, measure_words, number, records, sentence, size_words, there
 from lumirage.core.condition_words import condition_words
-from lumirage.core.metrics import direction
+from lumirage.core.metrics import direction, title
 from lumirage.core.model import SENTINELS
+from lumirage.core.precision import rounded
 
 HALF = 0.5
 """A condition breaks a method if less than this share of its gain over the affine is left."""
@@ -36,17 +37,46 @@ def condition_verdicts(
     """
     breaks: list[tuple[float, Verdict]] = []
     others: list[Verdict] = []
-    rows = [row for row in records(changes) if there(row["change"])]
-    affine = {str(row["condition"]): row for row in rows if row["method"] == "affine"}
-    for method in dict.fromkeys(str(row["method"]) for row in rows if row["method"] not in references):
-        falls = [_fall(row, affine.get(str(row["condition"]))) for row in rows if row["method"] == method]
-        falls = sorted(falls, key=lambda fall: -fall.fall)
+    for falls in _falls(changes, references):
         broken = [fall for fall in falls if fall.breaks]
         if broken:
             breaks.append((broken[0].fall, _verdict(_broken(broken), broken[0].row)))
         elif direction(str(falls[0].row["metric"])):
             others.append(_verdict(_unbroken(falls), falls[0].row))
     return [verdict for _, verdict in sorted(breaks, key=lambda found: -found[0])], others
+
+
+def none_breaks(changes: pd.DataFrame, references: Collection[str] = SENTINELS) -> list[Verdict]:
+    """Where `condition_verdicts` finds no condition that breaks a method: that for the headline, with the largest loss."""
+    falls = sorted((fall for each in _falls(changes, references) for fall in each), key=lambda fall: -fall.fall)
+    if not falls or any(fall.breaks for fall in falls) or not direction(metric := str(falls[0].row["metric"])):
+        return []
+    conditions = {_condition(fall.row) for fall in falls}
+    if len(conditions) > 1:
+        text = f"Under none of {len(conditions)} conditions does a method lose half of its gain over the affine; "
+    else:
+        text = f"With {conditions.pop()} no method loses half of its gain over the affine; "
+    told = next((fall for fall in falls if fall.fall > 0 and _told(fall.row)), None)
+    if told:
+        size = rounded(told.fall, (number(told.row["ci_high"]) - number(told.row["ci_low"])) / 2)
+        text += f"the largest significant loss is {size} {title(metric)}, of {told.row['method']} with {_condition(told.row)}"
+    else:
+        text += "no loss of a method is significant" if _any_interval(falls) else "no loss has an interval"
+    row = (told or falls[0]).row
+    return [Verdict(sentence(text), "headline", str(row["track"]), str(row["condition"]), metric, "")]
+
+
+def _falls(changes: pd.DataFrame, references: Collection[str]) -> Iterator[list[_Fall]]:
+    """For each method the losses under the conditions, the largest first."""
+    rows = [row for row in records(changes) if there(row["change"])]
+    affine = {str(row["condition"]): row for row in rows if row["method"] == "affine"}
+    for method in dict.fromkeys(str(row["method"]) for row in rows if row["method"] not in references):
+        falls = [_fall(row, affine.get(str(row["condition"]))) for row in rows if row["method"] == method]
+        yield sorted(falls, key=lambda fall: -fall.fall)
+
+
+def _any_interval(falls: Sequence[_Fall]) -> bool:
+    return any(there(fall.row["ci_low"]) for fall in falls)
 
 
 def order_verdicts(rankings: pd.DataFrame, reference: str) -> list[Verdict]:
@@ -104,7 +134,7 @@ def _unbroken(falls: Sequence[_Fall]) -> str:
         worst = told[0].row
         what = f"The largest significant loss of {row['method']} under a condition"
         return f"{what}: with {_moves(worst)} {size_words(_sized(worst))}"
-    if not any(there(fall.row["ci_low"]) for fall in falls):
+    if not _any_interval(falls):
         return f"No loss of {row['method']} has an interval; the largest: with {_moves(row)} {size_words(_sized(row))}"
     many = f"under any of {len(falls)} conditions" if len(falls) > 1 else f"with {_condition(row)}"
     return f"No significant loss of {row['method']} on {measure_words(row)} {many}"

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pandas as pd
 
-from lumirage.analysis.condition_verdicts import condition_verdicts, order_verdicts
+from lumirage.analysis.condition_verdicts import condition_verdicts, none_breaks, order_verdicts
 from lumirage.analysis.headline import headline
 from lumirage.analysis.ranking import AGGREGATE
 from lumirage.analysis.verdict_words import (
@@ -42,11 +42,10 @@ def verdicts(
     """Sentences from the tables of `compare`, `rank` and `condition_changes`, for every track.
 
     Conditions that break a method come first: they say more about a method than its place in the reference. Then the
-    headline, for the first measure (`references` are methods that serve as a scale and do not compete: none of these is
-    about them). Then, for the
-    reference condition (or the first): every method against the sentinel, and neighbours in rank against each other; the
-    effect of failures, in every condition; methods beyond the gate; and the effects of the other conditions. `policy` is the
-    track's: it says how failed runs count.
+    headline, for the first measure, with a sentence on the conditions if none breaks a method (`references` are methods that
+    serve as a scale and do not compete: none of these is about them). Then, for the reference condition (or the first): every
+    method against the sentinel, and neighbours in rank against each other; the effect of failures, in every condition; methods
+    beyond the gate; and the effects of the other conditions. `policy` is the track's: it says how failed runs count.
     """
     scale = {*SENTINELS, *references}
     top: list[Verdict] = []
@@ -55,13 +54,14 @@ def verdicts(
     honest = comparisons[~comparisons["literature"].astype(bool) & (comparisons["policy"] == policy)]
     for measure in _measures(honest):
         rows, lists = rows_of(honest, measure), rows_of(rankings, measure)
-        top = top or headline(comparisons, rankings, measure, policy, scale)
         order = lists[(lists["scheme"] == AGGREGATE) & (lists["policy"] == policy) & ~lists["method"].isin(scale)]
         order = order.sort_values("rank", kind="stable")
         everywhere = rows_of(rankings, {name: value for name, value in measure.items() if name != "condition"})
         everywhere = everywhere[(everywhere["scheme"] == AGGREGATE) & ~everywhere["method"].isin(scale)]
         changed = rows_of(changes, {name: value for name, value in measure.items() if name != "condition"})
-        breaks, others = condition_verdicts(changed[changed["policy"] == policy], scale)
+        changed = changed[changed["policy"] == policy]
+        top = top or [*headline(comparisons, rankings, measure, policy, scale), *none_breaks(changed, scale)]
+        breaks, others = condition_verdicts(changed, scale)
         first += breaks
         then += [effect_verdict(row) for row in _chosen(rows, _with_answers(order))]
         for condition in _reference_first(everywhere["condition"], measure["condition"]):

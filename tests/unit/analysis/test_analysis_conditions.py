@@ -5,7 +5,7 @@ from score_tables import pairs_of, row, scores
 
 from lumirage.analysis.comparisons import CompareSettings, compare
 from lumirage.analysis.condition_effects import ChangeSettings, condition_changes, growth_exponents, repeat_variance
-from lumirage.analysis.condition_verdicts import condition_verdicts
+from lumirage.analysis.condition_verdicts import condition_verdicts, none_breaks
 from lumirage.analysis.designs import detect_design
 from lumirage.analysis.power import Components, power_table, subjects_needed, variance_components
 from lumirage.analysis.ranking import RankSettings, rank
@@ -232,8 +232,42 @@ def test_a_condition_breaks_a_method_that_is_worse_and_has_lost_half_its_gain(ch
     }  # fmt: skip
     method = same | {"method": "a", "mean_reference": 0.6, "mean": 0.6 + change, "change": change}
     of_affine = same | {"method": "affine", "mean_reference": 0.4, "mean": affine, "change": affine - 0.4}
-    breaks, others = condition_verdicts(pd.DataFrame([method, of_affine]))
+    rows = pd.DataFrame([method, of_affine])
+    breaks, others = condition_verdicts(rows)
+    assert bool(none_breaks(rows)) != broken
     assert ([v.method for v in breaks], [v.method for v in others]) == ((["a"], []) if broken else ([], ["a"]))
+
+
+@pytest.mark.parametrize(
+    ("losses", "text"),
+    [
+        (
+            {"noise-0.05": (-0.02, -0.03, -0.01), "orientation-LPS": (0.0, -0.01, 0.01)},
+            (
+                "Under none of 2 conditions does a method lose half of its gain over the affine; "
+                "the largest significant loss is 0.02 Dice, of a with 5 % noise."
+            ),
+        ),
+        (
+            {"noise-0.05": (-0.02, -0.05, 0.01)},
+            "With 5 % noise no method loses half of its gain over the affine; no loss of a method is significant.",
+        ),
+        (
+            {"noise-0.05": (-0.02, np.nan, np.nan)},
+            "With 5 % noise no method loses half of its gain over the affine; no loss has an interval.",
+        ),
+    ],
+)
+def test_conditions_that_break_nothing_are_told_in_the_headline(losses, text):
+    same = {"track": "t", "metric": "dice_nearest_fg", "source": "", "p_holm": np.nan, "mean_reference": 0.6}
+    rows = [
+        same
+        | {"method": "a", "condition": name, "mean": 0.6 + change, "change": change, "ci_low": low, "ci_high": high}
+        for name, (change, low, high) in losses.items()
+    ]
+    rows += [row | {"method": "affine", "mean": 0.4, "mean_reference": 0.4, "change": 0.0} for row in rows]
+    (told,) = none_breaks(pd.DataFrame(rows))
+    assert (told.kind, told.sentence) == ("headline", text)
 
 
 def test_two_pairs_get_no_interval_and_are_told_so():
