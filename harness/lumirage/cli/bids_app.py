@@ -57,7 +57,7 @@ def group(context: typer.Context, out: Done, workers: Workers = 1, json: Json = 
             screen.say(f"not used at the level group: {' '.join(context.args)}")
         score(layout, (), ScoringSettings(workers), screen)
         compare(layout, screen)
-        report(layout, screen)
+        report(layout, screen, workers=workers)
         answer = summarize(layout)
         screen.answer(answer)
     raise typer.Exit(EXIT_SOME_FAILED if answer.failed else EXIT_OK)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -169,6 +170,7 @@ def report(
     mosaic: Annotated[
         bool, typer.Option("--mosaic", help="make the small pictures of all pairs, not only half a minute's worth")
     ] = False,
+    workers: Annotated[int, typer.Option("--workers", "-j", min=1, help="processes that make pages of pairs")] = 1,
 ) -> None:
     """Write the report of OUT from its tables and records."""
     from lumirage.cli.console_output import show
@@ -182,7 +184,8 @@ def report(
         mender = Mender(layout, screen, executes=False)
         mender.look(refuse=False)
         mender.over(lambda: remake_tables(layout, screen))
-        print(f"report: {mender.over(lambda: stage.report(layout, screen, wanted, one_file=one_file, mosaic=mosaic))}")
+        make = partial(stage.report, layout, screen, wanted, workers=workers, one_file=one_file, mosaic=mosaic)
+        print(f"report: {mender.over(make)}")
 
 
 TRANSFORMS = "transforms"

@@ -76,7 +76,7 @@ def _carry_out(
     if "compare" in stages:
         compare(plan.layout, screen)
     if "report" in stages:
-        report(plan.layout, screen)
+        report(plan.layout, screen, workers=request.jobs)
 
 
 def announce(plan: Plan, at_hand: Mapping[str, AtHand], screen: Screen) -> None:

@@ -1,29 +1,22 @@
 """Writes the report of an evaluation: a folder that opens offline, and optionally one file."""
 
-import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from lumirage.core.errors import UsageError, nearest
 from lumirage.core.layout import Layout, write_text
-from lumirage.core.model import SCORE_COLUMNS
 from lumirage.reporting.chosen_pairs import Chosen, choose
 from lumirage.reporting.figures import draw_figures, save_figures
 from lumirage.reporting.mosaic import FOLDER, Effort, Tile, make_mosaic
 from lumirage.reporting.overview import Overview, render_overview, save_tables
-from lumirage.reporting.page_templates import ASSETS, VIEWER, render_pair, volumes_script
-from lumirage.reporting.pair_page import PageValues, PairPage, make_pair_page, page_values, page_without
-from lumirage.reporting.report_inputs import Inputs, read_inputs, read_label_values
+from lumirage.reporting.page_templates import ASSETS, VIEWER
+from lumirage.reporting.pair_files import Progress, write_pairs
+from lumirage.reporting.report_inputs import Inputs, read_inputs
 from lumirage.reporting.report_problems import ReportProblems
 from lumirage.reporting.report_tables import MethodRow, method_rows
-
-Progress = Callable[[str, int, int], None]
-"""Called with a phase, the steps done and the total."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +31,8 @@ class ReportOptions:
     """For small pictures of all pairs that are not there from an earlier report."""
     one_file: bool = False
     """Also write report.html, which contains everything."""
+    workers: int = 1
+    """Processes that make pages of pairs; each holds the images of a pair, and a field."""
 
 
 def silent(phase: str, done: int, total: int) -> None:
@@ -68,7 +63,7 @@ def write_report(
     chosen: list[Chosen] = problems.attempt(
         "choice of pairs with pictures", lambda: choose(inputs, options.pairs, options.most_pages), lambda _: []
     )
-    pages = _write_pairs(inputs, chosen, folder, (on_progress, problems))
+    pages = write_pairs(inputs, chosen, (folder, options.workers), (on_progress, problems))
     on_progress("overview", 0, 1)
     lines: list[MethodRow] = problems.attempt(
         "leaderboard", lambda: method_rows(inputs, inputs.conditions[0]), lambda _: []
@@ -104,46 +99,3 @@ def _clear(folder: Path) -> None:
     (folder / "assets").mkdir(parents=True)
     for source in (*ASSETS, VIEWER, VIEWER.with_name("LICENSE.txt")):
         shutil.copyfile(source, folder / "assets" / source.name)
-
-
-def _write_pairs(
-    inputs: Inputs, chosen: list[Chosen], folder: Path, reporter: tuple[Progress, ReportProblems]
-) -> list[PairPage]:
-    pages = []
-    on_progress, problems = reporter
-    values = problems.attempt(
-        "scores of single labels",
-        lambda: page_values(inputs, read_label_values(inputs.layout.score_table, [choice.pair for choice in chosen])),
-        lambda _: PageValues(pd.DataFrame(columns=list(SCORE_COLUMNS)), (math.nan,) * len(inputs.measures)),
-    )
-    names = ["", *(choice.name for choice in chosen), ""]
-    around = list(zip(names[:-2], names[2:], strict=True))
-    for done, choice in enumerate(chosen):
-        on_progress("pairs", done, len(chosen))
-        page = problems.attempt(
-            f"page of {choice.name}",
-            partial(_write_pair, inputs, choice, (values, problems), (folder, around[done])),
-            partial(_write_reason, inputs, choice, (folder, around[done])),
-        )
-        pages.append(page)
-    on_progress("pairs", len(chosen), len(chosen))
-    return pages
-
-
-def _write_pair(
-    inputs: Inputs,
-    choice: Chosen,
-    kept: tuple[PageValues, ReportProblems],
-    place: tuple[Path, tuple[str, str]],
-) -> PairPage:
-    page, (folder, around) = make_pair_page(inputs, choice, *kept), place
-    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page, around))
-    if page.volumes:
-        write_text(folder / "pairs" / f"{choice.name}.volumes.js", volumes_script(page))
-    return page
-
-
-def _write_reason(inputs: Inputs, choice: Chosen, place: tuple[Path, tuple[str, str]], why: str) -> PairPage:
-    page, (folder, around) = page_without(inputs, choice, why), place
-    write_text(folder / "pairs" / f"{choice.name}.html", render_pair(page, around))
-    return page

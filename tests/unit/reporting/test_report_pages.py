@@ -19,6 +19,7 @@ from lumirage.reporting.cost_figures import pareto
 from lumirage.reporting.displayed_measures import measures_of
 from lumirage.reporting.dose_figures import axes_of
 from lumirage.reporting.figure_rows import WIDE
+from lumirage.reporting.pair_files import FEWEST
 from lumirage.reporting.policy_means import filled_means, filled_values
 from lumirage.reporting.report_folder import ReportOptions, write_report
 from lumirage.reporting.report_inputs import Inputs, read_inputs
@@ -217,3 +218,18 @@ def test_costs_are_of_the_reference_and_of_runs_that_ended_well(factors: Inputs)
     (told,) = [m.title for m in scene.marks if isinstance(m, Dot) and m.title.startswith(FAILING)]
     assert told.endswith(f"for {seconds(expected)}, 4 of 12 filled")
     assert expected != pytest.approx(float(runs[runs["method"] == FAILING]["wall_s"].astype(float).median()))
+
+
+def test_pages_by_several_processes_are_those_of_one(layout: Layout, tmp_path: Path) -> None:
+    """Byte by byte, in the same order, with what could not be made of them."""
+    shutil.copytree(layout.root, tmp_path / "out")
+    copy = Layout(tmp_path / "out")
+    next(copy.root.glob("alpha/**/*_xfm.nii*")).write_bytes(b"damaged")
+    made = []
+    for workers in (1, 2):
+        problems: list[str] = []
+        write_report(copy, ReportOptions(most_pages=8, workers=workers), on_problem=problems.append)
+        pages = {page.name: page.read_bytes() for page in (copy.report / "pairs").iterdir()}
+        made.append((pages, (copy.report / "index.html").read_bytes(), problems))
+    assert made[0] == made[1]
+    assert len([name for name in made[0][0] if name.endswith(".html")]) >= 2 * FEWEST, "enough for two processes"
