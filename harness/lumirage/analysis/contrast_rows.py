@@ -16,6 +16,7 @@ import numpy.typing as npt
 from lumirage.analysis.estimates import Estimate, Precision, estimate
 from lumirage.analysis.joint_spread import JointSpread
 from lumirage.analysis.resampling import FloatArray
+from lumirage.analysis.skewed_intervals import interval
 
 ROUNDING = 1e-12
 
@@ -80,7 +81,10 @@ class RowEstimates:
         return estimate(float(self.means[row]), Precision(self._spread(se), df, skew), self.confidence, self.reason)
 
     def over_methods(self) -> Estimate:
-        """The difference with the methods taken as a sample of their families: holds for methods like these."""
+        """The difference with the methods taken as a sample of their families: holds for methods like these.
+
+        Never surer than what holds for these methods: more degrees of freedom or less skewness could make it so.
+        """
         value, start = float(self.means[0]), 1 + self.rows.n_methods
         parts, freedoms = [float(self.spread.se[0]) ** 2], [float(self.spread.df[0])]
         for family in (slice(start, start + self.rows.n_first), slice(start + self.rows.n_first, None)):
@@ -96,7 +100,19 @@ class RowEstimates:
         df = total**2 / sum(part**2 / f for part, f in zip(parts, freedoms, strict=True))
         # the methods are taken as symmetric, so the third moment is the people's
         skew = float(self.spread.skew[0]) * (parts[0] / total) ** 1.5
-        return estimate(value, Precision(math.sqrt(total), df, skew), self.confidence, self.reason)
+        usual, these = Precision(math.sqrt(total), df, skew), self.difference()
+        careful = Precision(math.sqrt(total), min(df, these.df), these.skew)
+        used = usual if self._holds(usual, these) else careful
+        return estimate(value, used, self.confidence, self.reason)
+
+    def _holds(self, wider: Precision, these: Estimate) -> bool:
+        """Whether it is no surer than these, at the confidence of two-sided tests and at that of one-sided ones."""
+        for confidence in (self.confidence, 2 * self.confidence - 1):
+            low, high = interval(these.value, wider.se, wider.df, wider.skew, confidence)
+            inner_low, inner_high = interval(these.value, these.se, these.df, these.skew, confidence)
+            if low > inner_low or high < inner_high:
+                return False
+        return True
 
     def _spread(self, se: float) -> float:
         return 0.0 if se <= ROUNDING * self.scale else se
