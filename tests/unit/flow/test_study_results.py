@@ -21,6 +21,7 @@ from lumirage.core.study_changes import changes_around, changes_told
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import StudyResults
 from lumirage.flow.request import EvaluationRequest
+from lumirage.flow.study.computed_results import study_results
 from lumirage.flow.study.study_declaration import declare, read_study_record
 from lumirage.flow.study.study_report import report_study
 from lumirage.flow.study.study_request import StudyRequest
@@ -219,6 +220,20 @@ def test_tables_have_the_numbers_of_the_page(layout: StudyLayout, results: Study
         text = (layout.report / "tables" / f"{name}.tex").read_text()
         assert text.count(r"\begin{tabular}") == 1
     assert "Alpha is better." in (layout.report / "tables" / "claims.tex").read_text()
+
+
+def test_a_track_is_summed_up_by_what_its_claims_are_about(layout: StudyLayout, results: StudyResults) -> None:
+    assert {(row.place.track, row.metric) for row in results.matrix} == {
+        ("first", "dice_nearest_fg"), ("second", "dice_nearest_fg"),
+    }  # fmt: skip
+    surface = [claim for claim in CLAIMS if claim["id"] in {"surface", "dies"}]
+    record = read_study_record(layout)
+    study = Study.model_validate(STUDY | {"claims": surface})
+    declared = record.declared[-1].model_copy(update={"study": study})
+    other = study_results(layout, record.model_copy(update={"declared": (declared,)}))
+    assert {(row.place.track, row.metric, row.unit) for row in other.matrix} == {
+        ("first", "hd95_mm", "mm"), ("second", "dice_nearest_fg", "1"),
+    }  # fmt: skip
 
 
 def test_the_same_scores_give_the_same_file(layout: StudyLayout, results: StudyResults) -> None:

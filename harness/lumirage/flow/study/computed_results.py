@@ -12,7 +12,7 @@ from lumirage.analysis.score_matrices import RawCell, cells_of
 from lumirage.core.errors import UsageError
 from lumirage.core.metrics import METRICS, is_accuracy
 from lumirage.core.model import SENTINELS, Outcome
-from lumirage.core.study import Place, StudyRecord
+from lumirage.core.study import OF_RUNS, Place, Study, StudyRecord
 from lumirage.core.study_layout import StudyLayout
 from lumirage.core.study_results import FamilyDifference, Interval, MethodOnTrack, StudyResults, TrackFacts
 from lumirage.flow.stored_evaluation import load_runs
@@ -131,7 +131,7 @@ def _matrix(scores: StudyScores, track: ScoredTrack) -> Iterator[MethodOnTrack]:
     runs: dict[tuple[str, str], list[Outcome]] = {}
     for (method, condition, _, _), run in load_runs(track.layout, track.evaluation).items():
         runs.setdefault((method, condition), []).append(run.outcome)
-    chosen, policy = _summed_up(track), track.evaluation.track.on_failure
+    chosen, policy = _summed_up(scores.study, track), track.evaluation.track.on_failure
     accuracy = _by_condition(track, *chosen) if chosen else {}
     folds = _by_condition(track, FOLDS, chosen[1] if chosen else "strict", "")
     ranks = _ranks(track, chosen, policy) if chosen else {}
@@ -165,10 +165,14 @@ def _matrix(scores: StudyScores, track: ScoredTrack) -> Iterator[MethodOnTrack]:
         )
 
 
-def _summed_up(track: ScoredTrack) -> tuple[str, str, str] | None:
-    """Metric, preset and label source of the measure that sums a track up."""
+def _summed_up(study: Study, track: ScoredTrack) -> tuple[str, str, str] | None:
+    """Metric, preset and label source of the measure that sums a track up: what its claims are about, else the usual one."""
+    places = [
+        (claim.metric, place.track) for claim in study.claims if claim.kind not in OF_RUNS for place in claim.where
+    ]
+    claimed = [metric for metric, name in places if name == track.name]
     known = track.measures
-    return next((one for name in SHOWN for one in known if one[0] == name), known[0] if known else None)
+    return next((one for name in (*claimed, *SHOWN) for one in known if one[0] == name), known[0] if known else None)
 
 
 def _by_condition(track: ScoredTrack, metric: str, preset: str, source: str) -> dict[str, RawCell]:
