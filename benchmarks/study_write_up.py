@@ -117,9 +117,8 @@ def _claims(claims: pd.DataFrame) -> Iterator[str]:
 
 
 def _track(track: str, rows: pd.DataFrame) -> Iterator[str]:
-    conditions, first = list(dict.fromkeys(rows["condition"])), rows.iloc[0]
-    unit = "" if pd.isna(first["unit"]) or not first["unit"] else f", {first['unit']}"
-    yield f"\n### {track}: {title(first['metric'])}{unit}\n\n"
+    conditions = list(dict.fromkeys(rows["condition"]))
+    yield f"\n### {track}: {title(rows['metric'].iloc[0])}\n\n"
     yield f"| method | {' | '.join(conditions)} | runs, failed |\n|---|{'---|' * len(conditions)}---|\n"
     for method in dict.fromkeys(rows["method"]):
         mine = rows[rows["method"] == method].set_index("condition")

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,17 @@ def test_there_are_write_ups() -> None:
 def test_the_numbers_are_those_of_the_tables(page: Path) -> None:
     text = page.read_text()
     assert study_write_up.with_results(text, page.with_suffix("")) == text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_study_report_gives_the_tables_again_from_what_is_kept(page: Path, tmp_path: Path) -> None:
+    """From the scores and run records of every measured track; to the ninth digit, for other processors."""
+    kept = page.with_suffix("")
+    assert list(kept.glob(f"*{study_write_up.ARCHIVE}")), "at least one track is measured"
+    again = study_write_up.report_of_kept(kept, tmp_path / "again")
+    for name in study_write_up.TABLES:
+        made, there = (pd.read_csv(table, sep="\t") for table in (again.table(name), kept / f"{name}.tsv"))
+        pd.testing.assert_frame_equal(made, there, check_exact=False, rtol=1e-9)
 
 
 def test_numbers_failures_and_gaps_are_written_as_they_are(tmp_path: Path) -> None:
