@@ -60,7 +60,7 @@ test: lint $(VENV)/.torch $(VENV)/.docs
 	$(MAKE) --no-print-directory --jobs 2 --output-sync types docs instructions
 	$(MAKE) --no-print-directory unit
 	$(BIN)/pytest -q -n 2 -m "not long" tests/invariance
-	$(BIN)/pytest -q -n 2 -m "not long" --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu
+	$(BIN)/pytest -q -n 3 -m "not long" --dist loadfile --durations=12 tests/containers tests/e2e tests/gpu  # they wait for containers
 
 # what takes minutes each: real brains, the image of the harness, killed clusters; before a release, and after a change there
 long: $(VENV)/.installed $(VENV)/.torch

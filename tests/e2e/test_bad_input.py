@@ -76,8 +76,12 @@ def test_labels_on_another_grid(harness: Command, dataset: Path, tmp_path: Path)
 
 def test_a_subject_without_labels_has_rows_with_the_reason(harness: Command, dataset: Path, tmp_path: Path) -> None:
     next(dataset.rglob("sub-01_seg-phantom_dseg.nii.gz")).unlink()
-    answer = harness(*EVALUATE, dataset, tmp_path / "out", "--pair", "sub-01,sub-02")
-    assert answer.returncode == 0, answer.stderr
+    for words in (
+        ("run", *EVALUATE[1:], dataset, tmp_path / "out", "--pair", "sub-01,sub-02"),
+        ("score", tmp_path / "out"),
+    ):
+        answer = harness(*words)
+        assert answer.returncode == 0, answer.stderr
     rows = (tmp_path / "out" / "scores.tsv").read_text().splitlines()
     dice = [row for row in rows if "\tdice_nearest_fg\t" in row and "\tzero-displacement\t" in row]
     assert len(dice) == 1
