@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumirage.core.layout import Layout
-from lumirage.flow.score_tasks import ScoringRequest, unscored_tasks
-from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+from lumirage.flow.score_tasks import ScoringRequest, runs_to_score, unscored_tasks
+from lumirage.flow.stored_evaluation import load_evaluation
 from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.pair_scores import score_pair
 from lumirage.scoring.parallel_scoring import score_many
@@ -38,7 +38,7 @@ def main() -> None:
     layout = Layout(given.out)
     evaluation = load_evaluation(layout)
     presets = [preset_named(name) for name in evaluation.track.presets]
-    request = ScoringRequest(evaluation, evaluation.pairs, load_runs(layout, evaluation), presets)
+    request = ScoringRequest(evaluation, evaluation.pairs, runs_to_score(layout, evaluation, evaluation.pairs), presets)
     tasks = list(unscored_tasks(layout, request, {preset.name: set() for preset in presets}))
     spent: dict[str, list[float]] = {}
     rows = hashlib.sha256()

@@ -14,8 +14,8 @@ from lumirage.core.model import Outcome
 from lumirage.core.screen import Screen
 from lumirage.core.time_spent import TimeSpent, note_time
 from lumirage.core.track import Evaluation
-from lumirage.flow.score_tasks import ScoringRequest, scored_before, unscored_tasks, with_reversed
-from lumirage.flow.stored_evaluation import load_evaluation, load_runs
+from lumirage.flow.score_tasks import ScoringRequest, runs_to_score, scored_before, unscored_tasks, with_reversed
+from lumirage.flow.stored_evaluation import load_evaluation
 from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import preset_named
@@ -38,7 +38,7 @@ def score(layout: Layout, names: Sequence[str], settings: ScoringSettings, scree
     """Score all runs that these presets have not scored yet, and write the tables."""
     evaluation = load_evaluation(layout)
     presets = [preset_named(name) for name in names or evaluation.track.presets]
-    runs = load_runs(layout, evaluation)
+    runs = runs_to_score(layout, evaluation, evaluation.pairs)
     if not runs:
         raise DataError(f"{layout.root}: no run is complete yet; 'lumirage-harness evaluate' or 'run' makes them")
     request = ScoringRequest(evaluation, evaluation.pairs, runs, presets)
@@ -78,7 +78,7 @@ def score_known_pairs(layout: Layout, wanted: PairsToScore, settings: ScoringSet
         run[3] for run in set.intersection(*({row.run for row in wanted.known[preset.name]} for preset in presets))
     }
     pairs = [pair for pair in both if pair.id in chosen or pair.id in begun]
-    request = ScoringRequest(evaluation, pairs, load_runs(layout, evaluation, both), presets, wanted.known)
+    request = ScoringRequest(evaluation, pairs, runs_to_score(layout, evaluation, both), presets, wanted.known)
     _score_missing(layout, request, settings, screen, wanted.journal)
 
 

@@ -8,7 +8,7 @@ from lumirage.core.evaluation_part import reversed_id
 from lumirage.core.layout import Layout
 from lumirage.core.model import Outcome, Run
 from lumirage.core.track import Evaluation
-from lumirage.flow.score_tasks import ScoringRequest, run_key, scored_before, unscored_tasks
+from lumirage.flow.score_tasks import RunToScore, ScoringRequest, run_key, scored_before, unscored_tasks
 from lumirage.scoring.parallel_scoring import Scorer
 from lumirage.scoring.presets import preset_named
 from lumirage.scoring.score_store import Parts, RunKey
@@ -26,7 +26,7 @@ class ScoreDuringRun:
         self._layout, self._evaluation = layout, evaluation
         self._presets = [preset_named(name) for name in evaluation.track.presets]
         self._pairs = {pair.id: pair for pair in evaluation.pairs}
-        self._ended: dict[RunKey, Run] = {}
+        self._ended: dict[RunKey, RunToScore] = {}
         self._waiting: deque[RunKey] = deque()
         self._have: dict[str, set[RunKey]] | None = None
         self._parts, self._scorer, self._over = Parts(layout), Scorer(), False
@@ -46,7 +46,7 @@ class ScoreDuringRun:
     def recorded(self, run: Run) -> None:
         """A run has ended."""
         key = run.method, run.condition, run.repeat, run.pair
-        self._ended[key] = run
+        self._ended[key] = RunToScore.of(run)
         back = self._back(key)
         if back is None or back in self._ended:
             self._waiting += [k for k in (back, key) if k and self._ended[k].outcome is Outcome.OK]

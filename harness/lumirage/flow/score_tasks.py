@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import product
+from typing import NamedTuple, Self
 
 from lumirage.core.dataset_files import files_of
 from lumirage.core.errors import DataError
@@ -12,6 +13,7 @@ from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS, Outcome, Pair, Run
 from lumirage.core.track import Condition, Evaluation
+from lumirage.flow.stored_evaluation import runs_of
 from lumirage.planning.preparation import Preparer
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_files import Direction, ScoreTask
@@ -21,13 +23,27 @@ UnscoredTask = tuple[ScoreTask, tuple[Preset, ...]]
 """An answer, and the presets under which it is to be scored."""
 
 
+class RunToScore(NamedTuple):
+    """What scoring needs of a run's record. Of a hundred thousand runs the whole records have .8 GB, these a tenth of it."""
+
+    outcome: Outcome
+    prepared: str
+    field: str
+    """Checksum of the answer; empty without one."""
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """From the record."""
+        return cls(run.outcome, run.prepared, run.checksums.get("field", ""))
+
+
 @dataclass(frozen=True)
 class ScoringRequest:
     """What is to be scored: the pairs, their runs and, for consistency, those of the reversed pairs."""
 
     evaluation: Evaluation
     pairs: Sequence[Pair]
-    runs: Mapping[RunKey, Run]
+    runs: Mapping[RunKey, RunToScore]
     presets: Sequence[Preset]
     known: Mapping[str, Sequence[ScoredRow]] | None = None
     """Preset -> what is scored of these pairs; none: all parts of the tree are read."""
@@ -45,7 +61,7 @@ class ScoringRequest:
     @cached_property
     def answers(self) -> dict[RunKey, str]:
         """Checksums of the answers that are there, as `ScoreTask.answers` has them."""
-        sums = {key: run.checksums.get("field", "") for key, run in self.runs.items()}
+        sums = {key: run.field for key, run in self.runs.items()}
         back = {key: sums.get((*key[:3], self._reverse[key[3]]), "") for key in sums}
         return {key: f"{own}+{back[key]}" if back[key] else own for key, own in sums.items()}
 
@@ -57,6 +73,11 @@ class ScoringRequest:
     @cached_property
     def _reverse(self) -> Mapping[str, str]:
         return {name: reversed_id(pair) for name, pair in self.by_id.items()}
+
+
+def runs_to_score(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[RunKey, RunToScore]:
+    """Of the complete runs of these pairs; their records are read one after the other."""
+    return {key: RunToScore.of(run) for key, run in runs_of(layout, evaluation, pairs)}
 
 
 def with_reversed(evaluation: Evaluation, wanted: Collection[str]) -> tuple[Pair, ...]:
@@ -131,7 +152,7 @@ def _tasks(layout: Layout, request: ScoringRequest, have: Mapping[str, Collectio
             yield task(method=sentinel, repeat=0, forward=forward)
         for method, _, repeat, _ in keys:
             field_path = layout.run_files(method, pair, cell.name, repeat).field
-            summed = request.runs[method, cell.name, repeat, planned.id].checksums.get("field", "")
+            summed = request.runs[method, cell.name, repeat, planned.id].field
             answer = Direction(pair, forward.prepared, field_path, summed)
             yield task(
                 method=method,
@@ -151,4 +172,4 @@ def _backward(layout: Layout, request: ScoringRequest, run: tuple[str, Condition
     reverse = evaluation.under(request.by_id[wanted], cell.name)
     prepared = Preparer(layout).prepared_as(there.prepared, reverse, cell.prepare)
     field_path = layout.run_files(method, reverse, cell.name, repeat).field
-    return Direction(reverse, prepared, field_path, there.checksums.get("field", ""))
+    return Direction(reverse, prepared, field_path, there.field)
