@@ -60,8 +60,9 @@ class Design:
     def note(self) -> str:
         """What the reader must know about the intervals, in words; empty for a plain design."""
         if not self.bootstrap_defined:
-            what = {DesignKind.SEPARATE: "pairs", DesignKind.STAR: "leaves", DesignKind.TO_TEMPLATE: "subjects"}
-            return f"only {len(self.units)} {what.get(self.kind, 'subjects')} to resample: no interval"
+            words = {DesignKind.SEPARATE: ("pair", "pairs"), DesignKind.STAR: ("leaf", "leaves")}
+            one, many = words.get(self.kind, ("subject", "subjects"))
+            return f"only {len(self.units)} {one if len(self.units) == 1 else many} to resample: no interval"
         if self.centre:
             place = "the fixed image of every pair" if self.kind is DesignKind.TO_TEMPLATE else "in every pair"
             return f"conditional on {self.centre}, {place}: says nothing about other centres"

@@ -5,6 +5,7 @@ both tracks, they are paired: what is peculiar to a person and the same in both 
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,6 +50,8 @@ class Interaction:
     margin: float
     p_equivalence: float
     """TOST within +/- margin; NaN without a margin or a standard error."""
+    n_pairs: int
+    """In either track; those of the same two people in both count once."""
     n_people: int
     """In either track."""
     n_shared: int
@@ -65,11 +68,6 @@ class Interaction:
     def metric(self) -> str:
         """Name of the metric, the same in both tracks."""
         return self.track.metric
-
-    @property
-    def n_pairs(self) -> int:
-        """Pairs of both tracks."""
-        return self.track.n_pairs + self.reference.n_pairs
 
     @property
     def n_methods(self) -> int:
@@ -148,6 +146,7 @@ def _interaction(
         without=without,
         margin=margin,
         p_equivalence=difference.p_within(margin),
+        n_pairs=(Counter(tracks[0].subjects) | Counter(tracks[1].subjects)).total(),
         n_people=len(tracks[0].people | tracks[1].people),
         n_shared=len(tracks[0].people & tracks[1].people),
         notes=(

@@ -206,7 +206,7 @@ def test_one_person_gives_a_difference_alone():
     assert math.isfinite(found.difference.value)
     assert math.isnan(found.difference.low)
     assert math.isnan(found.over_methods.low)
-    assert found.difference.reason == "only 1 subjects to resample: no interval"
+    assert found.difference.reason == "only 1 subject to resample: no interval"
 
 
 def test_what_cannot_be_one_measure_is_refused():

@@ -49,9 +49,14 @@ def judged_claims(scores: StudyScores) -> tuple[ClaimResult, ...]:
 def _measure(scores: StudyScores, claim: Claim) -> _Measured:
     one = _Measured(claim, {}, {}, {}, None)
     for place in claim.where:
-        absent = [p.track for p in (place, claim.reference) if p is not None and p.track not in scores.tracks]
+        needed = dict.fromkeys(p.track for p in (place, claim.reference) if p is not None)
+        absent = [track for track in needed if track not in scores.tracks]
         if absent:
-            one.reasons[place] = f"track {', '.join(absent)} was not measured"
+            one.reasons[place] = (
+                f"track {absent[0]} was not measured"
+                if len(absent) == 1
+                else f"tracks {' and '.join(absent)} were not measured"
+            )
             continue
         one.sources[place] = _source(scores, claim, place)
         try:
