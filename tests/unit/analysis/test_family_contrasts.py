@@ -146,7 +146,7 @@ def test_two_people_give_a_difference_without_an_interval():
     found = contrast(pairs_of("all", 2), values_of(2))
     assert math.isfinite(found.difference.value)
     assert math.isnan(found.difference.low)
-    assert "only 1 pairs" in found.difference.reason
+    assert "only 1 pair to" in found.difference.reason
     assert math.isnan(found.over_methods.low)
 
 
