@@ -11,13 +11,15 @@ from tests.unit.flow.test_cluster_submit import use
 from lumirage.cli.plan_text import COLUMNS, plan_text
 from lumirage.core.errors import DataError
 from lumirage.core.label_words import Labels
-from lumirage.core.model import Method, Outcome, Run, Usage
+from lumirage.core.model import GridNeeds, Method, Outcome, Run, Usage
 from lumirage.core.space import read_labels, read_volume, write_volume
 from lumirage.core.track import Pairing, Prepare, Track
 from lumirage.datasets.phantom import PhantomSpec, make_phantom
 from lumirage.flow.demo_dataset import CONTRASTS, SUBJECTS, demo_pairs
 from lumirage.flow.forecast import scan_findings
+from lumirage.flow.forecast.cost_forecast import expected_costs
 from lumirage.flow.forecast.cost_history import CostsSeen
+from lumirage.flow.forecast.grid_plan import GridSizes
 from lumirage.flow.forecast.plan_overview import PlanOverview, overview
 from lumirage.flow.forecast.plan_words import five_lines
 from lumirage.flow.look_over import look_over
@@ -138,6 +140,32 @@ def test_costs_are_those_of_earlier_runs_scaled_by_voxels(phantom: Path, tmp_pat
         plan, jobs=tuple(j.model_copy(update={"limits": j.limits.model_copy(update={"cpus": 7})}) for j in plan.jobs)
     )
     assert overview(other, HERE).cpu_s is None, "on other CPUs it costs something else"
+
+
+def test_runs_on_small_grids_do_not_count_where_there_are_some_on_such_grids(phantom: Path, tmp_path: Path) -> None:
+    """Seen: a network with 4 GB at every size, expected to need 36, as it had registered 2 mm before."""
+    plan = planned(phantom, tmp_path / "out")
+    voxels = overview(plan, HERE).grids[0].mean_voxels or 0
+    seen = CostsSeen()
+    for of, cpu_s in ((voxels // 8, 10.0), (voxels, 12.0)):
+        seen.add(run_of(plan.jobs[0].method, of, cpu_s, 4_000_000))
+    seen.keep(plan.jobs)
+    after = overview(plan, HERE)
+    assert after.cpu_s == pytest.approx(2 * 12.0, rel=0.01)
+    assert after.peak_memory_bytes == pytest.approx(4_000_000, rel=0.01)
+
+
+def test_what_registers_on_the_grid_of_its_training_costs_the_same_on_every_grid(phantom: Path, tmp_path: Path) -> None:
+    plan = planned(phantom, tmp_path / "out")
+    own = use("m").model_copy(
+        update={"card": use("m").card.model_copy(update={"needs": GridNeeds(shape=(64, 64, 64))})}
+    )
+    seen = CostsSeen()
+    seen.add(run_of(own.card, 10, 7.0, 3_000_000))
+    seen.keep(plan.jobs)
+    after = expected_costs(own, plan.jobs, GridSizes(plan))
+    assert (after.cpu_s, after.peak_memory_bytes) == (pytest.approx(2 * 7.0), 3_000_000)
+    assert after.known_from == "1 earlier run here"
 
 
 def test_a_clone_of_datalad_says_what_to_get_and_runs_on_what_is_there(phantom: Path, tmp_path: Path) -> None:
