@@ -68,10 +68,12 @@ def execute_job(
     context: RunContext,
     runtime: Runtime,
     recorded: Callable[[Run], None] = lambda _: None,
+    containers_ended: Callable[[], None] = lambda: None,
 ) -> list[Run]:
     """Execute the pairs of a job that have no record yet, in order; their records are on disk when it returns.
 
-    `recorded` is called for each record once it is on disk, also when an exception follows.
+    `recorded` is called for each record once it is on disk, also when an exception follows; `containers_ended` when no
+    container of the job will run any more, while its last answers are still to be judged. Both from this thread.
 
     Raises EngineError (try again), UnavailableError, BusyError (the disk is full), UsageError for a card that
     contradicts itself, runtimes.runtime_interface.Stopped.
@@ -83,13 +85,18 @@ def execute_job(
     while waiting:
         batch = waiting[: pairs_per_container(job)]
         given = {pair: inputs[pair] for pair in batch}
-        made, interrupted = _execute_container(job, given, context, (runtime, image), recorded)
+        last = containers_ended if len(batch) == len(waiting) else _nothing
+        made, interrupted = _execute_container(job, given, context, (runtime, image), (recorded, last))
         done = {run.pair for run in made}
         waiting = [pair for pair in waiting if pair not in done]
         runs += made
         if interrupted:
             raise Stopped
     return runs
+
+
+def _nothing() -> None:
+    """There is a container to come."""
 
 
 def _files(context: RunContext, job: Job, given: PairInput) -> RunFiles:
@@ -101,9 +108,9 @@ def _execute_container(
     inputs: Mapping[str, PairInput],
     context: RunContext,
     machine: tuple[Runtime, Image],
-    recorded: Callable[[Run], None],
+    told: tuple[Callable[[Run], None], Callable[[], None]],
 ) -> tuple[list[Run], bool]:
-    runtime, image = machine
+    (runtime, image), (recorded, ended) = machine, told
     name = f"lumirage-{uuid.uuid4().hex}"
     folder = context.scratch / f"{context.owner}-{name}"
     notes = (*context.gpu_faults, *([SCRATCH_IN_MEMORY] if in_memory(context.scratch) else []))
@@ -126,6 +133,8 @@ def _execute_container(
             raise fault
         if _stopped_with_us(container, context.stop):
             container = replace(container, ended=replace(container.ended, interrupted=True))
+        if len(inputs) == 1 or all(finished(container, pair) for pair in inputs):  # else the others go on in another
+            ended()
         with _full_disk(context.layout.root):
             runs = record_runs(container, records, kept)
         for run in runs:

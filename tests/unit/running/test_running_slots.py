@@ -37,6 +37,22 @@ def test_shares_do_not_overlap(tmp_path: Path):
     assert again.cpus == (0,)
 
 
+def test_of_a_container_that_ended_only_the_cpus_stay_taken(tmp_path: Path):
+    slots, others = slots_of(tmp_path, most=1), slots_of(tmp_path, most=1)
+    first = slots.take(limits(1, memory_bytes=900, gpus=2))
+    assert first is not None
+    assert slots.take(limits()) is None, "one at a time"
+    slots.end_container(first)
+    second = slots.take(limits(2, memory_bytes=900, gpus=2))
+    assert second is not None
+    assert (second.cpus, second.gpus) == ((1, 4), ("GPU-a", "GPU-b"))
+    slots.give_back(first)
+    slots.give_back(second)
+    theirs = others.take(limits(4, gpus=2))
+    assert theirs is not None
+    assert theirs.shared == (), "nothing is still leased"
+
+
 def test_what_another_harness_uses_is_given_last_and_told(tmp_path: Path):
     mine, theirs = slots_of(tmp_path, most=9), slots_of(tmp_path, most=9)
     first = theirs.take(limits(2, gpus=1))

@@ -13,6 +13,7 @@ from running_world import Actor, FakeRuntime, World, with_limits, write_field
 from lumirage.core.errors import BusyError, DataError, EngineError, UnavailableError, UsageError
 from lumirage.core.model import Job, Run, Usage
 from lumirage.core.records import read_json
+from lumirage.running import job_execution
 from lumirage.running.executors import this_machine as here_module
 from lumirage.running.executors.resource_slots import Resources
 from lumirage.running.executors.this_machine import ThisMachine
@@ -51,9 +52,11 @@ class Slow:
     def __init__(self, seconds: float):
         self.seconds, self.now, self.most, self.lock = seconds, 0, 0, threading.Lock()
         self.cpus: list[tuple[int, ...]] = []
+        self.busy: set[int] = set()
 
     def __call__(self, call, watch):
         with self.lock:
+            self.busy.update(call.cpus)
             self.now += 1
             self.most = max(self.most, self.now)
             self.cpus.append(call.cpus)
@@ -67,6 +70,7 @@ class Slow:
             return GOOD(call, watch)
         finally:
             with self.lock:
+                self.busy.difference_update(call.cpus)
                 self.now -= 1
 
 
@@ -84,7 +88,7 @@ def test_all_is_done_in_order_and_told(world: World):
     todo = jobs(world, 5)
     notes = execute(world, FakeRuntime(GOOD), todo, most=1)
     assert notes.of("started") == [job.id for job in todo]
-    assert notes.of("recorded") == list(world.inputs)
+    assert sorted(notes.of("recorded")) == sorted(world.inputs)
     assert all(world.files(pair).record.exists() for pair in world.inputs)
 
 
@@ -93,6 +97,36 @@ def test_as_many_at_once_as_there_are_cpus(world: World):
     execute(world, FakeRuntime(slow), jobs(world, 6), most=5)
     assert slow.most == 2
     assert set(slow.cpus) == {(0,), (1,)}
+
+
+@pytest.mark.parametrize(("cpus", "at_once"), [((0, 1), True), ((0,), False)])
+def test_a_gpu_is_given_on_while_the_answer_is_judged_on_a_cpu_of_its_own(
+    world: World, monkeypatch: pytest.MonkeyPatch, cpus: tuple[int, ...], at_once: bool
+):
+    """On one CPU the next method would be measured while its answer's judge takes its time: there it waits."""
+    started: list[tuple[tuple[int, ...], tuple[str, ...]]] = []
+    judged: list[int] = []
+    judge = job_execution.record_runs
+
+    def starts(call, watch):
+        started.append((call.cpus, call.gpus))
+        return GOOD(call, watch)
+
+    def judge_slowly(*arguments):
+        until = time.monotonic() + (10.0 if at_once else 0.5)
+        while len(started) < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+        judged.append(len(started))
+        return judge(*arguments)
+
+    monkeypatch.setattr(job_execution, "record_runs", judge_slowly)
+    machine = Resources(cpus=cpus, memory_bytes=2**33, gpus=("GPU-a",))
+    notes = Notes()
+    executor = ThisMachine(FakeRuntime(starts), machine, 1)
+    executor.execute(jobs(world, 2, gpus=1), lambda job: world.inputs, world.context, notes)
+    assert judged == [2 if at_once else 1, 2]
+    assert started == [((0,), ("GPU-a",)), ((1,) if at_once else (0,), ("GPU-a",))]
+    assert len(notes.of("recorded")) == 2
 
 
 def test_a_cpu_that_another_harness_uses_is_confessed(world: World, tmp_path: Path):
@@ -154,7 +188,7 @@ def breaks(call, watch):
 def test_an_engine_that_comes_back_costs_nothing(world: World):
     notes = execute(world, FakeRuntime(breaks, breaks, GOOD), jobs(world, 2), most=1)
     assert len(notes.of("retried")) == 2
-    assert notes.of("recorded") == list(world.inputs)
+    assert sorted(notes.of("recorded")) == sorted(world.inputs)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -218,11 +252,11 @@ class Helping:
 
     memory_bytes = 2**20
 
-    def __init__(self, runtime_now=lambda: 0):
+    def __init__(self, methods: Slow | None = None):
         self.waiting = self.done = 0
-        self.cpus: list[int] = []
+        self.clashes: list[int] = []
         self.beside: list[int] = []
-        self.runtime_now = runtime_now
+        self.methods = methods or Slow(0)
         self.stopped = threading.Event()
 
     @property
@@ -234,9 +268,9 @@ class Helping:
 
     def work(self, cpu):
         self.waiting -= 1
-        self.cpus.append(cpu)
         self.stopped.wait(0.15)  # it may begin between two methods
-        self.beside.append(self.runtime_now())
+        self.beside.append(self.methods.now)
+        self.clashes += [cpu] * (cpu in self.methods.busy)
         self.done += 1
 
     def stop(self):
@@ -253,16 +287,16 @@ def help_with(world: World, count: int, most: int, background: Helping, slow: Sl
 
 def test_other_work_is_done_beside_methods_and_on_another_cpu(world: World):
     slow = Slow(0.5)
-    background = Helping(lambda: slow.now)
+    background = Helping(slow)
     help_with(world, 3, 1, background, slow)
     assert background.done >= 2, "for each record that another method runs after"
     assert background.beside[:2] == [1, 1]
-    assert {cpu for (cpu,) in slow.cpus}.isdisjoint(background.cpus)
+    assert background.clashes == []
 
 
 def test_other_work_takes_no_cpu_that_a_method_could_have(world: World):
     slow = Slow(0.2)
-    background = Helping(lambda: slow.now)
+    background = Helping(slow)
     help_with(world, 6, 2, background, slow)
     assert slow.most == 2
     assert max(background.beside, default=1) <= 1, "it may work beside the last one alone"

@@ -77,6 +77,7 @@ class Slots:
         self._resources, self._most, self._leases = resources, most, leases
         self._taken: list[Slot] = []
         self._spare: list[Slot] = []
+        self._judging: list[Slot] = []
         self._aside: dict[str, str] = {}
 
     def require(self, limits: Limits) -> None:
@@ -140,12 +141,22 @@ class Slots:
         return slot
 
     def _free_cpus(self) -> list[int]:
-        return _left(self._resources.cpus, [cpu for slot in (*self._taken, *self._spare) for cpu in slot.cpus])
+        taken = (*self._taken, *self._spare, *self._judging)
+        return _left(self._resources.cpus, [cpu for slot in taken for cpu in slot.cpus])
+
+    def end_container(self, slot: Slot) -> None:
+        """Its container has ended: its GPUs, its memory and its place are free. The CPUs stay, for judging the answer, which
+        would disturb the measurement of another method there."""
+        self._taken = [one for one in self._taken if one is not slot]
+        self._judging.append(slot)
+        self._leases.give_back(slot.gpus)
 
     def give_back(self, slot: Slot) -> None:
-        """Take a share back."""
-        (self._spare if slot in self._spare else self._taken).remove(slot)
-        self._leases.give_back([*(f"CPU {cpu}" for cpu in slot.cpus), *slot.gpus])
+        """Take a share back, or what is left of it."""
+        (place,) = [of for of in (self._taken, self._spare, self._judging) if any(one is slot for one in of)]
+        gpus = () if place is self._judging else slot.gpus
+        place[:] = [one for one in place if one is not slot]
+        self._leases.give_back([*(f"CPU {cpu}" for cpu in slot.cpus), *gpus])
 
 
 def _left(all_of: Sequence[Item], taken: Sequence[Item]) -> list[Item]:

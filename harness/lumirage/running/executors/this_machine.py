@@ -4,13 +4,14 @@ starts; worker threads prepare and execute; a queue returns their results."""
 import queue
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from lumirage.core.errors import BusyError, EngineError, GpuFaultError, LumirageError, UnavailableError
 from lumirage.core.model import Job, Outcome, Run
+from lumirage.running.executors.job_states import JobStates
 from lumirage.running.executors.observer import BackgroundWork, Observer
 from lumirage.running.executors.resource_slots import Resources, Slot, Slots
 from lumirage.running.executors.spent_here import SpentHere
@@ -41,7 +42,7 @@ class _BackgroundDone:
 class _WorkerEvent:
     """What a worker did."""
 
-    what: Literal["prepared", "retried", "recorded", "executed", "failed", "gpu_failed"]
+    what: Literal["prepared", "retried", "containers_ended", "recorded", "executed", "failed", "gpu_failed"]
     job: Job
     inputs: Mapping[str, PairInput] | None = None
     run: Run | None = None
@@ -75,14 +76,14 @@ class ThisMachine:
         """
         for job in jobs:
             self._slots.require(job.limits)
-        work = _Work(deque(jobs))
+        work = JobStates(deque(jobs))
         try:
             while work.unfinished:
                 self._start_jobs(work, prepare, context, observer)
                 if not work.unfinished:  # what was left cannot run any more
                     break
                 self._start_background(work, background)
-                idle = 0 if work.ready else min(self._most, work.unstarted + len(work.running)) - len(work.running)
+                idle = 0 if work.ready else min(self._most, work.unstarted + work.containers) - work.containers
                 with self.spent.adding("waiting_s", idle):
                     event = self._events.get()
                 self._handle(event, work, observer, background)
@@ -98,7 +99,7 @@ class ThisMachine:
                 self._handle_at_end(self._events.get(), work)
             raise
 
-    def _start_jobs(self, work: "_Work", prepare: Prepare, context: RunContext, observer: Observer) -> None:
+    def _start_jobs(self, work: JobStates, prepare: Prepare, context: RunContext, observer: Observer) -> None:
         for job, inputs in list(work.ready):
             if reason := self._never(job):  # its GPU failed meanwhile, and there is no other
                 work.ready.remove((job, inputs))
@@ -130,8 +131,8 @@ class ThisMachine:
             return error
         return None
 
-    def _start_background(self, work: "_Work", background: BackgroundWork | None) -> None:
-        idle = len(work.running) >= self._most or not (work.waiting or work.preparing or work.ready)
+    def _start_background(self, work: JobStates, background: BackgroundWork | None) -> None:
+        idle = work.containers >= self._most or not (work.waiting or work.preparing or work.ready)
         if background is None or work.background_busy or not idle or not work.unfinished or not background.has_work:
             return
         slot = self._slots.take_spare(background.memory_bytes)
@@ -151,7 +152,7 @@ class ThisMachine:
     def _handle(
         self,
         event: _WorkerEvent | _BackgroundDone,
-        work: "_Work",
+        work: JobStates,
         observer: Observer,
         background: BackgroundWork | None,
     ) -> None:
@@ -167,10 +168,13 @@ class ThisMachine:
                 assert isinstance(event.error, EngineError)
                 work.engine_failed = True
                 observer.job_retried(event.job, event.error)
+            case "containers_ended":
+                work.judging.add(event.job.id)
+                self._slots.end_container(work.running[event.job.id])
             case "recorded":
                 self._tell_of_record(event, work, observer, background)
             case "executed":
-                self._slots.give_back(work.running.pop(event.job.id))
+                self._release(event.job, work)
             case "gpu_failed":
                 self._again_on_another_gpu(event, work, observer)
             case "failed":
@@ -180,7 +184,7 @@ class ThisMachine:
                 observer.job_left_out(event.job, event.error)
 
     def _tell_of_record(
-        self, event: _WorkerEvent, work: "_Work", observer: Observer, background: BackgroundWork | None
+        self, event: _WorkerEvent, work: JobStates, observer: Observer, background: BackgroundWork | None
     ) -> None:
         assert event.run is not None
         if event.run.outcome is not Outcome.OK:
@@ -189,7 +193,7 @@ class ThisMachine:
         if background:
             background.recorded(event.run)
 
-    def _again_on_another_gpu(self, event: _WorkerEvent, work: "_Work", observer: Observer) -> None:
+    def _again_on_another_gpu(self, event: _WorkerEvent, work: JobStates, observer: Observer) -> None:
         """A GPU that is lost is not used again. One of which only a log says so is set aside where there are others."""
         assert isinstance(event.error, GpuFaultError)
         self._slots.give_back(work.running.pop(event.job.id))
@@ -199,13 +203,13 @@ class ThisMachine:
         observer.job_retried(event.job, event.error)
         work.ready.append((event.job, event.inputs or {}))
 
-    def _clear_suspects(self, job: Job, work: "_Work") -> None:
+    def _clear_suspects(self, job: Job, work: JobStates) -> None:
         """A job that fails on another GPU too was not failed by the first, unless the driver has lost that one."""
         for fault in work.gpu_faults.get(job.id, ()):
             if not fault.lost:
                 self._slots.take_in(fault.gpus)
 
-    def _handle_at_end(self, event: _WorkerEvent | _BackgroundDone, work: "_Work") -> None:
+    def _handle_at_end(self, event: _WorkerEvent | _BackgroundDone, work: JobStates) -> None:
         """Handle an event while the containers end; no new job is started."""
         if isinstance(event, _BackgroundDone):
             work.background_busy = False
@@ -213,9 +217,10 @@ class ThisMachine:
         elif event.what in {"executed", "failed", "gpu_failed"}:
             self._release(event.job, work)
 
-    def _release(self, job: Job, work: "_Work") -> None:
+    def _release(self, job: Job, work: JobStates) -> None:
         if job.id in work.preparing:
             work.preparing.remove(job.id)
+        work.judging.discard(job.id)
         slot = work.running.pop(job.id, None)
         if slot:
             self._slots.give_back(slot)
@@ -243,9 +248,12 @@ class ThisMachine:
         def recorded(run: Run) -> None:
             self._events.put(_WorkerEvent("recorded", job, run=run))
 
+        def containers_ended() -> None:
+            self._events.put(_WorkerEvent("containers_ended", job))
+
         for pause_s in PAUSES_S:
             try:
-                execute_job(job, inputs, context, self._runtime, recorded)
+                execute_job(job, inputs, context, self._runtime, recorded, containers_ended)
             except GpuFaultError as error:
                 return _WorkerEvent("gpu_failed", job, inputs=inputs, error=error)
             except EngineError as error:
@@ -254,7 +262,7 @@ class ThisMachine:
             else:
                 return _WorkerEvent("executed", job)
         try:
-            execute_job(job, inputs, context, self._runtime, recorded)
+            execute_job(job, inputs, context, self._runtime, recorded, containers_ended)
         except GpuFaultError as error:
             return _WorkerEvent("gpu_failed", job, inputs=inputs, error=error)
         return _WorkerEvent("executed", job)
@@ -271,29 +279,3 @@ class ThisMachine:
                     raise EngineError(f"the container engine went away and did not come back: {error}") from error
             else:
                 return
-
-
-@dataclass
-class _Work:
-    """The state of each job."""
-
-    waiting: deque[Job]
-
-    def __post_init__(self) -> None:
-        self.preparing: list[str] = []
-        self.ready: list[tuple[Job, Mapping[str, PairInput]]] = []
-        self.running: dict[str, Slot] = {}
-        self.overtaken = Counter[str]()
-        self.gpu_faults: dict[str, list[GpuFaultError]] = {}
-        self.engine_failed = False
-        self.background_busy = False
-
-    @property
-    def unstarted(self) -> int:
-        """How many jobs have not begun."""
-        return len(self.waiting) + len(self.preparing) + len(self.ready)
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether a job is still to begin or to end."""
-        return bool(self.waiting or self.preparing or self.ready or self.running)
