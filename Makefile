@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 
 # torch only for the tests of the torch backend; the pinned version, so that no other build is drawn in
 $(VENV)/.torch: $(VENV)/.installed requirements-torch.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-torch.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -r requirements-torch.lock
 	touch $@
 
 # MkDocs only for the documentation; a broken link, or anything that another host would have to give, is an error

@@ -30,7 +30,7 @@ from lumirage.reporting.report_inputs import run_records
 
 STUDIES = Path(__file__).parents[1] / "docs" / "studies"
 BEGIN, END = "<!-- results: written by benchmarks/study_write_up.py -->", "<!-- end of results -->"
-TABLES = ("claims", "matrix")
+TABLES = ("claims", "matrix", "costs")
 NOTHING = "*No track of this study has been measured to its end, so there is no result.*\n"
 MISSING = "-"
 ARCHIVE = ".tar.xz"
@@ -98,10 +98,11 @@ def results(kept: Path) -> Iterator[str]:
     if not all((kept / f"{name}.tsv").is_file() for name in TABLES):
         yield NOTHING
         return
-    claims, matrix = (pd.read_csv(kept / f"{name}.tsv", sep="\t") for name in TABLES)
+    claims, matrix, costs = (pd.read_csv(kept / f"{name}.tsv", sep="\t") for name in TABLES)
     yield from _claims(claims)
     for track in dict.fromkeys(matrix["track"]):
         yield from _track(str(track), matrix[matrix["track"] == track])
+    yield from _costs(costs)
 
 
 def _claims(claims: pd.DataFrame) -> Iterator[str]:
@@ -119,12 +120,28 @@ def _claims(claims: pd.DataFrame) -> Iterator[str]:
 def _track(track: str, rows: pd.DataFrame) -> Iterator[str]:
     conditions = list(dict.fromkeys(rows["condition"]))
     yield f"\n### {track}: {title(rows['metric'].iloc[0])}\n\n"
-    yield f"| method | {' | '.join(conditions)} | runs, failed |\n|---|{'---|' * len(conditions)}---|\n"
+    folds = "voxels with det <= 0, %"
+    yield f"| method | {' | '.join(conditions)} | {folds} | runs, failed |\n|---|{'---|' * len(conditions)}---|---|\n"
     for method in dict.fromkeys(rows["method"]):
         mine = rows[rows["method"] == method].set_index("condition")
         cells = [_number(mine["mean"].get(condition), 3) for condition in conditions]
         runs = f"{_number(mine['runs'].sum(), 0)}, {_number(mine['failed'].sum(), 0)}"
-        yield f"| {method} | {' | '.join(cells)} | {runs} |\n"
+        folded = _number(mine["folds_percent"].get(conditions[0]), 3)
+        yield f"| {method} | {' | '.join(cells)} | {folded} | {runs} |\n"
+
+
+def _costs(costs: pd.DataFrame) -> Iterator[str]:
+    """CPU seconds and memory of a run; the seconds are those of a machine that did other work too."""
+    tracks = list(dict.fromkeys(costs["track"]))
+    yield "\n### CPU seconds of a run, and gigabytes at its peak\n\n"
+    yield f"| method | {' | '.join(tracks)} |\n|---|{'---|' * len(tracks)}\n"
+    for method in dict.fromkeys(costs["method"]):
+        mine = costs[costs["method"] == method].set_index("track")
+        cells = [
+            f"{_number(mine['cpu_s'].get(track), 0)}, {_number(mine['peak_memory_bytes'].get(track, float('nan')) / 1e9, 1)}"
+            for track in tracks
+        ]
+        yield f"| {method} | {' | '.join(cells)} |\n"
 
 
 def _place(row: "pd.Series[object]") -> str:

@@ -43,10 +43,16 @@ def test_numbers_failures_and_gaps_are_written_as_they_are(tmp_path: Path) -> No
         "A runs.\tnot measured\tfar\treference\t\t\t\t\t\t\t\t\t\n"
     )
     (tmp_path / "matrix.tsv").write_text(
-        "track\tcondition\tmethod\tmetric\tunit\tmean\truns\tfailed\n"
-        "near\treference\tgreedy\tdisplacement_error_mm\tmm\t1.23456\t3\t0\n"
-        "near\tnoise-0.1\tgreedy\tdisplacement_error_mm\tmm\t2.5\t3\t1\n"
-        "near\treference\tsymnet\tdisplacement_error_mm\tmm\t3.5\t3\t0\n"
+        "track\tcondition\tmethod\tmetric\tunit\tmean\tfolds_percent\truns\tfailed\n"
+        "near\treference\tgreedy\tdisplacement_error_mm\tmm\t1.23456\t0.0123\t3\t0\n"
+        "near\tnoise-0.1\tgreedy\tdisplacement_error_mm\tmm\t2.5\t9\t3\t1\n"
+        "near\treference\tsymnet\tdisplacement_error_mm\tmm\t3.5\tn/a\t3\t0\n"
+    )
+    (tmp_path / "costs.tsv").write_text(
+        "track\tmethod\truns\twall_s\tcpu_s\tpeak_memory_bytes\tdevice\n"
+        "near\tgreedy\t3\t9\t12.4\t1340000000\tcpu\n"
+        "far\tgreedy\t3\t9\tn/a\tn/a\tcpu\n"
+        "near\tsymnet\t3\t9\t56.6\t2200000000\tcpu\n"
     )
     lines = "".join(study_write_up.results(tmp_path)).splitlines()
     assert (
@@ -54,9 +60,11 @@ def test_numbers_failures_and_gaps_are_written_as_they_are(tmp_path: Path) -> No
         in lines
     )
     assert "| A runs. | not measured | far | - | - | -, -, - |" in lines
-    assert "| method | reference | noise-0.1 | runs, failed |" in lines
-    assert "| greedy | 1.235 | 2.500 | 6, 1 |" in lines
-    assert "| symnet | 3.500 | - | 3, 0 |" in lines
+    assert "| method | reference | noise-0.1 | voxels with det <= 0, % | runs, failed |" in lines
+    assert "| greedy | 1.235 | 2.500 | 0.012 | 6, 1 |" in lines
+    assert "| symnet | 3.500 | - | - | 3, 0 |" in lines
+    assert "| greedy | 12, 1.3 | -, - |" in lines
+    assert "| symnet | 57, 2.2 | -, - |" in lines
 
 
 def test_without_tables_there_is_no_result(tmp_path: Path) -> None:
