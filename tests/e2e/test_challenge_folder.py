@@ -91,8 +91,9 @@ def test_imported_and_evaluated_equals_scoring_the_same_fields(
     (method / "method.yaml").write_text("name: waves\nversion: '1'\nsummary: Waves.\nkind: reference\n")
     (method / "requirements.txt").write_text("numpy==2.4.6\nnibabel==5.4.2\n")
     words = ("-t", "lumir25-validation", "--memory", "4", "--runtime", "local")  # small: so are the images
-    done = harness("evaluate", "-m", method, *words, tmp_path / "bids", tmp_path / "out")
-    assert done.returncode == 0, done.stdout + done.stderr
+    for typed in (("run", "-m", method, *words, tmp_path / "bids", tmp_path / "out"), ("score", tmp_path / "out")):
+        done = harness(*typed)
+        assert done.returncode == 0, done.stdout + done.stderr
     there = pd.read_csv(tmp_path / "out/pairs.tsv", sep="\t")
     official = [(f"sub-{fixed}_T1w", f"sub-{moving}_T1w") for fixed, moving in PAIRS]
     assert list(zip(there["fixed"], there["moving"], strict=True)) == official, "no training scan, no other direction"

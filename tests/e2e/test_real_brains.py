@@ -90,7 +90,8 @@ def test_local_gives_the_numbers_of_docker(oasis: Path, tmp_path: Path) -> None:
 
 def test_landmarks_are_scored_in_mm_and_dice_says_why_it_is_not_there(tmp_path: Path, engine: None) -> None:
     data = need(SHARED / "data" / "landmarks")
-    run("evaluate", "-m", "greedy", "-t", LANDMARKS, "--runtime", "docker", data, tmp_path / "out")
+    run("run", "-m", "greedy", "-t", LANDMARKS, "--runtime", "docker", data, tmp_path / "out")
+    run("score", tmp_path / "out")
     error = means(tmp_path / "out", "tre_mm_linear")
     assert error["greedy"] < error["affine"] < error["identity"] < 10
     table = pd.read_parquet(tmp_path / "out" / "scores.parquet")
