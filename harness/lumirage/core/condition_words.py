@@ -15,6 +15,7 @@ _INTENSITIES = {
     "zscore": "z-scored intensities",
     "equalized": "equalized intensities",
 }
+_CONTRASTS = {"T2starw": "T2*w"}
 _NATIVE = "None"
 
 AXES = {
@@ -87,7 +88,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "bias_field": lambda level: f"{_percent(level)} bias field",
     "noise": lambda level: f"{_percent(level)} noise",
     "jitter": lambda _: "grid turned and shifted by a little, trace of noise",
-    "contrast": lambda level: f"{level} images",
+    "contrast": lambda level: f"{_CONTRASTS.get(level, level)} images",
     "session": lambda level: f"session {level}",
 }
 _AXIS = "|".join(sorted(_WORDS, key=len, reverse=True))

@@ -18,6 +18,7 @@ WORDS = {
     "inverted-True": "inverted contrast",
     "jitter-on": "grid turned and shifted by a little, trace of noise",
     "contrast-T2w": "T2w images",
+    "contrast-T2starw": "T2*w images",
     "session-a_b": "session a_b",
     "noise": "noise",
     "odd_name-3": "odd_name-3",
