@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lumirage.core.layout import Layout
-from lumirage.flow.score_tasks import ScoringRequest, runs_to_score, unscored_tasks
+from lumirage.flow.score import runs_to_score
+from lumirage.flow.score_tasks import ScoringRequest, unscored_tasks
 from lumirage.flow.stored_evaluation import load_evaluation
 from lumirage.scoring.pair_constants import PairConstants
 from lumirage.scoring.pair_scores import score_pair

@@ -10,17 +10,17 @@ from typing import TypeVar
 
 from lumirage.core.errors import DataError
 from lumirage.core.layout import Layout
-from lumirage.core.model import Outcome
+from lumirage.core.model import Outcome, Pair
 from lumirage.core.screen import Screen
 from lumirage.core.time_spent import TimeSpent, note_time
 from lumirage.core.track import Evaluation
-from lumirage.flow.score_tasks import ScoringRequest, runs_to_score, scored_before, unscored_tasks, with_reversed
-from lumirage.flow.stored_evaluation import load_evaluation
+from lumirage.flow.score_tasks import RunToScore, ScoringRequest, scored_before, unscored_tasks, with_reversed
+from lumirage.flow.stored_evaluation import load_evaluation, runs_of
 from lumirage.running.runtimes.runtime_interface import Stopped
 from lumirage.scoring.parallel_scoring import score_many
 from lumirage.scoring.presets import preset_named
 from lumirage.scoring.score_assembly import assemble
-from lumirage.scoring.score_store import Parts, ScoredRow, score_parts, scored_rows
+from lumirage.scoring.score_store import Parts, RunKey, ScoredRow, score_parts, scored_rows
 
 Item = TypeVar("Item")
 
@@ -80,6 +80,11 @@ def score_known_pairs(layout: Layout, wanted: PairsToScore, settings: ScoringSet
     pairs = [pair for pair in both if pair.id in chosen or pair.id in begun]
     request = ScoringRequest(evaluation, pairs, runs_to_score(layout, evaluation, both), presets, wanted.known)
     _score_missing(layout, request, settings, screen, wanted.journal)
+
+
+def runs_to_score(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[RunKey, RunToScore]:
+    """Of the complete runs of these pairs; their records are read one after the other."""
+    return {key: RunToScore.of(run) for key, run in runs_of(layout, evaluation, pairs)}
 
 
 def _score_missing(

@@ -13,7 +13,6 @@ from lumirage.core.label_files import shared_sources
 from lumirage.core.layout import Layout
 from lumirage.core.model import SENTINELS, Outcome, Pair, Run
 from lumirage.core.track import Condition, Evaluation
-from lumirage.flow.stored_evaluation import runs_of
 from lumirage.planning.preparation import Preparer
 from lumirage.scoring.presets import Preset
 from lumirage.scoring.score_files import Direction, ScoreTask
@@ -73,11 +72,6 @@ class ScoringRequest:
     @cached_property
     def _reverse(self) -> Mapping[str, str]:
         return {name: reversed_id(pair) for name, pair in self.by_id.items()}
-
-
-def runs_to_score(layout: Layout, evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[RunKey, RunToScore]:
-    """Of the complete runs of these pairs; their records are read one after the other."""
-    return {key: RunToScore.of(run) for key, run in runs_of(layout, evaluation, pairs)}
 
 
 def with_reversed(evaluation: Evaluation, wanted: Collection[str]) -> tuple[Pair, ...]:
