@@ -25,7 +25,8 @@ def pair(fixed: str, moving: str) -> Pair:
 
 
 def run(pair: Pair, outcome: Outcome = Outcome.OK) -> SimpleNamespace:
-    return SimpleNamespace(method="m", condition="reference", repeat=0, pair=pair.id, outcome=outcome)
+    named = {"method": "m", "condition": "reference", "repeat": 0, "pair": pair.id}
+    return SimpleNamespace(**named, outcome=outcome, prepared="key", checksums={"field": f"sum of {pair.id}"})
 
 
 class Script:

@@ -21,7 +21,7 @@ from lumirage.core.layout import Layout
 from lumirage.core.screen import Silent
 from lumirage.flow import compare as compare_stage
 from lumirage.flow.summary import effects_of, summarize
-from lumirage.reporting import figures, overview, report_folder
+from lumirage.reporting import figures, overview, pair_files, report_folder
 from lumirage.reporting.report_folder import ReportOptions, write_report
 from lumirage.reporting.report_inputs import read_inputs
 
@@ -176,9 +176,9 @@ def test_a_page_that_cannot_be_made_says_why_and_the_others_are_there(
     alone: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = next(iter(read_inputs(alone).pairs))
-    real = report_folder.make_pair_page
+    real = pair_files.make_pair_page
     monkeypatch.setattr(
-        report_folder, "make_pair_page", lambda i, c, *rest: broken() if c.pair == first else real(i, c, *rest)
+        pair_files, "make_pair_page", lambda i, c, *rest: broken() if c.pair == first else real(i, c, *rest)
     )
     problems: list[str] = []
     page = write_report(alone, ReportOptions(pairs=(first,), most_pages=3), on_problem=problems.append)
