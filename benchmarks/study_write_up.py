@@ -21,10 +21,11 @@ import pandas as pd
 from lumirage.core.evaluation_file import read_evaluation
 from lumirage.core.layout import Layout
 from lumirage.core.metrics import title
-from lumirage.core.records import read_json, write_json
+from lumirage.core.records import read_json, with_checksum, write_json
 from lumirage.core.screen import Silent
 from lumirage.core.study import StudyRecord
 from lumirage.core.study_layout import StudyLayout
+from lumirage.core.track import Evaluation
 from lumirage.flow.study.study_report import report_study
 from lumirage.reporting.report_inputs import run_records
 
@@ -66,10 +67,16 @@ def _keep_track(track: Layout, archive: Path) -> None:
     methods = [*read_evaluation(track).methods]
     with tarfile.open(archive, "w:xz", preset=9) as tar:
         for path in (track.evaluation, track.score_table, *run_records(track, methods)):
-            content = path.read_bytes()
+            content = _without_place(path) if path == track.evaluation else path.read_bytes()
             member = tarfile.TarInfo(path.relative_to(track.root).as_posix())
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
+
+
+def _without_place(evaluation: Path) -> bytes:
+    """The file without where the dataset lay."""
+    stored = read_json(evaluation, Evaluation).model_copy(update={"dataset": Path("dataset")})
+    return with_checksum(stored.model_dump_json(indent=1) + "\n").encode()
 
 
 def report_of_kept(kept: Path, folder: Path) -> StudyLayout:
