@@ -147,15 +147,15 @@ class Slots:
     def end_container(self, slot: Slot) -> None:
         """Its container has ended: its GPUs, its memory and its place are free. The CPUs stay, for judging the answer, which
         would disturb the measurement of another method there."""
-        self._taken = [one for one in self._taken if one is not slot]
+        self._taken.remove(slot)
         self._judging.append(slot)
         self._leases.give_back(slot.gpus)
 
     def give_back(self, slot: Slot) -> None:
         """Take a share back, or what is left of it."""
-        (place,) = [of for of in (self._taken, self._spare, self._judging) if any(one is slot for one in of)]
+        place = next(of for of in (self._taken, self._spare, self._judging) if slot in of)
+        place.remove(slot)
         gpus = () if place is self._judging else slot.gpus
-        place[:] = [one for one in place if one is not slot]
         self._leases.give_back([*(f"CPU {cpu}" for cpu in slot.cpus), *gpus])
 
 
